@@ -1,0 +1,88 @@
+"""Everything that the environment can change, read once at an entry point into one frozen value.
+
+Knows names, types and defaults. What a setting does is up to the room that asks for it.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from poc.errors import InvalidSettings
+
+
+class Settings(BaseSettings):
+    """The environment's say, one field a variable of the same name in capitals.
+
+    Relative paths are relative to the working directory: the scripts run from the project's folder.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, env_file=".env", extra="ignore")
+
+    feast_repo_path: Path = Field(
+        Path("feature_repo"), description="Folder of feature_store.yaml and features.py."
+    )
+    feast_fs_yaml_file_path: Path | None = Field(
+        None, description="Another feature_store.yaml, for example one of feature_repo/stores/."
+    )
+    feature_service: str = Field(
+        "fraud_detection_v1", description="Feast feature service that names the model's features."
+    )
+    cassandra_hosts: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None, description="Cassandra contact points, comma-separated; instead of the yaml's."
+    )
+    cassandra_port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
+        None, description="CQL port of those; instead of the yaml's."
+    )
+    cassandra_dir: Path = Field(
+        Path(".cassandra"), description="Files of the embedded Cassandra: data, logs, pids."
+    )
+    direct_keyspace: str = Field(
+        "ml_features", description="Keyspace of the table that is read without Feast."
+    )
+    feature_timeout_seconds: float = Field(
+        1.0, gt=0, le=60, description="Longest a request waits for Cassandra before it answers 503."
+    )
+    stale_features: Literal["serve", "refuse"] = Field(
+        "serve", description="Values older than the view's ttl: serve them marked stale, or answer 503."
+    )
+    host: str = Field("127.0.0.1", description="Address the servers listen on.")
+    port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
+        None, description="Port of the server; 8000 with Feast and 8001 without when not set."
+    )
+    mlflow_tracking_uri: str = Field(
+        "sqlite:///data/mlflow.db", description="MLflow tracking store and model registry."
+    )
+    model_name: str = Field("fraud_detection", description="Registered model that is served.")
+    model_alias: str = Field("champion", description="Alias of the version that is served.")
+    data_dir: Path = Field(Path("data"), description="Folder of the Parquet, the pictures, MLflow's files.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least level that is logged."
+    )
+
+    @field_validator("cassandra_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        hosts = tuple(part.strip() for part in value.split(",") if part.strip())
+        if not hosts:
+            raise ValueError("name at least one host")
+        return hosts
+
+
+def load_settings() -> Settings:
+    """Read the environment and `.env`.
+
+    Raises:
+        InvalidSettings: a variable does not fit its type; the message names it.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = [
+            f"{'_'.join(str(part) for part in item['loc']).upper()}={item['input']!r}: {item['msg']}"
+            for item in error.errors()
+        ]
+        raise InvalidSettings(problems) from None
