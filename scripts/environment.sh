@@ -1,0 +1,6 @@
+# Sourced by the numbered scripts: the project's folder, and the Python of its virtual environment
+# (.venv, made by 01_install.sh) unless another one is active.
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+if [ -z "${VIRTUAL_ENV:-}" ] && [ -d .venv ]; then
+  PATH="$PWD/.venv/bin:$PATH"
+fi

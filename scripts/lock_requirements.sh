@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Compile the requirements files from pyproject.toml; pins that still fit stay. For a newer version of
+# everything: scripts/lock_requirements.sh --upgrade
+set -euo pipefail
+. "$(dirname "$0")/environment.sh"
+
+compile() {
+  uv pip compile --quiet --universal --python-version 3.10 --no-annotate --custom-compile-command "make lock" "$@"
+}
+
+# Every line repeats the conditions of [tool.uv] in pyproject.toml, which hold wherever this installs.
+readable() {
+  sed -i -E "s/ and platform_python_implementation == 'CPython' and \(sys_platform == 'darwin' or sys_platform == 'linux'\)//
+             s/ ; python_full_version < '3.13'( \\\\)?\$/\1/; s/ and python_full_version < '3.13'//" "$1"
+}
+
+echo "-e .[dev]" | compile - --output-file requirements-poc.txt "$@"
+readable requirements-poc.txt
+grep -v "^-e" requirements-poc.txt |
+  compile pyproject.toml --constraint - --generate-hashes --output-file requirements-hashed.txt
+readable requirements-hashed.txt

@@ -1,0 +1,46 @@
+"""The requirements files against pyproject.toml, from which they are compiled."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+FILES = ("requirements-poc.txt", "requirements-hashed.txt")
+
+
+@pytest.fixture(scope="module")
+def compiled(copy_project: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project in which both files were compiled anew."""
+    folder = copy_project(tmp_path_factory.mktemp("lock") / "project")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "VIRTUAL_ENV": sys.prefix}
+    subprocess.run(
+        ["bash", "scripts/lock_requirements.sh"], cwd=folder, env=environment, check=True, timeout=300
+    )
+    return folder
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_file_is_what_make_lock_makes_of_pyproject(compiled: Path, root: Path, name: str) -> None:
+    assert (compiled / name).read_text() == (root / name).read_text(), f"{name}: run make lock"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_version_is_pinned(root: Path, name: str) -> None:
+    lines = [line for line in (root / name).read_text().splitlines() if not line.startswith(("#", "-e", " "))]
+    assert lines
+    assert [line for line in lines if "==" not in line] == []
+
+
+def test_hashed_file_has_a_hash_for_every_requirement(root: Path) -> None:
+    text = (root / "requirements-hashed.txt").read_text()
+    for requirement in text.replace("\\\n", " ").splitlines():
+        assert requirement.startswith("#") or "--hash=sha256:" in requirement
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_registry_is_named(root: Path, name: str) -> None:
+    assert "://" not in (root / name).read_text()
