@@ -1,0 +1,1 @@
+"""The offline data: found or generated, checked, given timestamps, and read back."""

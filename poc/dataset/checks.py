@@ -1,0 +1,165 @@
+"""What the data must be: a pandera schema built from the declarations, and its failures in plain words.
+
+Knows rules and how to say that one is broken. Types are brought about before, by `conversion`: a value
+that has none of the declared type arrives here as null.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from poc.dataset.column_types import arrow_type, created_timestamp_column, value_types
+from poc.dataset.label import LABEL
+from poc.dataset.limits import Limits, read_limits
+from poc.definitions import FeatureSet
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pandera.pandas import Check, DataFrameSchema
+
+SHOWN = 3
+_SHOWN_CHARACTERS = 40
+_MISSING = "not_nullable"
+_REPEATED = {"field_uniqueness", "multiple_fields_uniqueness"}
+# With these, nulls leave whole numbers whole.
+_PANDAS_TYPES = {pa.int64(): "Int64", pa.int32(): "Int32", pa.bool_(): "boolean"}
+
+
+def build_schema(
+    definitions: FeatureSet, *, times: bool, nullable_times: bool, unique_ids: bool
+) -> "DataFrameSchema":
+    """Build the schema of data with the declared features.
+
+    Args:
+        definitions: names, types and limits.
+        times: whether the event time is among the columns.
+        nullable_times: whether it, and the time of writing, may be null, because we are to fill them in.
+        unique_ids: whether an id may stand in one record only; otherwise in one record a moment.
+    """
+    from pandera.pandas import Check, Column, DataFrameSchema
+
+    key, moment = definitions.join_key, definitions.timestamp_column
+    columns = {key: Column(unique=unique_ids, report_duplicates="all")}
+    for feature in definitions.features:
+        kind = arrow_type(feature)
+        columns[feature.name] = Column(_PANDAS_TYPES.get(kind), _limit_checks(read_limits(feature), kind))
+    columns[LABEL] = Column("Int64", Check.isin([0, 1], error="neither 0 nor 1"))
+    if times:
+        columns[moment] = Column(nullable=nullable_times)
+        columns[created_timestamp_column(definitions)] = Column(nullable=nullable_times, required=False)
+    together = [key, moment] if times and not unique_ids else None
+    return DataFrameSchema(columns, unique=together, report_duplicates="all")
+
+
+def _limit_checks(limits: Limits, kind: pa.DataType) -> "list[Check]":
+    from pandera.pandas import Check
+
+    checks = []
+    if pa.types.is_floating(kind):
+        checks.append(Check(lambda values: np.isfinite(values), error="infinite"))
+    if limits.minimum is not None:
+        checks.append(Check.ge(limits.minimum, error=f"below {limits.minimum:.15g}"))
+    if limits.maximum is not None:
+        checks.append(Check.le(limits.maximum, error=f"above {limits.maximum:.15g}"))
+    if limits.values is not None:
+        checks.append(Check.isin(limits.values, error=f"none of {', '.join(limits.values)}"))
+    return checks
+
+
+def find_problems(
+    table: pa.Table,
+    original: pa.Table,
+    schema: "DataFrameSchema",
+    definitions: FeatureSet,
+    place: Callable[[int], str],
+) -> list[str]:
+    """Check `table`, and say what is wrong with it.
+
+    Args:
+        table: the data, converted to the declared types.
+        original: the same rows as they were found: what a person would see.
+        schema: of `build_schema`.
+        definitions: the declared types, for the words.
+        place: says where a row is, given its number from 0, for example "line 2".
+
+    Returns:
+        One line a column and rule that is broken, with the number of rows and the first of them.
+    """
+    from pandera.errors import SchemaErrors
+
+    known = table.select([name for name in schema.columns if name in table.column_names])
+    # Without the metadata: what pandas noted in a person's file can make an index of a column.
+    frame = known.replace_schema_metadata().to_pandas(types_mapper=_nullable_type)
+    try:
+        schema.validate(frame, lazy=True)
+    except SchemaErrors as error:
+        return _problems(error.failure_cases, original, definitions, place)
+    return []
+
+
+def _nullable_type(kind: pa.DataType) -> Any:
+    import pandas as pd
+
+    name = _PANDAS_TYPES.get(kind)
+    return None if name is None else pd.api.types.pandas_dtype(name)
+
+
+def _problems(
+    failures: "pd.DataFrame", original: pa.Table, definitions: FeatureSet, place: Callable[[int], str]
+) -> list[str]:
+    broken: dict[tuple[str, str], list[int]] = {}
+    for column, rule, row in zip(failures["column"], failures["check"], failures["index"], strict=True):
+        if rule == "multiple_fields_uniqueness" and column != definitions.join_key:
+            continue  # Reported once for each of the columns that are unique together.
+        number = int(row)
+        if rule == _MISSING:
+            found = original.column(column)[number].as_py()
+            rule = "missing" if _is_blank(found) else f"not {_wanted(column, definitions)}"
+        elif rule in _REPEATED:
+            rule = "repeated" if rule == "field_uniqueness" else "repeated at the same time"
+        broken.setdefault((str(column), str(rule)), []).append(number)
+    problems = []
+    for (column, rule), rows in broken.items():
+        values = None if rule == "missing" else original.column(column)
+        problems.append(f"{column}: {rule} in {describe_rows(rows, place, values)}")
+    return problems
+
+
+def describe_rows(rows: Sequence[int], place: Callable[[int], str], values: pa.ChunkedArray | None) -> str:
+    """Say how many rows there are, where the first of them are, and what stands there."""
+    total = f"{len(rows):,} {'row' if len(rows) == 1 else 'rows'}"
+    first = sorted(rows)[:SHOWN]
+    shown = [
+        place(row) if values is None else f"{place(row)}: {_shown(values[row].as_py())}" for row in first
+    ]
+    return f"{total} ({', '.join(shown)}{', ...' if len(rows) > SHOWN else ''})"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _wanted(column: str, definitions: FeatureSet) -> str:
+    kind = value_types(definitions).get(column)
+    if kind is None:
+        return "a time (ISO 8601)"
+    if pa.types.is_integer(kind):
+        return f"a whole number of {kind.bit_width} bits"
+    if pa.types.is_list(kind):
+        return f"a list of {kind.value_type}"
+    for holds, words in (
+        (pa.types.is_floating, "a number"),
+        (pa.types.is_boolean, "true or false"),
+        (pa.types.is_timestamp, "a time (ISO 8601)"),
+        (pa.types.is_binary, "bytes"),
+    ):
+        if holds(kind):
+            return words
+    return "text"

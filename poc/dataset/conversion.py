@@ -1,0 +1,165 @@
+"""Bring a column to the type that is declared for it, value by value where the type alone will not do.
+
+A value that means nothing in the wanted type becomes null; the checks then say what stood there.
+Nothing is rounded and nothing is guessed: 14.0 is a whole number, 14.5 is none.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from functools import partial
+from math import isfinite
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from poc.dataset.column_types import TIME
+
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_NUMBER = re.compile(r"[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|nan|inf|infinity)", re.IGNORECASE)
+_WHOLE_AS_FLOAT = re.compile(r"[0-9]+\.0+")
+_FLAGS = {"true": True, "false": False, "1": True, "0": False}
+
+
+def convert(column: pa.ChunkedArray, kind: pa.DataType, binary: bool = False) -> pa.ChunkedArray:
+    """Give `column` as `kind`, null where a value has no meaning in it.
+
+    Args:
+        column: of any type.
+        kind: the wanted one, of those in `column_types`.
+        binary: an integer column of zeros and ones: true and false are understood, too.
+    """
+    column = _plain(column)
+    if column.type == kind:
+        return column
+    numbers = pa.types.is_floating(kind) or (pa.types.is_integer(kind) and not binary)
+    if numbers and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        try:
+            # Only the step to 32-bit floats may round.
+            return column.cast(kind, safe=not pa.types.is_float32(kind))
+        except pa.ArrowInvalid:
+            pass  # Some value does not fit: find out which.
+    parse = _parser(kind, binary)
+    return pa.chunked_array([pa.array([parse(value) for value in column.to_pylist()], kind)])
+
+
+def convert_ids(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Give ids as text without surrounding spaces; an empty one is null.
+
+    Text keeps its leading zeros. Where every id is a whole number written as a float, as pandas writes
+    a column of integers that once had a gap, it loses its ".0".
+    """
+    texts = [None if text is None else text.strip() for text in convert(column, pa.string()).to_pylist()]
+    if all(text is None or _WHOLE_AS_FLOAT.fullmatch(text) for text in texts):
+        texts = [None if text is None else text.partition(".")[0] for text in texts]
+    ids = pa.chunked_array([pa.array([None if text == "" else text for text in texts], pa.string())])
+    return column if column.type == ids.type and column.equals(ids) else ids
+
+
+def convert_times(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Give moments in UTC: naive ones are UTC, other zones are converted. Their precision stays."""
+    column = _plain(column)
+    if pa.types.is_timestamp(column.type):
+        if column.type.tz is None:
+            return pc.assume_timezone(column, "UTC")
+        return column if column.type.tz == "UTC" else column.cast(pa.timestamp(column.type.unit, "UTC"))
+    return convert(column, TIME)
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def _parser(kind: pa.DataType, binary: bool) -> Callable[[Any], Any]:
+    if pa.types.is_integer(kind):
+        return partial(_whole, bits=kind.bit_width, binary=binary)
+    if pa.types.is_list(kind):
+        return partial(_elements, kind=kind)
+    for holds, parse in (
+        (pa.types.is_floating, _number),
+        (pa.types.is_boolean, _flag),
+        (pa.types.is_timestamp, _time),
+        (pa.types.is_binary, _bytes),
+    ):
+        if holds(kind):
+            return parse
+    return _text
+
+
+def _whole(value: Any, bits: int, binary: bool) -> int | None:
+    if isinstance(value, bool):
+        return int(value) if binary else None
+    if isinstance(value, str):
+        text = value.strip()
+        if _WHOLE.fullmatch(text):
+            value = int(text) if len(text) < 40 else None
+        elif binary and text.lower() in _FLAGS:
+            value = int(_FLAGS[text.lower()])
+        else:
+            value = _number(text)
+    if isinstance(value, float | Decimal):
+        finite = isfinite(value)
+        value = int(value) if finite and value == int(value) else None
+    if not isinstance(value, int):
+        return None
+    return value if -(2 ** (bits - 1)) <= value < 2 ** (bits - 1) else None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, str):
+        text = value.strip()
+        return float(text) if _NUMBER.fullmatch(text) else None
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    # An integer beyond 2^53 may have no float that equals it.
+    return number if isinstance(value, Decimal | float) or int(number) == value else None
+
+
+def _flag(value: Any) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return _FLAGS.get(str(value).strip().lower())
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else None
+    if isinstance(value, Decimal):
+        return str(int(value)) if value.is_finite() and value == int(value) else None
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
+def _time(value: Any) -> datetime | None:
+    if isinstance(value, str):
+        text = value.strip()
+        try:
+            value = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith(("Z", "z")) else text)
+        except ValueError:
+            return None
+    elif isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
+    if not isinstance(value, datetime):
+        return None
+    return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
+
+
+def _bytes(value: Any) -> bytes | None:
+    if isinstance(value, str):
+        return value.encode()
+    return value if isinstance(value, bytes) else None
+
+
+def _elements(value: Any, kind: pa.DataType) -> list[Any] | None:
+    if not isinstance(value, list):
+        return None
+    parse = _parser(kind.value_type, binary=False)
+    elements = [parse(element) for element in value]
+    return None if None in elements else elements

@@ -1,0 +1,77 @@
+"""What a valid value of a feature is: its tags `min`, `max` and `values`, read."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, floor
+from pathlib import Path
+
+import pyarrow as pa
+
+from poc.dataset.column_types import arrow_type
+from poc.definitions import Feature
+from poc.errors import InvalidDefinitions
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of one feature's values; None where there is none.
+
+    Attributes:
+        minimum: least allowed number, a whole one for an integer type.
+        maximum: largest allowed number, likewise.
+        values: the allowed strings.
+    """
+
+    minimum: float | int | None = None
+    maximum: float | int | None = None
+    values: tuple[str, ...] | None = None
+
+    @property
+    def binary(self) -> bool:
+        """Whether only 0 and 1 are allowed, so that true and false can stand for them."""
+        return self.minimum == 0 and self.maximum == 1
+
+
+def read_limits(feature: Feature) -> Limits:
+    """Read the tags of `feature`.
+
+    Raises:
+        InvalidDefinitions: a tag is no number, bounds what has no order, or leaves no value allowed.
+    """
+    minimum = _bound(feature, "min")
+    maximum = _bound(feature, "max")
+    if minimum is not None and maximum is not None and minimum > maximum:
+        raise _invalid(feature, f"min={feature.tags['min']} and max={feature.tags['max']} allow nothing")
+    return Limits(minimum, maximum, _values(feature))
+
+
+def _bound(feature: Feature, tag: str) -> float | int | None:
+    text = feature.tags.get(tag)
+    if text is None:
+        return None
+    kind = arrow_type(feature)
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        raise _invalid(feature, f"{tag}={text!r} bounds a {feature.dtype}, which is no number")
+    try:
+        exact = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise _invalid(feature, f"{tag}={text!r} is no number") from None
+    if pa.types.is_floating(kind):
+        return float(exact)
+    return ceil(exact) if tag == "min" else floor(exact)
+
+
+def _values(feature: Feature) -> tuple[str, ...] | None:
+    text = feature.tags.get("values")
+    if text is None:
+        return None
+    if not pa.types.is_string(arrow_type(feature)):
+        raise _invalid(feature, f"values={text!r} lists strings for a {feature.dtype}")
+    values = tuple(value.strip() for value in text.split(",") if value.strip())
+    if not values:
+        raise _invalid(feature, f"values={text!r} allow nothing")
+    return values
+
+
+def _invalid(feature: Feature, reason: str) -> InvalidDefinitions:
+    return InvalidDefinitions(Path("features.py"), f"feature {feature.name}: tag {reason}")

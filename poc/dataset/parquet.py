@@ -1,0 +1,118 @@
+"""Read and write the prepared Parquet, whole or not at all, with a note of where it came from."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from secrets import token_hex
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from poc.errors import DatasetNotWritten, DatasetUnreadable
+
+_NOTE = b"poc.dataset"
+# What pandas once noted about columns that may have other types by now.
+_PANDAS_NOTE = b"pandas"
+
+Origin = Literal["generated", "csv", "parquet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the records of a prepared Parquet came from. Kept in the file's own metadata.
+
+    Attributes:
+        origin: made by us, or read from a person's CSV or Parquet.
+        sha256: hex digest of that file as it was; None for generated records.
+        seed: what the generated parts depend on.
+        own_timestamps: whether the timestamps came with the file; if not, we made them.
+    """
+
+    origin: Origin
+    sha256: str | None
+    seed: int
+    own_timestamps: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetFile:
+    """One reading of a Parquet file.
+
+    Attributes:
+        table: its records.
+        provenance: the note we left in it; None if it is a person's.
+        sha256: hex digest of the file.
+    """
+
+    table: pa.Table
+    provenance: Provenance | None
+    sha256: str
+
+
+def read_parquet(path: Path) -> ParquetFile | None:
+    """Read the whole file in one go, so that its records, note and digest belong together.
+
+    Returns:
+        None if there is no such file.
+
+    Raises:
+        DatasetUnreadable: it is no Parquet file, or not a whole one.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DatasetUnreadable(path, str(error.strerror)) from error
+    try:
+        table = pq.read_table(pa.BufferReader(content))
+    except (pa.ArrowException, OSError) as error:
+        raise DatasetUnreadable(path, f"it is no whole Parquet file ({_first_line(error)})") from error
+    return ParquetFile(table, _read_note(table.schema), sha256(content).hexdigest())
+
+
+def write_parquet(path: Path, table: pa.Table, provenance: Provenance) -> None:
+    """Put `table` at `path` in one step: readers see the old file or the new one.
+
+    Raises:
+        DatasetNotWritten: the disk is full, the folder may not be written; the old file is untouched.
+    """
+    notes = {key: value for key, value in (table.schema.metadata or {}).items() if key != _PANDAS_NOTE}
+    notes[_NOTE] = json.dumps(asdict(provenance)).encode()
+    # A name of its own: two preparations at once must not write into each other's file.
+    temporary = path.with_name(f".{path.name}.{token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as file:
+                pq.write_table(table.replace_schema_metadata(notes), file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise DatasetNotWritten(path, str(error)) from error
+
+
+def _read_note(schema: pa.Schema) -> Provenance | None:
+    note = (schema.metadata or {}).get(_NOTE)
+    return None if note is None else Provenance(**json.loads(note))
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return  # Windows opens no folders.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,179 @@
+"""Prepare the offline Parquet: find the records, check them, add timestamps, write.
+
+Records that are in place are kept as long as they hold; the timestamps of a person's file are never
+changed; a file that breaks a rule changes nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from poc.dataset.checks import build_schema, find_problems
+from poc.dataset.column_types import created_timestamp_column, value_types
+from poc.dataset.conversion import convert, convert_ids, convert_times
+from poc.dataset.generate import generate_dataset
+from poc.dataset.label import LABEL
+from poc.dataset.limits import read_limits
+from poc.dataset.parquet import write_parquet
+from poc.dataset.sources import Records, Sources, find_sources
+from poc.dataset.timestamps import out_of_date, stamp, stamp_created, without_current
+from poc.definitions import FeatureSet
+from poc.errors import ColumnsMissing, DatasetRefused
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedDataset:
+    """What the Parquet holds after a preparation.
+
+    Attributes:
+        path: the Parquet.
+        records: number of its records.
+        origin: where they come from, to follow "Data prepared from".
+        changed: whether this preparation wrote the file.
+        added_columns: declared features that the generated records did not have yet.
+    """
+
+    path: Path
+    records: int
+    origin: str
+    changed: bool
+    added_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Completed:
+    records: Records
+    table: pa.Table
+    added_columns: tuple[str, ...]
+
+
+def prepare_dataset(
+    definitions: FeatureSet, data_dir: Path, now: datetime, *, refresh: bool = False
+) -> PreparedDataset:
+    """Make `definitions.source_path` hold checked, timestamped records with every declared feature.
+
+    A person's `<data_dir>/<name of the Parquet>.csv`, or Parquet in its place, is used where there is
+    one; else 10,000 records are generated. A second call changes nothing, unless the person's file is
+    another, the declarations have changed, or our timestamps have aged out.
+
+    Args:
+        definitions: the declared features, and the Parquet's path.
+        data_dir: folder of a person's CSV.
+        now: aware; timestamps that we make lie in the days before it.
+        refresh: make anew what was made by us: generated records, and timestamps.
+
+    Raises:
+        DatasetUnreadable: a file is not what its name says. Nothing was changed, here and below.
+        DatasetRefused: a file breaks rules.
+        ColumnsMissing: a file has no column of a declared feature.
+        TwoDatasets: there are a CSV and a Parquet, and both are a person's.
+        DatasetNotWritten: the Parquet cannot be put in place.
+        InvalidDefinitions: a feature's type or tag cannot be used.
+    """
+    if now.tzinfo is None:
+        raise ValueError("now has no time zone")
+    csv_path = data_dir / f"{definitions.source_path.stem}.csv"
+    sources = find_sources(definitions, csv_path, refresh=refresh)
+    completed = _first_that_holds(sources, definitions, now, refresh)
+    provenance = completed.records.provenance
+    stored = sources.stored
+    changed = True
+    if stored is not None and _same(completed.table, stored.table, definitions):
+        # A person's prepared file that needs nothing carries no note of ours, and is left alone.
+        changed = stored.provenance is not None and stored.provenance != provenance
+    if changed:
+        write_parquet(definitions.source_path, completed.table, provenance)
+    origins = {"csv": str(csv_path), "parquet": str(definitions.source_path)}
+    return PreparedDataset(
+        path=definitions.source_path,
+        records=completed.table.num_rows,
+        origin=origins.get(provenance.origin, "generated transactions"),
+        changed=changed,
+        added_columns=completed.added_columns,
+    )
+
+
+def _first_that_holds(sources: Sources, definitions: FeatureSet, now: datetime, refresh: bool) -> _Completed:
+    *preferred, last = sources.candidates
+    for candidate in preferred:
+        try:
+            return _complete(candidate(), definitions, now, refresh)
+        except (DatasetRefused, ColumnsMissing):
+            # What is in place no longer fits the declarations. The file it came from may, and if not,
+            # that is the file whose lines a person can correct.
+            continue
+    return _complete(last(), definitions, now, refresh)
+
+
+def _complete(records: Records, definitions: FeatureSet, now: datetime, refresh: bool) -> _Completed:
+    """Bring records to their final form: declared columns and types, checked, with timestamps."""
+    original, added = _with_declared_columns(records, definitions)
+    table = _converted(original, definitions)
+    made_by_us = not records.provenance.own_timestamps
+    moment = definitions.timestamp_column
+    schema = build_schema(
+        definitions,
+        times=moment in table.column_names,
+        nullable_times=made_by_us,
+        unique_ids=made_by_us and records.provenance.origin != "generated",
+    )
+    problems = find_problems(table, original, schema, definitions, records.place)
+    if problems:
+        raise DatasetRefused(records.path, problems)
+    seed = records.provenance.seed
+    if made_by_us:
+        stamped_before = moment in table.column_names and table.column(moment).null_count == 0
+        if stamped_before and (refresh or out_of_date(table, definitions, now)):
+            table = without_current(table, definitions)
+        table = stamp(table, definitions, now, seed)
+    return _Completed(records, stamp_created(table, definitions, seed), added)
+
+
+def _with_declared_columns(records: Records, definitions: FeatureSet) -> tuple[pa.Table, tuple[str, ...]]:
+    """Add features that generated records lack; refuse other records that lack any column."""
+    table = records.table
+    if table.num_rows == 0:
+        raise DatasetRefused(records.path, ["it has no records"])
+    wanted = list(value_types(definitions))
+    if created_timestamp_column(definitions) in table.column_names:
+        wanted.append(definitions.timestamp_column)
+    missing = [name for name in wanted if name not in table.column_names]
+    if not missing:
+        return table, ()
+    if records.provenance.origin == "generated" and set(missing) <= set(definitions.names):
+        generated = generate_dataset(definitions, records.provenance.seed)
+        key = definitions.join_key
+        if generated.column(key).equals(table.column(key)):
+            for name in missing:
+                table = table.append_column(name, generated.column(name))
+            return table, tuple(missing)
+    raise ColumnsMissing(records.path, missing, table.column_names)
+
+
+def _converted(table: pa.Table, definitions: FeatureSet) -> pa.Table:
+    """Give every column that we know its declared type; other columns stay as they are."""
+    features = {feature.name: feature for feature in definitions.features}
+    for name, kind in value_types(definitions).items():
+        if name == definitions.join_key:
+            column = convert_ids(table.column(name))
+        else:
+            binary = name == LABEL or read_limits(features[name]).binary
+            column = convert(table.column(name), kind, binary)
+        table = table.set_column(table.column_names.index(name), name, column)
+    for name in (definitions.timestamp_column, created_timestamp_column(definitions)):
+        if name in table.column_names:
+            column = convert_times(table.column(name))
+            table = table.set_column(table.column_names.index(name), name, column)
+    return table
+
+
+def _same(table: pa.Table, stored: pa.Table, definitions: FeatureSet) -> bool:
+    """Tell whether two preparations of the same records are one; columns that we never touch are."""
+    names = [*value_types(definitions), definitions.timestamp_column, created_timestamp_column(definitions)]
+    return table.column_names == stored.column_names and all(
+        table.schema.field(name).type == stored.schema.field(name).type
+        and table.column(name).equals(stored.column(name))
+        for name in names
+    )

@@ -1,0 +1,105 @@
+"""Where the records come from: the prepared Parquet, a person's CSV or Parquet, or the generator.
+
+Knows which of them is to be used when several are there. What their records have to be is the business
+of `prepare`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+
+from poc.dataset.generate import SEED, generate_dataset
+from poc.dataset.parquet import ParquetFile, Provenance, read_parquet
+from poc.dataset.raw import csv_digest, read_csv
+from poc.definitions import FeatureSet
+from poc.errors import TwoDatasets
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Records as they were found.
+
+    Attributes:
+        path: the file that a person would correct.
+        table: them.
+        provenance: where they came from.
+        place: names a row, given its number from 0.
+    """
+
+    path: Path
+    table: pa.Table
+    provenance: Provenance
+    place: Callable[[int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What there is to prepare.
+
+    Attributes:
+        stored: the Parquet that is in place, if any.
+        candidates: one or two ways to the records; the second is for when the first are refused.
+    """
+
+    stored: ParquetFile | None
+    candidates: tuple[Callable[[], Records], ...]
+
+
+def find_sources(definitions: FeatureSet, csv_path: Path, *, refresh: bool) -> Sources:
+    """Look at what is there.
+
+    Records that are in place are kept, unless they come from another file than the CSV that is there
+    now, or `refresh` asks to make them anew. A Parquet that holds the only copy of a person's records
+    is never given up.
+
+    Raises:
+        DatasetUnreadable: a file is no whole Parquet, or may not be read.
+        TwoDatasets: the CSV would replace records of a person.
+    """
+    path = definitions.source_path
+    stored = read_parquet(path)
+    digest = csv_digest(csv_path)
+    note = None if stored is None else stored.provenance
+    generated = stored is None or (note is not None and note.origin == "generated")
+    if digest is not None:
+        if stored is not None and (note is None or note.origin == "parquet"):
+            raise TwoDatasets(csv_path, path)
+        anew = partial(_from_csv, csv_path, definitions)
+    elif generated:
+        anew = partial(_generated, path, definitions)
+    else:
+        anew = None
+    candidates: list[Callable[[], Records]] = []
+    same_file = digest is None or (note is not None and note.sha256 == digest)
+    if stored is not None and same_file and not (refresh and anew is not None):
+        candidates.append(partial(_in_place, path, stored, definitions))
+    if anew is not None:
+        candidates.append(anew)
+    return Sources(stored, tuple(candidates))
+
+
+def _from_csv(path: Path, definitions: FeatureSet) -> Records:
+    file = read_csv(path)
+    own = definitions.timestamp_column in file.table.column_names
+    provenance = Provenance("csv", file.sha256, SEED, own_timestamps=own)
+    return Records(path, file.table, provenance, lambda row: f"line {file.lines[row]}")
+
+
+def _generated(path: Path, definitions: FeatureSet) -> Records:
+    provenance = Provenance("generated", None, SEED, own_timestamps=False)
+    return Records(path, generate_dataset(definitions, SEED), provenance, _row)
+
+
+def _in_place(path: Path, stored: ParquetFile, definitions: FeatureSet) -> Records:
+    provenance = stored.provenance
+    if provenance is None:
+        own = definitions.timestamp_column in stored.table.column_names
+        provenance = Provenance("parquet", stored.sha256, SEED, own_timestamps=own)
+    return Records(path, stored.table, provenance, _row)
+
+
+def _row(row: int) -> str:
+    return f"row {row}"

@@ -1,0 +1,115 @@
+"""Timestamps for data that has none: when each record was true, and when it was written.
+
+A record lies on one of the last days before today at the hour of its payment, so nothing is in the
+future, everything is within the features' ttl, and it stays so for some days. The moments depend on
+the seed, the row's place and the date, on nothing else.
+"""
+
+from datetime import datetime, timedelta, timezone
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from poc.dataset.column_types import TIME, created_timestamp_column
+from poc.dataset.generate import uniform
+from poc.dataset.payments import HOUR
+from poc.definitions import FeatureSet
+
+# The first materialization covers this much, whatever the ttl.
+LONGEST_AGE = timedelta(days=30)
+# Hours are those of whole days, so records of yesterday are up to two days old before tomorrow.
+SHORTEST_AGE = timedelta(days=2)
+_DAYS_TO_SPARE = 9
+_SECOND = 1_000_000
+_HOUR = 3600 * _SECOND
+_DAY = 24 * _HOUR
+# Both the event and its writing fit into the hour.
+_LAST_SECOND_OF_EVENT = 3540
+
+
+def stamp(table: pa.Table, definitions: FeatureSet, now: datetime, seed: int) -> pa.Table:
+    """Fill in the event times that are missing or null.
+
+    Args:
+        table: records, each at a place that stays; the hour of the payment is used where there is one.
+        definitions: name of the column, and the ttl that the times keep within.
+        now: aware; its date decides.
+        seed: for the day and the second.
+    """
+    count = table.num_rows
+    days = 1 + np.floor(uniform(seed, "event day", count) * _days(definitions)).astype(np.int64)
+    seconds = np.floor(uniform(seed, "event second", count) * _LAST_SECOND_OF_EVENT).astype(np.int64)
+    midnight = now.astimezone(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+    start = int(midnight.timestamp()) * _SECOND
+    moments = start - days * _DAY + _hours(table, seed) * _HOUR + seconds * _SECOND
+    made = pa.chunked_array([pa.array(moments).cast(TIME)])
+    name = definitions.timestamp_column
+    if name not in table.column_names:
+        return table.append_column(name, made)
+    return _replaced(table, name, pc.coalesce(table.column(name), made))
+
+
+def stamp_created(table: pa.Table, definitions: FeatureSet, seed: int) -> pa.Table:
+    """Fill in the times of writing that are missing or null: within a minute after the event."""
+    name = created_timestamp_column(definitions)
+    delays = 1 + np.floor(uniform(seed, "writing delay", table.num_rows) * 59).astype(np.int64)
+    events = table.column(definitions.timestamp_column).cast(TIME, safe=False)
+    made = pc.add(events, pa.array(delays * _SECOND).cast(pa.duration("us")))
+    if name not in table.column_names:
+        return table.append_column(name, made)
+    return _replaced(table, name, pc.coalesce(table.column(name), made))
+
+
+def without_current(table: pa.Table, definitions: FeatureSet) -> pa.Table:
+    """Forget the times of each transaction's latest record; earlier ones keep theirs."""
+    current = _is_current(table, definitions)
+    for name in (definitions.timestamp_column, created_timestamp_column(definitions)):
+        if name in table.column_names:
+            kept = pc.if_else(current, pa.scalar(None, table.schema.field(name).type), table.column(name))
+            table = _replaced(table, name, kept)
+    return table
+
+
+def out_of_date(table: pa.Table, definitions: FeatureSet, now: datetime) -> bool:
+    """Tell whether a transaction's latest record has aged out, or any record lies in the future."""
+    moments = table.column(definitions.timestamp_column)
+    current = moments.filter(_is_current(table, definitions))
+    utc_now = now.astimezone(timezone.utc)
+    oldest, newest = pc.min(current), pc.max(moments)
+    oldest_allowed = pa.scalar(utc_now - _age_limit(definitions), TIME)
+    return bool(
+        pc.less(oldest.cast(TIME), oldest_allowed).as_py()
+        or pc.greater(newest.cast(TIME), pa.scalar(utc_now, TIME)).as_py()
+    )
+
+
+def _age_limit(definitions: FeatureSet) -> timedelta:
+    if definitions.ttl is None:
+        return LONGEST_AGE
+    return max(SHORTEST_AGE, min(definitions.ttl, LONGEST_AGE))
+
+
+def _days(definitions: FeatureSet) -> int:
+    return max(1, _age_limit(definitions).days - _DAYS_TO_SPARE)
+
+
+def _hours(table: pa.Table, seed: int) -> NDArray[np.int64]:
+    if HOUR in table.column_names:
+        kind = table.schema.field(HOUR).type
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+            return np.asarray(np.floor(table.column(HOUR).to_numpy()) % 24, np.int64)
+    return np.asarray(np.floor(uniform(seed, "event hour", table.num_rows) * 24), np.int64)
+
+
+def _is_current(table: pa.Table, definitions: FeatureSet) -> pa.ChunkedArray:
+    """Tell for each record whether it is its transaction's latest."""
+    key, moment = definitions.join_key, definitions.timestamp_column
+    latest = table.group_by(key).aggregate([(moment, "max")])
+    places = pc.index_in(table.column(key), latest.column(key).combine_chunks())
+    return pc.equal(table.column(moment), latest.column(f"{moment}_max").take(places))
+
+
+def _replaced(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, column)

@@ -1,0 +1,137 @@
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from feast.types import Array, Float64, Int64, String
+
+from poc.dataset.checks import build_schema, describe_rows, find_problems
+from poc.dataset.column_types import arrow_type
+from poc.dataset.generate import generate_dataset, generate_records
+from poc.dataset.label import LABEL
+from poc.definitions import FeatureSet
+
+
+@pytest.fixture
+def problems(definitions: FeatureSet) -> Callable[..., list[str]]:
+    """Check five good records of which some values of one column are replaced."""
+
+    def call(
+        column: str, replaced: dict[int, Any], *, as_found: Any = None, unique_ids: bool = True
+    ) -> list[str]:
+        good = pa.Table.from_pandas(
+            generate_records(definitions, ids=["a", "b", "c", "d", "e"]), preserve_index=False
+        )
+        values = good.column(column).to_pylist()
+        for row, value in replaced.items():
+            values[row] = value
+        place = good.column_names.index(column)
+        table = good.set_column(place, column, pa.array(values, good.schema.field(column).type))
+        original = table
+        if as_found is not None:
+            found = [as_found if row in replaced else str(value) for row, value in enumerate(values)]
+            original = table.set_column(place, column, pa.array(found))
+        schema = build_schema(definitions, times=False, nullable_times=True, unique_ids=unique_ids)
+        return find_problems(table, original, schema, definitions, lambda row: f"line {row + 2}")
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "named"),
+    [
+        ("amount", -0.01, "amount: below 0 in 1 row (line 3: -0.01)"),
+        ("amount", float("inf"), "amount: infinite in 1 row (line 3: inf)"),
+        ("amount", float("nan"), "amount: not a number in 1 row (line 3: nan)"),
+        ("amount", None, "amount: missing in 1 row (line 3)"),
+        ("transaction_hour", 24, "transaction_hour: above 23 in 1 row (line 3: 24)"),
+        (
+            "merchant_category",
+            "Toys",
+            "merchant_category: none of Clothing, Electronics, Food, Grocery, Travel"
+            " in 1 row (line 3: 'Toys')",
+        ),
+        (LABEL, 2, "is_fraud: neither 0 nor 1 in 1 row (line 3: 2)"),
+        (LABEL, None, "is_fraud: missing in 1 row (line 3)"),
+        ("transaction_id", None, "transaction_id: missing in 1 row (line 3)"),
+    ],
+)
+def test_broken_rule_is_named_with_column_line_and_value(
+    problems: Callable[..., list[str]], column: str, value: object, named: str
+) -> None:
+    assert problems(column, {1: value}) == [named]
+
+
+@pytest.mark.parametrize(
+    ("column", "found", "named"),
+    [
+        ("amount", "abc", "amount: not a number in 1 row (line 2: 'abc')"),
+        (
+            "transaction_hour",
+            "14.5",
+            "transaction_hour: not a whole number of 64 bits in 1 row (line 2: '14.5')",
+        ),
+        ("amount", "  ", "amount: missing in 1 row (line 2)"),
+    ],
+)
+def test_value_that_has_no_meaning_is_shown_as_it_was_found(
+    problems: Callable[..., list[str]], column: str, found: str, named: str
+) -> None:
+    assert problems(column, {0: None}, as_found=found) == [named]
+
+
+def test_values_within_limits_are_no_problem(problems: Callable[..., list[str]]) -> None:
+    assert problems("transaction_hour", {0: 0, 1: 23}) == []
+    assert problems("amount", {0: 0.0}) == []
+
+
+def test_repeated_ids_are_named_where_an_id_stands_once(problems: Callable[..., list[str]]) -> None:
+    repeated = ["transaction_id: repeated in 2 rows (line 2: 'a', line 5: 'a')"]
+    assert problems("transaction_id", {3: "a"}) == repeated
+    assert problems("transaction_id", {3: "a"}, unique_ids=False) == []
+
+
+def test_only_the_first_rows_are_shown_and_all_are_counted(problems: Callable[..., list[str]]) -> None:
+    (problem,) = problems("amount", dict.fromkeys(range(5), -1.0))
+    assert problem == "amount: below 0 in 5 rows (line 2: -1.0, line 3: -1.0, line 4: -1.0, ...)"
+
+
+def test_long_values_are_cut() -> None:
+    text = describe_rows([0], lambda row: f"row {row}", pa.chunked_array([["x" * 200]]))
+    assert text == f"1 row (row 0: '{'x' * 39}...)"
+
+
+def test_generated_records_hold(definitions: FeatureSet) -> None:
+    table = generate_dataset(definitions)
+    schema = build_schema(definitions, times=True, nullable_times=True, unique_ids=False)
+    assert find_problems(table, table, schema, definitions, str) == []
+
+
+def test_same_id_at_the_same_moment_is_named(definitions: FeatureSet) -> None:
+    table = generate_dataset(definitions)
+    twice = pa.concat_tables([table, table.slice(table.num_rows - 1)])
+    schema = build_schema(definitions, times=True, nullable_times=True, unique_ids=False)
+    assert find_problems(twice, twice, schema, definitions, lambda row: f"row {row}") == [
+        "transaction_id: repeated at the same time in 2 rows (row 9999: '11111', row 10000: '11111')"
+    ]
+
+
+def test_times_may_be_missing_only_where_we_make_them(definitions: FeatureSet) -> None:
+    table = generate_dataset(definitions).slice(9_994)
+    schema = build_schema(definitions, times=True, nullable_times=False, unique_ids=False)
+    assert find_problems(table, table, schema, definitions, lambda row: f"row {row}") == [
+        "timestamp: missing in 3 rows (row 0, row 1, row 2)"
+    ]
+
+
+@pytest.mark.parametrize("dtype", [Array(Float64), Int64, String], ids=str)
+def test_every_type_can_be_missing(declare: Callable[..., FeatureSet], dtype: object) -> None:
+    definitions = declare("new_feature", dtype)
+    table = pa.Table.from_pandas(generate_records(definitions, ids=["a", "b"]), preserve_index=False)
+    kind = arrow_type(next(item for item in definitions.features if item.name == "new_feature"))
+    place = table.column_names.index("new_feature")
+    table = table.set_column(place, "new_feature", pa.nulls(2, kind))
+    schema = build_schema(definitions, times=False, nullable_times=True, unique_ids=True)
+    assert find_problems(table, table, schema, definitions, lambda row: f"row {row}") == [
+        "new_feature: missing in 2 rows (row 0, row 1)"
+    ]

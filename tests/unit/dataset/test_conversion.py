@@ -1,0 +1,146 @@
+import math
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poc.dataset.conversion import convert, convert_ids, convert_times
+
+NOON = datetime(2024, 12, 1, 12, tzinfo=timezone.utc)
+
+
+def converted(values: list[Any], kind: pa.DataType, binary: bool = False) -> list[Any]:
+    column = convert(pa.chunked_array([pa.array(values)]), kind, binary)
+    assert column.type == kind
+    return column.to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        (["14", " 14 ", "+14", "14.0", "1.4e1"], [14] * 5),
+        (["14.5", "x", "", "0x0E", "1_4", "nan", "inf", "9223372036854775808"], [None] * 8),
+        ([14.0, 14.5, math.nan, math.inf, 1e19], [14, None, None, None, None]),
+        ([Decimal("14.00"), Decimal("14.50")], [14, None]),
+        ([True, False], [None, None]),
+        (["9007199254740993"], [9007199254740993]),
+    ],
+)
+def test_whole_numbers(values: list[Any], wanted: list[Any]) -> None:
+    assert converted(values, pa.int64()) == wanted
+
+
+def test_number_beyond_32_bits_is_none_of_32_bits() -> None:
+    assert converted([2**31, 2**31 - 1], pa.int32()) == [None, 2**31 - 1]
+
+
+def test_true_and_false_are_zero_and_one_where_nothing_else_is_allowed() -> None:
+    assert converted(["true", "FALSE", "1", "0.0", "yes"], pa.int64(), binary=True) == [1, 0, 1, 0, None]
+    assert converted([True, False], pa.int64(), binary=True) == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        (["1.5", " .5", "1e3", "-2"], [1.5, 0.5, 1000.0, -2.0]),
+        (["1,5", "x", "1_0", "0x10", ""], [None] * 5),
+        (["inf", "1e400"], [math.inf, math.inf]),
+        ([1, 2**53 + 1], [1.0, None]),
+        ([Decimal("1.10")], [1.1]),
+    ],
+)
+def test_numbers(values: list[Any], wanted: list[Any]) -> None:
+    assert converted(values, pa.float64()) == wanted
+
+
+def test_flags() -> None:
+    assert converted(["true", "0", "False", "2", "x"], pa.bool_()) == [True, False, False, None, None]
+    assert converted([1.0, 0.0, 0.5, math.nan], pa.bool_()) == [True, False, None, None]
+
+
+def test_text() -> None:
+    assert converted([1, 2], pa.string()) == ["1", "2"]
+    assert converted([1.0, 1.5, 1e17], pa.string()) == ["1", None, None]
+    assert converted([True], pa.string()) == [None]
+
+
+def test_dictionary_and_large_text_become_plain_text() -> None:
+    encoded = pa.chunked_array([pa.array(["a", "b", "a"]).dictionary_encode()])
+    large = pa.chunked_array([pa.array(["a"], pa.large_string())])
+    assert convert(encoded, pa.string()).equals(pa.chunked_array([["a", "b", "a"]]))
+    assert convert(large, pa.string()).type == pa.string()
+
+
+def test_bytes_and_lists() -> None:
+    assert converted(["é"], pa.binary()) == ["é".encode()]
+    assert converted([[1.0, 2.0], [1.5], None], pa.list_(pa.int64())) == [[1, 2], None, None]
+    assert converted(["[1]"], pa.list_(pa.int64())) == [None]
+
+
+def test_column_of_the_wanted_type_is_given_back_as_it_is() -> None:
+    column = pa.chunked_array([[1.0, math.nan]])
+    assert convert(column, pa.float64()) is column
+
+
+def test_ids_keep_leading_zeros_and_lose_spaces() -> None:
+    assert convert_ids(pa.chunked_array([["007", " 7 ", "", None]])).to_pylist() == ["007", "7", None, None]
+
+
+def test_ids_that_are_all_floats_of_whole_numbers_lose_their_point() -> None:
+    assert convert_ids(pa.chunked_array([["1.0", "20.0"]])).to_pylist() == ["1", "20"]
+    assert convert_ids(pa.chunked_array([[1.0, 20.0]])).to_pylist() == ["1", "20"]
+
+
+def test_ids_that_only_look_like_floats_here_and_there_are_kept() -> None:
+    assert convert_ids(pa.chunked_array([["1.0", "v2"]])).to_pylist() == ["1.0", "v2"]
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1), min_size=1))
+def test_ids_with_a_letter_survive(texts: list[str]) -> None:
+    ids = [f"t{text}" for text in texts]
+    assert convert_ids(pa.chunked_array([ids])).to_pylist() == ids
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1))
+def test_every_whole_number_survives_being_text(values: list[int]) -> None:
+    assert converted([str(value) for value in values], pa.int64()) == values
+
+
+@given(st.lists(st.floats(allow_nan=False), min_size=1))
+def test_every_number_survives_being_text(values: list[float]) -> None:
+    assert converted([repr(value) for value in values], pa.float64()) == values
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([NOON.replace(tzinfo=None)]),
+        pa.array([NOON.astimezone(timezone(timedelta(hours=-5)))], pa.timestamp("ns", "America/Lima")),
+        pa.array(["2024-12-01T12:00:00Z"]),
+        pa.array(["2024-12-01 12:00:00"]),
+        pa.array(["2024-12-01T13:00:00+01:00"]),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_times_are_utc(column: pa.Array) -> None:
+    times = convert_times(pa.chunked_array([column]))
+    assert times.type.tz == "UTC"
+    assert times.to_pylist() == [NOON]
+
+
+def test_dates_are_midnight_utc() -> None:
+    assert convert_times(pa.chunked_array([[date(2024, 12, 1)]])).to_pylist() == [NOON.replace(hour=0)]
+
+
+def test_times_keep_their_precision() -> None:
+    nanoseconds = pa.chunked_array([pa.array([1_700_000_000_000_000_001], pa.timestamp("ns"))])
+    assert convert_times(nanoseconds).cast(pa.int64()).to_pylist() == [1_700_000_000_000_000_001]
+
+
+def test_what_is_no_time_is_null() -> None:
+    assert convert_times(pa.chunked_array([["soon", "14"]])).to_pylist() == [None, None]
+    assert convert_times(pa.chunked_array([[1700000000]])).to_pylist() == [None]

@@ -1,0 +1,49 @@
+from collections.abc import Mapping
+
+import pytest
+from feast.types import Bool, Float64, Int64, Invalid, String
+
+from poc.dataset.column_types import arrow_type
+from poc.dataset.limits import Limits, read_limits
+from poc.definitions import Feature
+from poc.errors import InvalidDefinitions
+
+
+def test_bounds_of_a_whole_number_are_whole() -> None:
+    assert read_limits(Feature("x", Int64, "", {"min": "0.5", "max": "9.5"})) == Limits(1, 9)
+
+
+def test_bounds_of_a_number_are_floats() -> None:
+    assert read_limits(Feature("x", Float64, "", {"min": "0.1", "max": "1e3"})) == Limits(0.1, 1000.0)
+
+
+def test_values_are_split_at_commas_and_trimmed() -> None:
+    assert read_limits(Feature("x", String, "", {"values": "a, b c,"})) == Limits(values=("a", "b c"))
+
+
+def test_other_tags_limit_nothing() -> None:
+    assert read_limits(Feature("x", String, "", {"team": "fraud"})) == Limits()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tags", "named"),
+    [
+        (Float64, {"min": "low"}, "min='low'"),
+        (Float64, {"max": "nan"}, "max='nan'"),
+        (Int64, {"min": "3", "max": "2"}, "min=3 and max=2"),
+        (Int64, {"min": "0.2", "max": "0.8"}, "min=0.2 and max=0.8"),
+        (String, {"min": "1"}, "min='1'"),
+        (Bool, {"max": "1"}, "max='1'"),
+        (Int64, {"values": "1,2"}, "values='1,2'"),
+        (String, {"values": " , "}, "values=' , '"),
+    ],
+)
+def test_unusable_tag_is_named_with_its_feature(dtype: object, tags: Mapping[str, str], named: str) -> None:
+    with pytest.raises(InvalidDefinitions, match="feature x: tag") as raised:
+        read_limits(Feature("x", dtype, "", tags))
+    assert named in raised.value.what
+
+
+def test_feature_without_a_type_is_refused() -> None:
+    with pytest.raises(InvalidDefinitions, match="feature x has the type Invalid"):
+        arrow_type(Feature("x", Invalid, "", {}))

@@ -1,0 +1,483 @@
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from feast.types import Float64, Int64, String
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from poc.dataset.column_types import created_timestamp_column, value_types
+from poc.dataset.generate import generate_records
+from poc.dataset.label import LABEL
+from poc.dataset.prepare import PreparedDataset, prepare_dataset
+from poc.dataset.stored import latest_rows
+from poc.definitions import FeatureSet
+from poc.errors import ColumnsMissing, DatasetRefused, DatasetUnreadable, InvalidDefinitions
+
+Prepare = Callable[..., PreparedDataset]
+
+
+def state(path: Path) -> tuple[bytes, int]:
+    return path.read_bytes(), path.stat().st_mtime_ns
+
+
+@pytest.fixture
+def persons_parquet(definitions: FeatureSet, public_records: pd.DataFrame) -> pd.DataFrame:
+    """A Parquet that a person prepared: both timestamps, long ago; one transaction has two records."""
+    frame = public_records.copy()
+    frame["timestamp"] = pd.date_range("2020-01-01", periods=len(frame), freq="h", tz="UTC")
+    frame["created_timestamp"] = frame["timestamp"] + pd.Timedelta("1min")
+    frame.loc[1, definitions.join_key] = frame.loc[0, definitions.join_key]
+    frame.to_parquet(definitions.source_path, index=False)
+    return frame
+
+
+class TestGenerated:
+    def test_10000_records_with_the_declared_columns_and_types(
+        self, definitions: FeatureSet, prepare: Prepare
+    ) -> None:
+        prepared = prepare()
+        assert prepared == PreparedDataset(
+            definitions.source_path, 10_000, "generated transactions", changed=True, added_columns=()
+        )
+        time = pa.timestamp("us", "UTC")
+        wanted = value_types(definitions) | {"timestamp": time, "created_timestamp": time}
+        schema = pq.read_schema(definitions.source_path)
+        assert dict(zip(schema.names, schema.types, strict=True)) == wanted
+
+    def test_second_time_nothing_changes(
+        self, definitions: FeatureSet, prepare: Prepare, now: datetime
+    ) -> None:
+        prepare()
+        before = state(definitions.source_path)
+        assert prepare(now=now + timedelta(days=8)).changed is False
+        assert state(definitions.source_path) == before
+
+    def test_aged_out_timestamps_are_made_anew_and_values_stay(
+        self, definitions: FeatureSet, prepare: Prepare, now: datetime
+    ) -> None:
+        prepare()
+        before = latest_rows(definitions)
+        assert prepare(now=now + timedelta(days=31)).changed is True
+        after = latest_rows(definitions)
+        assert {key: row.values for key, row in after.items()} == {
+            key: row.values for key, row in before.items()
+        }
+        assert min(row.event_timestamp for row in after.values()) > now
+
+    def test_older_records_of_the_guide_survive_ageing(
+        self, definitions: FeatureSet, prepare: Prepare, now: datetime
+    ) -> None:
+        asked = datetime(2024, 12, 2, 14, 30, tzinfo=timezone.utc)
+        prepare()
+        before = latest_rows(definitions, as_of=asked)
+        prepare(now=now + timedelta(days=31))
+        assert latest_rows(definitions, as_of=asked) == before
+        assert sorted(before) == ["11111", "12345", "67890"]
+
+    def test_refresh_makes_the_timestamps_of_today(
+        self, definitions: FeatureSet, prepare: Prepare, now: datetime
+    ) -> None:
+        prepare()
+        before = latest_rows(definitions, ["1"])["1"].event_timestamp
+        assert prepare(now=now + timedelta(days=1), refresh=True).changed is True
+        after = latest_rows(definitions, ["1"])["1"].event_timestamp
+        assert after - before == timedelta(days=1)
+
+    def test_added_feature_gets_a_column_and_the_others_stay(
+        self, definitions: FeatureSet, prepare: Prepare, declare: Callable[..., FeatureSet], now: datetime
+    ) -> None:
+        prepare()
+        before = pq.read_table(definitions.source_path)
+        more = declare("new_feature", Float64, min="0", max="2")
+        prepared = prepare(definitions=more, now=now + timedelta(days=3))
+        assert (prepared.changed, prepared.added_columns) == (True, ("new_feature",))
+        after = pq.read_table(definitions.source_path)
+        assert after.drop_columns(["new_feature"]).equals(before)
+        assert after.column("new_feature").type == pa.float64()
+        assert prepare(definitions=more).changed is False
+
+    def test_limits_that_records_in_place_break_make_them_anew(
+        self, definitions: FeatureSet, prepare: Prepare
+    ) -> None:
+        prepare()
+        features = tuple(
+            replace(item, tags={"values": "Books,Toys"}) if item.name == "merchant_category" else item
+            for item in definitions.features
+        )
+        assert prepare(definitions=replace(definitions, features=features)).changed is True
+        categories = pq.read_table(definitions.source_path).column("merchant_category")
+        assert set(categories.to_pylist()) == {"Books", "Toys"}
+
+    def test_changed_type_is_taken_over(self, definitions: FeatureSet, prepare: Prepare) -> None:
+        prepare()
+        features = tuple(
+            replace(item, dtype=Float64) if item.name == "cardholder_age" else item
+            for item in definitions.features
+        )
+        assert prepare(definitions=replace(definitions, features=features)).changed is True
+        assert pq.read_schema(definitions.source_path).field("cardholder_age").type == pa.float64()
+
+    def test_source_without_created_timestamp_gets_the_guides_column(
+        self, definitions: FeatureSet, prepare: Prepare
+    ) -> None:
+        prepare(definitions=replace(definitions, created_timestamp_column=None))
+        assert "created_timestamp" in pq.read_schema(definitions.source_path).names
+
+    def test_unusable_tag_changes_nothing(
+        self, definitions: FeatureSet, prepare: Prepare, declare: Callable[..., FeatureSet]
+    ) -> None:
+        prepare()
+        before = state(definitions.source_path)
+        with pytest.raises(InvalidDefinitions):
+            prepare(definitions=declare("new_feature", Float64, min="low"))
+        assert state(definitions.source_path) == before
+
+    def test_moment_without_a_zone_is_refused(self, prepare: Prepare) -> None:
+        with pytest.raises(ValueError, match="no time zone"):
+            prepare(now=datetime(2026, 1, 1))  # noqa: DTZ001
+
+    def test_two_preparations_at_once_leave_one_whole_file(
+        self, definitions: FeatureSet, prepare: Prepare, tmp_path: Path
+    ) -> None:
+        threads = [threading.Thread(target=prepare) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert list(tmp_path.iterdir()) == [definitions.source_path]
+        assert prepare().changed is False
+
+
+class TestCsv:
+    def test_public_file_goes_through_unchanged(
+        self, definitions: FeatureSet, prepare: Prepare, csv_path: Path
+    ) -> None:
+        ids = [str(number) for number in range(1, 10_001)]
+        records = generate_records(definitions, seed=9, ids=ids)
+        records.astype({definitions.join_key: int}).to_csv(csv_path, index=False)
+        prepared = prepare()
+        assert (prepared.records, prepared.origin) == (10_000, str(csv_path))
+        stored = pd.read_parquet(definitions.source_path)
+        pd.testing.assert_frame_equal(stored[records.columns], records)
+        assert (stored["timestamp"].dt.hour == stored["transaction_hour"]).all()
+
+    def test_second_time_nothing_changes_until_the_file_does(
+        self, definitions: FeatureSet, prepare: Prepare, csv_path: Path, public_records: pd.DataFrame
+    ) -> None:
+        public_records.to_csv(csv_path, index=False)
+        prepare()
+        before = state(definitions.source_path)
+        assert prepare().changed is False
+        assert state(definitions.source_path) == before
+        public_records.head(10).to_csv(csv_path, index=False)
+        assert prepare().records == 10
+
+    def test_aged_out_timestamps_are_made_anew(
+        self,
+        definitions: FeatureSet,
+        prepare: Prepare,
+        csv_path: Path,
+        public_records: pd.DataFrame,
+        now: datetime,
+    ) -> None:
+        public_records.to_csv(csv_path, index=False)
+        prepare()
+        csv_path.unlink()
+        assert prepare(now=now + timedelta(days=31)).changed is True
+        assert min(row.event_timestamp for row in latest_rows(definitions).values()) > now
+
+    def test_column_order_and_further_columns_are_free(
+        self, definitions: FeatureSet, prepare: Prepare, csv_path: Path, public_records: pd.DataFrame
+    ) -> None:
+        public_records["postcode"] = "01067"
+        public_records[reversed(public_records.columns)].to_csv(csv_path, index=False)
+        prepare()
+        stored = pd.read_parquet(definitions.source_path)
+        pd.testing.assert_frame_equal(stored[public_records.columns], public_records)
+
+    def test_ids_keep_leading_zeros(
+        self, definitions: FeatureSet, prepare: Prepare, csv_path: Path, public_records: pd.DataFrame
+    ) -> None:
+        public_records[definitions.join_key] = [f"{number:05}" for number in range(len(public_records))]
+        public_records.to_csv(csv_path, index=False)
+        prepare()
+        assert "00007" in latest_rows(definitions)
+
+    def test_whole_numbers_written_as_floats_and_flags_written_as_words_are_read(
+        self, definitions: FeatureSet, prepare: Prepare, csv_path: Path, public_records: pd.DataFrame
+    ) -> None:
+        written = public_records.astype({"cardholder_age": float, "foreign_transaction": bool, LABEL: bool})
+        written[definitions.join_key] = written[definitions.join_key].astype(float)
+        written.to_csv(csv_path, index=False)
+        prepare()
+        stored = pd.read_parquet(definitions.source_path)
+        pd.testing.assert_frame_equal(stored[public_records.columns], public_records)
+
+    def test_timestamps_in_the_file_are_kept(
+        self, definitions: FeatureSet, prepare: Prepare, csv_path: Path, public_records: pd.DataFrame
+    ) -> None:
+        public_records["timestamp"] = "2020-05-01T12:00:00+02:00"
+        public_records.to_csv(csv_path, index=False)
+        prepare(refresh=True)
+        assert {row.event_timestamp for row in latest_rows(definitions).values()} == {
+            datetime(2020, 5, 1, 10, tzinfo=timezone.utc)
+        }
+        assert prepare().changed is False
+
+    @pytest.mark.parametrize(
+        ("column", "value", "named"),
+        [
+            ("amount", "abc", "amount: not a number in 1 row (line 5: 'abc')"),
+            ("amount", "", "amount: missing in 1 row (line 5)"),
+            ("amount", "NaN", "amount: not a number in 1 row (line 5: 'NaN')"),
+            ("amount", "-1", "amount: below 0 in 1 row (line 5: '-1')"),
+            ("transaction_hour", "24", "transaction_hour: above 23 in 1 row (line 5: '24')"),
+            ("transaction_id", "1", "transaction_id: repeated in 2 rows (line 2: '1', line 5: '1')"),
+            (LABEL, "2", "is_fraud: neither 0 nor 1 in 1 row (line 5: '2')"),
+        ],
+    )
+    def test_broken_file_is_refused_and_the_parquet_stays(
+        self,
+        definitions: FeatureSet,
+        prepare: Prepare,
+        csv_path: Path,
+        public_records: pd.DataFrame,
+        column: str,
+        value: str,
+        named: str,
+    ) -> None:
+        prepare()
+        before = state(definitions.source_path)
+        broken = public_records.astype(str)
+        broken.loc[3, column] = value
+        broken.to_csv(csv_path, index=False)
+        with pytest.raises(DatasetRefused) as raised:
+            prepare()
+        assert raised.value.problems == (named,)
+        assert str(csv_path) in raised.value.way_out
+        assert state(definitions.source_path) == before
+
+    def test_missing_column_is_named_with_the_way_out(
+        self, prepare: Prepare, csv_path: Path, public_records: pd.DataFrame
+    ) -> None:
+        public_records.drop(columns="amount").to_csv(csv_path, index=False)
+        with pytest.raises(ColumnsMissing) as raised:
+            prepare()
+        assert raised.value.columns == ("amount",)
+        assert raised.value.way_out == f"Add amount to {csv_path}, then: python scripts/feast_setup.py"
+
+    def test_time_of_writing_without_event_time_is_refused(
+        self, prepare: Prepare, csv_path: Path, public_records: pd.DataFrame
+    ) -> None:
+        public_records.assign(created_timestamp="2024-01-01").to_csv(csv_path, index=False)
+        with pytest.raises(ColumnsMissing, match="no column timestamp"):
+            prepare()
+
+    def test_feature_declared_later_is_asked_of_the_csv_and_taken_from_it(
+        self,
+        definitions: FeatureSet,
+        prepare: Prepare,
+        csv_path: Path,
+        public_records: pd.DataFrame,
+        declare: Callable[..., FeatureSet],
+    ) -> None:
+        public_records.to_csv(csv_path, index=False)
+        prepare()
+        before = state(definitions.source_path)
+        more = declare("new_feature", Int64)
+        with pytest.raises(ColumnsMissing, match=f"Add new_feature to {csv_path}"):
+            prepare(definitions=more)
+        assert state(definitions.source_path) == before
+        public_records.assign(new_feature=range(200)).to_csv(csv_path, index=False)
+        prepared = prepare(definitions=more)
+        assert (prepared.changed, prepared.added_columns) == (True, ())
+        assert latest_rows(more, ["5"])["5"].values["new_feature"] == 4
+
+    def test_further_column_that_is_declared_later_is_there_already(
+        self,
+        definitions: FeatureSet,
+        prepare: Prepare,
+        csv_path: Path,
+        public_records: pd.DataFrame,
+        declare: Callable[..., FeatureSet],
+    ) -> None:
+        public_records.assign(new_feature=range(200)).to_csv(csv_path, index=False)
+        prepare()
+        assert prepare(definitions=declare("new_feature", Int64)).changed is True
+        assert pq.read_schema(definitions.source_path).field("new_feature").type == pa.int64()
+
+    def test_limits_that_records_in_place_break_are_reported_by_line_of_the_csv(
+        self,
+        prepare: Prepare,
+        csv_path: Path,
+        public_records: pd.DataFrame,
+        definitions: FeatureSet,
+    ) -> None:
+        public_records["cardholder_age"] = [17] + [30] * 199
+        public_records.to_csv(csv_path, index=False)
+        prepare()
+        features = tuple(
+            replace(item, tags={"min": "18"}) if item.name == "cardholder_age" else item
+            for item in definitions.features
+        )
+        with pytest.raises(DatasetRefused) as raised:
+            prepare(definitions=replace(definitions, features=features))
+        assert raised.value.problems == ("cardholder_age: below 18 in 1 row (line 2: '17')",)
+
+    @given(data=st.data())
+    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_values_survive_from_csv_to_parquet(
+        self, data: st.DataObject, definitions: FeatureSet, csv_path: Path, now: datetime
+    ) -> None:
+        words = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1)
+        texts = words.filter(lambda text: text.strip() != "")
+        rows = data.draw(
+            st.lists(
+                st.tuples(
+                    texts.map(lambda text: f"id {text.strip()}"),
+                    st.floats(0, allow_infinity=False),
+                    st.integers(-(2**63), 2**63 - 1),
+                    texts,
+                ),
+                min_size=1,
+                unique_by=lambda row: row[0],
+            )
+        )
+        declared = replace(
+            definitions,
+            features=tuple(
+                replace(definitions.features[0], name=name, dtype=dtype, tags={})
+                for name, dtype in (("number", Float64), ("whole", Int64), ("words", String))
+            ),
+        )
+        names = [declared.join_key, *declared.names]
+        pd.DataFrame(rows, columns=names).assign(**{LABEL: 0}).to_csv(csv_path, index=False)
+        prepare_dataset(declared, csv_path.parent, now)
+        stored = latest_rows(declared)
+        assert {key: tuple(row.values.values()) for key, row in stored.items()} == {
+            transaction_id: tuple(values) for transaction_id, *values in rows
+        }
+
+
+class TestParquet:
+    def test_raw_file_is_prepared_in_place_and_loses_nothing(
+        self, definitions: FeatureSet, prepare: Prepare, public_records: pd.DataFrame
+    ) -> None:
+        raw = public_records.assign(notes=[[1, None, 3]] * 200, gap=[None, *range(199)])
+        raw.to_parquet(definitions.source_path, index=False)
+        before = pq.read_table(definitions.source_path)
+        prepared = prepare()
+        assert (prepared.changed, prepared.origin) == (True, str(definitions.source_path))
+        after = pq.read_table(definitions.source_path)
+        assert after.select(before.column_names).equals(before)
+        assert after.column_names[-2:] == ["timestamp", "created_timestamp"]
+        assert prepare().changed is False
+
+    def test_raw_file_with_numbers_for_ids_gets_text(
+        self, definitions: FeatureSet, prepare: Prepare, public_records: pd.DataFrame
+    ) -> None:
+        public_records.astype({definitions.join_key: int}).to_parquet(definitions.source_path)
+        prepare()
+        stored = pd.read_parquet(definitions.source_path)
+        pd.testing.assert_frame_equal(stored[public_records.columns], public_records)
+
+    def test_raw_file_with_the_ids_as_index_and_pandas_own_types_is_read(
+        self, definitions: FeatureSet, prepare: Prepare, public_records: pd.DataFrame
+    ) -> None:
+        written = public_records.astype({"merchant_category": "category"}).convert_dtypes()
+        written.set_index(definitions.join_key).to_parquet(definitions.source_path)
+        prepare()
+        stored = pd.read_parquet(definitions.source_path)
+        pd.testing.assert_frame_equal(stored[public_records.columns], public_records)
+
+    def test_raw_file_ages_like_any_other_and_refresh_makes_only_timestamps(
+        self, definitions: FeatureSet, prepare: Prepare, public_records: pd.DataFrame, now: datetime
+    ) -> None:
+        public_records.to_parquet(definitions.source_path, index=False)
+        prepare()
+        for days, refresh in ((31, False), (32, True)):
+            assert prepare(now=now + timedelta(days=days), refresh=refresh).changed is True
+        stored = pd.read_parquet(definitions.source_path)
+        pd.testing.assert_frame_equal(stored[public_records.columns], public_records)
+        assert stored["timestamp"].min() > now
+
+    def test_prepared_file_of_a_person_is_left_alone(
+        self, definitions: FeatureSet, prepare: Prepare, persons_parquet: pd.DataFrame
+    ) -> None:
+        before = state(definitions.source_path)
+        for refresh in (False, True):
+            prepared = prepare(refresh=refresh)
+            assert (prepared.changed, prepared.records) == (False, len(persons_parquet))
+        assert state(definitions.source_path) == before
+
+    def test_naive_timestamps_of_a_person_are_utc(
+        self, definitions: FeatureSet, prepare: Prepare, persons_parquet: pd.DataFrame
+    ) -> None:
+        naive = persons_parquet.copy()
+        for name in ("timestamp", "created_timestamp"):
+            naive[name] = naive[name].dt.tz_localize(None)
+        naive.to_parquet(definitions.source_path, index=False)
+        assert prepare().changed is True
+        pd.testing.assert_frame_equal(pd.read_parquet(definitions.source_path), persons_parquet)
+        assert prepare(refresh=True).changed is False
+
+    def test_missing_time_of_writing_is_added(
+        self, definitions: FeatureSet, prepare: Prepare, persons_parquet: pd.DataFrame
+    ) -> None:
+        persons_parquet.drop(columns="created_timestamp").to_parquet(definitions.source_path)
+        assert prepare().changed is True
+        stored = pd.read_parquet(definitions.source_path)
+        assert (stored["timestamp"] == persons_parquet["timestamp"]).all()
+        assert (stored[created_timestamp_column(definitions)] > stored["timestamp"]).all()
+
+    def test_same_moment_twice_is_refused(
+        self, definitions: FeatureSet, prepare: Prepare, persons_parquet: pd.DataFrame
+    ) -> None:
+        persons_parquet.loc[1, "timestamp"] = persons_parquet.loc[0, "timestamp"]
+        persons_parquet.to_parquet(definitions.source_path, index=False)
+        before = state(definitions.source_path)
+        with pytest.raises(DatasetRefused) as raised:
+            prepare()
+        assert raised.value.problems == (
+            "transaction_id: repeated at the same time in 2 rows (row 0: '1', row 1: '1')",
+        )
+        assert state(definitions.source_path) == before
+
+    def test_numbers_in_place_of_timestamps_are_refused(
+        self, definitions: FeatureSet, prepare: Prepare, persons_parquet: pd.DataFrame
+    ) -> None:
+        persons_parquet.assign(timestamp=1_700_000_000).to_parquet(definitions.source_path)
+        with pytest.raises(DatasetRefused, match=r"timestamp: not a time \(ISO 8601\) in 200 rows"):
+            prepare()
+
+    def test_file_edited_with_pandas_is_a_persons(
+        self, definitions: FeatureSet, prepare: Prepare, now: datetime
+    ) -> None:
+        prepare()
+        edited = pd.read_parquet(definitions.source_path).assign(amount=1.0)
+        edited.to_parquet(definitions.source_path)
+        assert prepare(now=now + timedelta(days=99), refresh=True).changed is False
+        pd.testing.assert_frame_equal(pd.read_parquet(definitions.source_path), edited)
+
+    @pytest.mark.parametrize("content", [b"", b"PAR1", b"transaction_id,amount\n1,2\n"])
+    def test_what_is_no_parquet_is_unreadable_and_stays(
+        self, definitions: FeatureSet, prepare: Prepare, content: bytes
+    ) -> None:
+        definitions.source_path.write_bytes(content)
+        with pytest.raises(DatasetUnreadable):
+            prepare(refresh=True)
+        assert definitions.source_path.read_bytes() == content
+
+    def test_file_without_records_is_refused(
+        self, definitions: FeatureSet, prepare: Prepare, public_records: pd.DataFrame
+    ) -> None:
+        public_records.head(0).to_parquet(definitions.source_path, index=False)
+        with pytest.raises(DatasetRefused, match="it has no records"):
+            prepare()

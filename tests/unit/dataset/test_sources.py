@@ -1,0 +1,106 @@
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from poc.dataset.prepare import PreparedDataset
+from poc.dataset.sources import find_sources
+from poc.definitions import FeatureSet
+from poc.errors import DatasetUnreadable, TwoDatasets
+
+
+def origins(definitions: FeatureSet, *, refresh: bool = False) -> list[tuple[str, bool]]:
+    """The candidates: where their records come from, and whether they carry timestamps."""
+    sources = find_sources(definitions, definitions.source_path.with_suffix(".csv"), refresh=refresh)
+    records = [candidate() for candidate in sources.candidates]
+    moment = definitions.timestamp_column
+    return [
+        (item.provenance.origin, moment in item.table.column_names and item.table[moment].null_count == 0)
+        for item in records
+    ]
+
+
+def test_nothing_there_is_generated(definitions: FeatureSet) -> None:
+    assert origins(definitions) == [("generated", False)]
+
+
+def test_generated_records_in_place_are_kept_and_can_be_generated_anew(
+    definitions: FeatureSet, prepare: Callable[..., PreparedDataset]
+) -> None:
+    prepare()
+    assert origins(definitions) == [("generated", True), ("generated", False)]
+    assert origins(definitions, refresh=True) == [("generated", False)]
+
+
+def test_csv_goes_before_generated_records(
+    definitions: FeatureSet,
+    prepare: Callable[..., PreparedDataset],
+    public_records: pd.DataFrame,
+    csv_path: Path,
+) -> None:
+    prepare()
+    public_records.to_csv(csv_path, index=False)
+    assert origins(definitions) == [("csv", False)]
+
+
+def test_records_of_the_csv_that_is_there_are_kept(
+    definitions: FeatureSet,
+    prepare: Callable[..., PreparedDataset],
+    public_records: pd.DataFrame,
+    csv_path: Path,
+) -> None:
+    public_records.to_csv(csv_path, index=False)
+    prepare()
+    assert origins(definitions) == [("csv", True), ("csv", False)]
+    assert origins(definitions, refresh=True) == [("csv", False)]
+
+
+def test_records_of_a_csv_that_is_gone_are_kept_whatever_is_asked(
+    definitions: FeatureSet,
+    prepare: Callable[..., PreparedDataset],
+    public_records: pd.DataFrame,
+    csv_path: Path,
+) -> None:
+    public_records.to_csv(csv_path, index=False)
+    prepare()
+    csv_path.unlink()
+    assert origins(definitions, refresh=True) == [("csv", True)]
+
+
+@pytest.mark.parametrize("prepared", [False, True])
+def test_csv_never_replaces_a_persons_parquet(
+    definitions: FeatureSet,
+    prepare: Callable[..., PreparedDataset],
+    public_records: pd.DataFrame,
+    csv_path: Path,
+    prepared: bool,
+) -> None:
+    public_records.to_parquet(definitions.source_path)
+    if prepared:
+        prepare()
+    public_records.to_csv(csv_path, index=False)
+    with pytest.raises(TwoDatasets, match="both hold data of yours"):
+        origins(definitions)
+
+
+def test_folder_in_place_of_the_parquet_is_unreadable(definitions: FeatureSet, tmp_path: Path) -> None:
+    with pytest.raises(DatasetUnreadable, match="Is a directory"):
+        origins(replace(definitions, source_path=tmp_path))
+
+
+def test_csv_is_named_by_line_and_parquet_by_row(
+    definitions: FeatureSet,
+    prepare: Callable[..., PreparedDataset],
+    public_records: pd.DataFrame,
+    csv_path: Path,
+    now: datetime,
+) -> None:
+    public_records.to_csv(csv_path, index=False)
+    prepare()
+    sources = find_sources(definitions, csv_path, refresh=False)
+    parquet, csv = (candidate() for candidate in sources.candidates)
+    assert (parquet.path, parquet.place(0)) == (definitions.source_path, "row 0")
+    assert (csv.path, csv.place(0)) == (csv_path, "line 2")

@@ -1,0 +1,106 @@
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from poc.dataset.column_types import created_timestamp_column
+from poc.dataset.generate import generate_dataset
+from poc.dataset.timestamps import out_of_date, stamp, stamp_created, without_current
+from poc.definitions import FeatureSet
+
+SEED = 3
+
+
+@pytest.fixture
+def stamped(definitions: FeatureSet, now: datetime) -> pa.Table:
+    table = stamp(generate_dataset(definitions), definitions, now, SEED)
+    return stamp_created(table, definitions, SEED)
+
+
+def current(table: pa.Table, definitions: FeatureSet) -> pa.ChunkedArray:
+    """The event times without the guide's older records."""
+    moments = table.column(definitions.timestamp_column)
+    return moments.filter(pc.greater(pc.year(moments), 2024))
+
+
+def test_hours_are_those_of_the_payments(stamped: pa.Table, definitions: FeatureSet) -> None:
+    hours = pc.hour(stamped.column(definitions.timestamp_column))
+    assert hours.to_pylist() == stamped.column("transaction_hour").to_pylist()
+
+
+def test_moments_cover_the_21_whole_days_before_today(
+    stamped: pa.Table, definitions: FeatureSet, now: datetime
+) -> None:
+    days = {moment.date() for moment in current(stamped, definitions).to_pylist()}
+    assert days == {(now - timedelta(days=day)).date() for day in range(1, 22)}
+
+
+def test_writing_follows_the_event_within_a_minute_and_is_not_in_the_future(
+    stamped: pa.Table, definitions: FeatureSet, now: datetime
+) -> None:
+    created = stamped.column(created_timestamp_column(definitions))
+    delays = pc.subtract(created, stamped.column(definitions.timestamp_column)).to_pylist()
+    assert timedelta(0) < min(delays)
+    assert max(delays) <= timedelta(minutes=1)
+    assert max(created.to_pylist()) < now.replace(hour=0, minute=0)
+
+
+def test_same_date_gives_the_same_moments_at_any_hour_and_in_any_zone(
+    stamped: pa.Table, definitions: FeatureSet, now: datetime
+) -> None:
+    later = now.replace(hour=23).astimezone(timezone(timedelta(hours=9)))
+    again = stamp(generate_dataset(definitions), definitions, later, SEED)
+    moment = definitions.timestamp_column
+    assert again.column(moment).equals(stamped.column(moment))
+
+
+def test_nothing_ages_out_for_eight_days(stamped: pa.Table, definitions: FeatureSet, now: datetime) -> None:
+    assert not out_of_date(stamped, definitions, now)
+    assert not out_of_date(stamped, definitions, now + timedelta(days=8))
+    assert out_of_date(stamped, definitions, now + timedelta(days=10))
+
+
+def test_records_in_the_future_are_out_of_date(
+    stamped: pa.Table, definitions: FeatureSet, now: datetime
+) -> None:
+    assert out_of_date(stamped, definitions, now - timedelta(days=5))
+
+
+@pytest.mark.parametrize(
+    "ttl", [timedelta(hours=1), timedelta(days=1), timedelta(days=5), timedelta(days=20)]
+)
+def test_short_ttl_is_kept_within_and_new_moments_are_never_out_of_date(
+    definitions: FeatureSet, now: datetime, ttl: timedelta
+) -> None:
+    short = replace(definitions, ttl=ttl)
+    for moment in (now.replace(hour=0, minute=0), now.replace(hour=23, minute=59)):
+        table = stamp(generate_dataset(short), short, moment, SEED)
+        assert not out_of_date(table, short, moment)
+        oldest = min(current(table, short).to_pylist())
+        assert moment - oldest <= max(ttl, timedelta(days=2))
+
+
+def test_long_ttl_does_not_keep_what_the_first_materialization_leaves_out(
+    stamped: pa.Table, definitions: FeatureSet, now: datetime
+) -> None:
+    for ttl in (None, timedelta(days=365)):
+        assert out_of_date(stamped, replace(definitions, ttl=ttl), now + timedelta(days=10))
+
+
+def test_older_records_keep_their_moments_when_the_current_ones_are_made_anew(
+    stamped: pa.Table, definitions: FeatureSet, now: datetime
+) -> None:
+    later = now + timedelta(days=40)
+    again = stamp(without_current(stamped, definitions), definitions, later, SEED)
+    before, after = (table.column(definitions.timestamp_column).to_pylist() for table in (stamped, again))
+    assert after[-3:] == before[-3:]
+    assert {new - old for new, old in zip(after[:-3], before[:-3], strict=True)} == {timedelta(days=40)}
+
+
+def test_without_a_payments_hour_the_hours_are_spread(definitions: FeatureSet, now: datetime) -> None:
+    table = generate_dataset(definitions).drop_columns(["transaction_hour"])
+    moments = current(stamp(table, definitions, now, SEED), definitions)
+    assert set(pc.hour(moments).to_pylist()) == set(range(24))
+    assert max(moments.to_pylist()) < now
