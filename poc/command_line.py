@@ -4,8 +4,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from poc.errors import PocError
 
@@ -23,7 +25,10 @@ def run(main: Callable[[], int | None]) -> None:
         print(f"✗ {error.what}\n  {error.way_out}", file=sys.stderr)
         status = error.exit_status
     except KeyboardInterrupt:
-        print("✗ Interrupted. Nothing is recorded as done that was not: run the same command again.", file=sys.stderr)
+        print(
+            "✗ Interrupted. Nothing is recorded as done that was not: run the same command again.",
+            file=sys.stderr,
+        )
         status = INTERRUPTED
     sys.stdout.flush()
     sys.stderr.flush()
@@ -39,6 +44,47 @@ def ok(text: str) -> None:
 def fail(text: str) -> None:
     """Say on standard output that something did not hold."""
     print(f"✗ {text}", flush=True)
+
+
+def note(text: object) -> None:
+    """Say on standard error what is going on."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def parse_time(text: str) -> datetime:
+    """Read an ISO 8601 time given on the command line; UTC where it names no zone.
+
+    Raises:
+        ValueError: it is not one. argparse turns that into a usage error.
+    """
+    time = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time.astimezone(timezone.utc)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[int], None]]:
+    """Show on standard error how many things are done; gives the function that counts some more of them."""
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with progress_console() as console:
+        progress = Progress(*columns, console=console)
+
+        def advance(count: int) -> None:
+            if not progress.live.is_started:
+                progress.start()
+                progress.add_task(title, total=None)
+            progress.advance(progress.task_ids[0], count)
+
+        try:
+            yield advance
+        finally:
+            if progress.live.is_started:
+                progress.stop()
+
+
+def hide_bars_of_others() -> None:
+    """Hide Feast's own progress bars where no terminal shows them. Call it before Feast is imported."""
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_DISABLE", "1")
 
 
 @contextmanager

@@ -47,6 +47,15 @@ class Settings(BaseSettings):
     stale_features: Literal["serve", "refuse"] = Field(
         "serve", description="Values older than the view's ttl: serve them marked stale, or answer 503."
     )
+    registry_refresh_seconds: float = Field(
+        15.0, gt=0, le=3600, description="How often a server looks for changed features in Feast's registry."
+    )
+    model_refresh_seconds: float = Field(
+        15.0, gt=0, le=3600, description="How often a server looks for another version under the alias."
+    )
+    shutdown_grace_seconds: float = Field(
+        1.0, ge=0, le=300, description="How long /ready answers 503 before a stopping server stops listening."
+    )
     host: str = Field("127.0.0.1", description="Address the servers listen on.")
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
         None, description="Port of the server; 8000 with Feast and 8001 without when not set."

@@ -1,0 +1,88 @@
+"""The record of materializations: one row a finished run, in a table that every process can read."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime, timezone
+from typing import Any
+
+from cassandra import InvalidRequest
+from cassandra.cluster import Session
+
+TABLE = "materializations"
+
+_COLUMNS = {
+    "feature_view": "text",
+    "finished_at": "timestamp",
+    "started_at": "timestamp",
+    "covered_from": "timestamp",
+    "covered_until": "timestamp",
+    "content": "text",
+    "transactions": "bigint",
+    "duration_seconds": "double",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MaterializationRun:
+    """One finished materialization of one view. Times are UTC-aware.
+
+    Attributes:
+        feature_view: name of the feature view.
+        finished_at: when the last write was acknowledged and checked.
+        started_at: when it began.
+        covered_from: begin of the interval that the online store then held, inclusive.
+        covered_until: its end, exclusive.
+        content: fingerprint of the offline rows in that interval.
+        transactions: entities written by this run.
+        duration_seconds: time that writing the online store took.
+    """
+
+    feature_view: str
+    finished_at: datetime
+    started_at: datetime
+    covered_from: datetime
+    covered_until: datetime
+    content: str
+    transactions: int
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class MaterializationRecord:
+    """The table `<keyspace>.materializations`."""
+
+    keyspace: str
+
+    def create(self, session: Session) -> None:
+        """Make the table where it is not there."""
+        columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+        session.execute(
+            f'CREATE TABLE IF NOT EXISTS "{self.keyspace}".{TABLE} ({columns},'
+            " PRIMARY KEY (feature_view, finished_at)) WITH CLUSTERING ORDER BY (finished_at DESC)"
+        )
+
+    def add(self, session: Session, run: MaterializationRun) -> None:
+        """Record `run`."""
+        names = [field.name for field in fields(MaterializationRun)]
+        insert = session.prepare(
+            f'INSERT INTO "{self.keyspace}".{TABLE} ({", ".join(names)})'
+            f" VALUES ({', '.join('?' for _ in names)})"
+        )
+        session.execute(insert, [getattr(run, name) for name in names])
+
+    def last(self, session: Session, view: str) -> MaterializationRun | None:
+        """Read the newest run of `view`; None if there was none, or no table yet."""
+        names = [field.name for field in fields(MaterializationRun)]
+        try:
+            row = session.execute(
+                f'SELECT {", ".join(names)} FROM "{self.keyspace}".{TABLE} WHERE feature_view = %s LIMIT 1', (view,)
+            ).one()
+        except InvalidRequest:
+            return None
+        if row is None:
+            return None
+        return MaterializationRun(*(_aware(value) for value in row))
+
+
+def _aware(value: Any) -> Any:
+    """The driver gives UTC without saying so."""
+    return value.replace(tzinfo=timezone.utc) if isinstance(value, datetime) else value

@@ -1,0 +1,195 @@
+"""Real parts for the tests: one Cassandra a session, a keyspace of its own for each test that asks."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from cassandra.cluster import Session
+
+from poc.database.endpoint import Endpoint
+from poc.database.sessions import cassandra_session, open_session
+from poc.definitions import FeatureSet, read_definitions
+from poc.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+
+
+def free_port() -> int:
+    """Ask the operating system for a port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def cassandra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """A real Cassandra: an embedded one of this session's own, or the one TEST_CASSANDRA=host:port names."""
+    given = os.environ.get("TEST_CASSANDRA")
+    if given is not None:
+        host, _, port = given.partition(":")
+        yield Endpoint((host,), int(port))
+        return
+    from poc.database.embedded import start_embedded, stop_embedded
+
+    folder = tmp_path_factory.mktemp("cassandra")
+    running = start_embedded(folder, free_port())
+    yield running.endpoint
+    stop_embedded(folder)
+
+
+@pytest.fixture
+def keyspace(cassandra: Endpoint) -> Iterator[str]:
+    """A fresh keyspace, dropped afterwards."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with cassandra_session(cassandra) as session:
+        session.execute(
+            f"CREATE KEYSPACE {name}"
+            " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
+        )
+        yield name
+        session.execute(f"DROP KEYSPACE IF EXISTS {name}", timeout=60)
+
+
+@pytest.fixture
+def session(cassandra: Endpoint) -> Iterator[Session]:
+    """A driver session to that Cassandra."""
+    opened = open_session(cassandra)
+    yield opened
+    opened.cluster.shutdown()
+
+
+@pytest.fixture(scope="session")
+def definitions() -> FeatureSet:
+    """The features of this repository, their paths relative to its root."""
+    return read_definitions(Settings(feast_repo_path=ROOT / "feature_repo"))
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The project's folder."""
+    return ROOT
+
+
+@pytest.fixture
+def project(copy_project: Callable[[Path], Path], tmp_path: Path) -> Path:
+    """A copy of this project, as a clone would have it, in a folder of its own."""
+    return copy_project(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def copy_project() -> Callable[[Path], Path]:
+    """Copies what git tracks or would track to a folder, and names that folder; links stay links."""
+
+    def copy(target: Path) -> Path:
+        listed = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for name in filter(None, listed.split("\0")):
+            source = ROOT / name
+            if not (source.exists() or source.is_symlink()):
+                continue
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target / name, follow_symlinks=False)
+        return target
+
+    return copy
+
+
+@dataclass
+class Workplace:
+    """A copy of the project with its yaml pointed at the test's Cassandra."""
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    def shell(self, text: str, timeout: float = 300, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run shell lines; fail with what they printed."""
+        return self._run(["bash", "-euo", "pipefail", "-c", text], timeout, check)
+
+    def python(self, text: str, timeout: float = 300, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run Python lines; fail with what they printed."""
+        return self._run([sys.executable, "-c", text], timeout, check)
+
+    @contextmanager
+    def server(self, text: str, url: str) -> Iterator[httpx.Client]:
+        """Run a shell line that serves, until the end of the block; gives a client once `url` answers."""
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {text}"], cwd=self.folder, env=self.environment, start_new_session=True
+        )
+        try:
+            with httpx.Client(timeout=30) as client:
+                wait_for(client, url, process)
+                yield client
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(timeout=30)
+
+    def _run(self, command: list[str], timeout: float, check: bool) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check:
+            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done
+
+
+def wait_for(client: httpx.Client, url: str, process: "subprocess.Popen[bytes]", seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the server ended"
+        try:
+            if client.get(url).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.25)
+    raise AssertionError(f"{url} did not answer in {seconds} s")
+
+
+@pytest.fixture(scope="module")
+def workplace(
+    cassandra: Endpoint, copy_project: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Workplace]:
+    folder = copy_project(tmp_path_factory.mktemp("guide") / "project")
+    for path in [folder / "feature_repo/feature_store.yaml", *folder.glob("feature_repo/stores/*.yaml")]:
+        path.write_text(path.read_text().replace("port: 9042", f"port: {cassandra.port}"))
+    forget = {
+        "CASSANDRA_HOSTS",
+        "CASSANDRA_PORT",
+        "FEAST_REPO_PATH",
+        "FEAST_FS_YAML_FILE_PATH",
+        "HOST",
+        "PORT",
+    }
+    environment = {key: value for key, value in os.environ.items() if key not in forget}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    drop_keyspaces(cassandra)
+    yield Workplace(folder, environment)
+    drop_keyspaces(cassandra)
+
+
+def drop_keyspaces(cassandra: Endpoint) -> None:
+    with cassandra_session(cassandra, request_timeout_seconds=60) as session:
+        for keyspace in ("feast_online_store", "ml_features"):
+            session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}")
