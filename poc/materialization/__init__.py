@@ -1,0 +1,1 @@
+"""Materialization: from the prepared Parquet into the online store and the direct table."""

@@ -1,0 +1,87 @@
+"""The prepared Parquet as materialization sees it: an interval's rows, the latest of each transaction."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from poc.database.direct_table import Row
+from poc.definitions import FeatureSet
+from poc.errors import ColumnsMissing, DatasetNotPrepared
+
+
+def interval_fingerprint(definitions: FeatureSet, start: datetime, end: datetime) -> str:
+    """Summarize the declared columns of the rows from `start` (inclusive) to `end` (exclusive), both UTC.
+
+    Equal for equal rows in any order; different once a row, a value, a column's name or type differs.
+
+    Raises:
+        DatasetNotPrepared, ColumnsMissing: as `latest_in_interval`.
+    """
+    scanner = _scanner(definitions, start, end)
+    columns = hashlib.sha256(str(scanner.projected_schema.remove_metadata()).encode()).hexdigest()[:16]
+    rows, total = 0, np.uint64(0)
+    for batch in scanner.to_batches():
+        hashes = pd.util.hash_pandas_object(batch.to_pandas(), index=False).to_numpy()
+        rows += len(hashes)
+        total += hashes.sum(dtype=np.uint64)
+    return f"{rows}-{int(total):016x}-{columns}"
+
+
+def latest_in_interval(definitions: FeatureSet, start: datetime, end: datetime) -> Iterator[Row]:
+    """Yield the latest row of each transaction in [start, end), both UTC, in the direct table's column order.
+
+    Of rows with the same event time the one created last counts, as in Feast.
+
+    Raises:
+        DatasetNotPrepared: there is no Parquet.
+        ColumnsMissing: it lacks a declared column.
+    """
+    table = _scanner(definitions, start, end).to_table()
+    order = [(definitions.timestamp_column, "ascending")]
+    if definitions.created_timestamp_column is not None:
+        order.append((definitions.created_timestamp_column, "ascending"))
+    table = table.sort_by(order)
+    latest = {key: index for index, key in enumerate(table[definitions.join_key].to_pylist())}
+    wanted = [definitions.join_key, *definitions.names, definitions.timestamp_column]
+    for batch in table.select(wanted).take(pa.array(latest.values(), pa.int64())).to_batches():
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def count_in_interval(definitions: FeatureSet, start: datetime, end: datetime) -> int:
+    """Count the rows in [start, end), both UTC."""
+    return int(_scanner(definitions, start, end).count_rows())
+
+
+def newest_event(definitions: FeatureSet) -> datetime | None:
+    """Read the newest event time in the Parquet, UTC; None where it holds no row."""
+    table = _dataset(definitions).to_table(columns=[definitions.timestamp_column])
+    newest: datetime | None = pc.max(table[definitions.timestamp_column]).as_py()
+    return newest
+
+
+def _dataset(definitions: FeatureSet) -> ds.Dataset:
+    if not definitions.source_path.exists():
+        raise DatasetNotPrepared(definitions.source_path)
+    dataset = ds.dataset(definitions.source_path, format="parquet")
+    needed = (definitions.join_key, *definitions.names, definitions.timestamp_column)
+    lacking = [name for name in needed if name not in dataset.schema.names]
+    if lacking:
+        raise ColumnsMissing(definitions.source_path, lacking, dataset.schema.names)
+    return dataset
+
+
+def _scanner(definitions: FeatureSet, start: datetime, end: datetime) -> ds.Scanner:
+    dataset = _dataset(definitions)
+    columns = [definitions.join_key, *definitions.names, definitions.timestamp_column]
+    if definitions.created_timestamp_column is not None:
+        columns.append(definitions.created_timestamp_column)
+    event_time = ds.field(definitions.timestamp_column)
+    kind = dataset.schema.field(definitions.timestamp_column).type
+    inside = (event_time >= pa.scalar(start, kind)) & (event_time < pa.scalar(end, kind))
+    return dataset.scanner(columns=columns, filter=inside)

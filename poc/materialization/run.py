@@ -1,0 +1,182 @@
+"""One materialization from beginning to end: choose the interval, fill both stores, check, record."""
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from cassandra.cluster import Session
+
+from poc.database.direct_table import DirectTable
+from poc.database.keyspaces import ensure_configured_keyspaces
+from poc.database.materializations import MaterializationRecord, MaterializationRun
+from poc.dataset.stored import latest_rows, sample_ids
+from poc.definitions import FeatureSet
+from poc.errors import NothingToMaterialize, OnlineValuesDiffer
+from poc.feature_store import applied_features
+from poc.materialization.direct import fill_direct_table
+from poc.materialization.offline import (
+    count_in_interval,
+    interval_fingerprint,
+    latest_in_interval,
+    newest_event,
+)
+from poc.materialization.verification import differences, online_store_holds, read_online
+from poc.materialization.window import Window, full_window, given_window, next_window
+from poc.settings import Settings
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+SAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person asked for; all unset means: what is needed.
+
+    Attributes:
+        full: the last 30 days, whatever was materialized before.
+        start: begin of the interval, UTC, inclusive; None for 30 days before `end`.
+        end: its end, UTC, exclusive; None for now.
+    """
+
+    full: bool = False
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a materialization did.
+
+    Attributes:
+        window: the interval.
+        transactions: how many transactions have a row in it.
+        feast_seconds: time Feast took to fill the online store.
+        direct_seconds: time it took to fill the direct table.
+        sampled: ids whose online values were read back and are exactly the Parquet's; empty where
+            every transaction of the interval has a newer row after it.
+    """
+
+    window: Window
+    transactions: int
+    feast_seconds: float
+    direct_seconds: float
+    sampled: tuple[str, ...]
+
+
+def run_materialization(
+    settings: Settings,
+    store: "FeatureStore",
+    session: Session,
+    wish: Wish,
+    announce: Callable[[Window], None],
+    progress: Callable[[int], object] | None = None,
+) -> Report:
+    """Fill the online store and the direct table; `announce` the interval before the first write.
+
+    The run is recorded only after every write was acknowledged and the sample agreed: one that was
+    interrupted is made good by the next.
+
+    Raises:
+        FeaturesNotApplied: the registry does not know the feature service.
+        DatasetNotPrepared, ColumnsMissing: the Parquet does not give what is declared.
+        NothingToMaterialize: no row lies in the interval, and it is not the continuation of an earlier one.
+        OnlineValuesDiffer: a value read back is not the Parquet's.
+    """
+    started = datetime.now(timezone.utc)
+    definitions = applied_features(store, settings.feature_service)
+    ensure_configured_keyspaces(settings, session)
+    record = MaterializationRecord(settings.direct_keyspace)
+    record.create(session)
+
+    window = _choose_window(settings, store, definitions, wish, record.last(session, definitions.view))
+    if window.start == window.covered_from and count_in_interval(definitions, window.start, window.end) == 0:
+        raise NothingToMaterialize(
+            definitions.source_path, window.start, window.end, newest_event(definitions)
+        )
+    announce(window)
+
+    before = time.perf_counter()
+    # Feast prints its own account; standard output is for what is known to be true.
+    with redirect_stdout(sys.stderr):
+        store.materialize(window.start, window.end)
+    feast_seconds = time.perf_counter() - before
+
+    before = time.perf_counter()
+    table = DirectTable(settings.direct_keyspace, definitions)
+    transactions = fill_direct_table(session, table, window.start, window.end, progress)
+    direct_seconds = time.perf_counter() - before
+
+    sampled = _check_samples(settings, store, definitions, window)
+    content = interval_fingerprint(definitions, window.covered_from, window.end)
+    finished = datetime.now(timezone.utc)
+    record.add(
+        session,
+        MaterializationRun(
+            definitions.view,
+            finished,
+            started,
+            window.covered_from,
+            window.end,
+            content,
+            transactions,
+            feast_seconds,
+        ),
+    )
+    return Report(window, transactions, feast_seconds, direct_seconds, sampled)
+
+
+def _choose_window(
+    settings: Settings,
+    store: "FeatureStore",
+    definitions: FeatureSet,
+    wish: Wish,
+    last: MaterializationRun | None,
+) -> Window:
+    # Cassandra keeps milliseconds; a finer end would not be found again in the record.
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    end = now if wish.end is None else wish.end
+    if wish.start is not None:
+        return given_window(wish.start, end)
+    if wish.full or wish.end is not None:
+        return full_window(end, "as asked")
+    view = store.get_feature_view(definitions.view)
+    until = view.most_recent_end_time
+    if until is not None and until.tzinfo is None:
+        until = until.replace(tzinfo=timezone.utc)
+    ids = sample_ids(definitions, SAMPLES)
+    held = online_store_holds(store, settings.feature_service, definitions.join_key, ids)
+    return next_window(
+        now, last, until, held, lambda start, stop: interval_fingerprint(definitions, start, stop)
+    )
+
+
+def _check_samples(
+    settings: Settings, store: "FeatureStore", definitions: FeatureSet, window: Window
+) -> tuple[str, ...]:
+    """Compare samples, online against offline: transactions whose newest row was materialized by now."""
+    rows = latest_in_interval(definitions, window.covered_from, window.end)
+    candidates = [str(row[0]) for row in islice(rows, 20 * SAMPLES)]
+    offline = {
+        key: row
+        for key, row in latest_rows(definitions, candidates).items()
+        if window.covered_from <= row.event_timestamp < window.end
+    }
+    ids = list(offline)[:SAMPLES]
+    if not ids:
+        return ()
+    online = read_online(store, settings.feature_service, definitions.join_key, ids)
+    found = [
+        difference
+        for key, row in zip(ids, online, strict=True)
+        for difference in differences(key, row, offline[key])
+    ]
+    if found:
+        raise OnlineValuesDiffer([str(item) for item in found])
+    return tuple(ids)

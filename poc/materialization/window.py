@@ -1,0 +1,71 @@
+"""Which interval a materialization covers: all of the last 30 days, or what is new since the last run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from poc.database.materializations import MaterializationRun
+
+FULL_WINDOW = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """An interval of event time to materialize.
+
+    Attributes:
+        start: inclusive, UTC.
+        end: exclusive, UTC.
+        covered_from: begin of what the online store holds once this is done, UTC.
+        why: what led to it, for a person.
+    """
+
+    start: datetime
+    end: datetime
+    covered_from: datetime
+    why: str
+
+    def __str__(self) -> str:
+        return (
+            f"Materializing {self.start:%Y-%m-%dT%H:%M:%S} to {self.end:%Y-%m-%dT%H:%M:%S} UTC ({self.why})"
+        )
+
+
+def given_window(start: datetime, end: datetime) -> Window:
+    """Take the interval a person gave."""
+    return Window(start, end, start, "as given")
+
+
+def full_window(now: datetime, why: str) -> Window:
+    """Take the 30 days before `now`."""
+    start = now - FULL_WINDOW
+    return Window(start, now, start, f"the last {FULL_WINDOW.days} days: {why}")
+
+
+def next_window(
+    now: datetime,
+    last: MaterializationRun | None,
+    registry_until: datetime | None,
+    online_store_holds_samples: bool,
+    fingerprint: Callable[[datetime, datetime], str],
+) -> Window:
+    """Choose the interval of an ordinary run.
+
+    Only what is new is materialized, and only while what was materialized before is still what the
+    Parquet says: a late row, a corrected value or a feature added since makes the run a full one.
+
+    Args:
+        now: UTC.
+        last: the last recorded run.
+        registry_until: end of the newest interval in Feast's registry, UTC; None if it has none.
+        online_store_holds_samples: whether a sample was found in the online store just now.
+        fingerprint: summarizes the Parquet's rows in an interval.
+    """
+    if last is None or registry_until is None:
+        return full_window(now, "first run")
+    if not online_store_holds_samples:
+        return full_window(now, "the online store is empty")
+    if fingerprint(last.covered_from, last.covered_until) != last.content:
+        return full_window(now, "the data or the definitions changed")
+    start = min(last.covered_until, registry_until)
+    return Window(start, now, last.covered_from, "new since the last run")

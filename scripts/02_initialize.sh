@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Step 2: initialize Feast, on a Cassandra that is started where none answers.
+set -euo pipefail
+. "$(dirname "$0")/environment.sh"
+
+python scripts/start_cassandra.py
+python scripts/feast_setup.py "$@"

@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Step 4: read features back through Feast.
+set -euo pipefail
+. "$(dirname "$0")/environment.sh"
+
+python scripts/test_feast.py "$@"

@@ -1,0 +1,161 @@
+"""scripts/feast_materialize.py as a person runs it, in a copy of the project on a real Cassandra."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from cassandra.cluster import Session
+
+PARQUET = "data/credit_card_fraud_10k.parquet"
+MATERIALIZE = "python scripts/feast_materialize.py"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prepared(workplace: Any) -> None:
+    workplace.shell("python scripts/feast_setup.py")
+
+
+@pytest.fixture(scope="module")
+def first_run(prepared: None, workplace: Any) -> subprocess.CompletedProcess[str]:
+    """A first run that Ctrl-C ends in the middle of its writes, then one that is left alone."""
+    process = subprocess.Popen(
+        [sys.executable, "scripts/feast_materialize.py"],
+        cwd=workplace.folder,
+        env=workplace.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("Materializing "):
+            break
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    return workplace.shell(MATERIALIZE)
+
+
+def test_run_after_an_interrupted_one_completes_it(
+    first_run: subprocess.CompletedProcess[str], workplace: Any
+) -> None:
+    assert "first run" in first_run.stderr
+    assert "9,997 transactions" in first_run.stderr
+    assert workplace.shell("python scripts/test_feast.py").stdout.count("✓ Transaction") == 5
+
+
+def test_both_stores_hold_every_transaction(
+    first_run: subprocess.CompletedProcess[str], session: Session
+) -> None:
+    online = session.execute(
+        "SELECT DISTINCT entity_key FROM feast_online_store.ml_platform_poc_transaction_features"
+    )
+    direct = session.execute("SELECT transaction_id FROM ml_features.transaction_features")
+    assert (len(list(online)), len(list(direct))) == (9_997, 9_997)
+
+
+def test_later_run_takes_only_what_is_new(
+    first_run: subprocess.CompletedProcess[str], workplace: Any
+) -> None:
+    assert re.search(r"new since the last run\)(.|\n)* 0 transactions", workplace.shell(MATERIALIZE).stderr)
+
+
+def test_corrected_value_is_found_and_served(
+    first_run: subprocess.CompletedProcess[str], workplace: Any
+) -> None:
+    path = workplace.folder / PARQUET
+    table = pq.read_table(path)
+    corrected = pc.if_else(pc.equal(table["transaction_id"], "12345"), 501.5, table["amount"])
+    index = table.column_names.index("amount")
+    pq.write_table(table.set_column(index, table.field("amount"), corrected), path)
+    assert "the data or the definitions changed" in workplace.shell(MATERIALIZE).stderr
+    printed = workplace.python(
+        "from feast import FeatureStore\n"
+        "store = FeatureStore('feature_repo')\n"
+        "rows = [{'transaction_id': '12345'}]\n"
+        "print(store.get_online_features(['transaction_features:amount'], rows).to_dict())"
+    ).stdout
+    assert "501.5" in printed
+
+
+def test_wrong_online_value_ends_with_status_1_and_a_full_run_mends_it(
+    first_run: subprocess.CompletedProcess[str], workplace: Any, session: Session
+) -> None:
+    sampled = re.search(r"  ([^,\s]+), .*online values equal", workplace.shell(MATERIALIZE).stderr)[1]
+    key = next(
+        row.entity_key
+        for row in session.execute(
+            "SELECT DISTINCT entity_key FROM feast_online_store.ml_platform_poc_transaction_features"
+        )
+        if bytes.fromhex(row.entity_key).endswith(sampled.encode())
+        and len(bytes.fromhex(row.entity_key)) == len(b"\x02\x00\x00\x00transaction_id") + 8 + len(sampled)
+    )
+    session.execute(
+        "DELETE FROM feast_online_store.ml_platform_poc_transaction_features"
+        " WHERE entity_key = %s AND feature_name = 'amount'",
+        (key,),
+    )
+    failed = workplace.shell(MATERIALIZE, check=False)
+    assert failed.returncode == 1
+    assert f"{sampled}.amount: online None" in failed.stderr
+    assert "--full" in failed.stderr
+    workplace.shell(f"{MATERIALIZE} --full")
+
+
+def test_two_runs_at_once_wait_for_each_other(
+    first_run: subprocess.CompletedProcess[str], workplace: Any
+) -> None:
+    done = workplace.shell(f"{MATERIALIZE} & {MATERIALIZE} & wait %1; wait %2")
+    assert done.stdout.count("✓ Feature Materialization Complete!") == 2
+
+
+def test_interval_without_rows_is_an_error_that_names_the_newest(workplace: Any) -> None:
+    failed = workplace.shell(
+        f"{MATERIALIZE} --start 2020-01-01T00:00:00 --end 2020-01-02T00:00:00", check=False
+    )
+    assert failed.returncode == 1
+    assert "No row of" in failed.stderr
+    assert "newest row is of 20" in failed.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", ["--start yesterday", "--start 2026-11-02T00:00:00 --end 2026-11-01T00:00:00", "--hour 3"]
+)
+def test_wrong_arguments_end_with_status_2(workplace: Any, arguments: str) -> None:
+    assert workplace.shell(f"{MATERIALIZE} {arguments}", check=False).returncode == 2
+
+
+@pytest.mark.parametrize("script", ["feast_setup", "feast_materialize", "test_feast"])
+def test_without_cassandra_each_script_says_how_to_start_one(workplace: Any, script: str) -> None:
+    failed = workplace.shell(f"CASSANDRA_PORT=1 python scripts/{script}.py", check=False)
+    assert failed.returncode == 1
+    assert "Cannot reach Cassandra at localhost:1" in failed.stderr
+    assert "python scripts/start_cassandra.py" in failed.stderr
+
+
+def test_empty_registry_says_to_apply(workplace: Any) -> None:
+    registry = workplace.folder / "data/registry.db"
+    kept = registry.read_bytes()
+    registry.write_bytes(b"")
+    failed = workplace.shell(MATERIALIZE, check=False)
+    registry.write_bytes(kept)
+    assert failed.returncode == 1
+    assert "python scripts/feast_setup.py" in failed.stderr
+
+
+def test_truncated_parquet_is_refused_and_stays(workplace: Any) -> None:
+    path = workplace.folder / PARQUET
+    kept = path.read_bytes()
+    path.write_bytes(kept[:5000])
+    failed = workplace.shell("python scripts/feast_setup.py", check=False)
+    left = path.read_bytes()
+    path.write_bytes(kept)
+    assert failed.returncode == 1
+    assert PARQUET in failed.stderr
+    assert left == kept[:5000]

@@ -1,0 +1,60 @@
+from datetime import datetime, timedelta, timezone
+
+from poc.database.materializations import MaterializationRun
+from poc.materialization.window import FULL_WINDOW, Window, given_window, next_window
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
+LAST = MaterializationRun(
+    "transaction_features",
+    NOW - timedelta(hours=1),
+    NOW - timedelta(hours=1, seconds=30),
+    NOW - timedelta(days=30),
+    NOW - timedelta(hours=1),
+    "as it was",
+    9_997,
+    30.0,
+)
+
+
+def choose(
+    last: MaterializationRun | None = LAST,
+    registry_until: datetime | None = LAST.covered_until,
+    holds: bool = True,
+    content: str = LAST.content,
+) -> Window:
+    return next_window(NOW, last, registry_until, holds, lambda start, end: content)
+
+
+def test_first_run_takes_the_last_thirty_days() -> None:
+    window = choose(last=None, registry_until=None)
+    assert (window.start, window.end) == (NOW - timedelta(days=30), NOW)
+
+
+def test_later_run_takes_what_is_new() -> None:
+    assert choose().start == LAST.covered_until
+
+
+def test_later_run_remembers_where_the_online_store_begins() -> None:
+    assert choose().covered_from == LAST.covered_from
+
+
+def test_changed_rows_make_a_full_run() -> None:
+    assert choose(content="another").start == NOW - FULL_WINDOW
+
+
+def test_empty_online_store_makes_a_full_run() -> None:
+    assert choose(holds=False).start == NOW - FULL_WINDOW
+
+
+def test_new_registry_makes_a_full_run() -> None:
+    assert choose(registry_until=None).start == NOW - FULL_WINDOW
+
+
+def test_registry_behind_the_record_leaves_no_gap() -> None:
+    behind = LAST.covered_until - timedelta(hours=5)
+    assert choose(registry_until=behind).start == behind
+
+
+def test_given_interval_is_taken_as_it_is() -> None:
+    window = given_window(NOW - timedelta(days=2), NOW - timedelta(days=1))
+    assert (window.start, window.end) == (NOW - timedelta(days=2), NOW - timedelta(days=1))
