@@ -101,7 +101,7 @@ class JarsUnavailable(PocError):
     def __init__(self, coordinates: str, reason: str) -> None:
         super().__init__(
             f"Cannot download {coordinates}: {reason}",
-            "Check the network (HTTPS_PROXY, or a mirror under [repositories] of ~/.config/jgo.conf), then"
+            "Check the network (HTTPS_PROXY, REQUESTS_CA_BUNDLE, or a mirror in ~/.config/jgo.conf), then"
             " run the same command again: what was downloaded is kept.",
         )
 

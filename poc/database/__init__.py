@@ -1,0 +1,1 @@
+"""Cassandra: reach one, start one, and the tables that are read without Feast."""

@@ -1,0 +1,163 @@
+"""Which Cassandra: the one that answers, else Docker's, else an embedded one.
+
+The only place that decides. The guide's scripts start no database by themselves; `start_cassandra.py`
+calls this.
+"""
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.console import Console
+
+from poc.database.docker import container_runs, engine_answers, start_container, stop_container
+from poc.database.embedded import EmbeddedCassandra, embedded_state, start_embedded, stop_embedded
+from poc.database.endpoint import Endpoint, configured_endpoint
+from poc.database.probe import Answer, probe
+from poc.errors import (
+    CassandraElsewhere,
+    NotStartedHere,
+    OtherClusterRunning,
+    PortTaken,
+    SeveralNodesInDocker,
+)
+from poc.settings import Settings
+
+Mode = Literal["auto", "docker", "embedded"]
+Kind = Literal["embedded", "docker", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunningCassandra:
+    """The Cassandra that answers at the configured place.
+
+    Attributes:
+        endpoint: the configured place.
+        kind: ours (`embedded`, `docker`) or anybody's (`other`).
+        started: whether the call that returned this started it, or a node of it.
+        embedded: its nodes; None for the other kinds.
+    """
+
+    endpoint: Endpoint
+    kind: Kind
+    started: bool
+    embedded: EmbeddedCassandra | None
+
+    def __str__(self) -> str:
+        if self.embedded is None:
+            how = {"docker": "in Docker", "other": "not started by this project"}[self.kind]
+            return f"{self.endpoint}, {how}"
+        nodes = self.embedded.nodes
+        up = sum(node.answers for node in nodes)
+        memory_mb = sum(node.resident_bytes for node in nodes) // 10**6
+        return (
+            f"{self.embedded.endpoint}, embedded, {up} of {len(nodes)} node(s) up, {memory_mb} MB of memory"
+        )
+
+
+def ensure_cassandra(
+    settings: Settings, mode: Mode = "auto", nodes: int | None = None, console: Console | None = None
+) -> RunningCassandra:
+    """Give the Cassandra at the configured place, starting one if none answers.
+
+    In mode `auto`: one that answers, else Docker's if an engine answers, else an embedded one. Without
+    `nodes`, a running one may have any number; a new one gets as many as the configuration lists hosts of
+    127.0.0.1, 127.0.0.2, ..., which is usually one.
+
+    Raises:
+        CassandraElsewhere: none answers, and the configured hosts are not this machine.
+        PortTaken: something else listens there.
+        OtherClusterRunning, NotStartedHere: one answers, with another number of nodes.
+        SeveralNodesInDocker: mode `docker` with several nodes.
+        PocError: what `start_container` and `start_embedded` raise.
+    """
+    endpoint = configured_endpoint(settings)
+    if mode == "docker" and nodes is not None and nodes > 1:
+        raise SeveralNodesInDocker(nodes)
+    if mode == "auto":
+        running = running_cassandra(settings)
+        if running is not None and _is_enough(running, nodes):
+            return running
+    _require_local(endpoint)
+    ours = _embedded_at(settings, endpoint)
+    if nodes is None:
+        nodes = _listed_nodes(endpoint) if ours is None else len(ours.nodes)
+    if mode == "docker" or (mode == "auto" and ours is None and nodes == 1 and engine_answers()):
+        start_container(endpoint.port)
+        return RunningCassandra(endpoint, "docker", True, None)
+    embedded = start_embedded(settings.cassandra_dir, endpoint.port, nodes, console=console)
+    return RunningCassandra(endpoint, "embedded", embedded.started > 0, embedded)
+
+
+def running_cassandra(settings: Settings) -> RunningCassandra | None:
+    """Tell which Cassandra answers at the configured place; None if none does.
+
+    Raises:
+        PortTaken: something else listens there.
+    """
+    endpoint = configured_endpoint(settings)
+    answers = {host: probe(host, endpoint.port) for host in endpoint.hosts}
+    if Answer.CQL in answers.values():
+        embedded = _embedded_at(settings, endpoint)
+        if embedded is not None:
+            return RunningCassandra(endpoint, "embedded", False, embedded)
+        return RunningCassandra(endpoint, "docker" if container_runs() else "other", False, None)
+    taken = [host for host, answer in answers.items() if answer is Answer.OTHER and _is_loopback(host)]
+    if taken:
+        raise PortTaken(f"{taken[0]}:{endpoint.port}", Answer.OTHER.value)
+    return None
+
+
+def stop_cassandra(settings: Settings) -> Kind | None:
+    """Stop the Cassandra that this project started; tell of which kind it was, None if nothing ran.
+
+    Raises:
+        NotStartedHere: one answers that was started by other means.
+    """
+    if stop_embedded(settings.cassandra_dir) > 0:
+        return "embedded"
+    endpoint = configured_endpoint(settings)
+    if container_runs():
+        stop_container(endpoint.port)
+        return "docker"
+    if any(probe(host, endpoint.port) is Answer.CQL for host in endpoint.hosts):
+        raise NotStartedHere(str(endpoint))
+    return None
+
+
+def _is_enough(running: RunningCassandra, nodes: int | None) -> bool:
+    """Tell whether what runs is all that is asked for; False if nodes of it are to be started."""
+    if running.embedded is None:
+        if nodes is not None and nodes > 1:
+            raise NotStartedHere(str(running.endpoint))
+        return True
+    if nodes is not None and nodes != len(running.embedded.nodes):
+        raise OtherClusterRunning(len(running.embedded.nodes), running.embedded.port)
+    return running.embedded.is_complete
+
+
+def _embedded_at(settings: Settings, endpoint: Endpoint) -> EmbeddedCassandra | None:
+    """Give our embedded cluster if it is the one at `endpoint`."""
+    embedded = embedded_state(settings.cassandra_dir)
+    if embedded is None or embedded.port != endpoint.port or not all(map(_is_loopback, endpoint.hosts)):
+        return None
+    return embedded
+
+
+def _require_local(endpoint: Endpoint) -> None:
+    """Refuse to start here what every script would look for elsewhere."""
+    if not all(map(_is_loopback, endpoint.hosts)):
+        raise CassandraElsewhere(str(endpoint))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listed_nodes(endpoint: Endpoint) -> int:
+    """Count the nodes that the configuration lists as an embedded cluster has them; 1 for any other list."""
+    count = len(endpoint.hosts)
+    return count if set(endpoint.hosts) == {f"127.0.0.{i + 1}" for i in range(count)} else 1

@@ -1,0 +1,110 @@
+"""Cassandra as a container: the `cassandra` service of docker-compose.yml, through Docker's command line.
+
+Knows how to tell whether a Docker engine answers (the command alone proves nothing) and which spelling
+of Compose is installed.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from poc.database.probe import Answer, probe
+from poc.errors import DockerFailed, DockerUnavailable
+
+SERVICE = "cassandra"
+ANSWER_TIMEOUT_SECONDS = 10.0
+START_TIMEOUT_SECONDS = 180.0
+POLL_SECONDS = 0.5
+
+
+def engine_answers() -> bool:
+    """Tell whether a Docker engine can be asked to run something."""
+    return shutil.which("docker") is not None and _succeeds(
+        ["docker", "version", "--format", "{{.Server.Version}}"]
+    )
+
+
+def compose_command() -> list[str] | None:
+    """Name the command that runs Compose: the plugin's, else the old one's; None if there is neither."""
+    if shutil.which("docker") is not None and _succeeds(["docker", "compose", "version"]):
+        return ["docker", "compose"]
+    return ["docker-compose"] if shutil.which("docker-compose") is not None else None
+
+
+def start_container(port: int, timeout_seconds: float = START_TIMEOUT_SECONDS) -> None:
+    """Start the service at 127.0.0.1:`port` and wait until it answers; one that runs already stays as it is.
+
+    What Docker reports, such as the image's download, goes to standard error. An interrupted or failed
+    start stops the container again.
+
+    Raises:
+        DockerUnavailable: no engine answers, or Compose is not installed.
+        DockerFailed: Compose reported an error, or Cassandra did not answer within `timeout_seconds`.
+    """
+    compose = _require_compose()
+    # Compose 1 does not know --wait; the wait below is for both, since only an answer is proof.
+    wait = [] if _is_compose_1(compose) else ["--wait"]
+    up = [*compose, "up", "--detach", *wait, SERVICE]
+    try:
+        status = _run(up, port)
+        if status != 0:
+            raise DockerFailed(" ".join(up), f"ended with status {status}; its reason is above")
+        deadline = time.monotonic() + timeout_seconds
+        while probe("127.0.0.1", port) is not Answer.CQL:
+            if time.monotonic() >= deadline:
+                raise DockerFailed(" ".join(up), f"ran, but nothing answers at 127.0.0.1:{port}")
+            time.sleep(POLL_SECONDS)
+    except BaseException:
+        _run([*compose, "stop", SERVICE], port)
+        raise
+
+
+def container_runs() -> bool:
+    """Tell whether the service's container runs."""
+    compose = compose_command() if engine_answers() else None
+    if compose is None:
+        return False
+    answer = subprocess.run([*compose, "ps", "--quiet", SERVICE], capture_output=True, text=True)
+    return answer.returncode == 0 and answer.stdout.strip() != ""
+
+
+def stop_container(port: int) -> None:
+    """Stop the service; its volume, and so the data, stays.
+
+    Raises:
+        DockerUnavailable: no engine answers, or Compose is not installed.
+        DockerFailed: Compose reported an error.
+    """
+    stop = [*_require_compose(), "stop", SERVICE]
+    status = _run(stop, port)
+    if status != 0:
+        raise DockerFailed(" ".join(stop), f"ended with status {status}; its reason is above")
+
+
+def _require_compose() -> list[str]:
+    if not engine_answers():
+        raise DockerUnavailable("no Docker engine answers")
+    compose = compose_command()
+    if compose is None:
+        raise DockerUnavailable("a Docker engine answers, but Docker Compose is not installed")
+    return compose
+
+
+def _is_compose_1(compose: Sequence[str]) -> bool:
+    answer = subprocess.run([*compose, "version", "--short"], capture_output=True, text=True)
+    return answer.stdout.strip().lstrip("v").startswith("1.")
+
+
+def _succeeds(command: Sequence[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, timeout=ANSWER_TIMEOUT_SECONDS).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def _run(command: Sequence[str], port: int) -> int:
+    environment = os.environ | {"CASSANDRA_PORT": str(port)}
+    return subprocess.run(command, env=environment, stdout=sys.stderr).returncode

@@ -1,0 +1,179 @@
+"""Start and stop an embedded cluster. Its data survives both."""
+
+import fcntl
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from poc.database.embedded.cluster import EmbeddedCassandra, cluster_folder, running_cluster
+from poc.database.embedded.conditions import require_disk, require_memory
+from poc.database.embedded.interruption import Interruptible
+from poc.database.embedded.node import NodePlace
+from poc.database.embedded.ring import wait_for_ring
+from poc.database.endpoint import Endpoint
+from poc.database.jars import cassandra_jars
+from poc.database.java import find_java
+from poc.database.probe import Answer, probe
+from poc.errors import CassandraCrashed, CassandraStartTimeout, FolderNotUsable, OtherClusterRunning
+
+HEAP_MB = 512
+START_TIMEOUT_SECONDS = 180.0
+# Nodes that stop together can wait 20 s for each other's connections, long after the last client is gone.
+# By then the commit log holds everything that was written, so killing them loses nothing.
+STOP_TIMEOUT_SECONDS = 10.0
+POLL_SECONDS = 0.1
+
+
+def start_embedded(
+    directory: Path,
+    port: int,
+    nodes: int = 1,
+    *,
+    heap_mb: int = HEAP_MB,
+    timeout_seconds: float = START_TIMEOUT_SECONDS,
+    console: Console | None = None,
+) -> EmbeddedCassandra:
+    """Start those of `nodes` nodes that do not run, with their files under `directory`, and wait for them.
+
+    They listen on 127.0.0.1, 127.0.0.2, ... at `port` and go on after the calling process has ended. Two
+    calls at the same moment follow each other. A call that fails or is interrupted leaves nothing running
+    that did not answer before it. With a `console`, the wait is shown on it.
+
+    Raises:
+        OtherClusterRunning: the directory's running cluster has another size or port.
+        JavaNotFound, JarsUnavailable, JarDamaged, CacheNotWritable: there is no Cassandra to start.
+        PortTaken, LoopbackAddressMissing, TooLittleMemory, TooLittleDisk, FolderNotUsable: no place for it.
+        CassandraCrashed, CassandraStartTimeout: it did not come up; with its last log lines.
+    """
+    with Interruptible() as interruptible, _one_at_a_time(directory):
+        cluster = cluster_folder(directory, nodes)
+        running = running_cluster(directory)
+        if running is not None:
+            state = running.state()
+            if (len(state.nodes), state.port) != (nodes, port):
+                raise OtherClusterRunning(len(state.nodes), state.port)
+            if state.is_complete:
+                return state
+        java = find_java()
+        jars = cassandra_jars()
+        missing = cluster.missing()
+        require_memory(len(missing), heap_mb)
+        require_disk(directory, len(missing))
+        with _folder_errors(directory):
+            ports = cluster.prepare(port)
+        unanswered = tuple(place for place in cluster.places if probe(place.address, port) is not Answer.CQL)
+        launched: dict[NodePlace, subprocess.Popen[bytes]] = {}
+        try:
+            with _shown(console, f"Starting Cassandra at {Endpoint(cluster.addresses, port)}"):
+                for place in missing:
+                    with interruptible.unbroken(), _folder_errors(directory):
+                        launched[place] = place.launch(java, jars, ports, cluster.addresses, heap_mb)
+                deadline = time.monotonic() + timeout_seconds
+                _wait_until_up(unanswered, port, launched, deadline)
+                if nodes > 1 and not wait_for_ring(Endpoint(cluster.addresses, port), deadline):
+                    first = cluster.places[0]
+                    raise CassandraStartTimeout(
+                        "its nodes together", first.last_lines(), first.folder / "logs"
+                    )
+        except BaseException:
+            # Nothing is lost: a node is made to be killed, and this one has not served anybody.
+            _end(unanswered, signal.SIGKILL)
+            raise
+        cluster.mark_ready()
+        return cluster.state(started=len(launched))
+
+
+def stop_embedded(directory: Path, timeout_seconds: float = STOP_TIMEOUT_SECONDS) -> int:
+    """Stop the cluster under `directory` in an orderly way; tell how many nodes were running.
+
+    A node that takes longer than `timeout_seconds` is killed.
+    """
+    if not directory.exists():
+        return 0
+    with _one_at_a_time(directory):
+        cluster = running_cluster(directory)
+        if cluster is None:
+            return 0
+        running = [place for place in cluster.places if place.pid() is not None]
+        if not _end(running, signal.SIGTERM, timeout_seconds):
+            _end(running, signal.SIGKILL)
+        return len(running)
+
+
+def embedded_state(directory: Path) -> EmbeddedCassandra | None:
+    """Describe the cluster under `directory` of which at least one node runs; None if none does."""
+    cluster = running_cluster(directory)
+    return None if cluster is None else cluster.state()
+
+
+def _wait_until_up(
+    places: Sequence[NodePlace],
+    port: int,
+    launched: Mapping[NodePlace, "subprocess.Popen[bytes]"],
+    deadline: float,
+) -> None:
+    waiting = list(places)
+    while waiting:
+        for place in waiting:
+            process = launched.get(place)
+            status = None if process is None else process.poll()
+            if status is not None or (process is None and place.pid() is None):
+                raise CassandraCrashed(place.address, status, place.last_lines(), place.folder / "logs")
+        waiting = [place for place in waiting if probe(place.address, port) is not Answer.CQL]
+        if waiting and time.monotonic() >= deadline:
+            place = waiting[0]
+            raise CassandraStartTimeout(place.address, place.last_lines(), place.folder / "logs")
+        time.sleep(POLL_SECONDS)
+
+
+def _end(
+    places: Sequence[NodePlace], number: signal.Signals, timeout_seconds: float = STOP_TIMEOUT_SECONDS
+) -> bool:
+    """Signal the nodes' processes and wait until they are gone; tell whether they are."""
+    for place in places:
+        place.signal(number)
+    deadline = time.monotonic() + timeout_seconds
+    while any(place.pid() is not None for place in places):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    for place in places:
+        (place.folder / "pid").unlink(missing_ok=True)
+    return True
+
+
+@contextmanager
+def _one_at_a_time(directory: Path) -> Iterator[None]:
+    """Keep other starts and stops of the same directory waiting; a killed process does not."""
+    with _folder_errors(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = (directory / "lock").open("w")
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _folder_errors(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FolderNotUsable(directory, str(error)) from error
+
+
+@contextmanager
+def _shown(console: Console | None, what: str) -> Iterator[None]:
+    """Show a spinner on a terminal, a line elsewhere."""
+    if console is None:
+        yield
+    elif console.is_terminal:
+        with console.status(what):
+            yield
+    else:
+        console.print(f"{what} ...", highlight=False)
+        yield

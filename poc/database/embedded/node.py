@@ -1,0 +1,170 @@
+"""One node of an embedded cluster: its folder, its configuration and its process.
+
+Knows the files of a node and how to recognise its process. When to start and stop is `lifecycle`'s.
+
+    node1/cassandra.yaml, java.args    written at every start
+    node1/pid                          of the process; gone or stale when none runs
+    node1/logs/system.log, output.log  Cassandra's log, and what this start printed
+    node1/data, commitlog, ...         the data
+"""
+
+import shutil
+import signal
+import string
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from poc.database.java import Java
+
+MAIN_CLASS = "org.apache.cassandra.service.CassandraDaemon"
+TEMPLATES = Path(__file__).parent
+DATA_FOLDERS = ("data", "commitlog", "saved_caches", "hints", "cdc_raw")
+# The Murmur3 partitioner's tokens are the signed 64-bit integers.
+FIRST_TOKEN, TOKENS = -(2**63), 2**64
+LAST_LINES = 15
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlace:
+    """Where one node of a cluster is.
+
+    Attributes:
+        folder: its files, absolute.
+        address: its loopback address, for clients and for other nodes.
+        token: the start of its share of the ring.
+    """
+
+    folder: Path
+    address: str
+    token: int
+
+    def pid(self) -> int | None:
+        """Tell the node's process, or None if it does not run.
+
+        A pid file can outlive its process, and the pid can be another program's by then: it counts only
+        if that process was started with this node's arguments.
+        """
+        try:
+            pid = int((self.folder / "pid").read_text())
+            command = psutil.Process(pid).cmdline()
+        except (OSError, ValueError, psutil.Error):
+            return None
+        return pid if f"@{self._arguments}" in command else None
+
+    def launch(
+        self, java: Java, jars: Sequence[Path], ports: "Ports", seeds: Sequence[str], heap_mb: int
+    ) -> "subprocess.Popen[bytes]":
+        """Write the configuration and start the process, in a session of its own so that it survives ours."""
+        self._configure(jars, ports, seeds, heap_mb)
+        with (self.folder / "logs" / "output.log").open("wb") as output:
+            process = subprocess.Popen(
+                [java.executable, f"@{TEMPLATES / 'jvm.options'}", f"@{self._arguments}", MAIN_CLASS],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            (self.folder / "pid").write_text(f"{process.pid}\n")
+        except OSError:
+            process.kill()
+            raise
+        return process
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the node's process a signal, if it runs."""
+        pid = self.pid()
+        if pid is not None:
+            with suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).send_signal(number)
+
+    def resident_bytes(self) -> int:
+        """Tell how much memory the node's process holds; 0 if it does not run."""
+        pid = self.pid()
+        try:
+            return 0 if pid is None else int(psutil.Process(pid).memory_info().rss)
+        except psutil.Error:
+            return 0
+
+    def erase_data(self) -> None:
+        """Remove the data, not the logs."""
+        for name in DATA_FOLDERS:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+
+    def last_lines(self) -> list[str]:
+        """Give the end of what the last start printed or, where that is nothing, of Cassandra's log."""
+        for name in ("output.log", "system.log"):
+            with suppress(OSError):
+                lines = (self.folder / "logs" / name).read_text(errors="replace").splitlines()
+                # Java 17 announces on every start that it will drop the security manager one day.
+                lines = [line for line in lines if line.strip() and not line.startswith("WARNING: ")]
+                if lines:
+                    return lines[-LAST_LINES:]
+        return []
+
+    def _configure(self, jars: Sequence[Path], ports: "Ports", seeds: Sequence[str], heap_mb: int) -> None:
+        scratch = self.folder / "tmp"
+        shutil.rmtree(scratch, ignore_errors=True)
+        for folder in (self.folder, scratch, self.folder / "logs"):
+            folder.mkdir(parents=True, exist_ok=True)
+        yaml = self.folder / "cassandra.yaml"
+        yaml.write_text(
+            string.Template((TEMPLATES / "cassandra.yaml").read_text()).substitute(
+                token=self.token,
+                address=self.address,
+                cql_port=ports.cql,
+                storage_port=ports.storage,
+                seeds=",".join(f"{seed}:{ports.storage}" for seed in seeds),
+            )
+        )
+        agent = next(jar for jar in jars if jar.name.startswith("jamm-"))
+        arguments = (
+            f"-Xmx{heap_mb}m",
+            f"-javaagent:{agent}",
+            f"-Djava.io.tmpdir={scratch}",
+            # JNA unpacks its library into the home folder otherwise.
+            f"-Djna.tmpdir={scratch}",
+            f"-Dcassandra.config={yaml.as_uri()}",
+            f"-Dcassandra.storagedir={self.folder}",
+            f"-Dcassandra.logdir={self.folder / 'logs'}",
+            f"-Dlogback.configurationFile={TEMPLATES / 'logback.xml'}",
+            "-cp",
+            ":".join(str(jar) for jar in jars),
+        )
+        self._arguments.write_text("\n".join(map(_quoted, arguments)) + "\n")
+
+    @property
+    def _arguments(self) -> Path:
+        return self.folder / "java.args"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports that all nodes of a cluster share, each on its own address.
+
+    Attributes:
+        cql: where clients connect.
+        storage: where the nodes talk to each other.
+    """
+
+    cql: int
+    storage: int
+
+
+def node_places(folder: Path, count: int) -> tuple[NodePlace, ...]:
+    """Lay out `count` nodes under `folder`: 127.0.0.1 and up, with equal shares of the ring."""
+    return tuple(
+        NodePlace(folder / f"node{i + 1}", f"127.0.0.{i + 1}", FIRST_TOKEN + i * TOKENS // count)
+        for i in range(count)
+    )
+
+
+def _quoted(argument: str) -> str:
+    """Write an argument as Java's argument files want it."""
+    return '"' + argument.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,58 @@
+"""Start a Cassandra where none answers, say which one answers, or stop the one that this started.
+
+    python scripts/start_cassandra.py                   Docker's if an engine answers, else an embedded one
+    python scripts/start_cassandra.py --mode embedded   without Docker: a real Cassandra, nothing to install
+    python scripts/start_cassandra.py --nodes 3         three embedded nodes, on 127.0.0.1 to 127.0.0.3
+    python scripts/start_cassandra.py --status          exit status 0 if one answers, 1 if none does
+    python scripts/start_cassandra.py --stop            its data stays for the next start
+
+The place is the one in feature_repo/feature_store.yaml, or CASSANDRA_HOSTS and CASSANDRA_PORT. The files
+of an embedded one are in .cassandra (CASSANDRA_DIR), its log in .cassandra/1-node/node1/logs. The first
+start downloads 68 MB into ~/.m2 (M2_REPO).
+"""
+
+import argparse
+import os
+
+from poc.command_line import fail, ok, progress_console, run
+from poc.database.choice import ensure_cassandra, running_cassandra, stop_cassandra
+from poc.database.keyspaces import ensure_configured_keyspaces
+from poc.database.sessions import cassandra_session
+from poc.settings import load_settings
+
+
+def main() -> int | None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--status", action="store_true", help="only say which one answers")
+    action.add_argument("--stop", action="store_true", help="stop the one that this project started")
+    parser.add_argument("--mode", choices=("auto", "docker", "embedded"), default="auto")
+    parser.add_argument("--nodes", type=int, choices=range(1, 10), metavar="N", help="embedded nodes, 1 to 9")
+    parser.add_argument("--port", help="CQL port, instead of CASSANDRA_PORT")
+    arguments = parser.parse_args()
+    if arguments.port is not None:
+        os.environ["CASSANDRA_PORT"] = arguments.port
+    settings = load_settings()
+    if arguments.stop:
+        stopped = stop_cassandra(settings)
+        ok("No Cassandra of this project runs" if stopped is None else f"Cassandra stopped ({stopped})")
+        return 0
+    if arguments.status:
+        running = running_cassandra(settings)
+        if running is None:
+            fail("No Cassandra answers")
+            return 1
+    else:
+        with progress_console() as console:
+            running = ensure_cassandra(settings, arguments.mode, arguments.nodes, console)
+    with cassandra_session(running.endpoint) as session:
+        version = session.execute("SELECT release_version FROM system.local").one().release_version
+        ok(f"Cassandra {version} {'started' if running.started else 'is running already'}: {running}")
+        if not arguments.status:
+            for keyspace in ensure_configured_keyspaces(settings, session):
+                ok(f"Keyspace created: {keyspace}")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
