@@ -372,6 +372,16 @@ class TooFewExamples(PocError):
         )
 
 
+class ModelNotConvertible(PocError):
+    """The installed scikit-learn and skl2onnx are not those that the conversion was written for."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The trained model cannot be converted to ONNX: {reason}",
+            "Install the versions of requirements-poc.txt: pip install -r requirements-poc.txt",
+        )
+
+
 class ScoresDisagree(PocError):
     """The converted model is not the trained one."""
 

@@ -76,7 +76,7 @@ QUANTILES: Mapping[str, Quantiles] = {
 }
 
 # Chosen so that about 1.5 % of payments are fraudulent and a boosted-tree model reaches a PR-AUC of
-# 0.7 to 0.8 on payments it has not seen.
+# 0.7 to 0.8 in cross-validation (0.6 to 0.85 on one newest fifth, which holds only some 20 frauds).
 _STEEPNESS = 12.0
 _THRESHOLD = 4.0
 _LABEL_NOISE = 0.0015

@@ -1,0 +1,105 @@
+"""What a model says about itself.
+
+The facts travel inside the ONNX file, as its metadata: whoever has the file has the threshold, the
+order of the inputs and the categories that belong to it, and cannot pair it with those of another.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What is known of a model once it is trained.
+
+    Attributes:
+        inputs: names of the features it takes, sorted by name.
+        categories: for each input that is a string, the values it knows. Any other value, and null,
+            is an unknown category: none of these.
+        threshold: fraud probability from which (inclusive) a transaction counts as fraud.
+        label: name of the column it predicts.
+        feature_service: Feast's feature service that gives the inputs.
+        missed_fraud_cost: cost of a fraud below the threshold, in the unit of `false_alarm_cost`.
+        false_alarm_cost: cost of another transaction at or above it.
+        trained_at: when, UTC.
+        metrics: measured on the test part, by name.
+    """
+
+    inputs: tuple[str, ...]
+    categories: Mapping[str, tuple[str, ...]]
+    threshold: float
+    label: str
+    feature_service: str
+    missed_fraud_cost: float
+    false_alarm_cost: float
+    trained_at: datetime
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard(ModelFacts):
+    """The facts of a model, and where it is registered.
+
+    Attributes:
+        name: the registered model's name.
+        version: its version.
+        alias: the alias it was found by; None when it was asked for by version.
+        run_id: the MLflow run that made it; None if the registry does not say.
+    """
+
+    name: str
+    version: str
+    alias: str | None
+    run_id: str | None
+
+
+def to_metadata(facts: ModelFacts) -> dict[str, str]:
+    """Write `facts` as the metadata properties of an ONNX file: each a JSON value."""
+    return {
+        "inputs": json.dumps(facts.inputs),
+        "categories": json.dumps({name: list(values) for name, values in facts.categories.items()}),
+        "threshold": json.dumps(facts.threshold),
+        "label": json.dumps(facts.label),
+        "feature_service": json.dumps(facts.feature_service),
+        "missed_fraud_cost": json.dumps(facts.missed_fraud_cost),
+        "false_alarm_cost": json.dumps(facts.false_alarm_cost),
+        "trained_at": json.dumps(facts.trained_at.isoformat()),
+        "metrics": json.dumps(dict(facts.metrics)),
+    }
+
+
+def from_metadata(properties: Mapping[str, str]) -> ModelFacts:
+    """Read what `to_metadata` wrote; properties that it does not write are ignored.
+
+    Raises:
+        ValueError: a fact is missing, or not what it should be; the message names it.
+    """
+    try:
+        read = {name: json.loads(properties[name]) for name in ModelFacts.__dataclass_fields__}
+        return ModelFacts(
+            inputs=tuple(str(name) for name in read["inputs"]),
+            categories={
+                name: tuple(str(value) for value in values) for name, values in read["categories"].items()
+            },
+            threshold=float(read["threshold"]),
+            label=str(read["label"]),
+            feature_service=str(read["feature_service"]),
+            missed_fraud_cost=float(read["missed_fraud_cost"]),
+            false_alarm_cost=float(read["false_alarm_cost"]),
+            trained_at=datetime.fromisoformat(read["trained_at"]).astimezone(timezone.utc),
+            metrics={name: float(value) for name, value in read["metrics"].items()},
+        )
+    except KeyError as error:
+        raise ValueError(f"its file does not state {error}") from None
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"its file states its facts wrongly: {error}") from None
+
+
+def registered(
+    facts: ModelFacts, *, name: str, version: str, alias: str | None, run_id: str | None
+) -> ModelCard:
+    """Give the card of a model with these `facts`, registered there."""
+    known = {field: getattr(facts, field) for field in ModelFacts.__dataclass_fields__}
+    return ModelCard(name=name, version=version, alias=alias, run_id=run_id, **known)

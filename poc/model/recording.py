@@ -1,0 +1,163 @@
+"""What is kept of a training run: an MLflow run with everything that made the model, and a version of it.
+
+The run says which data, which features, which code and which costs; the version is a candidate until
+`registry.promote` moves the alias.
+"""
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from poc.model.card import ModelFacts
+from poc.model.inputs import ModelInputs
+from poc.model.registry import MODEL_FILE, MODEL_FOLDER
+from poc.model.scoring import OUTPUT
+from poc.model.tracking import is_server, open_client, registry_errors
+from poc.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
+    from mlflow.tracking import MlflowClient
+
+ARTIFACTS_FOLDER = "mlartifacts"
+UNKNOWN_COMMIT = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRecord:
+    """One training run, as it is to be kept.
+
+    Attributes:
+        onnx_model: the ONNX file's content.
+        inputs: what it takes.
+        facts: what it says about itself; the metrics are kept from here.
+        parameters: what it was made with, by name.
+        validation_metrics: measured where the threshold was chosen.
+        files: kept beside the model: features.py and the pictures.
+    """
+
+    onnx_model: bytes
+    inputs: ModelInputs
+    facts: ModelFacts
+    parameters: Mapping[str, Any]
+    validation_metrics: Mapping[str, float]
+    files: Sequence[Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Where a training run was kept.
+
+    Attributes:
+        version: of the registered model.
+        run_id: MLflow's id of the run.
+    """
+
+    version: str
+    run_id: str
+
+
+def record(settings: Settings, training: TrainingRecord) -> Recorded:
+    """Keep `training` as an MLflow run, and its model as a new version of the registered model.
+
+    Raises:
+        ModelRegistryUnavailable: MLflow does not answer, or cannot keep it.
+    """
+    client = open_client(settings)
+    with registry_errors(settings):
+        run_id = client.create_run(_experiment(client, settings)).info.run_id
+        try:
+            _log(client, run_id, training)
+        except BaseException:
+            client.set_terminated(run_id, "FAILED")
+            raise
+        client.set_terminated(run_id)
+        return Recorded(_create_version(client, settings, training, run_id), run_id)
+
+
+def git_commit(folder: Path) -> str:
+    """Name the commit of the code in `folder`, marked where files differ from it; `unknown` without git."""
+    try:
+        commit, changes = (
+            subprocess.run(
+                ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True
+            ).stdout.strip()
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return UNKNOWN_COMMIT
+    return f"{commit} with changes" if changes else commit
+
+
+def _experiment(client: "MlflowClient", settings: Settings) -> str:
+    found = client.get_experiment_by_name(settings.model_name)
+    if found is not None:
+        return str(found.experiment_id)
+    # A server knows where its artifacts go; otherwise they would go to mlruns/ in the working directory.
+    own = settings.data_dir / ARTIFACTS_FOLDER
+    location = None if is_server(settings) else own.resolve().as_uri()
+    return str(client.create_experiment(settings.model_name, artifact_location=location))
+
+
+def _log(client: "MlflowClient", run_id: str, training: TrainingRecord) -> None:
+    for name, value in training.parameters.items():
+        client.log_param(run_id, name, value)
+    for name, value in training.facts.metrics.items():
+        client.log_metric(run_id, name, value)
+    for name, value in training.validation_metrics.items():
+        client.log_metric(run_id, f"validation_{name}", value)
+    for path in training.files:
+        client.log_artifact(run_id, str(path))
+    with TemporaryDirectory() as folder:
+        _save_model(Path(folder) / MODEL_FOLDER, training)
+        client.log_artifacts(run_id, str(Path(folder) / MODEL_FOLDER), MODEL_FOLDER)
+
+
+def _save_model(folder: Path, training: TrainingRecord) -> None:
+    """Write the folder that MLflow calls a model: the ONNX file, its signature, how to load it."""
+    from importlib.metadata import version
+
+    import mlflow.onnx
+    import onnx
+
+    mlflow.onnx.save_model(
+        onnx.load_from_string(training.onnx_model),
+        str(folder),
+        signature=_signature(training.inputs),
+        # Without a list MLflow finds it out by loading the model in a process of its own.
+        pip_requirements=[f"{name}=={version(name)}" for name in ("onnx", "onnxruntime", "numpy", "pandas")],
+        save_as_external_data=False,
+    )
+    # MLflow wrote the model it was given; the bytes that were checked are the ones to keep.
+    (folder / MODEL_FILE).write_bytes(training.onnx_model)
+
+
+def _signature(inputs: ModelInputs) -> "ModelSignature":
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    taken = [
+        ColSpec(DataType.string if name in inputs.categories else DataType.double, name)
+        for name in inputs.names
+    ]
+    return ModelSignature(inputs=Schema(taken), outputs=Schema([ColSpec(DataType.float, OUTPUT)]))
+
+
+def _create_version(client: "MlflowClient", settings: Settings, training: TrainingRecord, run_id: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(settings.model_name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    created = client.create_model_version(
+        settings.model_name,
+        f"runs:/{run_id}/{MODEL_FOLDER}",
+        run_id,
+        description=f"Inputs from feature service {training.facts.feature_service}",
+    )
+    return str(created.version)

@@ -1,0 +1,141 @@
+"""The trained model as a function from feature values to a fraud probability.
+
+Knows ONNX Runtime and the facts inside the ONNX file. Where the file came from and where the values
+come from is up to the caller; it needs no scikit-learn, no pandas, and nothing is unpickled.
+"""
+
+import math
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from poc.errors import ModelUnusable
+from poc.model.card import ModelCard, from_metadata, registered
+from poc.retrieval.source import Value
+
+Rows = Sequence[Mapping[str, Value]]
+Column = Callable[[str, Rows], "np.ndarray[Any, Any]"]
+
+OUTPUT = "fraud_probability"
+# Null, for an input that is a string: no category is empty, so it is one of the unknown ones.
+NULL_STRING = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scorer:
+    """Scores transactions. Safe to use from many threads at once.
+
+    Made by `open_scorer` and by `poc.model.registry.load_scorer`.
+
+    Attributes:
+        card: what the model says about itself, and where it is registered.
+    """
+
+    card: ModelCard
+    _session: onnxruntime.InferenceSession = field(repr=False)
+    _columns: tuple[tuple[str, "Column"], ...] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The registered model's name."""
+        return self.card.name
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+        return self.card.version
+
+    @property
+    def threshold(self) -> float:
+        """Fraud probability from which (inclusive) a transaction counts as fraud."""
+        return self.card.threshold
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the features that `score` needs in each row, in the model's order."""
+        return self.card.inputs
+
+    def score(self, rows: Rows) -> list[float]:
+        """Give the fraud probability of each of `rows`, all in one run of the model.
+
+        A null (None) number goes in as missing, the way the training data has it: the trees learned
+        where to send it, or send it where most rows went if they never saw one. A null string, or one
+        the model does not know, is none of its categories. No value is ever made up.
+
+        Args:
+            rows: feature values by name; names that are no inputs are ignored.
+
+        Returns:
+            A probability for each row, in their order.
+
+        Raises:
+            KeyError: a row lacks an input.
+            TypeError: a value is not of its input's type.
+        """
+        if not rows:
+            return []
+        feed = {name: column(name, rows) for name, column in self._columns}
+        scores: list[float] = self._session.run((OUTPUT,), feed)[0].tolist()
+        return scores
+
+
+def open_scorer(
+    onnx_model: bytes, *, name: str, version: str, alias: str | None = None, run_id: str | None = None
+) -> Scorer:
+    """Open the ONNX file `onnx_model`, which is registered under that name and version.
+
+    Raises:
+        ModelUnusable: it is not an ONNX file that `poc.model.conversion` wrote.
+    """
+    options = onnxruntime.SessionOptions()
+    # A few hundred small trees: handing them to other threads takes longer than walking them, and
+    # requests already run side by side.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    # Warnings about the graph concern whoever converts it, not whoever serves it.
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(onnx_model, options, providers=["CPUExecutionProvider"])
+        facts = from_metadata(session.get_modelmeta().custom_metadata_map)
+        _check_graph(session, facts.inputs)
+    except Exception as error:  # ONNX Runtime's own error types have no common base to name.
+        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise ModelUnusable(f"{name} version {version}", reason) from error
+    kinds = {argument.name: argument.type for argument in session.get_inputs()}
+    card = registered(facts, name=name, version=version, alias=alias, run_id=run_id)
+    return Scorer(card, session, tuple((item, _COLUMNS[kinds[item]]) for item in card.inputs))
+
+
+def _check_graph(session: onnxruntime.InferenceSession, inputs: Sequence[str]) -> None:
+    taken = {argument.name: argument.type for argument in session.get_inputs()}
+    if set(taken) != set(inputs):
+        raise ValueError(f"it takes {sorted(taken)}, and says that it takes {sorted(inputs)}")
+    unknown = [f"{name} ({kind})" for name, kind in taken.items() if kind not in _COLUMNS]
+    if unknown:
+        raise ValueError(f"it takes values of other types than numbers and strings: {', '.join(unknown)}")
+    if OUTPUT not in {argument.name for argument in session.get_outputs()}:
+        raise ValueError(f"it has no output {OUTPUT}")
+
+
+def _numbers(name: str, rows: Rows) -> "np.ndarray[Any, Any]":
+    values: list[Any] = [math.nan if (value := row[name]) is None else value for row in rows]
+    try:
+        # An array of doubles takes integers and booleans, and no strings, unlike NumPy's.
+        return np.frombuffer(array("d", values))
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
+
+
+def _strings(name: str, rows: Rows) -> "np.ndarray[Any, Any]":
+    column = [NULL_STRING if (value := row[name]) is None else value for row in rows]
+    for value in column:
+        if not isinstance(value, str):
+            raise TypeError(f"{name}: must be a string, not {type(value).__name__}")
+    return np.array(column, dtype=object)
+
+
+_COLUMNS = {"tensor(double)": _numbers, "tensor(string)": _strings}

@@ -1,0 +1,209 @@
+"""From labelled transactions to a model that can be served, in the order in which it happens.
+
+Everything that can be wrong is found out before the alias moves: what served until then goes on
+serving when training fails at any point.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poc.dataset.label import LABEL
+from poc.dataset.stored import dataset_fingerprint
+from poc.definitions import repo_yaml
+from poc.errors import OutputNotWritable
+from poc.model.agreement import Agreement, check_agreement
+from poc.model.card import ModelCard, ModelFacts
+from poc.model.conversion import to_onnx
+from poc.model.evaluation import Evaluation, evaluate
+from poc.model.examples import Examples, Split, labelled_examples, split_by_time, time_span
+from poc.model.inputs import ModelInputs, input_columns, model_inputs
+from poc.model.pictures import draw_pictures
+from poc.model.pipeline import PARAMETERS, fit_pipeline, fraud_probabilities, number_of_trees
+from poc.model.recording import Recorded, TrainingRecord, git_commit, record
+from poc.model.registry import load_scorer, load_version, promote
+from poc.model.report import (
+    describe_agreement,
+    describe_examples,
+    describe_fit,
+    describe_test,
+    describe_threshold,
+)
+from poc.model.scoring import open_scorer
+from poc.model.threshold import Costs, cheapest_threshold
+from poc.model.tracking import open_client
+from poc.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+Announce = Callable[[str], None]
+_CANDIDATE = "candidate"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A pipeline with its threshold, and how it did.
+
+    Attributes:
+        pipeline: scikit-learn's.
+        inputs: what it takes.
+        threshold: from which probability on (inclusive) a transaction raises an alarm.
+        validation: on the part by which threshold and number of trees were chosen.
+        test: on the part that nothing was chosen by.
+        test_scores: probabilities of the test part.
+    """
+
+    pipeline: "Pipeline"
+    inputs: ModelInputs
+    threshold: float
+    validation: Evaluation
+    test: Evaluation
+    test_scores: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingReport:
+    """What a training came to.
+
+    Attributes:
+        card: of the model that is now served.
+        validation: figures of the part by which the threshold was chosen.
+        test: figures of the newest part.
+        agreement: of the ONNX form, as fetched back from the registry, with scikit-learn.
+        pictures: the PR curve and the calibration.
+    """
+
+    card: ModelCard
+    validation: Evaluation
+    test: Evaluation
+    agreement: Agreement
+    pictures: tuple[Path, Path]
+
+
+def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -> TrainingReport:
+    """Train a model, check it, register it, and let the alias point to it.
+
+    Args:
+        settings: where features, data and MLflow are.
+        costs: by which the threshold is chosen.
+        now: when this happens, aware.
+        announce: is told, a line at a time, what is done, after it is.
+
+    Raises:
+        ModelRegistryUnavailable: MLflow does not answer; found out before anything else is done.
+        TooFewExamples: a part of the data has no fraud.
+        ScoresDisagree: the ONNX form is not the trained model.
+        PocError: whatever else `poc.model.examples.labelled_examples` raises.
+    """
+    repo_yaml(settings)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputNotWritable(settings.data_dir, str(error.strerror)) from error
+    open_client(settings)
+    examples = labelled_examples(settings)
+    split = split_by_time(examples.rows)
+    announce(describe_examples(examples))
+    fitted = fit(examples, split, costs)
+    announce(describe_fit(split.training, fitted.pipeline))
+    announce(describe_threshold(fitted.validation, costs))
+    announce(describe_test(split.test, fitted.test))
+    facts = _facts(settings, examples, fitted, costs, now)
+    onnx_model = to_onnx(fitted.pipeline, fitted.inputs, facts)
+    candidate = open_scorer(onnx_model, name=settings.model_name, version=_CANDIDATE)
+    check_agreement(candidate, fitted.pipeline, fitted.inputs, examples.rows)
+    pictures = draw_pictures(settings.data_dir, fitted.test_scores, _labels(split.test), fitted.test)
+    announce(f"Drew {pictures[0]} and {pictures[1]}")
+    files = (settings.feast_repo_path / "features.py", *pictures)
+    recorded = record(
+        settings,
+        TrainingRecord(
+            onnx_model=onnx_model,
+            inputs=fitted.inputs,
+            facts=facts,
+            parameters=_parameters(settings, examples, split, fitted),
+            validation_metrics=fitted.validation.metrics(),
+            files=files,
+        ),
+    )
+    agreement = _release(settings, recorded, fitted, examples, announce)
+    return TrainingReport(load_scorer(settings).card, fitted.validation, fitted.test, agreement, pictures)
+
+
+def fit(examples: Examples, split: Split, costs: Costs) -> Fitted:
+    """Fit on the oldest part, choose trees and threshold by the next, measure on the newest."""
+    inputs = model_inputs(examples.definitions, split.training)
+    validation = input_columns(inputs, split.validation)
+    pipeline = fit_pipeline(
+        inputs,
+        input_columns(inputs, split.training),
+        _labels(split.training),
+        validation,
+        _labels(split.validation),
+    )
+    validation_scores = fraud_probabilities(pipeline, validation)
+    threshold = cheapest_threshold(validation_scores, _labels(split.validation), costs)
+    test_scores = fraud_probabilities(pipeline, input_columns(inputs, split.test))
+    return Fitted(
+        pipeline=pipeline,
+        inputs=inputs,
+        threshold=threshold,
+        validation=evaluate(validation_scores, _labels(split.validation), threshold, costs),
+        test=evaluate(test_scores, _labels(split.test), threshold, costs),
+        test_scores=test_scores,
+    )
+
+
+def _release(
+    settings: Settings, recorded: Recorded, fitted: Fitted, examples: Examples, announce: Announce
+) -> Agreement:
+    """Fetch the model back as a server would, compare it once more, and only then move the alias."""
+    stored = load_version(settings, recorded.version)
+    agreement = check_agreement(stored, fitted.pipeline, fitted.inputs, examples.rows)
+    announce(describe_agreement(agreement))
+    promote(settings, recorded.version)
+    announce(f"Registered {settings.model_name} version {recorded.version} as {settings.model_alias}")
+    return agreement
+
+
+def _facts(settings: Settings, examples: Examples, fitted: Fitted, costs: Costs, now: datetime) -> ModelFacts:
+    return ModelFacts(
+        inputs=fitted.inputs.names,
+        categories=fitted.inputs.categories,
+        threshold=fitted.threshold,
+        label=LABEL,
+        feature_service=examples.feature_service,
+        missed_fraud_cost=costs.missed_fraud,
+        false_alarm_cost=costs.false_alarm,
+        trained_at=now,
+        metrics=fitted.test.metrics(),
+    )
+
+
+def _parameters(settings: Settings, examples: Examples, split: Split, fitted: Fitted) -> dict[str, Any]:
+    parts = {f"{name}_rows": len(part) for name, part in split}
+    ends = {f"{name}_until": f"{time_span(part)[1]:%Y-%m-%dT%H:%M:%SZ}" for name, part in split}
+    return {
+        "feature_store": "feast",
+        "feature_view": examples.definitions.view,
+        "feature_service": examples.feature_service,
+        "data_sha256": dataset_fingerprint(examples.definitions.source_path),
+        "git_commit": git_commit(settings.feast_repo_path),
+        "threshold": fitted.threshold,
+        "trees": number_of_trees(fitted.pipeline),
+        **PARAMETERS,
+        **parts,
+        **ends,
+    }
+
+
+def _labels(part: "pd.DataFrame") -> NDArray[np.int64]:
+    labels: NDArray[np.int64] = part[LABEL].to_numpy(dtype=np.int64)
+    return labels

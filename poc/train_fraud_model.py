@@ -1,0 +1,86 @@
+"""Train the fraud model from point-in-time features and register it for serving.
+
+Joins the labels of the prepared data to the features that Feast has for their time, through the
+feature service; trains on the oldest 60 %, chooses the threshold on the next 20 % by what mistakes
+cost, and tests on the newest 20 %. Draws the precision-recall curve and the calibration into data/,
+keeps the run in MLflow, and registers the model in ONNX form. The alias "champion", which the
+servers load, moves only after every score was compared with scikit-learn's.
+
+Needs the data and the applied definitions (python scripts/feast_setup.py), no Cassandra.
+MLFLOW_TRACKING_URI names an MLflow server; without it everything is kept in data/.
+
+    python poc/train_fraud_model.py
+    python poc/train_fraud_model.py --miss-cost 500 --alarm-cost 5
+    python poc/train_fraud_model.py --if-none     only where no model is registered yet
+"""
+
+import argparse
+import math
+from datetime import datetime, timezone
+
+from poc.command_line import note, ok, run
+from poc.errors import ModelNotFound, ModelUnusable
+from poc.model.registry import load_scorer
+from poc.model.threshold import Costs
+from poc.model.tracking import shown_uri
+from poc.settings import load_settings
+
+
+def main() -> None:
+    """Train, and say each thing once it is true."""
+    arguments = parse_arguments()
+    settings = load_settings()
+    if arguments.if_none:
+        try:
+            served = load_scorer(settings)
+        except (ModelNotFound, ModelUnusable):
+            note("No model is registered yet")
+        else:
+            ok(f"{served.name} version {served.version} is registered as {settings.model_alias}")
+            return
+
+    note("Loading MLflow, scikit-learn and Feast ...")
+    from poc.model.training import train
+
+    costs = Costs(arguments.miss_cost, arguments.alarm_cost)
+    report = train(settings, costs, datetime.now(timezone.utc), ok)
+    note(f"  MLflow run {report.card.run_id} at {shown_uri(settings.mlflow_tracking_uri)}")
+    note("Next: python poc/serve_model_feast.py")
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line; what does not fit ends the process with status 2 and a message."""
+    default = Costs()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "--miss-cost",
+        type=cost,
+        default=default.missed_fraud,
+        metavar="COST",
+        help="cost of a fraud that raises no alarm (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--alarm-cost",
+        type=cost,
+        default=default.false_alarm,
+        metavar="COST",
+        help="cost of an alarm on a transaction that is none, in the same unit (default: %(default)s)",
+    )
+    parser.add_argument("--if-none", action="store_true", help="do nothing where a model is registered")
+    return parser.parse_args()
+
+
+def cost(text: str) -> float:
+    """Read a cost: a number above 0.
+
+    Raises:
+        ValueError: it is none.
+    """
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise ValueError(text)
+    return value
+
+
+if __name__ == "__main__":
+    run(main)

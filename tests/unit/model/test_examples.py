@@ -1,0 +1,41 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from poc.errors import TooFewExamples
+from poc.model.examples import split_by_time, time_span
+
+
+def examples(moments: list[int], labels: list[int]) -> pd.DataFrame:
+    times = pd.to_datetime(np.array(moments) * 3600, unit="s", utc=True)
+    return pd.DataFrame({"event_timestamp": times, "is_fraud": labels})
+
+
+def test_each_part_is_later_than_the_one_before() -> None:
+    split = split_by_time(examples(list(range(10)), [0, 1] * 5))
+    assert [len(part) for _, part in split] == [6, 2, 2]
+    assert time_span(split.training)[1] < time_span(split.validation)[0]
+    assert time_span(split.validation)[1] < time_span(split.test)[0]
+
+
+def test_rows_of_one_moment_stay_together() -> None:
+    split = split_by_time(examples([0, 1, 2, 3, 5, 5, 5, 5, 8, 9], [0, 1] * 5))
+    assert [len(part) for _, part in split] == [4, 4, 2]
+
+
+@pytest.mark.parametrize(
+    ("labels", "part"),
+    [
+        ([0, 0, 0, 0, 0, 0, 0, 1, 0, 1], "training"),
+        ([0, 1, 0, 1, 0, 1, 1, 1, 0, 1], "validation"),
+        ([0, 1, 0, 1, 0, 1, 0, 1, 0, 0], "test"),
+    ],
+)
+def test_part_without_both_kinds_is_named(labels: list[int], part: str) -> None:
+    with pytest.raises(TooFewExamples, match=part):
+        split_by_time(examples(list(range(10)), labels))
+
+
+def test_no_rows_are_too_few() -> None:
+    with pytest.raises(TooFewExamples, match="0 rows"):
+        split_by_time(examples([], []))
