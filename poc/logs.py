@@ -29,5 +29,5 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # The driver logs each retry of a connection; what matters of it reaches us as an exception.
-    logging.getLogger("cassandra").setLevel(logging.ERROR)
+    # The driver logs each retry and each refused statement; what matters of it reaches us as an exception.
+    logging.getLogger("cassandra").setLevel(logging.CRITICAL)

@@ -183,6 +183,9 @@ def workplace(
         "PORT",
     }
     environment = {key: value for key, value in os.environ.items() if key not in forget}
+    stamp = Path(sys.prefix, ".requirements-poc")
+    assert stamp.is_file(), "run the tests in the environment that `make setup` makes"
+    environment["VIRTUAL_ENV"] = sys.prefix
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     drop_keyspaces(cassandra)
     yield Workplace(folder, environment)

@@ -1,0 +1,1 @@
+"""Fraud predictions over HTTP: one app over any feature source."""

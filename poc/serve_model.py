@@ -1,0 +1,30 @@
+"""Serve fraud predictions whose features are read from Cassandra without Feast.
+
+    python poc/serve_model.py
+    curl -s localhost:8001/predict -H 'content-type: application/json' -d '{"transaction_id": "12345"}'
+
+HOST and PORT say where to listen (127.0.0.1:8001), DIRECT_KEYSPACE where the table is; /docs on the
+server shows every request.
+"""
+
+import argparse
+
+from poc.command_line import run
+from poc.logs import configure_logging
+from poc.retrieval.direct_source import open_direct_source
+from poc.serving.server import serve
+from poc.settings import load_settings
+
+PORT = 8001
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter).parse_args()
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    serve(settings, open_direct_source, source_name="direct", default_port=PORT)
+
+
+if __name__ == "__main__":
+    run(main)

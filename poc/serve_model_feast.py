@@ -1,0 +1,30 @@
+"""Serve fraud predictions whose features are read through Feast.
+
+    python poc/serve_model_feast.py
+    curl -s localhost:8000/predict -H 'content-type: application/json' -d '{"transaction_id": "12345"}'
+
+HOST and PORT say where to listen (127.0.0.1:8000), FEAST_REPO_PATH and FEAST_FS_YAML_FILE_PATH which
+feature repository to read; /docs on the server shows every request.
+"""
+
+import argparse
+
+from poc.command_line import run
+from poc.logs import configure_logging
+from poc.retrieval.feast_source import open_feast_source
+from poc.serving.server import serve
+from poc.settings import load_settings
+
+PORT = 8000
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter).parse_args()
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    serve(settings, open_feast_source, source_name="feast", default_port=PORT)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,87 @@
+"""The one place where a feature source, a model and HTTP meet."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from poc import __doc__ as summary
+from poc.definitions import read_definitions
+from poc.retrieval.source import FeatureSource
+from poc.serving.handlers import install_handlers
+from poc.serving.health import Readiness, health_router
+from poc.serving.kept import Kept
+from poc.serving.metrics import Metrics
+from poc.serving.models import keep_model
+from poc.serving.prediction import Predictor
+from poc.serving.routes import prediction_router, state_router
+from poc.settings import Settings
+
+if TYPE_CHECKING:
+    from poc.model.scoring import Scorer
+
+
+def create_app(
+    settings: Settings,
+    open_source: Callable[[Settings], FeatureSource],
+    *,
+    source_name: str,
+    model: "Kept[Scorer] | None" = None,
+) -> FastAPI:
+    """Build the server's app. It connects when it is started, in the background.
+
+    Args:
+        settings: the environment's say.
+        open_source: opens the feature source; tried again until it succeeds.
+        source_name: the source's `name`, for answers and metrics before it is open.
+        model: the scorer; by default the registered model of `settings`, kept up to date.
+
+    Raises:
+        NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
+    """
+    definitions = read_definitions(settings)
+    metrics = Metrics(source_name)
+    features = keep_features(settings, open_source)
+    model = keep_model(settings) if model is None else model
+    readiness = Readiness(features, model, metrics)
+    predictor = Predictor(
+        features,
+        model,
+        metrics,
+        refuse_stale=settings.stale_features == "refuse",
+        patience_seconds=settings.feature_timeout_seconds,
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        features.start()
+        model.start()
+        yield
+        features.stop()
+        model.stop()
+
+    app = FastAPI(
+        title=f"Fraud predictions, features through {source_name}",
+        description=summary or "",
+        lifespan=lifespan,
+    )
+    app.state.readiness = readiness
+    app.state.kept = (features, model)
+    install_handlers(app, definitions, metrics)
+    app.include_router(prediction_router(predictor, definitions, source_name))
+    app.include_router(state_router(model, metrics))
+    app.include_router(health_router(readiness, source_name))
+    return app
+
+
+def keep_features(
+    settings: Settings, open_source: Callable[[Settings], FeatureSource]
+) -> Kept[FeatureSource]:
+    """Keep the source open. When reads failed, it is asked whether it works again; the driver repairs it."""
+
+    def renew(source: FeatureSource) -> FeatureSource:
+        source.check()
+        return source
+
+    return Kept("features", lambda: open_source(settings), renew, lambda source: source.close())

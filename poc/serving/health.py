@@ -1,0 +1,113 @@
+"""Whether the server lives, whether it can predict, and what stands in its way."""
+
+import threading
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import JSONResponse, Response
+
+from poc.errors import CassandraUnavailable, PocError, ShuttingDown
+from poc.retrieval.source import FeatureSource
+from poc.serving.answers import Component, HealthAnswer, StatusAnswer
+from poc.serving.kept import Kept
+from poc.serving.metrics import Metrics
+from poc.serving.problems import Problem, error_response, listed_problem_types
+
+if TYPE_CHECKING:
+    from poc.model.scoring import Scorer
+
+
+class Readiness:
+    """Tells whether predictions can be made, by trying what they need.
+
+    Args:
+        features: the feature source.
+        model: the scorer.
+        metrics: where the components' states are shown.
+    """
+
+    def __init__(self, features: "Kept[FeatureSource]", model: "Kept[Scorer]", metrics: Metrics) -> None:
+        self._features, self._model, self._metrics = features, model, metrics
+        self._draining = threading.Event()
+
+    @property
+    def draining(self) -> bool:
+        """Whether the server was told to stop."""
+        return self._draining.is_set()
+
+    def drain(self) -> None:
+        """Stop being ready, for good; requests are still answered."""
+        self._draining.set()
+
+    def obstacles(self) -> dict[str, PocError | None]:
+        """Give for each component what stands in its way; None if nothing does."""
+        found = {"features": self._features_obstacle(), "model": self._model_obstacle()}
+        for component, obstacle in found.items():
+            self._metrics.set_ready(component, obstacle is None)
+        return found
+
+    def obstacle(self) -> PocError | None:
+        """Give the first reason against sending predictions here; None if there is none."""
+        if self.draining:
+            return ShuttingDown()
+        return next((error for error in self.obstacles().values() if error is not None), None)
+
+    def _features_obstacle(self) -> PocError | None:
+        try:
+            self._features.get().check()
+        except CassandraUnavailable as error:
+            self._features.suspect(error)
+            return error
+        except PocError as error:
+            return error
+        return None
+
+    def _model_obstacle(self) -> PocError | None:
+        try:
+            self._model.get()
+        except PocError as error:
+            return error
+        return None
+
+
+def health_router(readiness: Readiness, source: str) -> APIRouter:
+    """Make the routes that a supervisor and a person ask."""
+    router = APIRouter(tags=["state"])
+
+    @router.get("/live", response_model=StatusAnswer)
+    async def live() -> StatusAnswer:
+        """Tell that the process answers. Says nothing of Cassandra or the model."""
+        return StatusAnswer(status="alive")
+
+    @router.get("/ready", response_model=StatusAnswer, responses={503: {"model": Problem}})
+    def ready() -> Response:
+        """Tell whether predictions can be asked for now: 200, or 503 and what to do."""
+        obstacle = readiness.obstacle()
+        if obstacle is not None:
+            return error_response(obstacle)
+        return JSONResponse(StatusAnswer(status="ready").model_dump())
+
+    @router.get("/health", response_model=HealthAnswer, responses={503: {"model": HealthAnswer}})
+    def health() -> Response:
+        """Tell the state of each component; 503 unless all are ready."""
+        obstacles = readiness.obstacles()
+        components = tuple(
+            Component(name=name, ready=True)
+            if error is None
+            else Component(name=name, ready=False, detail=error.what, way_out=error.way_out)
+            for name, error in obstacles.items()
+        )
+        all_ready = all(component.ready for component in components) and not readiness.draining
+        status = "ready" if all_ready else "shutting_down" if readiness.draining else "not_ready"
+        answer = HealthAnswer(status=status, source=source, components=components)
+        return JSONResponse(answer.model_dump(exclude_none=True), status_code=200 if all_ready else 503)
+
+    @router.get("/problems/{slug}", include_in_schema=False)
+    async def problem_page(slug: str) -> Response:
+        """Tell what a problem's `type` means."""
+        kind = listed_problem_types().get(slug)
+        if kind is None:
+            raise HTTPException(404)
+        return JSONResponse({"title": kind.title, "status": kind.status})
+
+    return router

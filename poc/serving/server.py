@@ -1,0 +1,139 @@
+"""Run the app: take the address, say where it listens, stop without dropping a request.
+
+Knows uvicorn and signals. What the app does is `poc.serving.app`'s.
+"""
+
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from poc.command_line import fail, ok
+from poc.definitions import repo_yaml
+from poc.errors import AddressUnavailable, PocError
+from poc.retrieval.source import FeatureSource
+from poc.serving.app import create_app
+from poc.serving.health import Readiness
+from poc.settings import Settings
+
+log = logging.getLogger(__name__)
+
+# A request ends within its budget for Cassandra; what takes longer than this has lost its client.
+LAST_REQUESTS_SECONDS = 30
+FIRST_ATTEMPT_SECONDS = 60.0
+
+
+def serve(
+    settings: Settings,
+    open_source: Callable[[Settings], FeatureSource],
+    *,
+    source_name: str,
+    default_port: int,
+) -> None:
+    """Answer requests until SIGTERM or Ctrl-C, then finish those in flight.
+
+    Args:
+        settings: the environment's say.
+        open_source: opens the feature source.
+        source_name: the source's `name`.
+        default_port: where to listen when PORT is not set.
+
+    Raises:
+        AddressUnavailable: nothing can listen there.
+        NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
+    """
+    port = default_port if settings.port is None else settings.port
+    # What can be refused is refused before Feast is imported, which takes seconds.
+    listener = bind(settings.host, port)
+    repo_yaml(settings)
+    url = f"http://{shown_host(settings.host)}:{port}"
+    print(f"Starting to serve on {url} (importing Feast takes some seconds) ...", flush=True)
+    app = create_app(settings, open_source, source_name=source_name)
+    logging.captureWarnings(True)
+    # At INFO it tells of each refresh of the registry.
+    logging.getLogger("feast").setLevel(logging.WARNING)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=settings.log_level == "DEBUG",
+        timeout_graceful_shutdown=LAST_REQUESTS_SECONDS,
+    )
+    announcer = threading.Thread(target=announce, args=(app, url), daemon=True)
+    announcer.start()
+    DrainingServer(config, app.state.readiness, settings.shutdown_grace_seconds).run(sockets=[listener])
+
+
+class DrainingServer(uvicorn.Server):
+    """A server that tells so before it stops.
+
+    SIGTERM: /ready answers 503 while requests are still answered, for `grace_seconds`; then it stops
+    listening, finishes what is in flight and returns. Ctrl-C, or a second signal: the same without
+    the wait. uvicorn's own way would stop listening at once, and raise the signal again at the end.
+    """
+
+    def __init__(self, config: uvicorn.Config, readiness: Readiness, grace_seconds: float) -> None:
+        super().__init__(config)
+        self._readiness = readiness
+        self._grace_seconds = grace_seconds
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop."""
+        if sig == signal.SIGINT or self._readiness.draining:
+            self._readiness.drain()
+            self._stop()
+            return
+        self._readiness.drain()
+        timer = threading.Timer(self._grace_seconds, self._stop)
+        timer.daemon = True
+        timer.start()
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+
+def announce(app: FastAPI, url: str) -> None:
+    """Say where the server listens once it is known how the first attempt to get ready went."""
+    for kept in app.state.kept:
+        kept.wait_until_tried(FIRST_ATTEMPT_SECONDS)
+    obstacle: PocError | None = app.state.readiness.obstacle()
+    if obstacle is None:
+        ok(
+            f"Serving on {url} - try: curl -s {url}/predict -H 'content-type: application/json'"
+            """ -d '{"transaction_id": "12345"}'"""
+        )
+    else:
+        fail(f"Listening on {url}, not ready yet: {obstacle.what}\n  {obstacle.way_out}")
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the address, without listening yet.
+
+    Raises:
+        AddressUnavailable: it is in use, not allowed, or no address of this machine.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise AddressUnavailable(host, port, error.strerror or str(error)) from error
+    return listener
+
+
+def shown_host(host: str) -> str:
+    """Give the host that a person on this machine can ask."""
+    if host in ("0.0.0.0", "::", "127.0.0.1", "::1"):
+        return "localhost"
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,410 @@
+"""What every feature source promises, held against each of them on a real Cassandra."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from cassandra.cluster import Session
+from stored_features import Row, apply, serving_settings, write_direct, write_through_feast
+from tcp_proxy import TcpProxy
+
+from poc.database.direct_table import DirectTable
+from poc.database.endpoint import Endpoint
+from poc.database.sessions import cassandra_session
+from poc.definitions import FeatureSet
+from poc.errors import CassandraUnavailable, FeaturesNotApplied, FeaturesNotMaterialized
+from poc.retrieval.direct_source import open_direct_source
+from poc.retrieval.feast_source import open_feast_source
+from poc.retrieval.source import FeatureSource
+from poc.settings import Settings
+
+BUDGET_SECONDS = 0.6
+# What a read may take beyond its budget on a busy machine.
+MARGIN_SECONDS = 0.6
+NOW = datetime.now(timezone.utc).replace(microsecond=0)
+HOUR = timedelta(hours=1)
+
+
+class Feast:
+    """Features in Feast's stock Cassandra store."""
+
+    def __init__(self, settings: Settings, definitions: FeatureSet, session: Session) -> None:
+        self.settings, self.definitions, self.session = settings, definitions, session
+        self.table = f'{settings.direct_keyspace}."ml_platform_poc_{definitions.view}"'
+
+    def prepare(self) -> None:
+        apply(self.settings)
+
+    def write(self, *rows: Row) -> None:
+        write_through_feast(self.settings, self.definitions, rows)
+
+    def open(self, settings: Settings | None = None) -> FeatureSource:
+        return open_feast_source(self.settings if settings is None else settings)
+
+
+class Direct:
+    """Features in the direct table."""
+
+    def __init__(self, settings: Settings, definitions: FeatureSet, session: Session) -> None:
+        self.settings, self.definitions, self.session = settings, definitions, session
+        self.table = f'{settings.direct_keyspace}."{definitions.view}"'
+
+    def prepare(self) -> None:
+        DirectTable(self.settings.direct_keyspace, self.definitions).create(self.session)
+
+    def write(self, *rows: Row) -> None:
+        write_direct(self.session, self.settings.direct_keyspace, self.definitions, rows)
+
+    def open(self, settings: Settings | None = None) -> FeatureSource:
+        return open_direct_source(self.settings if settings is None else settings)
+
+
+Backend = Feast | Direct
+
+
+Make = Callable[[type[Feast] | type[Direct]], Backend]
+
+
+@pytest.fixture(scope="module")
+def make_backend(
+    tmp_path_factory: pytest.TempPathFactory, cassandra: Endpoint, definitions: FeatureSet
+) -> Iterator[Make]:
+    """Makes stores with their tables, each in a keyspace of its own."""
+    with cassandra_session(cassandra) as session:
+        keyspaces: list[str] = []
+
+        def make(kind: type[Feast] | type[Direct]) -> Backend:
+            keyspaces.append(f"test_{uuid.uuid4().hex[:12]}")
+            session.execute(
+                f"CREATE KEYSPACE {keyspaces[-1]}"
+                " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
+            )
+            folder = tmp_path_factory.mktemp("store")
+            settings = serving_settings(
+                folder, cassandra, keyspaces[-1], feature_timeout_seconds=BUDGET_SECONDS
+            )
+            backend = kind(settings, definitions, session)
+            backend.prepare()
+            return backend
+
+        yield make
+        for keyspace in keyspaces:
+            session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}", timeout=60)
+
+
+@pytest.fixture(scope="module", params=[Feast, Direct], ids=["feast", "direct"])
+def shared_backend(request: pytest.FixtureRequest, make_backend: Make) -> Backend:
+    return make_backend(request.param)
+
+
+@pytest.fixture
+def backend(shared_backend: Backend) -> Backend:
+    """An empty store. Emptying one takes a tenth of the time of making one."""
+    shared_backend.session.execute(f"TRUNCATE {shared_backend.table}", timeout=60)
+    return shared_backend
+
+
+@pytest.fixture(params=[Feast, Direct], ids=["feast", "direct"])
+def doomed_backend(request: pytest.FixtureRequest, make_backend: Make) -> Backend:
+    """A store for a test that takes its table away."""
+    return make_backend(request.param)
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[..., FeatureSource]]:
+    sources: list[FeatureSource] = []
+
+    def open_source(backend: Backend, settings: Settings | None = None) -> FeatureSource:
+        sources.append(backend.open(settings))
+        return sources[-1]
+
+    yield open_source
+    for source in sources:
+        source.close()
+
+
+@pytest.fixture
+def proxy(cassandra: Endpoint) -> Iterator[TcpProxy]:
+    made = TcpProxy((cassandra.hosts[0], cassandra.port))
+    yield made
+    made.cut()
+
+
+def through(proxy: TcpProxy, backend: Backend) -> Settings:
+    return backend.settings.model_copy(
+        update={"cassandra_hosts": ("127.0.0.1",), "cassandra_port": proxy.port}
+    )
+
+
+def payment(transaction_id: str = "12345", age: timedelta = HOUR, **values: object) -> Row:
+    whole = {
+        "amount": 500.0,
+        "transaction_hour": 14,
+        "merchant_category": "Travel",
+        "foreign_transaction": 0,
+        "location_mismatch": 1,
+        "device_trust_score": 61,
+        "velocity_last_24h": 3,
+        "cardholder_age": 44,
+    }
+    return Row(transaction_id, whole | values, NOW - age)
+
+
+def eventually(attempt: Callable[[], object], seconds: float = 15.0) -> object:
+    """Give what `attempt` gives once it does not raise, as a client that keeps asking would see it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return attempt()
+        except CassandraUnavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def test_stored_values_come_back_as_they_were(backend: Backend, opened: Callable) -> None:
+    row = payment()
+    backend.write(row)
+    [found] = opened(backend).read(["12345"])
+    assert found.transaction_id == "12345"
+    assert dict(found.values) == row.values
+    assert [type(value) for value in found.values.values()] == [
+        type(row.values[name]) for name in found.values
+    ]
+
+
+def test_features_come_in_declared_order(backend: Backend, opened: Callable) -> None:
+    backend.write(payment())
+    source = opened(backend)
+    [found] = source.read(["12345"])
+    assert tuple(found.values) == source.feature_names == backend.definitions.names
+
+
+def test_event_timestamp_is_the_stored_one_in_utc(backend: Backend, opened: Callable) -> None:
+    backend.write(payment(age=3 * HOUR))
+    [found] = opened(backend).read(["12345"])
+    assert found.event_timestamp == NOW - 3 * HOUR
+    assert found.event_timestamp.utcoffset() == timedelta(0)
+
+
+def test_unknown_transaction_is_none_at_its_place(backend: Backend, opened: Callable) -> None:
+    backend.write(payment("a"), payment("b"))
+    found = opened(backend).read(["a", "nobody", "b", ""])
+    assert [item and item.transaction_id for item in found] == ["a", None, "b", None]
+
+
+def test_repeated_id_is_answered_each_time(backend: Backend, opened: Callable) -> None:
+    backend.write(payment("a", amount=1.0), payment("b", amount=2.0))
+    found = opened(backend).read(["b", "a", "b"])
+    assert [item.values["amount"] for item in found] == [2.0, 1.0, 2.0]
+
+
+def test_nothing_asked_is_nothing_answered(backend: Backend, opened: Callable) -> None:
+    assert opened(backend).read([]) == []
+
+
+@pytest.mark.parametrize("feature", ["amount", "transaction_hour", "merchant_category"])
+def test_null_is_none_and_not_absent(backend: Backend, opened: Callable, feature: str) -> None:
+    backend.write(payment(**{feature: None}))
+    [found] = opened(backend).read(["12345"])
+    assert found.values[feature] is None
+    assert found.values["cardholder_age"] == 44
+
+
+def test_row_of_nulls_is_known(backend: Backend, opened: Callable) -> None:
+    backend.write(Row("12345", {}, NOW - HOUR))
+    [found] = opened(backend).read(["12345"])
+    assert set(found.values.values()) == {None}
+
+
+def test_not_a_number_is_none(backend: Backend, opened: Callable) -> None:
+    backend.write(payment(amount=float("nan")))
+    [found] = opened(backend).read(["12345"])
+    assert found.values["amount"] is None
+
+
+@pytest.mark.parametrize(
+    ("feature", "value"),
+    [
+        ("amount", 0.0),
+        ("amount", -0.0),
+        ("amount", 1e308),
+        ("amount", float("inf")),
+        ("transaction_hour", 0),
+        ("velocity_last_24h", 2**63 - 1),
+        ("velocity_last_24h", -(2**63)),
+        ("merchant_category", ""),
+        ("merchant_category", "Café \N{PILE OF POO} '\"\\"),
+    ],
+)
+def test_edge_values_are_values(backend: Backend, opened: Callable, feature: str, value: object) -> None:
+    backend.write(payment(**{feature: value}))
+    [found] = opened(backend).read(["12345"])
+    assert found.values[feature] == value
+
+
+@pytest.mark.parametrize("transaction_id", ["0", " ", "00012345", "a'; DROP TABLE x; --", "\N{PILE OF POO}"])
+def test_any_text_is_an_id(backend: Backend, opened: Callable, transaction_id: str) -> None:
+    backend.write(payment(transaction_id), payment("other"))
+    [found] = opened(backend).read([transaction_id])
+    assert found.transaction_id == transaction_id
+
+
+@pytest.mark.parametrize(("beyond", "stale"), [(-HOUR, False), (HOUR, True)], ids=["within", "past"])
+def test_values_past_the_ttl_are_given_and_stale(
+    backend: Backend, opened: Callable, beyond: timedelta, stale: bool
+) -> None:
+    backend.write(payment(age=backend.definitions.ttl + beyond))
+    [found] = opened(backend).read(["12345"])
+    assert found.stale is stale
+    assert found.values["amount"] == 500.0
+
+
+def test_hundred_ids_read_together_are_those_read_one_by_one(backend: Backend, opened: Callable) -> None:
+    ids = [str(number) for number in range(100)]
+    backend.write(*(payment(item, amount=float(item)) for item in ids))
+    source = opened(backend)
+    together = source.read(ids)
+    assert [item.values["amount"] for item in together] == [float(item) for item in ids]
+    assert together[:10] == [source.read([item])[0] for item in ids[:10]]
+
+
+def test_many_threads_get_their_own_rows(backend: Backend, opened: Callable) -> None:
+    ids = [str(number) for number in range(40)]
+    backend.write(*(payment(item, amount=float(item)) for item in ids))
+    # Forty reads at once on a busy machine may take longer than the outage tests allow.
+    source = opened(backend, backend.settings.model_copy(update={"feature_timeout_seconds": 10.0}))
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda item: source.read([item])[0].values["amount"], ids * 5))
+    assert found == [float(item) for item in ids * 5]
+
+
+def test_filled_store_passes_the_check(backend: Backend, opened: Callable) -> None:
+    backend.write(payment())
+    assert opened(backend).check() is None
+
+
+def test_empty_store_is_never_materialized_until_it_is_filled(backend: Backend, opened: Callable) -> None:
+    source = opened(backend)
+    with pytest.raises(FeaturesNotMaterialized):
+        source.read(["12345"])
+    with pytest.raises(FeaturesNotMaterialized):
+        source.check()
+    backend.write(payment())
+    assert source.read(["nobody"]) == [None]
+    assert source.read(["12345"])[0].values["amount"] == 500.0
+
+
+def test_emptied_store_fails_the_check(backend: Backend, opened: Callable) -> None:
+    backend.write(payment())
+    source = opened(backend)
+    source.check()
+    backend.session.execute(f"TRUNCATE {backend.table}", timeout=60)
+    with pytest.raises(FeaturesNotMaterialized):
+        source.check()
+    with pytest.raises(FeaturesNotMaterialized):
+        source.read(["12345"])
+
+
+def test_missing_table_is_told_with_the_way_out(doomed_backend: Backend, opened: Callable) -> None:
+    doomed_backend.session.execute(f"DROP TABLE {doomed_backend.table}", timeout=60)
+    with pytest.raises((FeaturesNotApplied, FeaturesNotMaterialized), match=r"python scripts/feast_\w+\.py"):
+        opened(doomed_backend)
+
+
+def test_missing_keyspace_is_told_with_the_way_out(doomed_backend: Backend, opened: Callable) -> None:
+    doomed_backend.session.execute(f"DROP KEYSPACE {doomed_backend.settings.direct_keyspace}", timeout=60)
+    with pytest.raises((FeaturesNotApplied, FeaturesNotMaterialized), match=r"python scripts/feast_\w+\.py"):
+        opened(doomed_backend)
+
+
+def test_table_that_goes_and_comes_back_needs_no_reopening(doomed_backend: Backend, opened: Callable) -> None:
+    doomed_backend.write(payment())
+    source = opened(doomed_backend)
+    source.check()
+    doomed_backend.session.execute(f"DROP TABLE {doomed_backend.table}", timeout=60)
+    with pytest.raises((FeaturesNotApplied, FeaturesNotMaterialized)):
+        source.read(["12345"])
+    doomed_backend.prepare()
+    doomed_backend.write(payment(amount=7.0))
+    assert source.read(["12345"])[0].values["amount"] == 7.0
+
+
+def test_nobody_at_the_address_is_unavailable(backend: Backend, opened: Callable) -> None:
+    settings = backend.settings.model_copy(update={"cassandra_hosts": ("127.0.0.1",), "cassandra_port": 1})
+    with pytest.raises(CassandraUnavailable, match=r"127\.0\.0\.1:1"):
+        opened(backend, settings)
+
+
+@pytest.mark.parametrize("ids", [1, 100])
+def test_frozen_cassandra_is_unavailable_within_the_budget(
+    backend: Backend, opened: Callable, proxy: TcpProxy, ids: int
+) -> None:
+    backend.write(payment())
+    source = opened(backend, through(proxy, backend))
+    source.check()
+    proxy.stall()
+    started = time.monotonic()
+    with pytest.raises(CassandraUnavailable):
+        source.read([str(number) for number in range(ids)])
+    assert time.monotonic() - started < BUDGET_SECONDS + MARGIN_SECONDS
+    proxy.resume()
+    assert eventually(lambda: source.read(["12345"]))[0].values["amount"] == 500.0
+
+
+def test_frozen_cassandra_fails_the_check_within_the_budget(
+    backend: Backend, opened: Callable, proxy: TcpProxy
+) -> None:
+    backend.write(payment())
+    source = opened(backend, through(proxy, backend))
+    proxy.stall()
+    started = time.monotonic()
+    with pytest.raises(CassandraUnavailable):
+        source.check()
+    assert time.monotonic() - started < BUDGET_SECONDS + MARGIN_SECONDS
+
+
+def test_cassandra_that_dies_and_returns_needs_no_reopening(
+    backend: Backend, opened: Callable, proxy: TcpProxy
+) -> None:
+    backend.write(payment())
+    source = opened(backend, through(proxy, backend))
+    source.check()
+    proxy.cut()
+    started = time.monotonic()
+    with pytest.raises(CassandraUnavailable):
+        source.read(["12345"])
+    assert time.monotonic() - started < BUDGET_SECONDS + MARGIN_SECONDS
+    proxy.restore()
+    assert eventually(lambda: source.read(["12345"]))[0].values["amount"] == 500.0
+
+
+def test_closing_twice_does_nothing(backend: Backend) -> None:
+    source = backend.open()
+    source.close()
+    source.close()
+
+
+def test_closed_source_is_unavailable(backend: Backend) -> None:
+    backend.write(payment())
+    source = backend.open()
+    source.close()
+    with pytest.raises(CassandraUnavailable):
+        source.read(["12345"])
+
+
+def test_both_sources_give_the_same_features(make_backend: Make) -> None:
+    rows = [payment(str(number), amount=number / 7, age=number * 20 * HOUR) for number in range(50)]
+    rows += [Row("nulls", {}, NOW), payment("nan", amount=float("nan"))]
+    ids = [row.transaction_id for row in rows] + ["nobody"]
+    found = []
+    for kind in (Feast, Direct):
+        backend = make_backend(kind)
+        backend.write(*rows)
+        source = backend.open()
+        found.append(source.read(ids))
+        source.close()
+    assert found[0] == found[1]

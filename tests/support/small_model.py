@@ -1,0 +1,54 @@
+"""A real model that is small enough to be made in a test: payments from 300 on are fraud."""
+
+from datetime import datetime, timezone
+
+import numpy as np
+import pandas as pd
+
+from poc.definitions import FeatureSet
+from poc.model.card import ModelFacts
+from poc.model.conversion import to_onnx
+from poc.model.inputs import ModelInputs, model_inputs
+from poc.model.pipeline import fit_pipeline
+from poc.settings import Settings
+
+ROWS = 400
+
+
+def small_model(definitions: FeatureSet) -> tuple[bytes, ModelInputs, ModelFacts]:
+    """Train it, and give its ONNX form, what it takes and what it says about itself."""
+    rng = np.random.default_rng(7)
+    amounts = rng.uniform(0, 600, ROWS)
+    columns: dict[str, object] = {
+        feature.name: rng.choice(feature.tags["values"].split(","), ROWS)
+        if "values" in feature.tags
+        else rng.integers(0, 2, ROWS).astype(float)
+        for feature in definitions.features
+    }
+    frame = pd.DataFrame(columns | {"amount": amounts})
+    labels = (amounts >= 300).astype(np.int64)
+    inputs = model_inputs(definitions, frame)
+    taken = frame[list(inputs.names)]
+    facts = ModelFacts(
+        inputs=inputs.names,
+        categories=inputs.categories,
+        threshold=0.5,
+        label="is_fraud",
+        feature_service="fraud_detection_v1",
+        missed_fraud_cost=10.0,
+        false_alarm_cost=1.0,
+        trained_at=datetime(2026, 1, 1, tzinfo=timezone.utc),
+        metrics={},
+    )
+    return to_onnx(fit_pipeline(inputs, taken, labels, taken, labels), inputs, facts), inputs, facts
+
+
+def register(settings: Settings, definitions: FeatureSet) -> str:
+    """Register it in the registry of `settings` as the served version, and give that version."""
+    from poc.model.recording import TrainingRecord, record
+    from poc.model.registry import promote
+
+    onnx_model, inputs, facts = small_model(definitions)
+    recorded = record(settings, TrainingRecord(onnx_model, inputs, facts, {}, {}, []))
+    promote(settings, recorded.version)
+    return recorded.version

@@ -1,0 +1,127 @@
+"""Rows in the stores that the two sources read, written through each store's own way in."""
+
+import runpy
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+from cassandra.cluster import Session
+
+from poc.database.direct_table import DirectTable
+from poc.database.endpoint import Endpoint
+from poc.definitions import FeatureSet
+from poc.feature_store import open_feature_store
+from poc.settings import Settings
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+FEATURE_REPO = Path(__file__).parents[2] / "feature_repo"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The stored features of one transaction; a feature that is not named is null."""
+
+    transaction_id: str
+    values: Mapping[str, object]
+    event_timestamp: datetime
+
+
+def feature_repo(folder: Path, keyspace: str) -> Path:
+    """Copy the feature repository to `folder`, its online store in `keyspace`, its registry in `folder`."""
+    repo = folder / "feature_repo"
+    repo.mkdir(parents=True)
+    shutil.copy(FEATURE_REPO / "features.py", repo)
+    content = yaml.safe_load((FEATURE_REPO / "feature_store.yaml").read_text())
+    content["online_store"]["keyspace"] = keyspace
+    content["registry"] = str(folder / "registry.db")
+    (repo / "feature_store.yaml").write_text(yaml.safe_dump(content))
+    return repo
+
+
+def serving_settings(folder: Path, cassandra: Endpoint, keyspace: str, **more: object) -> Settings:
+    """Settings of a project in `folder` whose stores are both in `keyspace`."""
+    named = {
+        "feast_repo_path": feature_repo(folder, keyspace),
+        "cassandra_hosts": cassandra.hosts,
+        "cassandra_port": cassandra.port,
+        "direct_keyspace": keyspace,
+        "data_dir": folder,
+        "mlflow_tracking_uri": f"sqlite:///{folder}/mlflow.db",
+    }
+    return Settings(_env_file=None, **(named | more))
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Those settings as a server in a process of its own reads them."""
+    return {
+        "FEAST_REPO_PATH": str(settings.feast_repo_path),
+        "CASSANDRA_HOSTS": ",".join(settings.cassandra_hosts or ()),
+        "CASSANDRA_PORT": str(settings.cassandra_port),
+        "DIRECT_KEYSPACE": settings.direct_keyspace,
+        "DATA_DIR": str(settings.data_dir),
+        "MLFLOW_TRACKING_URI": settings.mlflow_tracking_uri,
+    }
+
+
+def apply(settings: Settings) -> None:
+    """Write the registry, and make the online store's table."""
+    from feast import Entity, FeatureService, FeatureView, FileSource
+
+    declared = runpy.run_path(str(settings.feast_repo_path / "features.py")).values()
+    kinds = (Entity, FeatureService, FeatureView, FileSource)
+    store = open_feature_store(settings)
+    store.apply([item for item in declared if isinstance(item, kinds)])
+    _disconnect(store)
+
+
+def write_through_feast(settings: Settings, definitions: FeatureSet, rows: Iterable[Row]) -> None:
+    """Write `rows` the way Feast's materialization does, nulls included."""
+    from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+    from feast.protos.feast.types.Value_pb2 import Value
+    from feast.type_map import python_values_to_proto_values
+
+    def proto(feature: object, value: object) -> Value:
+        if value is None:
+            return Value()
+        return python_values_to_proto_values([value], feature.dtype.to_value_type())[0]
+
+    data = [
+        (
+            EntityKey(join_keys=[definitions.join_key], entity_values=[Value(string_val=row.transaction_id)]),
+            {item.name: proto(item, row.values.get(item.name)) for item in definitions.features},
+            row.event_timestamp,
+            None,
+        )
+        for row in rows
+    ]
+    store = open_feature_store(settings)
+    provider = store._get_provider()
+    # The statements' cache belongs to the class: one that another session prepared would be used.
+    provider.online_store._prepared_statements = {}
+    provider.online_write_batch(store.config, store.get_feature_view(definitions.view), data, None)
+    _disconnect(store)
+
+
+def _disconnect(store: "FeatureStore") -> None:
+    session = getattr(store._get_provider().online_store, "_session", None)
+    if session is not None:
+        session.cluster.shutdown()
+
+
+def write_direct(session: Session, keyspace: str, definitions: FeatureSet, rows: Iterable[Row]) -> None:
+    """Write `rows` to the direct table, which is made if missing."""
+    table = DirectTable(keyspace, definitions)
+    table.create(session)
+    table.write(
+        session,
+        [
+            (row.transaction_id, *(row.values.get(name) for name in definitions.names), row.event_timestamp)
+            for row in rows
+        ],
+    )

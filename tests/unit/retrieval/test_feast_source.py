@@ -1,0 +1,198 @@
+"""The plan, its refresh, and a store that is not Cassandra: on Feast's SQLite store, in a folder."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+import yaml
+from stored_features import Row, apply, feature_repo, write_through_feast
+
+from poc.definitions import FeatureSet
+from poc.errors import FeaturesNotApplied, FeaturesNotMaterialized, FeaturesOutdated, InvalidDefinitions
+from poc.feature_store import open_feature_store
+from poc.retrieval.feast_source import FeastFeatureSource, open_feast_source
+from poc.retrieval.plan import resolve_plan
+from poc.settings import Settings
+
+NOW = datetime.now(timezone.utc).replace(microsecond=0)
+NEW_FIELD = """Field(name="new_feature", dtype=Float64),
+    ],
+    online=True,"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    repo = feature_repo(tmp_path, "unused")
+    path = repo / "feature_store.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["online_store"] = {"type": "sqlite", "path": str(tmp_path / "online.db")}
+    path.write_text(yaml.safe_dump(content))
+    return Settings(_env_file=None, feast_repo_path=repo, registry_refresh_seconds=3600)
+
+
+@pytest.fixture
+def write(settings: Settings, definitions: FeatureSet) -> Callable[..., None]:
+    def write_rows(**values: object) -> None:
+        write_through_feast(settings, definitions, [Row("12345", values, NOW - timedelta(hours=1))])
+
+    return write_rows
+
+
+@pytest.fixture
+def applied(settings: Settings) -> Settings:
+    apply(settings)
+    return settings
+
+
+@pytest.fixture
+def open_source(settings: Settings) -> Iterator[Callable[..., FeastFeatureSource]]:
+    opened: list[FeastFeatureSource] = []
+
+    def open_it(**changes: object) -> FeastFeatureSource:
+        opened.append(open_feast_source(settings.model_copy(update=changes)))
+        return opened[-1]
+
+    yield open_it
+    for source in opened:
+        source.close()
+
+
+def edit(settings: Settings, pattern: str, replacement: str) -> None:
+    path = settings.feast_repo_path / "features.py"
+    text, count = re.subn(pattern, replacement, path.read_text(), flags=re.DOTALL)
+    assert count == 1
+    path.write_text(text)
+
+
+def record_materialization(settings: Settings, definitions: FeatureSet) -> None:
+    store = open_feature_store(settings)
+    view = store.get_feature_view(definitions.view)
+    store.registry.apply_materialization(view, store.project, NOW - timedelta(days=30), NOW)
+
+
+def test_plan_names_view_key_types_and_ttl(applied: Settings, definitions: FeatureSet) -> None:
+    plan = resolve_plan(open_feature_store(applied), applied.feature_service)
+    assert (plan.view, plan.join_key, plan.ttl) == (definitions.view, definitions.join_key, definitions.ttl)
+    assert plan.feature_names == definitions.names
+    assert dict(plan.fields)["amount"] == "double_val"
+    assert not plan.materialized
+
+
+def test_empty_registry_is_not_applied(settings: Settings) -> None:
+    with pytest.raises(FeaturesNotApplied):
+        open_feast_source(settings)
+
+
+def test_other_service_is_not_applied(applied: Settings) -> None:
+    with pytest.raises(FeaturesNotApplied, match="fraud_detection_v9"):
+        open_feast_source(applied.model_copy(update={"feature_service": "fraud_detection_v9"}))
+
+
+def test_number_as_join_key_is_refused(settings: Settings) -> None:
+    # It would read nothing for the string ids of requests, and every transaction would look unknown.
+    edit(settings, r"ValueType\.STRING", "ValueType.INT64")
+    edit(settings, r'(name="transaction_id", dtype=)String', r"\1Int64")
+    apply(settings)
+    with pytest.raises(InvalidDefinitions, match="one join key, a String"):
+        open_feast_source(settings)
+
+
+def test_store_other_than_cassandra_is_read(
+    applied: Settings, write: Callable, open_source: Callable
+) -> None:
+    write(amount=500.0, transaction_hour=0)
+    known, unknown = open_source().read(["12345", "nobody"])
+    assert (known.values["amount"], known.values["transaction_hour"]) == (500.0, 0)
+    assert known.event_timestamp == NOW - timedelta(hours=1)
+    assert unknown is None
+
+
+def test_store_other_than_cassandra_counts_as_empty_until_feast_recorded_a_materialization(
+    applied: Settings, definitions: FeatureSet, open_source: Callable
+) -> None:
+    source = open_source()
+    with pytest.raises(FeaturesNotMaterialized):
+        source.read(["nobody"])
+    record_materialization(applied, definitions)
+    source.refresh()
+    assert source.read(["nobody"]) == [None]
+
+
+def test_service_of_some_features_gives_those(settings: Settings, open_source: Callable) -> None:
+    edit(
+        settings,
+        r"features=\[transaction_features\]",
+        'features=[transaction_features[["transaction_hour", "amount"]]]',
+    )
+    apply(settings)
+    assert open_source().feature_names == ("amount", "transaction_hour")
+
+
+def test_added_feature_is_none_until_it_is_materialized(
+    applied: Settings, write: Callable, open_source: Callable
+) -> None:
+    write(amount=500.0)
+    source = open_source()
+    edit(applied, r"\],\n    online=True,", NEW_FIELD)
+    apply(applied)
+    source.refresh()
+    [found] = source.read(["12345"])
+    assert source.feature_names[-1] == "new_feature"
+    assert found.values["new_feature"] is None
+    assert found.values["amount"] == 500.0
+
+
+def test_changed_service_is_picked_up_in_the_background(
+    applied: Settings, write: Callable, open_source: Callable
+) -> None:
+    write(amount=500.0)
+    source = open_source(registry_refresh_seconds=0.05)
+    edit(applied, r"\],\n    online=True,", NEW_FIELD)
+    apply(applied)
+    deadline = time.monotonic() + 10
+    while "new_feature" not in source.feature_names and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert "new_feature" in source.feature_names
+
+
+@pytest.mark.parametrize("state", ["missing", "empty", "torn"])
+def test_registry_that_cannot_be_read_takes_nothing_away(
+    applied: Settings, write: Callable, open_source: Callable, state: str
+) -> None:
+    write(amount=500.0)
+    source = open_source(registry_refresh_seconds=0.02)
+    registry = applied.feast_repo_path.parent / "registry.db"
+    if state == "missing":
+        registry.unlink()
+    else:
+        registry.write_bytes(b"" if state == "empty" else registry.read_bytes()[:-7])
+    time.sleep(0.3)
+    assert source.read(["12345"])[0].values["amount"] == 500.0
+
+
+def test_registry_that_is_repaired_is_followed_again(
+    applied: Settings, write: Callable, open_source: Callable
+) -> None:
+    write(amount=500.0)
+    source = open_source()
+    registry = applied.feast_repo_path.parent / "registry.db"
+    registry.unlink()
+    with pytest.raises(FeaturesNotApplied):
+        source.refresh()
+    apply(applied)
+    source.refresh()
+    assert source.read(["12345"])[0].values["amount"] == 500.0
+
+
+def test_value_of_another_type_than_declared_is_outdated(
+    applied: Settings, write: Callable, open_source: Callable
+) -> None:
+    write(merchant_category="Food")
+    edit(applied, r'name="merchant_category",\s+dtype=String,', 'name="merchant_category", dtype=Int64,')
+    edit(applied, r'tags=\{"values"[^}]*\},', "")
+    apply(applied)
+    with pytest.raises(FeaturesOutdated, match="merchant_category"):
+        open_source().read(["12345"])

@@ -1,0 +1,120 @@
+"""An app on a source in memory and a real, small ONNX model: everything but the network and Cassandra."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from small_model import small_model
+
+from poc.definitions import FeatureSet, read_definitions
+from poc.errors import PocError
+from poc.model.scoring import Scorer, open_scorer
+from poc.retrieval.source import TransactionFeatures
+from poc.serving.app import create_app
+from poc.serving.models import keep_model
+from poc.settings import Settings
+
+FEATURE_REPO = Path(__file__).parents[3] / "feature_repo"
+
+
+class MemorySource:
+    """A feature source that holds what it is given, and fails with what it is told to."""
+
+    name = "memory"
+
+    def __init__(self, definitions: FeatureSet, held: Sequence[TransactionFeatures]) -> None:
+        self.feature_names = definitions.names
+        self.held = {item.transaction_id: item for item in held}
+        self.failure: PocError | None = None
+        self.reads: list[list[str]] = []
+        self.closed = False
+
+    def read(self, transaction_ids: Sequence[str]) -> list[TransactionFeatures | None]:
+        self.check()
+        self.reads.append(list(transaction_ids))
+        return [self.held.get(item) for item in transaction_ids]
+
+    def check(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture(scope="session")
+def serving_settings() -> Settings:
+    return Settings(_env_file=None, feast_repo_path=FEATURE_REPO, feature_timeout_seconds=0.5)
+
+
+@pytest.fixture(scope="session")
+def served_definitions(serving_settings: Settings) -> FeatureSet:
+    return read_definitions(serving_settings)
+
+
+@pytest.fixture(scope="session")
+def scorer(served_definitions: FeatureSet) -> Scorer:
+    """A model that takes payments from 300 on for fraud."""
+    onnx_model, _, _ = small_model(served_definitions)
+    return open_scorer(onnx_model, name="fraud_detection", version="1")
+
+
+@pytest.fixture
+def source(served_definitions: FeatureSet) -> MemorySource:
+    """Holds 12345 (500.0, hour 0), 67890 (150.0), `old` (past the ttl) and `nulls` (nothing known)."""
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    values: dict[str, object] = {
+        feature.name: feature.tags["values"].split(",")[0] if "values" in feature.tags else 0
+        for feature in served_definitions.features
+    }
+    fresh = TransactionFeatures("12345", {**values, "amount": 500.0}, now - timedelta(hours=2), stale=False)
+    return MemorySource(
+        served_definitions,
+        [
+            fresh,
+            replace(fresh, transaction_id="67890", values={**values, "amount": 150.0}),
+            replace(fresh, transaction_id="old", event_timestamp=now - timedelta(days=40), stale=True),
+            replace(fresh, transaction_id="nulls", values=dict.fromkeys(values)),
+        ],
+    )
+
+
+AppFactory = Callable[..., FastAPI]
+
+
+@pytest.fixture
+def make_app(serving_settings: Settings, source: MemorySource, scorer: Scorer) -> AppFactory:
+    def make(**changes: object) -> FastAPI:
+        settings = serving_settings.model_copy(update=changes)
+        model = keep_model(settings, lambda _: scorer, lambda _, current: current)
+        return create_app(settings, lambda _: source, source_name=source.name, model=model)
+
+    return make
+
+
+@pytest.fixture
+def client(make_app: AppFactory) -> Iterator[TestClient]:
+    with started(make_app()) as client:
+        yield client
+
+
+@pytest.fixture
+def start() -> Callable[[FastAPI], TestClient]:
+    return started
+
+
+def started(app: FastAPI) -> TestClient:
+    """Give a client of `app` that waits, once entered, for the first attempt to get ready."""
+
+    class Started(TestClient):
+        def __enter__(self) -> "Started":
+            super().__enter__()
+            for kept in app.state.kept:
+                kept.wait_until_tried(10)
+            return self
+
+    return Started(app, raise_server_exceptions=False)

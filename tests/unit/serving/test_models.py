@@ -1,0 +1,67 @@
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from poc.errors import ModelNotFound, ModelRegistryUnavailable
+from poc.model.scoring import Scorer
+from poc.serving.kept import Kept
+from poc.serving.models import keep_model
+from poc.settings import Settings
+
+
+class Registry:
+    """What a model registry says now."""
+
+    def __init__(self, served: Scorer | None) -> None:
+        self.served = served
+        self.reachable = True
+
+    def load(self, settings: Settings) -> Scorer:
+        if not self.reachable:
+            raise ModelRegistryUnavailable("http://mlflow", "refused")
+        if self.served is None:
+            raise ModelNotFound(settings.model_name, settings.model_alias, "here")
+        return self.served
+
+    def refresh(self, settings: Settings, current: Scorer) -> Scorer:
+        return self.load(settings)
+
+
+@pytest.fixture
+def registry(scorer: Scorer) -> Registry:
+    return Registry(scorer)
+
+
+@pytest.fixture
+def kept(serving_settings: Settings, registry: Registry) -> Iterator[Kept[Scorer]]:
+    settings = serving_settings.model_copy(update={"model_refresh_seconds": 0.02})
+    kept = keep_model(settings, registry.load, registry.refresh)
+    kept.start()
+    kept.wait_until_tried(5)
+    yield kept
+    kept.stop()
+
+
+def version(scorer: Scorer, number: str) -> Scorer:
+    return replace(scorer, card=replace(scorer.card, version=number))
+
+
+def test_newly_promoted_version_is_picked_up(kept: Kept[Scorer], registry: Registry, scorer: Scorer) -> None:
+    registry.served = version(scorer, "2")
+    deadline = time.monotonic() + 5
+    while kept.get().version != "2" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert kept.get().version == "2"
+
+
+@pytest.mark.parametrize("state", ["out of reach", "emptied"])
+def test_loaded_model_stays_when_the_registry_has_none(
+    kept: Kept[Scorer], registry: Registry, scorer: Scorer, state: str
+) -> None:
+    if state == "emptied":
+        registry.served = None
+    registry.reachable = state == "emptied"
+    time.sleep(0.1)
+    assert kept.get() is scorer
