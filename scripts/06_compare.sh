@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Compare Feast with direct Cassandra reads.
+set -euo pipefail
+. "$(dirname "$0")/environment.sh"
+
+python scripts/compare_feast_cassandra.py "$@"

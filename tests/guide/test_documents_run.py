@@ -1,0 +1,51 @@
+"""Every shell and Python block of the project's own documents is run, in its document's order."""
+
+import re
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]
+    if path.name != "guide.md" and "```" in path.read_text()
+)
+# A command that serves until it is stopped, and where it answers.
+SERVERS = {
+    "python poc/serve_model_feast.py": "http://localhost:8000/ready",
+    "python poc/serve_model.py": "http://localhost:8001/ready",
+    "feast -c feature_repo serve": "http://localhost:6566/health",
+}
+
+
+def run_block(block: Any, workplace: Any, running: ExitStack) -> None:
+    command = block.text.strip()
+    if block.language == "python":
+        workplace.python(block.text)
+    elif command in SERVERS:
+        running.enter_context(workplace.server(command, SERVERS[command]))
+    else:
+        # `-e .` of the copy would point this environment at the copy.
+        text = re.sub(r"^pip install -r .*", rf"(cd '{ROOT}' && \g<0>)", block.text, flags=re.MULTILINE)
+        workplace.shell(text.replace("curl ", "curl --fail-with-body -sS "), timeout=900)
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_blocks_of_the_document_run(
+    document: str, blocks_of: Callable[[Path], list[Any]], workplace: Any
+) -> None:
+    blocks = [block for block in blocks_of(ROOT / document) if block.language in ("bash", "python")]
+    with ExitStack() as running:
+        for block in blocks:
+            run_block(block, workplace, running)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_blocks_name_their_language(document: str, blocks_of: Callable[[Path], list[Any]]) -> None:
+    known = {"bash", "python", "text", "yaml", "json", "promql"}
+    assert [block.name for block in blocks_of(ROOT / document) if block.language not in known] == []

@@ -1,0 +1,60 @@
+import subprocess
+import sys
+from datetime import datetime, timezone
+
+import pytest
+
+from poc.command_line import parse_time
+
+
+def run_main(body: str) -> subprocess.CompletedProcess[str]:
+    program = f"from poc.command_line import *\nfrom poc.errors import *\ndef main():\n    {body}\nrun(main)"
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+
+def test_success_is_status_0_and_its_line_on_standard_output() -> None:
+    done = run_main("ok('It is so')")
+    assert (done.returncode, done.stdout) == (0, "✓ It is so\n")
+
+
+def test_status_of_main_is_passed_on() -> None:
+    assert run_main("return 1").returncode == 1
+
+
+def test_error_is_status_1_and_says_what_to_do() -> None:
+    done = run_main("raise FeaturesNotApplied('v1')")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "✗ The feature registry has no feature service 'v1'",
+        "  Apply the definitions: python scripts/feast_setup.py",
+    ]
+
+
+def test_wrong_settings_are_status_2() -> None:
+    assert run_main("raise InvalidSettings(['PORT=x'])").returncode == 2
+
+
+def test_ctrl_c_is_status_130() -> None:
+    assert run_main("raise KeyboardInterrupt").returncode == 130
+
+
+def test_bug_keeps_its_traceback_and_is_status_1() -> None:
+    done = run_main("raise ZeroDivisionError")
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+
+
+def test_bar_is_not_shown_when_nothing_was_done() -> None:
+    done = run_main("\n    with progress_bar('Rows'): pass")
+    assert done.stderr == ""
+
+
+def test_bar_counts_what_was_done() -> None:
+    done = run_main("\n    with progress_bar('Rows') as advance: advance(7)")
+    assert "Rows" in done.stderr
+    assert "7/" in done.stderr
+
+
+@pytest.mark.parametrize("text", ["2026-11-01T10:00:00", "2026-11-01T10:00:00Z", "2026-11-01T11:00:00+01:00"])
+def test_time_without_zone_is_utc(text: str) -> None:
+    assert parse_time(text) == datetime(2026, 11, 1, 10, tzinfo=timezone.utc)
