@@ -145,8 +145,7 @@ def feature_set(view: "FeatureView") -> FeatureSet:
         view=view.name,
         join_key=join_keys[0],
         features=tuple(
-            Feature(field.name, field.dtype, field.description, dict(field.tags))
-            for field in view.features
+            Feature(field.name, field.dtype, field.description, dict(field.tags)) for field in view.features
         ),
         ttl=view.ttl if view.ttl else None,
         source_path=Path(path),

@@ -245,7 +245,8 @@ class NothingToMaterialize(PocError):
     def __init__(self, path: Path, start: datetime, end: datetime, newest: datetime | None) -> None:
         found = "it holds no rows" if newest is None else f"its newest row is of {newest:%Y-%m-%dT%H:%M:%S}"
         super().__init__(
-            f"No row of {path} lies between {start:%Y-%m-%dT%H:%M:%S} and {end:%Y-%m-%dT%H:%M:%S} UTC: {found}",
+            f"No row of {path} lies between {start:%Y-%m-%dT%H:%M:%S} and {end:%Y-%m-%dT%H:%M:%S} UTC:"
+            f" {found}",
             "Name an interval that holds rows: python scripts/feast_materialize.py --start TIME --end TIME",
         )
 

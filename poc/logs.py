@@ -12,6 +12,7 @@ class JsonLines(logging.Formatter):
     """A record as one line of JSON: time in UTC, level, logger, message, and what `extra` added."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Write `record` as its line."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds"),
             "level": record.levelname,

@@ -2,6 +2,8 @@
 
     python scripts/write_docs.py           write them
     python scripts/write_docs.py --check   exit status 1 if one is not current
+
+A test runs the second: change the code, then run the first.
 """
 
 import argparse

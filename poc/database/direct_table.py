@@ -63,7 +63,7 @@ class DirectTable:
 
     @property
     def select_cql(self) -> str:
-        """Statement with one marker, the join key; selects the features in declared order, then event time."""
+        """Statement with one marker, the join key: selects the features in declared order, event time."""
         wanted = ", ".join(f'"{name}"' for name in (*self.definitions.names, EVENT_TIMESTAMP))
         return f'SELECT {wanted} FROM {self.qualified_name} WHERE "{self.definitions.join_key}" = ?'
 
@@ -125,7 +125,8 @@ class DirectTable:
 
     def _existing_columns(self, session: Session) -> dict[str, str]:
         rows = session.execute(
-            "SELECT column_name, type FROM system_schema.columns WHERE keyspace_name = %s AND table_name = %s",
+            "SELECT column_name, type FROM system_schema.columns"
+            " WHERE keyspace_name = %s AND table_name = %s",
             (self.keyspace, self.definitions.view),
         )
         return {row.column_name: row.type for row in rows}

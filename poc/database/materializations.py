@@ -74,7 +74,8 @@ class MaterializationRecord:
         names = [field.name for field in fields(MaterializationRun)]
         try:
             row = session.execute(
-                f'SELECT {", ".join(names)} FROM "{self.keyspace}".{TABLE} WHERE feature_view = %s LIMIT 1', (view,)
+                f'SELECT {", ".join(names)} FROM "{self.keyspace}".{TABLE} WHERE feature_view = %s LIMIT 1',
+                (view,),
             ).one()
         except InvalidRequest:
             return None

@@ -81,7 +81,7 @@ def reason(error: Exception) -> str:
 
 @contextmanager
 def driver_errors_as_unavailable(endpoint: Endpoint) -> Iterator[None]:
-    """Turn what the driver raises when Cassandra does not answer, or not in time, into CassandraUnavailable."""
+    """Raise CassandraUnavailable for what the driver raises when no answer comes, or too late."""
     try:
         yield
     except UNAVAILABLE as error:

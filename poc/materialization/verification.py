@@ -53,7 +53,7 @@ class Check:
 def read_online(
     store: "FeatureStore", service_name: str, join_key: str, ids: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Read the features of `ids`, in their order; a dict by feature name each, all None for an unknown one."""
+    """Read the features of `ids`, in their order: a dict by feature name each, all None if unknown."""
     service = store.get_feature_service(service_name)
     answer = store.get_online_features(service, [{join_key: item} for item in ids]).to_dict()
     names = [name for name in answer if name != join_key]
