@@ -1,0 +1,60 @@
+"""What the numbers were measured on: the machine and the versions, without anything that names a host."""
+
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from cassandra.cluster import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine as a reader of results wants to know it."""
+
+    cpu: str
+    cores: int
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The versions that take part in a read."""
+
+    feast: str
+    cassandra_driver: str
+    cassandra: str
+    python: str
+
+
+def this_machine() -> Machine:
+    """Describe the machine; `cores` are those that this process may use."""
+    available = getattr(os, "sched_getaffinity", None)
+    cores = len(available(0)) if available is not None else os.cpu_count()
+    return Machine(_cpu_model(), 1 if cores is None else cores)
+
+
+def versions_of(session: Session) -> Versions:
+    """Ask the installed packages, and the Cassandra that `session` is connected to."""
+    return Versions(
+        feast=version("feast"),
+        cassandra_driver=version("cassandra-driver"),
+        cassandra=session.execute("SELECT release_version FROM system.local").one().release_version,
+        python=platform.python_version(),
+    )
+
+
+def _cpu_model() -> str:
+    linux = Path("/proc/cpuinfo")
+    if linux.is_file():
+        for line in linux.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    if platform.system() == "Darwin":
+        asked = subprocess.run(
+            ["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True, check=False
+        )
+        if asked.returncode == 0:
+            return asked.stdout.strip()
+    return platform.processor() or platform.machine()

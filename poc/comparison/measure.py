@@ -1,0 +1,106 @@
+"""Latencies of several ways of reading, taken in turns.
+
+Knows how to time a read and what must not get into the time. What the numbers mean is up to
+`poc.comparison.statistics`.
+"""
+
+import gc
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from poc.comparison.methods import Method, Row
+
+# With this many a P99 rests on three reads; with fewer it is little more than the slowest one.
+LEAST_ROUNDS = 200
+
+AfterRound = Callable[[Sequence[str], Mapping[str, list[Row | None]]], object]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measurement:
+    """The latencies of all methods at one batch size.
+
+    Attributes:
+        batch_size: transactions a read.
+        nanoseconds: by the method's name, the latency of each round. Position i of every method is
+            the same round: the same ids, read within the same few milliseconds.
+    """
+
+    batch_size: int
+    nanoseconds: Mapping[str, npt.NDArray[np.int64]]
+
+
+def rounds_for(requests: int, batch_size: int) -> int:
+    """Say how many counted reads a batch size gets where single reads get `requests`.
+
+    A batch of n takes longer, though not n times as long, so it gets requests/n reads; but not fewer
+    than 200, or than `requests` if that is less.
+    """
+    return max(requests // batch_size, min(requests, LEAST_ROUNDS))
+
+
+def warm_up_rounds(rounds: int) -> int:
+    """Say how many rounds go uncounted before `rounds` counted ones: a tenth, at least 10."""
+    return max(rounds // 10, 10)
+
+
+def measure(
+    methods: Sequence[Method],
+    ids: Sequence[str],
+    batch_size: int,
+    rounds: int,
+    seed: int,
+    after_round: AfterRound,
+) -> Measurement:
+    """Time `rounds` reads of `batch_size` distinct ids by each method.
+
+    In each round every method reads the same ids once, in an order that is drawn anew, so a slow
+    moment of the machine or of Cassandra meets all of them alike. Warm-up rounds come before and are
+    not counted.
+
+    Args:
+        methods: the ways to read.
+        ids: the transactions to draw from, at least `batch_size`.
+        batch_size: transactions a read.
+        rounds: counted reads of each method.
+        seed: fixes ids and orders, for this batch size.
+        after_round: called outside the timed part, after each round, warm-up included, with the ids
+            and what each method gave for them. What it raises ends the measurement.
+    """
+    draw = random.Random(f"{seed}/{batch_size}")
+    nanoseconds = {method.name: np.zeros(rounds, np.int64) for method in methods}
+    with _own_garbage_only():
+        for number in range(-warm_up_rounds(rounds), rounds):
+            batch = draw.sample(ids, batch_size)
+            answers: dict[str, list[Row | None]] = {}
+            for method in draw.sample(methods, len(methods)):
+                gc.collect()
+                before = time.perf_counter_ns()
+                answers[method.name] = method.read(batch)
+                elapsed = time.perf_counter_ns() - before
+                if number >= 0:
+                    nanoseconds[method.name][number] = elapsed
+            after_round(batch, {method.name: answers[method.name] for method in methods})
+    return Measurement(batch_size, nanoseconds)
+
+
+@contextmanager
+def _own_garbage_only() -> Iterator[None]:
+    """Let no read pay for another one's garbage.
+
+    The collector stays on, as it is in a server, but runs untimed before each read; what was there
+    before (Feast's modules alone are half a million objects) is taken out of its sight, so that such
+    a run takes microseconds.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

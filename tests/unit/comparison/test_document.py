@@ -1,0 +1,53 @@
+import json
+from typing import Any
+
+from poc.comparison.document import document
+
+
+def test_document_is_meta_results_and_ratios(comparison: Any) -> None:
+    found = document(comparison({1: ([1.0] * 200, [3.0] * 200), 10: ([2.0] * 300, [3.0] * 300)}))
+    assert json.loads(json.dumps(found)) == {
+        "meta": {
+            "time": "2026-01-02T03:04:05+00:00",
+            "versions": {
+                "feast": "0.38.0",
+                "cassandra_driver": "3.30.1",
+                "cassandra": "5.0.6",
+                "python": "3.11.7",
+            },
+            "machine": {"cpu": "A processor", "cores": 2},
+            "requests": 1000,
+            "seed": 1,
+            "consistency": "LOCAL_ONE",
+        },
+        "results": [
+            result("direct-cassandra", 1, 200, 1.0),
+            result("feast-stock", 1, 200, 3.0),
+            result("direct-cassandra", 10, 300, 2.0),
+            result("feast-stock", 10, 300, 3.0),
+        ],
+        "ratios": [ratio(1, 3.0), ratio(10, 1.5)],
+    }
+
+
+def result(method: str, batch_size: int, requests: int, ms: float) -> dict[str, object]:
+    return {
+        "method": method,
+        "batch_size": batch_size,
+        "requests": requests,
+        "mean_ms": ms,
+        "p50_ms": ms,
+        "p95_ms": ms,
+        "p99_ms": ms,
+    }
+
+
+def ratio(batch_size: int, value: float) -> dict[str, object]:
+    return {
+        "method": "feast-stock",
+        "baseline": "direct-cassandra",
+        "batch_size": batch_size,
+        "p50": value,
+        "p50_ci95": [value, value],
+        "p99": value,
+    }

@@ -1,0 +1,126 @@
+import gc
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from poc.comparison.measure import measure, rounds_for, warm_up_rounds
+from poc.comparison.methods import Method, Row
+
+IDS = [str(number) for number in range(50)]
+
+
+class Reader:
+    """Reads from nowhere and keeps account of who was asked for what, in which order."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, tuple[str, ...]]] = []
+
+    def method(self, name: str, seconds: float = 0) -> Method:
+        def read(ids: Sequence[str]) -> list[Row | None]:
+            self.calls.append((name, tuple(ids)))
+            time.sleep(seconds)
+            return [{"id": item} for item in ids]
+
+        return Method(name, name, "", read)
+
+    def rounds(self, methods: int) -> list[list[tuple[str, tuple[str, ...]]]]:
+        return [self.calls[start : start + methods] for start in range(0, len(self.calls), methods)]
+
+
+@pytest.fixture
+def reader() -> Reader:
+    return Reader()
+
+
+def nothing(ids: Sequence[str], answers: Mapping[str, list[Row | None]]) -> None:
+    pass
+
+
+def test_every_method_reads_the_same_ids_once_in_each_round(reader: Reader) -> None:
+    methods = [reader.method("a"), reader.method("b"), reader.method("c")]
+    measure(methods, IDS, 5, 20, 1, nothing)
+    for calls in reader.rounds(3):
+        assert sorted(name for name, _ in calls) == ["a", "b", "c"]
+        assert len({ids for _, ids in calls}) == 1
+
+
+def test_ids_of_a_batch_are_distinct(reader: Reader) -> None:
+    measure([reader.method("a")], IDS, 50, 5, 1, nothing)
+    assert all(len(set(ids)) == 50 for _, ids in reader.calls)
+
+
+def test_order_of_the_methods_changes_from_round_to_round(reader: Reader) -> None:
+    measure([reader.method("a"), reader.method("b")], IDS, 1, 100, 1, nothing)
+    first = [calls[0][0] for calls in reader.rounds(2)]
+    assert 30 < first.count("a") < 80
+
+
+def test_warm_up_reads_are_made_and_not_counted(reader: Reader) -> None:
+    taken = measure([reader.method("a")], IDS, 1, 30, 1, nothing).nanoseconds["a"]
+    assert (len(taken), len(reader.calls)) == (30, 30 + warm_up_rounds(30))
+
+
+def test_same_seed_reads_the_same_ids_in_the_same_order() -> None:
+    calls = defaultdict(list)
+    for seed in (1, 1, 2):
+        reader = Reader()
+        measure([reader.method("a"), reader.method("b")], IDS, 3, 10, seed, nothing)
+        calls[seed].append(reader.calls)
+    assert calls[1][0] == calls[1][1] != calls[2][0]
+
+
+def test_latency_is_the_time_of_the_read_alone(reader: Reader) -> None:
+    methods = [reader.method("slow", 0.02), reader.method("fast")]
+    taken = measure(methods, IDS, 1, 10, 1, lambda ids, answers: time.sleep(0.02)).nanoseconds
+    assert taken["slow"].min() >= 20e6
+    assert sorted(taken["fast"])[5] < 10e6
+
+
+def test_each_round_hands_over_what_every_method_gave_in_the_methods_order(reader: Reader) -> None:
+    seen = []
+    methods = [reader.method("a"), reader.method("b")]
+    measure(methods, IDS, 2, 10, 1, lambda ids, answers: seen.append((ids, answers)))
+    assert len(seen) == 10 + warm_up_rounds(10)
+    for ids, answers in seen:
+        assert list(answers.items()) == [(name, [{"id": item} for item in ids]) for name in ("a", "b")]
+
+
+def test_what_a_round_is_refused_with_ends_the_measurement(reader: Reader) -> None:
+    def refuse(ids: Sequence[str], answers: Mapping[str, list[Row | None]]) -> None:
+        raise RuntimeError("refused")
+
+    with pytest.raises(RuntimeError, match="refused"):
+        measure([reader.method("a")], IDS, 1, 10, 1, refuse)
+    assert len(reader.calls) == 1
+
+
+def test_garbage_of_one_method_is_gone_before_the_next_one_is_timed(reader: Reader) -> None:
+    uncollected = []
+
+    def litter(ids: Sequence[str]) -> list[Row | None]:
+        for _ in range(500):
+            circle: list[object] = []
+            circle.append(circle)
+        return []
+
+    def count(ids: Sequence[str]) -> list[Row | None]:
+        uncollected.append(gc.get_count()[0])
+        return []
+
+    measure([Method("litter", "", "", litter), Method("count", "", "", count)], IDS, 1, 10, 1, nothing)
+    assert max(uncollected) < 100
+
+
+def test_collector_is_as_before_afterwards(reader: Reader) -> None:
+    measure([reader.method("a")], IDS, 1, 1, 1, nothing)
+    assert (gc.isenabled(), gc.get_freeze_count()) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("requests", "batch_size", "rounds"),
+    [(1000, 1, 1000), (1000, 10, 200), (5000, 10, 500), (1000, 100, 200), (20, 100, 20), (1, 1, 1)],
+)
+def test_larger_batches_get_fewer_rounds_but_enough(requests: int, batch_size: int, rounds: int) -> None:
+    assert rounds_for(requests, batch_size) == rounds

@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+
+from poc.comparison.output import replacing, require_writable
+from poc.errors import OutputNotWritable
+
+
+def test_folder_of_a_result_is_made_and_left_empty(tmp_path: Path) -> None:
+    require_writable(tmp_path / "new" / "folder" / "result.json")
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+
+
+def test_folder_in_the_place_of_a_result_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputNotWritable, match="it is a folder") as caught:
+        require_writable(tmp_path)
+    assert caught.value.exit_status == 2
+
+
+def test_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputNotWritable):
+        require_writable(tmp_path / "file" / "result.json")
+
+
+def test_result_is_replaced_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text("old")
+    with replacing(path) as draft:
+        draft.write_text("new")
+        assert path.read_text() == "old"
+    assert [item.name for item in tmp_path.iterdir()] == ["result.json"]
+    assert path.read_text() == "new"
+
+
+def test_interrupted_result_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), replacing(path) as draft:
+        draft.write_text("ne")
+        raise KeyboardInterrupt
+    assert [item.name for item in tmp_path.iterdir()] == ["result.json"]
+    assert path.read_text() == "old"
