@@ -1,3 +1,4 @@
+SHELL := bash
 .DEFAULT_GOAL := help
 PYTEST_ARGS ?=
 

@@ -10,6 +10,7 @@ from cassandra.cluster import Session
 TABLE = "materializations"
 
 _COLUMNS = {
+    "online_store": "text",
     "feature_view": "text",
     "finished_at": "timestamp",
     "started_at": "timestamp",
@@ -23,9 +24,10 @@ _COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class MaterializationRun:
-    """One finished materialization of one view. Times are UTC-aware.
+    """One finished materialization of one view into one online store. Times are UTC-aware.
 
     Attributes:
+        online_store: type of the online store in Feast's configuration.
         feature_view: name of the feature view.
         finished_at: when the last write was acknowledged and checked.
         started_at: when it began.
@@ -36,6 +38,7 @@ class MaterializationRun:
         duration_seconds: time that writing the online store took.
     """
 
+    online_store: str
     feature_view: str
     finished_at: datetime
     started_at: datetime
@@ -57,7 +60,7 @@ class MaterializationRecord:
         columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
         session.execute(
             f'CREATE TABLE IF NOT EXISTS "{self.keyspace}".{TABLE} ({columns},'
-            " PRIMARY KEY (feature_view, finished_at)) WITH CLUSTERING ORDER BY (finished_at DESC)"
+            " PRIMARY KEY ((online_store, feature_view), finished_at)) WITH CLUSTERING ORDER BY (finished_at DESC)"
         )
 
     def add(self, session: Session, run: MaterializationRun) -> None:
@@ -69,13 +72,14 @@ class MaterializationRecord:
         )
         session.execute(insert, [getattr(run, name) for name in names])
 
-    def last(self, session: Session, view: str) -> MaterializationRun | None:
-        """Read the newest run of `view`; None if there was none, or no table yet."""
+    def last(self, session: Session, online_store: str, view: str) -> MaterializationRun | None:
+        """Read the newest run of `view` into `online_store`; None if there was none, or no table yet."""
         names = [field.name for field in fields(MaterializationRun)]
         try:
             row = session.execute(
-                f'SELECT {", ".join(names)} FROM "{self.keyspace}".{TABLE} WHERE feature_view = %s LIMIT 1',
-                (view,),
+                f'SELECT {", ".join(names)} FROM "{self.keyspace}".{TABLE}'
+                " WHERE online_store = %s AND feature_view = %s LIMIT 1",
+                (online_store, view),
             ).one()
         except InvalidRequest:
             return None

@@ -95,7 +95,8 @@ def run_materialization(
     record = MaterializationRecord(settings.direct_keyspace)
     record.create(session)
 
-    window = _choose_window(settings, store, definitions, wish, record.last(session, definitions.view))
+    last = record.last(session, store.config.online_store.type, definitions.view)
+    window = _choose_window(settings, store, definitions, wish, last)
     if window.start == window.covered_from and count_in_interval(definitions, window.start, window.end) == 0:
         raise NothingToMaterialize(
             definitions.source_path, window.start, window.end, newest_event(definitions)
@@ -119,6 +120,7 @@ def run_materialization(
     record.add(
         session,
         MaterializationRun(
+            store.config.online_store.type,
             definitions.view,
             finished,
             started,

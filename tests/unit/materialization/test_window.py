@@ -5,6 +5,7 @@ from poc.materialization.window import FULL_WINDOW, Window, given_window, next_w
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 LAST = MaterializationRun(
+    "cassandra",
     "transaction_features",
     NOW - timedelta(hours=1),
     NOW - timedelta(hours=1, seconds=30),
