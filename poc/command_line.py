@@ -1,5 +1,6 @@
 """What every script has in common: errors become an exit status and two lines on standard error."""
 
+import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -34,6 +35,11 @@ def run(main: Callable[[], int | None]) -> None:
     sys.stderr.flush()
     # Feast and the driver leave threads behind that can hold an interpreter's end up for seconds.
     os._exit(0 if status is None else status)
+
+
+def argument_parser(manual: str | None) -> argparse.ArgumentParser:
+    """Make a parser whose --help is `manual`, a script's docstring, as it stands there."""
+    return argparse.ArgumentParser(description=manual, formatter_class=argparse.RawTextHelpFormatter)
 
 
 def ok(text: str) -> None:

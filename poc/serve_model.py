@@ -7,9 +7,7 @@ HOST and PORT say where to listen (127.0.0.1:8001), DIRECT_KEYSPACE where the ta
 server shows every request.
 """
 
-import argparse
-
-from poc.command_line import run
+from poc.command_line import argument_parser, run
 from poc.logs import configure_logging
 from poc.retrieval.direct_source import open_direct_source
 from poc.serving.server import serve
@@ -20,7 +18,7 @@ PORT = 8001
 
 def main() -> None:
     """Serve until told to stop."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter).parse_args()
+    argument_parser(__doc__).parse_args()
     settings = load_settings()
     configure_logging(settings.log_level)
     serve(settings, open_direct_source, source_name="direct", default_port=PORT)

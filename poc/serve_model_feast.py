@@ -7,9 +7,7 @@ HOST and PORT say where to listen (127.0.0.1:8000), FEAST_REPO_PATH and FEAST_FS
 feature repository to read; /docs on the server shows every request.
 """
 
-import argparse
-
-from poc.command_line import run
+from poc.command_line import argument_parser, run
 from poc.logs import configure_logging
 from poc.retrieval.feast_source import open_feast_source
 from poc.serving.server import serve
@@ -20,7 +18,7 @@ PORT = 8000
 
 def main() -> None:
     """Serve until told to stop."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter).parse_args()
+    argument_parser(__doc__).parse_args()
     settings = load_settings()
     configure_logging(settings.log_level)
     serve(settings, open_feast_source, source_name="feast", default_port=PORT)

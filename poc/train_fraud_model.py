@@ -15,13 +15,12 @@ MLFLOW_TRACKING_URI names an MLflow server; without it everything is kept in dat
 """
 
 import argparse
-import math
 from datetime import datetime, timezone
 
-from poc.command_line import note, ok, run
+from poc.command_line import argument_parser, note, ok, run
 from poc.errors import ModelNotFound, ModelUnusable
 from poc.model.registry import load_scorer
-from poc.model.threshold import Costs
+from poc.model.threshold import Costs, cost
 from poc.model.tracking import shown_uri
 from poc.settings import load_settings
 
@@ -51,35 +50,13 @@ def main() -> None:
 def parse_arguments() -> argparse.Namespace:
     """Read the command line; what does not fit ends the process with status 2 and a message."""
     default = Costs()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument(
-        "--miss-cost",
-        type=cost,
-        default=default.missed_fraud,
-        metavar="COST",
-        help="cost of a fraud that raises no alarm (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--alarm-cost",
-        type=cost,
-        default=default.false_alarm,
-        metavar="COST",
-        help="cost of an alarm on a transaction that is none, in the same unit (default: %(default)s)",
-    )
+    parser = argument_parser(__doc__)
+    miss = "cost of a fraud that raises no alarm (default: %(default)s)"
+    alarm = "cost of an alarm on a transaction that is none, in the same unit (default: %(default)s)"
+    parser.add_argument("--miss-cost", type=cost, default=default.missed_fraud, metavar="COST", help=miss)
+    parser.add_argument("--alarm-cost", type=cost, default=default.false_alarm, metavar="COST", help=alarm)
     parser.add_argument("--if-none", action="store_true", help="do nothing where a model is registered")
     return parser.parse_args()
-
-
-def cost(text: str) -> float:
-    """Read a cost: a number above 0.
-
-    Raises:
-        ValueError: it is none.
-    """
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise ValueError(text)
-    return value
 
 
 if __name__ == "__main__":

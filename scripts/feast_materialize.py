@@ -8,17 +8,16 @@ Times are UTC unless they say otherwise; the end is exclusive. A sample is read 
 the Parquet; exit status 1 where it differs. An interrupted run is made good by the next.
 """
 
-import argparse
 from datetime import datetime, timezone
 
-from poc.command_line import hide_bars_of_others, note, ok, parse_time, progress_bar, run
+from poc.command_line import argument_parser, hide_bars_of_others, note, ok, parse_time, progress_bar, run
 from poc.database.endpoint import configured_endpoint
 from poc.database.sessions import cassandra_session, driver_errors_as_unavailable
 from poc.settings import load_settings
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--full", action="store_true", help="the last 30 days, whatever was done before")
     parser.add_argument("--start", type=parse_time, metavar="TIME", help="begin of the interval")
     parser.add_argument("--end", type=parse_time, metavar="TIME", help="end of it; now when not given")
@@ -36,19 +35,15 @@ def main() -> None:
         from poc.materialization.lock import materialization_lock
         from poc.materialization.run import Wish, run_materialization
 
-        store = open_feature_store(settings)
-        definitions = applied_features(store, settings.feature_service)
-        data = prepare_dataset(definitions, settings.data_dir, datetime.now(timezone.utc))
-        if data.changed:
-            ok(f"Data prepared with {data.records:,} records from {data.origin}")
+        with materialization_lock(settings.data_dir, note), progress_bar("Direct table") as progress:
+            store = open_feature_store(settings)
+            definitions = applied_features(store, settings.feature_service)
+            data = prepare_dataset(definitions, settings.data_dir, datetime.now(timezone.utc))
+            if data.changed:
+                ok(f"Data prepared with {data.records:,} records from {data.origin}")
             for name in data.added_columns:
-                note(f"  {name}: generated values, as the other columns of the generated transactions")
-        wish = Wish(arguments.full, arguments.start, arguments.end)
-        waiting = "Another materialization is running: waiting for it ..."
-        with (
-            materialization_lock(settings.data_dir, lambda: note(waiting)),
-            progress_bar("Direct table") as progress,
-        ):
+                note(f"  {name}: generated values, like those of the other generated columns")
+            wish = Wish(arguments.full, arguments.start, arguments.end)
             report = run_materialization(settings, store, session, wish, note, progress)
 
     ok(f"Materialization complete ({report.feast_seconds:.1f}s)")

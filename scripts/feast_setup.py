@@ -6,10 +6,9 @@
 Needs a running Cassandra (python scripts/start_cassandra.py).
 """
 
-import argparse
 from datetime import datetime, timezone
 
-from poc.command_line import note, ok, run
+from poc.command_line import argument_parser, note, ok, run
 from poc.database.endpoint import configured_endpoint
 from poc.database.keyspaces import ensure_configured_keyspaces
 from poc.database.sessions import cassandra_session, driver_errors_as_unavailable
@@ -17,7 +16,7 @@ from poc.settings import load_settings
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--refresh", action="store_true", help="make the data's timestamps anew")
     arguments = parser.parse_args()
     settings = load_settings()

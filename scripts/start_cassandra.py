@@ -11,10 +11,9 @@ of an embedded one are in .cassandra (CASSANDRA_DIR), its log in .cassandra/1-no
 start downloads 68 MB into ~/.m2 (M2_REPO).
 """
 
-import argparse
 import os
 
-from poc.command_line import fail, ok, progress_console, run
+from poc.command_line import argument_parser, fail, ok, progress_console, run
 from poc.database.choice import ensure_cassandra, running_cassandra, stop_cassandra
 from poc.database.keyspaces import ensure_configured_keyspaces
 from poc.database.sessions import cassandra_session
@@ -22,7 +21,7 @@ from poc.settings import load_settings
 
 
 def main() -> int | None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argument_parser(__doc__)
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--status", action="store_true", help="only say which one answers")
     action.add_argument("--stop", action="store_true", help="stop the one that this project started")

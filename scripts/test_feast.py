@@ -6,10 +6,9 @@
 The target is the guide's, 5 ms. A first read, which connects and prepares statements, is not timed.
 """
 
-import argparse
 import statistics
 
-from poc.command_line import fail, note, ok, run
+from poc.command_line import argument_parser, fail, note, ok, run
 from poc.database.endpoint import configured_endpoint
 from poc.database.sessions import cassandra_session, driver_errors_as_unavailable
 from poc.settings import load_settings
@@ -19,7 +18,7 @@ SAMPLES = 5
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--strict", action="store_true", help="exit 1 on a missed latency target too")
     arguments = parser.parse_args()
     settings = load_settings()

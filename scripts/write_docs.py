@@ -6,10 +6,9 @@
 A test runs the second: change the code, then run the first.
 """
 
-import argparse
 from pathlib import Path
 
-from poc.command_line import fail, ok, run
+from poc.command_line import argument_parser, fail, ok, run
 from poc.settings import Settings
 
 INTRODUCTION = """# Settings
@@ -28,7 +27,7 @@ def settings_page() -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--check", action="store_true", help="only compare")
     arguments = parser.parse_args()
     path, text = Path("docs/settings.md"), settings_page()

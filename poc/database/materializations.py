@@ -60,7 +60,8 @@ class MaterializationRecord:
         columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
         session.execute(
             f'CREATE TABLE IF NOT EXISTS "{self.keyspace}".{TABLE} ({columns},'
-            " PRIMARY KEY ((online_store, feature_view), finished_at)) WITH CLUSTERING ORDER BY (finished_at DESC)"
+            " PRIMARY KEY ((online_store, feature_view), finished_at))"
+            " WITH CLUSTERING ORDER BY (finished_at DESC)"
         )
 
     def add(self, session: Session, run: MaterializationRun) -> None:

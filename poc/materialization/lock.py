@@ -7,8 +7,8 @@ from pathlib import Path
 
 
 @contextmanager
-def materialization_lock(data_dir: Path, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock of `data_dir`; call `on_wait` once where another process has it, then wait for it.
+def materialization_lock(data_dir: Path, announce: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock of `data_dir`; where another process has it, `announce` that, then wait for it.
 
     The operating system gives the lock back when its holder ends, however it ends.
     """
@@ -17,6 +17,6 @@ def materialization_lock(data_dir: Path, on_wait: Callable[[], None]) -> Iterato
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            on_wait()
+            announce("Another materialization is running: waiting for it ...")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

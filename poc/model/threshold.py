@@ -1,9 +1,22 @@
 """From which probability on an alarm is worth its cost."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+def cost(text: str) -> float:
+    """Read a cost from the command line: a finite number above 0.
+
+    Raises:
+        ValueError: it is none.
+    """
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise ValueError(text)
+    return value
 
 
 @dataclass(frozen=True, slots=True)
