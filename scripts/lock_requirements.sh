@@ -14,7 +14,7 @@ readable() {
              s/ ; python_full_version < '3.13'( \\\\)?\$/\1/; s/ and python_full_version < '3.13'//" "$1"
 }
 
-echo "-e .[dev]" | compile - --output-file requirements-poc.txt "$@"
+echo "-e .[dev,fast]" | compile - --output-file requirements-poc.txt "$@"
 readable requirements-poc.txt
 grep -v "^-e" requirements-poc.txt |
   compile pyproject.toml --constraint - --generate-hashes --output-file requirements-hashed.txt

@@ -1,0 +1,153 @@
+"""The settings under `online_store:` of a feature_store.yaml.
+
+The stock Cassandra store's keys keep their names and meanings, so that changing `type:` is enough.
+"""
+
+from typing import Annotated, Any
+
+from cassandra import ConsistencyLevel
+from feast.repo_config import FeastConfigBaseModel
+from pydantic import AfterValidator, ConfigDict, Field, StrictStr, model_validator
+
+DEFAULT_PORT = 9042
+# Cassandra refuses a longer time to live: 20 years.
+MAX_TTL_SECONDS = 630_720_000
+POLICIES = ("DCAwareRoundRobinPolicy", "TokenAwarePolicy(DCAwareRoundRobinPolicy)")
+
+
+def _known_consistency(name: str) -> str:
+    if name not in ConsistencyLevel.name_to_value or name.endswith("SERIAL"):
+        known = ", ".join(level for level in ConsistencyLevel.name_to_value if not level.endswith("SERIAL"))
+        raise ValueError(f"is none of {known}")
+    return name
+
+
+def _known_policy(name: str) -> str:
+    if name not in POLICIES:
+        raise ValueError(f"is none of {', '.join(POLICIES)}")
+    return name
+
+
+Consistency = Annotated[StrictStr, AfterValidator(_known_consistency)]
+PositiveInt = Annotated[int, Field(strict=True, ge=1)]
+
+
+class LoadBalancing(FeastConfigBaseModel):  # type: ignore[misc]
+    """The stock store's block of the same name."""
+
+    load_balancing_policy: Annotated[StrictStr, AfterValidator(_known_policy)]
+    """One of the stock store's two names; single-row statements always go to a replica."""
+
+    local_dc: StrictStr = "datacenter1"
+    """The data centre whose nodes are asked."""
+
+
+class Tls(FeastConfigBaseModel):  # type: ignore[misc]
+    """Encryption between Feast and Cassandra. Files are PEM."""
+
+    ca: StrictStr
+    """Certificates that a node's certificate must descend from."""
+
+    cert: StrictStr | None = None
+    """Our certificate, where the nodes ask for one; with `key`."""
+
+    key: StrictStr | None = None
+    """Its private key, without a password."""
+
+    check_hostname: bool = True
+    """Whether a node's certificate must name the address that it was reached at."""
+
+    @model_validator(mode="after")
+    def _pair(self) -> "Tls":
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("cert and key go together: state both or neither")
+        return self
+
+
+class RowStoreSettings(FeastConfigBaseModel):  # type: ignore[misc]
+    """Every key but `type`."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    hosts: Annotated[list[StrictStr], Field(min_length=1)] | None = None
+    """Contact points; this or `secure_bundle_path`."""
+
+    secure_bundle_path: StrictStr | None = None
+    """Secure connect bundle of an Astra database."""
+
+    port: Annotated[int, Field(strict=True, ge=1, le=65535)] | None = None
+    """CQL port of every node; 9042 when not stated."""
+
+    keyspace: Annotated[StrictStr, Field(pattern=r"^\w{1,48}$")] = "feast_keyspace"
+    """Keyspace of all tables; `feast apply` creates it where it is missing."""
+
+    replication_factor: PositiveInt | None = None
+    """Copies in each data centre, of a keyspace that is created; 1 when not stated."""
+
+    replication: Annotated[dict[StrictStr, PositiveInt], Field(min_length=1)] | None = None
+    """Copies by data centre, instead of `replication_factor`."""
+
+    username: StrictStr | None = None
+    """For password authentication; CASSANDRA_USERNAME when not stated."""
+
+    password: StrictStr | None = Field(None, repr=False)
+    """Likewise; CASSANDRA_PASSWORD when not stated."""
+
+    tls: Tls | None = None
+    """Encrypts the connections."""
+
+    protocol_version: Annotated[int, Field(strict=True, ge=3, le=5)] | None = None
+    """CQL protocol; 5 when not stated (Cassandra 4.0 and later)."""
+
+    consistency_level: Consistency = "LOCAL_ONE"
+    """How many replicas confirm a write, and a read where `read_consistency_level` is not stated."""
+
+    read_consistency_level: Consistency | None = None
+    """How many replicas answer a read."""
+
+    request_timeout: Annotated[float, Field(gt=0)] = 10.0
+    """Longest wait for one statement, in seconds. Always applied."""
+
+    connect_timeout: Annotated[float, Field(gt=0)] = 5.0
+    """Longest wait for one connection, in seconds."""
+
+    ttl_seconds: Annotated[int, Field(strict=True, ge=1, le=MAX_TTL_SECONDS)] | None = None
+    """Age, counted from the event time, at which Cassandra removes a row; never when not stated."""
+
+    speculative_execution_delay_ms: PositiveInt | None = None
+    """Ask a second replica when a read took this long; never when not stated."""
+
+    compression: bool = False
+    """Compress what goes over the wire with LZ4 (needs the `lz4` package)."""
+
+    local_dc: StrictStr | None = None
+    """The data centre whose nodes are asked; the first contact point's when not stated."""
+
+    load_balancing: LoadBalancing | None = None
+    """The stock store's block."""
+
+    read_concurrency: PositiveInt = 100
+    """Most statements in flight of one batch read."""
+
+    write_concurrency: PositiveInt = 100
+    """Most statements in flight of one batch write."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, values: Any) -> Any:
+        # `port:` with nothing after it is null in YAML: the stock store takes that as not stated.
+        if isinstance(values, dict):
+            return {key: value for key, value in values.items() if value is not None}
+        return values
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "RowStoreSettings":
+        if (self.hosts is None) == (self.secure_bundle_path is None):
+            raise ValueError("state exactly one of hosts and secure_bundle_path")
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password go together: state both or neither")
+        if self.replication_factor is not None and self.replication is not None:
+            raise ValueError("state replication_factor or replication, not both")
+        if self.tls is not None and self.secure_bundle_path is not None:
+            raise ValueError("tls goes with hosts: a secure_bundle_path brings its own certificates")
+        return self

@@ -1,0 +1,122 @@
+"""Write rows with cassandra-driver: a window of statements in flight, refilled by its callbacks."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from cassandra import OperationTimedOut, Timeout, Unavailable, WriteFailure
+from cassandra.cluster import NoHostAvailable, Session
+from cassandra.connection import ConnectionException
+from cassandra.protocol import IsBootstrappingErrorMessage, OverloadedErrorMessage, ServerError
+from cassandra.query import PreparedStatement
+
+from poc.online_store.session import WRITE
+from poc.online_store.writer import BoundRow, Outcome
+
+PASSING_ERRORS = (
+    OperationTimedOut,
+    Timeout,
+    Unavailable,
+    WriteFailure,
+    NoHostAvailable,
+    ConnectionException,
+    OverloadedErrorMessage,
+    IsBootstrappingErrorMessage,
+    ServerError,
+)
+# With so many errors in one block the cluster is at fault: better wait than go on. It also bounds the
+# depth of callbacks that call each other while every host is down.
+GIVE_UP_ERRORS = 64
+
+
+class DriverWriter:
+    """A `Writer` over a session, which stays the caller's unless `owns_session`."""
+
+    def __init__(self, session: Session, cql: str, concurrency: int, owns_session: bool = False) -> None:
+        self._session = session
+        self._owns_session = owns_session
+        self._statement: PreparedStatement = session.prepare(cql)
+        self._statement.is_idempotent = True
+        self._concurrency = concurrency
+
+    def send(self, rows: Sequence[BoundRow]) -> Outcome:
+        """Send the statement once for each of `rows`, `concurrency` at a time."""
+        return _Window(self._session, self._statement, rows, self._concurrency).run()
+
+    def fetch(self, cql: str) -> list[tuple[Any, ...]]:
+        """Run one small query."""
+        return [tuple(row) for row in self._session.execute(cql).all()]
+
+    def close(self) -> None:
+        """End the session if it is the writer's own."""
+        if self._owns_session:
+            self._session.cluster.shutdown()
+
+
+class _Window:
+    """One block of rows on its way."""
+
+    def __init__(
+        self, session: Session, statement: PreparedStatement, rows: Sequence[BoundRow], concurrency: int
+    ) -> None:
+        self._session = session
+        self._statement = statement
+        self._rows = rows
+        self._concurrency = min(concurrency, len(rows))
+        self._next: Iterator[int] = iter(range(len(rows)))
+        self._lock = threading.Lock()
+        self._lanes = self._concurrency
+        self._done = threading.Event()
+        self._acknowledged = bytearray(len(rows))
+        self._errors: list[Exception] = []
+
+    def run(self) -> Outcome:
+        """Send everything, wait for every answer."""
+        if not self._rows:
+            return Outcome(())
+        for _ in range(self._concurrency):
+            self._advance()
+        self._done.wait()
+        remaining = [row for row, there in zip(self._rows, self._acknowledged, strict=True) if not there]
+        if not self._errors:
+            return Outcome(remaining)
+        lasting = [error for error in self._errors if not isinstance(error, PASSING_ERRORS)]
+        return Outcome(remaining, (lasting or self._errors)[0], worth_repeating=not lasting)
+
+    def _advance(self) -> None:
+        """Send this lane's next row, or end the lane."""
+        while True:
+            with self._lock:
+                index = None if self._hopeless() else next(self._next, None)
+                if index is None:
+                    self._lanes -= 1
+                    if self._lanes == 0:
+                        self._done.set()
+                    return
+            try:
+                future = self._session.execute_async(
+                    self._statement, self._rows[index], execution_profile=WRITE
+                )
+            except Exception as error:  # Binding failed: the value, not the cluster, is at fault.
+                self._errors.append(error)
+                continue
+            future.add_callbacks(
+                self._on_success, self._on_error, callback_args=(index,), errback_args=(index,)
+            )
+            return
+
+    def _on_success(self, _: object, index: int) -> None:
+        self._acknowledged[index] = 1
+        self._advance()
+
+    def _on_error(self, error: Exception, _: int) -> None:
+        self._errors.append(error)
+        self._advance()
+
+    def _hopeless(self) -> bool:
+        """Whether a whole window failed, or one row can never be written."""
+        errors = self._errors
+        return bool(errors) and (
+            len(errors) >= min(self._concurrency, GIVE_UP_ERRORS)
+            or not isinstance(errors[-1], PASSING_ERRORS)
+        )

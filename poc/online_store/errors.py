@@ -1,0 +1,148 @@
+"""What can go wrong between Feast and Cassandra, and the way out of each."""
+
+from collections.abc import Sequence
+
+
+class OnlineStoreError(Exception):
+    """A situation with a way out.
+
+    Attributes:
+        what: what happened, with the value that caused it.
+        way_out: what to do about it.
+        exit_status: 1 for a state that has to change, 2 for a call that has to change.
+    """
+
+    exit_status = 1
+
+    def __init__(self, what: str, way_out: str) -> None:
+        super().__init__(f"{what}\n  {way_out}")
+        self.what = what
+        self.way_out = way_out
+
+
+class UnsupportedType(OnlineStoreError):
+    """A field has a Feast type that no column can hold."""
+
+    exit_status = 2
+
+    def __init__(self, field: str, dtype: object, reason: str = "has no column type") -> None:
+        super().__init__(f"Field {field!r}: {dtype} {reason}", "Declare a type of feast.types for it.")
+
+
+class TypeChanged(OnlineStoreError):
+    """A field was declared with another type than its column has."""
+
+    def __init__(self, table: str, column: str, stored: str, declared: str) -> None:
+        super().__init__(
+            f"{table}: column {column!r} is {stored}, but is now declared as {declared}",
+            "Cassandra cannot change a column's type. Give the field (or the view) a new name; or drop all "
+            "values with `feast teardown`, then apply and materialize again.",
+        )
+
+
+class KeyChanged(OnlineStoreError):
+    """A view's join keys are not the table's partition key any more."""
+
+    def __init__(self, table: str, stored: Sequence[str], declared: Sequence[str]) -> None:
+        super().__init__(
+            f"{table}: its key is ({', '.join(stored)}), but the view's join keys are "
+            f"({', '.join(declared)})",
+            "Cassandra cannot change a table's key. Give the view a new name; or drop all values with "
+            "`feast teardown`, then apply and materialize again.",
+        )
+
+
+class WrongValueType(OnlineStoreError):
+    """A value has another type than its field."""
+
+    exit_status = 2
+
+    def __init__(self, field: str, declared: str, given: str) -> None:
+        super().__init__(
+            f"Field {field!r} is declared {declared}, but the value is {given}",
+            "Correct the value or the declared type.",
+        )
+
+
+class ValueOutOfRange(OnlineStoreError):
+    """A value that its column cannot hold."""
+
+    exit_status = 2
+
+    def __init__(self, field: str, value: object, reason: str) -> None:
+        super().__init__(f"Field {field!r}: {value!r} {reason}", "Correct the value in the source.")
+
+
+class NullJoinKey(OnlineStoreError):
+    """A source has a row that belongs to no entity."""
+
+    def __init__(self, column: str, rows: int) -> None:
+        super().__init__(
+            f"Join key {column!r} is null in {rows} of the rows to write",
+            "Remove those rows from the source, or fill the key in.",
+        )
+
+
+class MissingColumns(OnlineStoreError):
+    """A source lacks columns that the view declares."""
+
+    def __init__(self, source: str, missing: Sequence[str], present: Sequence[str]) -> None:
+        super().__init__(
+            f"{source} has no column {', '.join(missing)} (it has: {', '.join(present)})",
+            "Add the column to the source, or remove the field from the view.",
+        )
+
+
+class SourceChanged(OnlineStoreError):
+    """A source was rewritten while it was read."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(
+            f"{source} changed while it was materialized",
+            "Materialize again; replace files as a whole, not in place.",
+        )
+
+
+class NotApplied(OnlineStoreError):
+    """A view has no table yet."""
+
+    def __init__(self, table: str, reason: str) -> None:
+        super().__init__(f"Cannot use table {table}: {reason}", "Create it: feast apply")
+
+
+class NotAcknowledged(OnlineStoreError):
+    """Cassandra did not confirm every row, however often it was asked.
+
+    Attributes:
+        worth_repeating: whether what it said may pass: a timeout, an overload, too few replicas.
+    """
+
+    def __init__(self, remaining: int, total: int, reason: Exception, worth_repeating: bool = False) -> None:
+        self.worth_repeating = worth_repeating
+        super().__init__(
+            f"{remaining} of {total} rows were not acknowledged: {type(reason).__name__}: {reason}",
+            "Nothing was recorded as materialized. Look after Cassandra, then run the same interval again.",
+        )
+
+
+class WrittenByAnotherEngine(OnlineStoreError):
+    """A stock table holds cells whose write time would beat event times."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(
+            f"{table} holds values written at wall-clock time, by Feast's own engine or by a push: values of "
+            "newer events, written at event time, would lose against them",
+            f"Empty it (TRUNCATE {table}) and materialize again, or set `write_time: now` in batch_engine.",
+        )
+
+
+class DriverMissing(OnlineStoreError):
+    """A driver was asked for that is not installed."""
+
+    exit_status = 2
+
+    def __init__(self, driver: str) -> None:
+        super().__init__(
+            f"batch_engine asks for driver: {driver}, which is not installed",
+            f"pip install {driver}   or set driver: auto",
+        )

@@ -1,0 +1,115 @@
+"""Join keys as parts of a partition key.
+
+Cassandra refuses a partition key that is one empty text or blob, which Feast allows (the key of a view
+without entities is one). A value of nothing but NULs, the empty one among them, is therefore kept
+with one NUL more; every other value is kept as it is.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
+
+from poc.online_store.errors import NullJoinKey, ValueOutOfRange
+from poc.online_store.layout import Column
+
+# A partition key's most bytes; the server refuses a longer one instead of not finding it.
+MAX_KEY_BYTES = 65535
+_ROOM_BYTES = 64
+
+
+def kept(value: Any) -> Any:
+    """Give `value` as it is kept in a key column."""
+    if value == "" or (isinstance(value, str) and value[0] == "\0" and not value.strip("\0")):
+        return value + "\0"
+    if value == b"" or (isinstance(value, bytes) and value[0] == 0 and not value.strip(b"\0")):
+        return value + b"\0"
+    return value
+
+
+def kept_column(values: list[Any], column: Column) -> list[Any]:
+    """Give a whole column as it is kept.
+
+    Raises:
+        NullJoinKey: a value is None.
+    """
+    missing = values.count(None)
+    if missing:
+        raise NullJoinKey(column.field, missing)
+    return [kept(value) for value in values] if column.kind.cql in ("text", "blob") else values
+
+
+def read_key(columns: Sequence[Column]) -> Callable[[EntityKey], tuple[Any, ...] | None]:
+    """Give the function from Feast's entity key to the bound key; None for one that no row can have.
+
+    A value of another type than its join key's finds nothing, as in every Feast store; nor does a key
+    longer than Cassandra's limit.
+    """
+    if len(columns) == 1:
+        only = columns[0]
+        attribute = only.kind.attribute
+        long = only.kind.cql in ("text", "blob")
+
+        def single(key: EntityKey) -> tuple[Any, ...] | None:
+            value = key.entity_values[0]
+            if value.WhichOneof("val") != attribute:
+                return None
+            content = _bound_or_none(only, value)
+            if not long or content is None:
+                return None if content is None else (content,)
+            content = kept(content)
+            return (content,) if _fits((content,)) else None
+
+        return single
+
+    def several(key: EntityKey) -> tuple[Any, ...] | None:
+        given = dict(zip(key.join_keys, key.entity_values, strict=True))
+        parts = []
+        for column in columns:
+            value = given.get(column.field)
+            if value is None or value.WhichOneof("val") != column.kind.attribute:
+                return None
+            parts.append(kept(_bound_or_none(column, value)))
+        return tuple(parts) if None not in parts and _fits(parts) else None
+
+    return several
+
+
+def _bound_or_none(column: Column, value: Value) -> Any:
+    """Bind a part of a key; None for a time that no row can have."""
+    try:
+        return column.kind.bindable(column.field, value)
+    except ValueOutOfRange:
+        return None
+
+
+def written_key(columns: Sequence[Column], key: EntityKey) -> tuple[Any, ...]:
+    """Give the bound key of a row to write.
+
+    Raises:
+        WrongValueType: a value has another type than its join key.
+        NullJoinKey: a join key has no value.
+    """
+    given = dict(zip(key.join_keys, key.entity_values, strict=True))
+    parts = []
+    for column in columns:
+        value = given.get(column.field)
+        content = None if value is None else column.kind.bindable(column.field, value)
+        if content is None:
+            raise NullJoinKey(column.field, 1)
+        parts.append(kept(content))
+    return tuple(parts)
+
+
+def _fits(parts: Sequence[Any]) -> bool:
+    size = sum(len(part) for part in parts if isinstance(part, (str, bytes)))
+    if size * 4 + _ROOM_BYTES <= MAX_KEY_BYTES:
+        return True
+    exact = sum(len(part.encode()) if isinstance(part, str) else _size(part) for part in parts)
+    # A key of several parts carries two bytes of length and one of end with each.
+    return exact + (3 * len(parts) if len(parts) > 1 else 0) <= MAX_KEY_BYTES
+
+
+def _size(part: Any) -> int:
+    return len(part) if isinstance(part, bytes) else 8

@@ -1,0 +1,98 @@
+"""The table of one feature view: its columns, and the statements that create, write and read it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from feast import FeatureView
+
+from poc.online_store.naming import CREATED_TIMESTAMP, EVENT_TIMESTAMP, column_name, quoted, table_name
+from poc.online_store.types import ColumnType, column_type, key_type
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One declared field and its column.
+
+    Attributes:
+        field: Feast's name.
+        name: the column's.
+        kind: its type.
+    """
+
+    field: str
+    name: str
+    kind: ColumnType
+
+
+@dataclass(frozen=True, slots=True)
+class RowLayout:
+    """The table of a feature view: one row an entity.
+
+    Attributes:
+        keys: the join keys, together the partition key, ordered by name.
+        features: the features, in declared order.
+    """
+
+    keyspace: str
+    table: str
+    keys: tuple[Column, ...]
+    features: tuple[Column, ...]
+
+    @property
+    def qualified(self) -> str:
+        """The table's name for CQL."""
+        return f"{quoted(self.keyspace)}.{quoted(self.table)}"
+
+    def columns(self) -> dict[str, str]:
+        """Every column's CQL type by its name."""
+        declared = {column.name: column.kind.cql for column in (*self.keys, *self.features)}
+        return declared | {EVENT_TIMESTAMP: "timestamp", CREATED_TIMESTAMP: "timestamp"}
+
+    def named(self, fields: Sequence[str] | None) -> tuple[Column, ...]:
+        """Give the columns of those `fields` that are features of the view; of all for None."""
+        if fields is None:
+            return self.features
+        known = {column.field: column for column in self.features}
+        return tuple(known[field] for field in fields if field in known)
+
+    def create(self, comment: str) -> str:
+        """CREATE TABLE."""
+        columns = ", ".join(f"{quoted(name)} {cql}" for name, cql in self.columns().items())
+        key = ", ".join(quoted(column.name) for column in self.keys)
+        text = comment.replace("'", "''")
+        return (
+            f"CREATE TABLE IF NOT EXISTS {self.qualified} ({columns}, PRIMARY KEY (({key})))"
+            f" WITH comment = '{text}'"
+        )
+
+    def insert(self, features: Sequence[Column], ttl: bool) -> str:
+        """INSERT binding the keys, `features`, both timestamps, the write time in µs, and the ttl in s."""
+        names = [quoted(column.name) for column in (*self.keys, *features)]
+        names += [quoted(EVENT_TIMESTAMP), quoted(CREATED_TIMESTAMP)]
+        return (
+            f"INSERT INTO {self.qualified} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+            f" USING TIMESTAMP ?{' AND TTL ?' if ttl else ''}"
+        )
+
+    def select(self, features: Sequence[Column]) -> str:
+        """SELECT `features`, then the event timestamp, of one entity; binds the keys."""
+        names = [quoted(column.name) for column in features] + [quoted(EVENT_TIMESTAMP)]
+        condition = " AND ".join(f"{quoted(column.name)} = ?" for column in self.keys)
+        return f"SELECT {', '.join(names)} FROM {self.qualified} WHERE {condition}"
+
+
+def row_layout(keyspace: str, project: str, view: FeatureView) -> RowLayout:
+    """Lay out the table of `view`.
+
+    Raises:
+        UnsupportedType: a field has no column type, or a join key is a list.
+    """
+    keys = [
+        Column(field.name, column_name(field.name), key_type(field.name, field.dtype))
+        for field in sorted(view.entity_columns, key=lambda field: field.name)
+    ]
+    features = [
+        Column(field.name, column_name(field.name), column_type(field.name, field.dtype))
+        for field in view.features
+    ]
+    return RowLayout(keyspace, table_name(project, view.name), tuple(keys), tuple(features))

@@ -1,0 +1,42 @@
+"""Names of tables and columns: readable where Cassandra allows it, unambiguous always."""
+
+import hashlib
+import re
+
+# Cassandra's limit for a table's name; a longer one is refused by the server.
+MAX_TABLE_NAME = 48
+_DIGEST = 12
+_PLAIN = re.compile(r"[A-Za-z0-9](_?[A-Za-z0-9])*")
+_NOT_WORD = re.compile(r"[^A-Za-z0-9]+")
+
+EVENT_TIMESTAMP = "event_timestamp"
+CREATED_TIMESTAMP = "created_timestamp"
+_RESERVED = frozenset((EVENT_TIMESTAMP, CREATED_TIMESTAMP))
+
+
+def table_name(project: str, view: str) -> str:
+    """Name the table of `view`: `project__view`, or a shortened form with a digest of both.
+
+    No two pairs share a name: a plain part never contains or ends in a double underscore, and a
+    shortened name never contains one. Differs from the stock store's `project_view`, so that both
+    layouts can live in one keyspace.
+    """
+    name = f"{project}__{view}"
+    if _PLAIN.fullmatch(project) and _PLAIN.fullmatch(view) and len(name) <= MAX_TABLE_NAME:
+        return name
+    digest = hashlib.sha256(f"{len(project)}:{project}:{view}".encode()).hexdigest()[:_DIGEST]
+    readable = _NOT_WORD.sub("_", f"{project}_{view}").strip("_")[: MAX_TABLE_NAME - _DIGEST - 1].rstrip("_")
+    return f"{readable}_{digest}" if readable else digest
+
+
+def column_name(field: str) -> str:
+    """Name the column of `field`: the same name, unless it is one of the row's own two timestamps.
+
+    Those get an underscore more, as do names that already look so: no two fields share a column.
+    """
+    return f"{field}_" if field.rstrip("_") in _RESERVED else field
+
+
+def quoted(identifier: str) -> str:
+    """Quote a name for CQL: case is kept, and any character is allowed in a column's name."""
+    return '"' + identifier.replace('"', '""') + '"'

@@ -1,0 +1,152 @@
+"""Read a feature view's latest rows from Parquet, batch by batch.
+
+Two scans with the time window pushed down to the files: the first reads only keys and times and finds
+the latest row of each entity, the second reads the rest and lets only those rows through. Nothing
+holds the whole source.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from poc.online_store.errors import MissingColumns, SourceChanged
+from poc.online_store.latest import LatestRows
+
+_UNITS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+# Arrow reads ahead of what is asked for; this bounds how much.
+_READ_AHEAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The source's own names of what a view needs.
+
+    Attributes:
+        keys: the join keys; empty for a view without entities.
+        features: the features.
+        timestamp: event time.
+        created: created time; None where the source has none.
+    """
+
+    keys: tuple[str, ...]
+    features: tuple[str, ...]
+    timestamp: str
+    created: str | None
+
+    def order(self) -> list[str]:
+        """The columns that say which row is later."""
+        return [self.timestamp] if self.created is None else [self.timestamp, self.created]
+
+    def all(self) -> list[str]:
+        """Every column, once."""
+        return list(dict.fromkeys([*self.keys, *self.features, *self.order()]))
+
+
+class ParquetSource:
+    """The rows of a Parquet file or folder that fall in a time window.
+
+    Args:
+        name: for messages.
+        dataset: the files.
+        columns: what to read of them.
+        start, end: event times from `start` (included) to `end` (excluded), aware.
+
+    Raises:
+        MissingColumns: the files lack some of the columns.
+    """
+
+    def __init__(
+        self, name: str, dataset: ds.Dataset, columns: Columns, start: datetime, end: datetime
+    ) -> None:
+        missing = sorted(set(columns.all()) - set(dataset.schema.names))
+        if missing:
+            raise MissingColumns(name, missing, dataset.schema.names)
+        self._name = name
+        self._dataset = dataset
+        self._columns = columns
+        self._window = time_window(columns.timestamp, dataset.schema, start, end)
+        self._latest = LatestRows(columns.keys, columns.order())
+        for batch in self._scan(list(dict.fromkeys([*columns.keys, *columns.order()])), None):
+            self._latest.add(batch)
+        self._positions = self._latest.positions()
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows `batches` gives: one an entity."""
+        return len(self._positions)
+
+    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+        """Give the latest rows, in batches of at most `rows`.
+
+        Raises:
+            SourceChanged: the files were rewritten since the first scan.
+        """
+        position = given = 0
+        for batch in self._scan(self._columns.all(), rows):
+            low, high = np.searchsorted(self._positions, (position, position + batch.num_rows))
+            position += batch.num_rows
+            if high > low:
+                given += int(high - low)
+                yield batch.take(pa.array(self._positions[low:high] - (position - batch.num_rows)))
+        if position != self._latest.seen or given != self.num_rows:
+            raise SourceChanged(self._name)
+
+    def _scan(self, columns: Sequence[str], rows: int | None) -> Iterator[pa.RecordBatch]:
+        size = {} if rows is None else {"batch_size": rows}
+        scanner = self._dataset.scanner(
+            columns=list(columns),
+            filter=self._window,
+            batch_readahead=_READ_AHEAD,
+            fragment_readahead=_READ_AHEAD,
+            **size,
+        )
+        yield from scanner.to_batches()
+
+
+def open_dataset(path: str, filesystem: Any = None) -> ds.Dataset:
+    """Open a Parquet file, or a folder of them, partitioned by `name=value` folders or not.
+
+    Files may differ in columns: a file without one reads as nulls.
+    """
+    dataset = ds.dataset(path, format="parquet", filesystem=filesystem, partitioning="hive")
+    schemas = [fragment.physical_schema for fragment in dataset.get_fragments()]
+    if len(schemas) < 2:
+        return dataset
+    schema = pa.unify_schemas([dataset.schema, *schemas], promote_options="permissive")
+    return dataset.replace_schema(schema.remove_metadata())
+
+
+def readable(path: str, dataset_column: str) -> bool:
+    """Whether `path` is a local file or folder whose `dataset_column` holds times."""
+    if not Path(path).exists():
+        return False
+    try:
+        schema = open_dataset(path).schema
+    except (pa.ArrowInvalid, OSError):
+        return False
+    index = schema.get_field_index(dataset_column)
+    return index < 0 or bool(pa.types.is_timestamp(schema.field(index).type))
+
+
+def time_window(column: str, schema: pa.Schema, start: datetime, end: datetime) -> pc.Expression:
+    """Build the filter `start <= column < end`, in the column's own unit so that files can be skipped."""
+    kind = schema.field(column).type
+    low, high = (pa.scalar(_ticks(moment, kind.unit), pa.int64()).cast(kind) for moment in (start, end))
+    return (pc.field(column) >= low) & (pc.field(column) < high)
+
+
+def _ticks(moment: datetime, unit: str) -> int:
+    """Count units since 1970, rounded up: no whole tick lies between the moment and its rounding."""
+    passed = moment - _EPOCH
+    micros = (passed.days * 86400 + passed.seconds) * 10**6 + passed.microseconds
+    per_second = _UNITS_PER_SECOND[unit]
+    ticks = -(-micros * per_second // 10**6)
+    return max(-(2**63) + 1, min(ticks, 2**63 - 1))

@@ -1,0 +1,141 @@
+"""The layout of Feast's own Cassandra store: a partition an entity, a row a feature, values as protobuf.
+
+Makes by column exactly the bytes that Feast makes by value, and writes an entity's rows as one batch
+on one partition: Cassandra applies that as one mutation, so an entity is never half written.
+"""
+
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+from feast.protos.feast.types import Value_pb2 as protos
+
+from poc.online_store.arrow_columns import canonical, feast_values
+from poc.online_store.errors import NullJoinKey, UnsupportedType, WrittenByAnotherEngine
+from poc.online_store.naming import quoted
+from poc.online_store.types import ColumnType, Value
+from poc.online_store.write import microseconds, naive_utc
+
+_STRING = protos.ValueType.STRING
+# A double's and a float's field tag in Value, then its eight or four bytes (protobuf's wire format).
+_DOUBLE = struct.Struct("<cd")
+_FLOAT = struct.Struct("<cf")
+_DOUBLE_TAG, _FLOAT_TAG = b"\x29", b"\x35"
+CELL_TIMES = "SELECT WRITETIME(value), event_ts FROM {table} LIMIT 100"
+_TOLERANCE_US = 1_000_000
+
+
+def stock_table(keyspace: str, project: str, view: str) -> str:
+    """Name the stock store's table, as it does, for CQL."""
+    return f"{quoted(keyspace)}.{quoted(f'{project}_{view}')}"
+
+
+def batch_insert(table: str, features: Sequence[str], timestamped: bool) -> str:
+    """Build the statement that writes one entity.
+
+    It binds the write time in µs (if `timestamped`), then for each feature its value, the entity key
+    and the event time.
+    """
+    inserts = " ".join(
+        f"INSERT INTO {table} (feature_name, value, entity_key, event_ts)"
+        f" VALUES ('{_escaped(feature)}', ?, ?, ?);"
+        for feature in features
+    )
+    return f"BEGIN UNLOGGED BATCH {'USING TIMESTAMP ? ' if timestamped else ''}{inserts} APPLY BATCH"
+
+
+def entity_keys(columns: Mapping[str, tuple[ColumnType, pa.Array]], version: int) -> list[str]:
+    """Serialize entity keys as `feast.infra.key_encoding_utils.serialize_entity_key`, in hexadecimal.
+
+    Args:
+        columns: type and values by join key.
+        version: `entity_key_serialization_version`.
+
+    Raises:
+        NullJoinKey: a value is missing.
+        UnsupportedType: Feast's key encoding does not know the type.
+    """
+    names = sorted(columns)
+    head = b"".join(struct.pack("<I", _STRING) + name.encode() for name in names)
+    parts = [_key_parts(name, *columns[name], version) for name in names]
+    return [(head + b"".join(part)).hex() for part in zip(*parts, strict=True)]
+
+
+def _key_parts(name: str, kind: ColumnType, array: pa.Array, version: int) -> list[bytes]:
+    pack = _KEY_PACKERS.get(kind.attribute)
+    if pack is None:
+        raise UnsupportedType(name, kind.name, "cannot be a join key in Feast's own stores")
+    plain = canonical(array, kind, name)
+    if plain is None:
+        values = [
+            getattr(value, kind.attribute) if value.WhichOneof("val") else None
+            for value in feast_values(array, kind, name)
+        ]
+    else:
+        values = plain.to_pylist()
+    missing = values.count(None)
+    if missing:
+        raise NullJoinKey(name, missing)
+    return [pack(value, version) for value in values]
+
+
+def _sized(code: int, content: bytes) -> bytes:
+    return struct.pack("<II", code, len(content)) + content
+
+
+_KEY_PACKERS: dict[str, Callable[[Any, int], bytes]] = {
+    "string_val": lambda value, _: _sized(_STRING, value.encode()),
+    "bytes_val": lambda value, _: _sized(protos.ValueType.BYTES, value),
+    "int32_val": lambda value, _: _sized(protos.ValueType.INT32, struct.pack("<i", value)),
+    "int64_val": lambda value, version: _sized(
+        protos.ValueType.INT64, struct.pack("<l" if version <= 1 else "<q", value)
+    ),
+}
+
+
+def value_bytes(array: pa.Array, kind: ColumnType, field: str) -> list[bytes]:
+    """Serialize a column of values as Feast's Value messages; a null is the empty message.
+
+    Raises:
+        WrongValueType, ValueOutOfRange: values that do not fit the declared type.
+    """
+    plain = canonical(array, kind, field)
+    if plain is None:
+        return [value.SerializeToString() for value in feast_values(array, kind, field)]
+    attribute, items = kind.attribute, kind.items
+    if attribute == "double_val":
+        return [b"" if value is None else _DOUBLE.pack(_DOUBLE_TAG, value) for value in plain.to_pylist()]
+    if attribute == "float_val":
+        return [b"" if value is None else _FLOAT.pack(_FLOAT_TAG, value) for value in plain.to_pylist()]
+    if items is not None:
+        return [
+            b"" if value is None else Value(**{attribute: items(val=value)}).SerializeToString()
+            for value in plain.to_pylist()
+        ]
+    # Few distinct values are the rule for the other types: each is serialized once.
+    encoded = plain.dictionary_encode()
+    distinct = [Value(**{attribute: value}).SerializeToString() for value in encoded.dictionary.to_pylist()]
+    return [b"" if index is None else distinct[index] for index in encoded.indices.to_pylist()]
+
+
+def refuse_wall_clock_cells(table: str, cells: Iterable[tuple[int | None, datetime | None]]) -> None:
+    """Refuse to go on where a cell's write time is not its event time.
+
+    Args:
+        table: for the message.
+        cells: what `CELL_TIMES` gave.
+
+    Raises:
+        WrittenByAnotherEngine: Feast's own engine wrote there; writes at event time would be lost.
+    """
+    for written_us, event in cells:
+        if written_us is None or event is None:
+            continue
+        if written_us > microseconds(naive_utc(event)) + _TOLERANCE_US:
+            raise WrittenByAnotherEngine(table)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("'", "''")

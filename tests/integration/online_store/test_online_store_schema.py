@@ -1,0 +1,131 @@
+"""Tables follow the definitions: created, extended, refused, dropped."""
+
+import threading
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from cassandra.cluster import Session
+from feast.protos.feast.types.Value_pb2 import Value
+from feast.types import Float64, Int64, String
+
+from poc.online_store.errors import KeyChanged, TypeChanged
+
+NOON = datetime(2024, 5, 6, 12, tzinfo=timezone.utc)
+
+
+def columns(session: Session, keyspace: str) -> dict[str, str]:
+    found = session.execute(
+        "SELECT column_name, type FROM system_schema.columns WHERE keyspace_name = %s AND table_name = %s",
+        (keyspace, "poc__stats"),
+    )
+    return dict(found.all())
+
+
+def test_apply_creates_the_keyspace_as_the_settings_say(stores: Any, session: Session) -> None:
+    name = f"{stores.keyspace}_made"
+    try:
+        store = stores.open(keyspace=name, replication={"datacenter1": 1})
+        stores.view(store, {"a": Int64}, {"id": String})
+        found = session.execute(
+            "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = %s", (name,)
+        ).one()
+        assert dict(found[0])["datacenter1"] == "1"
+        assert columns(session, name)["a"] == "bigint"
+    finally:
+        session.execute(f"DROP KEYSPACE IF EXISTS {name}", timeout=60)
+
+
+def test_new_feature_is_null_in_rows_from_before_and_then_written(stores: Any, rows_of: Any) -> None:
+    store = stores.open()
+    rows = rows_of(store, stores.view(store, {"a": Int64}, {"id": String}))
+    key = rows.key(id=Value(string_val="x"))
+    rows.write(key, {"a": Value(int64_val=1)})
+    rows.view = stores.view(store, {"a": Int64, "b": Float64}, {"id": String})
+    assert rows.read(key) == [(NOON, {"a": Value(int64_val=1), "b": Value()})]
+    # The same event again: the backfill of a new feature.
+    rows.write(key, {"a": Value(int64_val=1), "b": Value(double_val=0.5)})
+    assert rows.read(key)[0][1]["b"] == Value(double_val=0.5)
+
+
+def test_removed_feature_is_read_no_more_and_may_come_back(stores: Any, rows_of: Any) -> None:
+    store = stores.open()
+    rows = rows_of(store, stores.view(store, {"a": Int64, "b": Int64}, {"id": String}))
+    key = rows.key(id=Value(string_val="x"))
+    rows.write(key, {"a": Value(int64_val=1), "b": Value(int64_val=2)})
+    rows.view = stores.view(store, {"a": Int64}, {"id": String})
+    assert rows.read(key)[0][1] == {"a": Value(int64_val=1)}
+    rows.view = stores.view(store, {"a": Int64, "b": Int64}, {"id": String})
+    rows.write(key, {"a": Value(int64_val=1), "b": Value(int64_val=2)})
+    assert rows.read(key)[0][1]["b"] == Value(int64_val=2)
+
+
+def test_changed_type_is_refused_and_changes_nothing(stores: Any, session: Session) -> None:
+    store = stores.open()
+    stores.view(store, {"a": Int64}, {"id": String})
+    before = columns(session, stores.keyspace)
+    with pytest.raises(TypeChanged, match="feast teardown"):
+        stores.view(store, {"a": Float64, "b": Int64}, {"id": String})
+    assert columns(session, stores.keyspace) == before
+
+
+def test_changed_join_keys_are_refused(stores: Any) -> None:
+    store = stores.open()
+    stores.view(store, {"a": Int64}, {"id": String})
+    with pytest.raises(KeyChanged):
+        stores.view(store, {"a": Int64}, {"id": String, "place": String})
+
+
+def test_teardown_drops_what_apply_made_and_a_type_may_then_change(
+    stores: Any, rows_of: Any, session: Session
+) -> None:
+    store = stores.open()
+    rows = rows_of(store, stores.view(store, {"a": Int64}, {"id": String}))
+    key = rows.key(id=Value(string_val="x"))
+    rows.write(key, {"a": Value(int64_val=1)})
+    store.teardown()
+    assert columns(session, stores.keyspace) == {}
+    again = stores.open()
+    rows = rows_of(again, stores.view(again, {"a": Float64}, {"id": String}))
+    assert rows.read(key) == [(None, None)]
+    rows.write(key, {"a": Value(double_val=1.5)})
+    assert rows.read(key)[0][1] == {"a": Value(double_val=1.5)}
+
+
+def test_deleted_view_loses_its_table_and_the_others_keep_theirs(stores: Any, session: Session) -> None:
+    store = stores.open()
+    kept = stores.view(store, {"a": Int64}, {"id": String})
+    deleted = stores.view(store, {"a": Int64}, {"id": String}, name="deleted")
+    store.apply([kept], objects_to_delete=[deleted], partial=False)
+    tables = session.execute(
+        "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s", (stores.keyspace,)
+    )
+    assert [name for (name,) in tables.all()] == ["poc__stats"]
+
+
+def test_two_applies_at_once_both_succeed(stores: Any, session: Session) -> None:
+    first = stores.open()
+    stores.view(first, {"a": Int64}, {"id": String})
+    failures: list[BaseException] = []
+
+    def apply(store: Any) -> None:
+        try:
+            stores.view(store, {"a": Int64, "b": Int64, "c": Float64}, {"id": String})
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=apply, args=(stores.open(),)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert set(columns(session, stores.keyspace)) >= {"a", "b", "c"}
+
+
+def test_two_projects_share_a_keyspace_without_sharing_tables(stores: Any, rows_of: Any) -> None:
+    one, other = stores.open(project="one"), stores.open(project="other")
+    rows = [rows_of(store, stores.view(store, {"a": Int64}, {"id": String})) for store in (one, other)]
+    key = rows[0].key(id=Value(string_val="x"))
+    rows[0].write(key, {"a": Value(int64_val=1)})
+    assert rows[1].read(key) == [(None, None)]

@@ -1,0 +1,106 @@
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from poc.online_store.connection import row_store_connection, stock_connection
+from poc.online_store.row_store import CassandraRowOnlineStoreConfig
+
+TYPE = "poc.online_store.row_store.CassandraRowOnlineStore"
+GUIDE_PRODUCTION_BLOCK = {
+    "type": TYPE,
+    "hosts": ["cassandra-1.prod.internal", "cassandra-2.prod.internal", "cassandra-3.prod.internal"],
+    "port": 9042,
+    "keyspace": "feast_online_store",
+    "replication_factor": 3,
+    "consistency_level": "LOCAL_QUORUM",
+}
+
+
+def config(**keys: Any) -> CassandraRowOnlineStoreConfig:
+    return CassandraRowOnlineStoreConfig(**({"type": TYPE, "hosts": ["localhost"]} | keys))
+
+
+def test_guides_production_block_is_accepted_with_only_its_type_changed() -> None:
+    connection = row_store_connection(CassandraRowOnlineStoreConfig(**GUIDE_PRODUCTION_BLOCK))
+    assert connection.write_consistency == connection.read_consistency == "LOCAL_QUORUM"
+
+
+def test_every_key_of_the_stock_store_is_known() -> None:
+    from feast.infra.online_stores.contrib.cassandra_online_store.cassandra_online_store import (
+        CassandraOnlineStoreConfig,
+    )
+
+    assert set(CassandraOnlineStoreConfig.model_fields) <= set(CassandraRowOnlineStoreConfig.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        ({"keyspce": "x"}, "keyspce"),
+        ({"port": "9042"}, "port"),
+        ({"port": 0}, "port"),
+        ({"hosts": []}, "hosts"),
+        ({"hosts": None}, "hosts"),
+        ({"secure_bundle_path": "bundle.zip"}, "secure_bundle_path"),
+        ({"keyspace": "no-dashes"}, "keyspace"),
+        ({"consistency_level": "MOST"}, "consistency_level"),
+        ({"consistency_level": "LOCAL_SERIAL"}, "consistency_level"),
+        ({"read_consistency_level": "quorum"}, "read_consistency_level"),
+        ({"request_timeout": 0}, "request_timeout"),
+        ({"ttl_seconds": 0}, "ttl_seconds"),
+        ({"ttl_seconds": 630_720_001}, "ttl_seconds"),
+        ({"replication_factor": 0}, "replication_factor"),
+        ({"replication_factor": 3, "replication": {"dc1": 3}}, "replication_factor"),
+        ({"username": "feast"}, "password"),
+        ({"tls": {"cert": "c.pem"}}, "tls.ca"),
+        ({"tls": {"ca": "a.pem", "cert": "c.pem"}}, "key"),
+        ({"tls": {"ca": "a.pem", "chekc_hostname": False}}, "tls.chekc_hostname"),
+        ({"load_balancing": {"load_balancing_policy": "Fastest"}}, "load_balancing.load_balancing_policy"),
+        ({"read_concurrency": 0}, "read_concurrency"),
+    ],
+)
+def test_wrong_setting_is_refused_by_its_key(keys: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        config(**keys)
+    assert named in str(caught.value)
+
+
+def test_request_timeout_applies_without_being_stated() -> None:
+    assert row_store_connection(config()).request_timeout_seconds == 10.0
+
+
+def test_reads_take_their_own_consistency_where_it_is_stated() -> None:
+    connection = row_store_connection(config(consistency_level="QUORUM", read_consistency_level="ONE"))
+    assert (connection.read_consistency, connection.write_consistency) == ("ONE", "QUORUM")
+
+
+def test_user_and_password_come_from_the_environment_where_the_settings_have_none() -> None:
+    environment = {"CASSANDRA_USERNAME": "feast", "CASSANDRA_PASSWORD": "from-environment"}
+    connection = row_store_connection(config(), environment)
+    assert (connection.username, connection.password) == ("feast", "from-environment")
+    stated = row_store_connection(config(username="me", password="stated"), environment)
+    assert (stated.username, stated.password) == ("me", "stated")
+
+
+def test_password_is_shown_nowhere() -> None:
+    settings = config(username="me", password="secret-word")
+    assert "secret-word" not in repr(settings)
+    assert "secret-word" not in repr(row_store_connection(settings))
+
+
+def test_local_dc_comes_from_its_key_before_the_stock_block() -> None:
+    block = {"load_balancing_policy": "DCAwareRoundRobinPolicy", "local_dc": "dc1"}
+    assert row_store_connection(config(load_balancing=block)).local_dc == "dc1"
+    assert row_store_connection(config(load_balancing=block, local_dc="dc2")).local_dc == "dc2"
+
+
+def test_stock_settings_get_a_timeout_even_where_feast_has_none() -> None:
+    from feast.infra.online_stores.contrib.cassandra_online_store.cassandra_online_store import (
+        CassandraOnlineStoreConfig,
+    )
+
+    stock = CassandraOnlineStoreConfig(hosts=["a", "b"], keyspace="k")
+    connection = stock_connection(stock)
+    assert (connection.hosts, connection.port, connection.keyspace) == (("a", "b"), 9042, "k")
+    assert connection.request_timeout_seconds == 10.0

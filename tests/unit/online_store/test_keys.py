@@ -1,0 +1,79 @@
+import pytest
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
+from feast.types import Bytes, FeastType, Int32, Int64, String, UnixTimestamp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poc.online_store.errors import NullJoinKey, WrongValueType
+from poc.online_store.keys import kept, kept_column, read_key, written_key
+from poc.online_store.layout import Column
+from poc.online_store.types import key_type
+
+
+def column(name: str, dtype: FeastType) -> Column:
+    return Column(name, name, key_type(name, dtype))
+
+
+def entity_key(**values: Value) -> EntityKey:
+    return EntityKey(join_keys=list(values), entity_values=list(values.values()))
+
+
+@given(st.text(alphabet="\0a", max_size=4), st.text(alphabet="\0a", max_size=4))
+def test_two_texts_never_share_a_row(one: str, other: str) -> None:
+    assert kept(one) != ""
+    assert (kept(one) == kept(other)) == (one == other)
+
+
+@given(st.binary(max_size=4), st.binary(max_size=4))
+def test_two_blobs_never_share_a_row(one: bytes, other: bytes) -> None:
+    assert kept(one) != b""
+    assert (kept(one) == kept(other)) == (one == other)
+
+
+def test_ordinary_key_is_kept_as_it_is() -> None:
+    assert kept("T00000001") == "T00000001"
+
+
+def test_key_of_another_type_finds_nothing() -> None:
+    assert read_key([column("id", String)])(entity_key(id=Value(int64_val=1))) is None
+
+
+def test_time_that_no_row_can_have_finds_nothing() -> None:
+    key = entity_key(at=Value(unix_timestamp_val=2**60), id=Value(string_val="x"))
+    assert read_key([column("at", UnixTimestamp)])(entity_key(at=Value(unix_timestamp_val=2**60))) is None
+    assert read_key([column("at", UnixTimestamp), column("id", String)])(key) is None
+
+
+def test_key_longer_than_cassandra_allows_finds_nothing() -> None:
+    key = read_key([column("id", String)])
+    assert key(entity_key(id=Value(string_val="x" * 65535))) == ("x" * 65535,)
+    assert key(entity_key(id=Value(string_val="x" * 65536))) is None
+    assert key(entity_key(id=Value(string_val="é" * 32768))) is None
+
+
+def test_several_join_keys_are_bound_in_the_tables_order() -> None:
+    columns = [column("a", Int32), column("b", Bytes), column("c", Int64)]
+    key = entity_key(c=Value(int64_val=3), a=Value(int32_val=1), b=Value(bytes_val=b""))
+    assert read_key(columns)(key) == (1, b"\0", 3)
+    assert written_key(columns, key) == (1, b"\0", 3)
+
+
+def test_one_of_several_join_keys_of_another_type_finds_nothing() -> None:
+    columns = [column("a", Int32), column("b", Int32)]
+    assert read_key(columns)(entity_key(a=Value(int32_val=1), b=Value(string_val="1"))) is None
+
+
+def test_writing_without_a_join_key_is_refused() -> None:
+    with pytest.raises(NullJoinKey, match="'id'"):
+        written_key([column("id", String)], entity_key(id=Value()))
+
+
+def test_writing_a_join_key_of_another_type_is_refused() -> None:
+    with pytest.raises(WrongValueType):
+        written_key([column("id", String)], entity_key(id=Value(int64_val=1)))
+
+
+def test_column_with_missing_keys_is_refused_with_their_number() -> None:
+    with pytest.raises(NullJoinKey, match="null in 2 of the rows"):
+        kept_column(["a", None, None], column("id", String))

@@ -1,0 +1,68 @@
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poc.online_store.latest import LatestRows
+
+START = datetime(2024, 1, 1)  # noqa: DTZ001
+moments = st.integers(0, 3).map(lambda hours: START + timedelta(hours=hours))
+Rows = list[tuple[str, int, datetime, datetime | None]]
+row_lists = st.lists(
+    st.tuples(st.sampled_from("abc"), st.integers(0, 1), moments, st.none() | moments), max_size=30
+)
+
+
+def latest(rows: Rows, batch: int, keys: list[str]) -> list[int]:
+    found = LatestRows(keys, ["at", "created"])
+    names = ["k1", "k2", "at", "created"]
+    types = [pa.string(), pa.int64(), pa.timestamp("us"), pa.timestamp("us")]
+    for start in range(0, len(rows), batch):
+        columns = zip(*rows[start : start + batch], strict=True)
+        arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
+        found.add(pa.record_batch(arrays, names))
+    assert found.seen == len(rows)
+    return found.positions().tolist()
+
+
+def expected(rows: Rows, keys: int) -> list[int]:
+    """Sort as Feast's file store does (a missing created time last), keep the last of each key."""
+    never = datetime.max  # noqa: DTZ901
+    order = sorted(range(len(rows)), key=lambda i: (rows[i][2], rows[i][3] or never, i))
+    return sorted({rows[position][:keys]: position for position in order}.values())
+
+
+@given(row_lists, st.integers(1, 7))
+def test_latest_row_of_each_key_is_found_whatever_the_batches(rows: Rows, batch: int) -> None:
+    assert latest(rows, batch, ["k1", "k2"]) == expected(rows, 2)
+
+
+@given(row_lists.filter(bool))
+def test_without_keys_all_rows_are_one_entitys(rows: Rows) -> None:
+    assert latest(rows, 4, []) == expected(rows, 0)
+
+
+def test_memory_grows_with_the_keys_not_with_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poc.online_store.latest._SLACK_ROWS", 10)
+    found = LatestRows(["k"], ["at"])
+    for number in range(100):
+        at = [START + timedelta(minutes=number)] * 5
+        found.add(pa.record_batch([pa.array(["a", "b", "c", "a", "b"]), pa.array(at)], ["k", "at"]))
+        assert found._held_rows <= 3 * 2 + 10 + 5
+    assert found.positions().tolist() == [497, 498, 499]
+
+
+def test_keys_held_as_dictionaries_are_compared_by_value() -> None:
+    found = LatestRows(["k"], ["at"])
+    for names in (["b", "a"], ["a", "c"]):
+        keys = pa.array(names).dictionary_encode()
+        found.add(pa.record_batch([keys, pa.array([START, START])], ["k", "at"]))
+    assert found.positions().tolist() == [0, 2, 3]
+
+
+def test_rows_without_a_key_all_stay_to_be_refused_later() -> None:
+    found = LatestRows(["k"], ["at"])
+    found.add(pa.record_batch([pa.array(["a", None, None]), pa.array([START] * 3)], ["k", "at"]))
+    assert found.positions().tolist() == [0, 1, 2]

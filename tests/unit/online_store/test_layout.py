@@ -1,0 +1,82 @@
+from collections.abc import Callable
+
+import pytest
+from feast import FeatureView
+from feast.types import Array, Float64, Int64, String
+
+from poc.online_store.errors import KeyChanged, TypeChanged
+from poc.online_store.layout import row_layout
+from poc.online_store.schema import StoredTable, changes
+
+ViewOf = Callable[..., FeatureView]
+
+
+def test_create_statement_is_readable_and_quotes_every_name(view_of: ViewOf) -> None:
+    layout = row_layout("ks", "poc", view_of({"Amount": Float64, "tags": Array(String)}, {"id": String}))
+    assert layout.create("it's ours") == (
+        'CREATE TABLE IF NOT EXISTS "ks"."poc__stats" ("id" text, "Amount" double,'
+        ' "tags" frozen<list<text>>, "event_timestamp" timestamp, "created_timestamp" timestamp,'
+        ' PRIMARY KEY (("id")))'
+        " WITH comment = 'it''s ours'"
+    )
+
+
+def test_insert_states_write_time_and_ttl_only_where_there_is_one(view_of: ViewOf) -> None:
+    layout = row_layout("ks", "poc", view_of({"a": Int64}, {"id": String}))
+    insert = 'INSERT INTO "ks"."poc__stats" ("id", "a", "event_timestamp", "created_timestamp")'
+    assert layout.insert(layout.features, ttl=False) == f"{insert} VALUES (?, ?, ?, ?) USING TIMESTAMP ?"
+    assert layout.insert(layout.features, ttl=True).endswith("USING TIMESTAMP ? AND TTL ?")
+
+
+def test_select_reads_the_asked_features_and_leaves_out_unknown_ones(view_of: ViewOf) -> None:
+    layout = row_layout("ks", "poc", view_of({"a": Int64, "b": Int64}, {"k2": String, "k1": Int64}))
+    columns = layout.named(["b", "unknown"])
+    assert layout.select(columns) == (
+        'SELECT "b", "event_timestamp" FROM "ks"."poc__stats" WHERE "k1" = ? AND "k2" = ?'
+    )
+
+
+def test_missing_table_is_created(view_of: ViewOf) -> None:
+    layout = row_layout("ks", "poc", view_of({"a": Int64}, {"id": String}))
+    assert changes(None, layout, "") == [layout.create("")]
+
+
+def test_new_features_are_added_in_one_statement_and_removed_ones_stay(view_of: ViewOf) -> None:
+    before = row_layout("ks", "poc", view_of({"old": Int64}, {"id": String}))
+    after = row_layout("ks", "poc", view_of({"new": Int64, "Neu": String}, {"id": String}))
+    stored = StoredTable(before.columns(), frozenset(["id"]))
+    assert changes(stored, after, "") == ['ALTER TABLE "ks"."poc__stats" ADD ("new" bigint, "Neu" text)']
+
+
+def test_nothing_changes_for_a_table_that_is_as_declared(view_of: ViewOf) -> None:
+    layout = row_layout("ks", "poc", view_of({"a": Int64}, {"id": String}))
+    assert changes(StoredTable(layout.columns(), frozenset(["id"])), layout, "") == []
+
+
+def test_changed_type_is_refused_with_both_types(view_of: ViewOf) -> None:
+    stored = StoredTable(
+        row_layout("ks", "poc", view_of({"a": Int64}, {"id": String})).columns(), frozenset(["id"])
+    )
+    with pytest.raises(TypeChanged, match="'a' is bigint, but is now declared as double"):
+        changes(stored, row_layout("ks", "poc", view_of({"a": Float64}, {"id": String})), "")
+
+
+def test_changed_join_keys_are_refused(view_of: ViewOf) -> None:
+    stored = StoredTable(
+        row_layout("ks", "poc", view_of({"a": Int64}, {"id": String})).columns(), frozenset(["id"])
+    )
+    with pytest.raises(KeyChanged, match=r"key is \(id\), but the view's join keys are \(id, place\)"):
+        changes(stored, row_layout("ks", "poc", view_of({"a": Int64}, {"id": String, "place": String})), "")
+
+
+def test_features_named_like_the_rows_own_columns_have_columns_of_their_own(view_of: ViewOf) -> None:
+    layout = row_layout(
+        "ks", "poc", view_of({"event_timestamp": Int64, "created_timestamp": String}, {"id": String})
+    )
+    assert layout.columns() == {
+        "id": "text",
+        "event_timestamp_": "bigint",
+        "created_timestamp_": "text",
+        "event_timestamp": "timestamp",
+        "created_timestamp": "timestamp",
+    }

@@ -1,0 +1,44 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poc.online_store.naming import MAX_TABLE_NAME, column_name, quoted, table_name
+
+names = st.text(min_size=1, max_size=60)
+# The pairs that a simple join would mix up.
+near_names = st.text(alphabet="ab_", min_size=1, max_size=6)
+
+
+def test_guide_table_is_named_readably() -> None:
+    assert table_name("ml_platform_poc", "transaction_features") == "ml_platform_poc__transaction_features"
+
+
+def test_table_name_differs_from_the_stock_stores() -> None:
+    assert table_name("project", "view") != "project_view"
+
+
+@given(names, names)
+def test_every_table_name_is_one_that_cassandra_accepts(project: str, view: str) -> None:
+    name = table_name(project, view)
+    assert 0 < len(name) <= MAX_TABLE_NAME
+    assert name.isascii()
+    assert name.replace("_", "a").isalnum()
+
+
+@given(st.tuples(near_names, near_names), st.tuples(near_names, near_names))
+def test_two_views_never_share_a_table(one: tuple[str, str], other: tuple[str, str]) -> None:
+    assert (table_name(*one) == table_name(*other)) == (one == other)
+
+
+@given(names, names)
+def test_two_fields_never_share_a_column(one: str, other: str) -> None:
+    assert (column_name(one) == column_name(other)) == (one == other)
+
+
+@pytest.mark.parametrize("field", ["event_timestamp", "created_timestamp", "event_timestamp_"])
+def test_field_named_like_the_rows_own_columns_gets_another_column(field: str) -> None:
+    assert column_name(field) == field + "_"
+
+
+def test_quotes_inside_an_identifier_are_doubled() -> None:
+    assert quoted('a"b') == '"a""b"'

@@ -1,0 +1,74 @@
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from feast import FeatureView
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
+from feast.types import Int64, String
+
+from poc.online_store.layout import RowLayout, row_layout
+from poc.online_store.write import FeastRow, bound_rows, by_features, microseconds
+from poc.online_store.writer import BoundRow
+
+NOON = datetime(2024, 5, 6, 12, tzinfo=timezone.utc)
+NOON_US = 1_714_996_800_000_000
+
+
+@pytest.fixture
+def layout(view_of: Callable[..., FeatureView]) -> RowLayout:
+    return row_layout("ks", "poc", view_of({"a": Int64}, {"id": String}))
+
+
+def row(id: str, a: int, event: datetime, created: datetime | None = None) -> FeastRow:
+    key = EntityKey(join_keys=["id"], entity_values=[Value(string_val=id)])
+    return (key, {"a": Value(int64_val=a)}, event, created)
+
+
+def bound(layout: RowLayout, rows: list[FeastRow], ttl_seconds: int | None = None) -> list[BoundRow]:
+    return bound_rows(layout, layout.features, rows, ttl_seconds, microseconds(NOON.replace(tzinfo=None)))
+
+
+def test_write_time_is_the_event_time_in_microseconds(layout: RowLayout) -> None:
+    [(id, a, event, created, write_time)] = bound(layout, [row("x", 7, NOON + timedelta(microseconds=1234))])
+    assert (id, a, created, write_time) == ("x", 7, None, NOON_US + 1234)
+    assert event == NOON.replace(microsecond=1000, tzinfo=None)
+
+
+def test_time_without_a_zone_means_utc_and_zones_are_converted(layout: RowLayout) -> None:
+    east = NOON.astimezone(timezone(timedelta(hours=9)))
+    assert bound(layout, [row("x", 1, NOON.replace(tzinfo=None))]) == bound(layout, [row("x", 1, east)])
+
+
+def test_only_the_newest_of_an_entitys_rows_is_written(layout: RowLayout) -> None:
+    rows = [row("x", 2, NOON), row("x", 1, NOON - timedelta(seconds=1)), row("y", 3, NOON)]
+    assert [(id, a) for id, a, *_ in bound(layout, rows)] == [("x", 2), ("y", 3)]
+
+
+def test_created_time_decides_between_rows_of_one_event_time(layout: RowLayout) -> None:
+    late, early = NOON + timedelta(hours=2), NOON + timedelta(hours=1)
+    rows = [row("x", 2, NOON, late), row("x", 1, NOON, early)]
+    assert [(id, a) for id, a, *_ in bound(layout, rows)] == [("x", 2)]
+
+
+def test_position_decides_between_rows_that_are_equal_otherwise(layout: RowLayout) -> None:
+    assert [a for _, a, *_ in bound(layout, [row("x", 1, NOON), row("x", 2, NOON)])] == [2]
+
+
+def test_time_to_live_counts_from_the_event(layout: RowLayout) -> None:
+    [(*_, ttl)] = bound(layout, [row("x", 1, NOON - timedelta(seconds=40))], ttl_seconds=100)
+    assert ttl == 60
+
+
+def test_row_past_its_time_to_live_is_left_out(layout: RowLayout) -> None:
+    rows = [row("old", 1, NOON - timedelta(seconds=100)), row("new", 2, NOON - timedelta(seconds=99))]
+    assert [id for id, *_ in bound(layout, rows, ttl_seconds=100)] == ["new"]
+
+
+def test_rows_are_grouped_by_the_features_they_carry(layout: RowLayout) -> None:
+    full = row("x", 1, NOON)
+    partial = (full[0], {}, NOON, None)
+    assert [(names, len(rows)) for names, rows in by_features([full, partial, full])] == [
+        (("a",), 2),
+        ((), 1),
+    ]
