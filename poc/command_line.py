@@ -6,23 +6,33 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from poc.errors import PocError
-
 INTERRUPTED = 130
+
+
+@runtime_checkable
+class SelfExplaining(Protocol):
+    """An error with a way out: a PocError, or one of poc.online_store, which is a package of its own."""
+
+    what: str
+    way_out: str
+    exit_status: int
 
 
 def run(main: Callable[[], int | None]) -> None:
     """Call `main` and leave the process with the status that tells how it went.
 
-    0 (or what `main` returned), 1 or 2 for a `PocError` (its text goes to standard error), 130 for Ctrl-C.
+    0 (or what `main` returned), 1 or 2 for an error that explains itself (its text goes to standard error), 130 for Ctrl-C.
     """
     try:
         status = main()
-    except PocError as error:
+    except Exception as error:
+        if not isinstance(error, SelfExplaining):
+            raise
         print(f"✗ {error.what}\n  {error.way_out}", file=sys.stderr)
         status = error.exit_status
     except KeyboardInterrupt:

@@ -105,18 +105,23 @@ class DirectTable:
         return found is None
 
     def write(
-        self, session: Session, rows: Iterable[Row], progress: Callable[[int], object] | None = None
+        self,
+        session: Session,
+        rows: Iterable[Row],
+        progress: Callable[[int], object] | None = None,
+        revision: int = 0,
     ) -> int:
         """Write `rows`, values in the order of `columns`; return how many were acknowledged.
 
-        A row's event time (UTC-aware) is its write time too, so an older row never replaces a newer one.
+        A row's event time (UTC-aware) is its write time too, so an older row never replaces a newer one;
+        `revision`, in microseconds, is added, so that a corrected row replaces one of the same event time.
 
         Raises:
             the driver's error of the first row that was not acknowledged.
         """
         insert = session.prepare(self.insert_cql)
         written = 0
-        for chunk in _chunks(((*row, _microseconds(row[-1])) for row in rows), 1000):
+        for chunk in _chunks(((*row, _microseconds(row[-1]) + revision) for row in rows), 1000):
             execute_concurrent_with_args(session, insert, chunk, concurrency=WRITES_IN_FLIGHT)
             written += len(chunk)
             if progress is not None:

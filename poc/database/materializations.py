@@ -8,6 +8,7 @@ from cassandra import InvalidRequest
 from cassandra.cluster import Session
 
 TABLE = "materializations"
+REVISIONS = "materialization_revisions"
 
 _COLUMNS = {
     "online_store": "text",
@@ -19,6 +20,7 @@ _COLUMNS = {
     "content": "text",
     "transactions": "bigint",
     "duration_seconds": "double",
+    "revision": "int",
 }
 
 
@@ -36,6 +38,7 @@ class MaterializationRun:
         content: fingerprint of the offline rows in that interval.
         transactions: entities written by this run.
         duration_seconds: time that writing the online store took.
+        revision: of the values in that interval, counted up by every run that writes them anew.
     """
 
     online_store: str
@@ -47,6 +50,7 @@ class MaterializationRun:
     content: str
     transactions: int
     duration_seconds: float
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,24 @@ class MaterializationRecord:
             " PRIMARY KEY ((online_store, feature_view), finished_at))"
             " WITH CLUSTERING ORDER BY (finished_at DESC)"
         )
+
+        session.execute(
+            f'CREATE TABLE IF NOT EXISTS "{self.keyspace}".{REVISIONS}'
+            " (online_store text, feature_view text, revision int,"
+            " PRIMARY KEY ((online_store, feature_view)))"
+        )
+
+    def claim_revision(self, session: Session, online_store: str, view: str) -> int:
+        """Give the number of a run that writes an interval anew: one more than any before, failed or not.
+
+        The caller holds the materialization lock.
+        """
+        where = "WHERE online_store = %s AND feature_view = %s"
+        key = (online_store, view)
+        row = session.execute(f'SELECT revision FROM "{self.keyspace}".{REVISIONS} {where}', key).one()
+        revision = 0 if row is None else int(row.revision) + 1
+        session.execute(f'UPDATE "{self.keyspace}".{REVISIONS} SET revision = %s {where}', (revision, *key))
+        return revision
 
     def add(self, session: Session, run: MaterializationRun) -> None:
         """Record `run`."""

@@ -18,12 +18,14 @@ class Window:
         end: exclusive, UTC.
         covered_from: begin of what the online store holds once this is done, UTC.
         why: what led to it, for a person.
+        continues: whether it goes on where the last run ended, and writes nothing anew.
     """
 
     start: datetime
     end: datetime
     covered_from: datetime
     why: str
+    continues: bool = False
 
     def __str__(self) -> str:
         return (
@@ -68,4 +70,4 @@ def next_window(
     if fingerprint(last.covered_from, last.covered_until) != last.content:
         return full_window(now, "the data or the definitions changed")
     start = min(last.covered_until, registry_until)
-    return Window(start, now, last.covered_from, "new since the last run")
+    return Window(start, now, last.covered_from, "new since the last run", continues=True)

@@ -45,6 +45,14 @@ def test_older_row_does_not_replace_a_newer_one(session: Session, table: DirectT
     assert read(session, table).amount == 500.0
 
 
+def test_corrected_row_of_a_later_revision_replaces_the_one_before(
+    session: Session, table: DirectTable
+) -> None:
+    table.write(session, [row(table, 500.0, NOON)])
+    table.write(session, [row(table, 1.0, NOON)], revision=1)
+    assert read(session, table).amount == 1.0
+
+
 def test_new_feature_becomes_a_column_and_keeps_the_rows(
     session: Session, keyspace: str, definitions: FeatureSet
 ) -> None:

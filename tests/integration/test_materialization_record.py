@@ -17,6 +17,7 @@ RUN = MaterializationRun(
     content="9997-00ff",
     transactions=9_997,
     duration_seconds=31.5,
+    revision=2,
 )
 
 
@@ -36,6 +37,11 @@ def test_newest_run_comes_back_as_it_was(session: Session, record: Materializati
 def test_runs_into_another_online_store_are_not_its(session: Session, record: MaterializationRecord) -> None:
     record.add(session, RUN)
     assert record.last(session, "another", "transaction_features") is None
+
+
+def test_each_revision_is_one_more_than_the_last(session: Session, record: MaterializationRecord) -> None:
+    claimed = [record.claim_revision(session, "cassandra", "transaction_features") for _ in range(3)]
+    assert claimed == [0, 1, 2]
 
 
 def test_without_a_table_there_was_no_run(session: Session, keyspace: str) -> None:

@@ -14,6 +14,7 @@ LAST = MaterializationRun(
     "as it was",
     9_997,
     30.0,
+    0,
 )
 
 
@@ -33,6 +34,11 @@ def test_first_run_takes_the_last_thirty_days() -> None:
 
 def test_later_run_takes_what_is_new() -> None:
     assert choose().start == LAST.covered_until
+
+
+def test_later_run_writes_nothing_anew() -> None:
+    assert choose().continues
+    assert not choose(content="another").continues
 
 
 def test_later_run_remembers_where_the_online_store_begins() -> None:
