@@ -1,11 +1,12 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 PYTEST_ARGS ?=
+ROWS ?= 10000
 
-.PHONY: help setup poc serve test check lock clean
+.PHONY: help setup poc serve test check benchmark lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install everything into .venv
 	@scripts/01_install.sh
@@ -17,10 +18,20 @@ serve: setup ## Serve predictions from Feast on port 8000
 	@scripts/05_serve.sh
 
 test: setup check ## Install what the tests need and run all of them
+	@scripts/install_test_packages.sh
 	@. scripts/environment.sh && python -m pytest $(PYTEST_ARGS)
 
 check: setup ## Lint, format, types, floors
 	@. scripts/environment.sh && ruff check . && ruff format --check . && mypy && lint-imports
+
+benchmark: setup ## Measure every piece and write docs/performance.md (a quarter of an hour)
+	@set -euo pipefail; . scripts/environment.sh; results=data/benchmarks; \
+	python scripts/benchmark_serving.py --json $$results/serving.json; \
+	python scripts/compare_feast_cassandra.py --json $$results/comparison.json --plot $$results/comparison.png; \
+	python scripts/benchmark_registry.py --json $$results/registry.json; \
+	python scripts/benchmark_scoring.py --json $$results/scoring.json; \
+	python scripts/benchmark_materialization.py --rows $(ROWS) --json $$results/materialization.json; \
+	python scripts/write_performance.py $$results
 
 lock: setup ## Compile the requirements files anew from pyproject.toml
 	@scripts/lock_requirements.sh

@@ -7,7 +7,7 @@ reads no registry, so it works before anything was applied.
 import os
 import runpy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,6 +106,22 @@ def read_definitions(settings: Settings) -> FeatureSet:
         InvalidDefinitions: it does not run, or does not declare that service over exactly one view
             of one string entity.
     """
+    view, _ = _declared(settings)
+    return view
+
+
+def read_served_definitions(settings: Settings) -> FeatureSet:
+    """Read the same view, with those of its features only that the service is made of: what is served.
+
+    Raises:
+        NotInProjectFolder, InvalidDefinitions: see `read_definitions`.
+    """
+    view, served = _declared(settings)
+    return replace(view, features=tuple(item for item in view.features if item.name in served))
+
+
+def _declared(settings: Settings) -> tuple[FeatureSet, frozenset[str]]:
+    """Give the view behind the service, and the names of the features that the service takes."""
     from feast import FeatureService, FeatureView
 
     path = settings.feast_repo_path / "features.py"
@@ -124,9 +140,9 @@ def read_definitions(settings: Settings) -> FeatureSet:
         )
     if len(service.feature_view_projections) != 1:
         raise InvalidDefinitions(path, f"{service.name} must be made of exactly one feature view")
-    wanted = service.feature_view_projections[0].name
-    views = [item for item in declared if isinstance(item, FeatureView) and item.name == wanted]
-    return feature_set(views[0])
+    projection = service.feature_view_projections[0]
+    views = [item for item in declared if isinstance(item, FeatureView) and item.name == projection.name]
+    return feature_set(views[0]), frozenset(field.name for field in projection.features)
 
 
 def feature_set(view: "FeatureView") -> FeatureSet:

@@ -142,6 +142,20 @@ class FeaturesOutdated(PocError):
         super().__init__(what, "Write it again: python scripts/feast_materialize.py --full")
 
 
+class OnlineStoreUnusable(PocError):
+    """The row store refuses the definitions or their values; it says itself what to do."""
+
+
+class DriverNotInstalled(PocError):
+    """A Cassandra driver was asked for that is not there."""
+
+    def __init__(self, driver: str) -> None:
+        super().__init__(
+            f"FEATURE_DRIVER asks for {driver}, which is not installed",
+            f"pip install {driver}   or set FEATURE_DRIVER=auto",
+        )
+
+
 class UnknownTransaction(PocError):
     """The online store is filled, and has nothing for this transaction."""
 
@@ -207,6 +221,15 @@ class ShuttingDown(PocError):
 
     def __init__(self) -> None:
         super().__init__("The server is shutting down", "Send requests to another one.")
+
+
+class WorkerEnded(PocError):
+    """A process of a server that has several stopped by itself."""
+
+    def __init__(self, pid: int, status: int | None) -> None:
+        super().__init__(
+            f"Worker {pid} ended with status {status}; the server stops", "What it said last is above."
+        )
 
 
 class AddressUnavailable(PocError):
@@ -592,3 +615,41 @@ class NotStartedHere(PocError):
             f"The Cassandra at {where} was not started by this project",
             "Stop it where it was started, or take another port for this one: CASSANDRA_PORT=9142",
         )
+
+
+class MethodsUnavailable(PocError):
+    """A way of reading was asked for that cannot be had here."""
+
+    exit_status = 2
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        said = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        super().__init__(f"Cannot be compared: {said}", "Leave it out of --methods, or change what it lacks.")
+
+
+class LoadToolMissing(PocError):
+    """The serving benchmark drives the servers with a tool that is not installed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} is not on the PATH",
+            f"Install it: apt-get install {name}   or, on macOS:   brew install {name}",
+        )
+
+
+class BenchmarkFailed(PocError):
+    """A process that was to be measured ended otherwise than it should."""
+
+    def __init__(self, what: str, said: str) -> None:
+        lines = said.strip().splitlines()[-5:]
+        super().__init__(
+            "\n    ".join([f"{what} failed:", *lines]),
+            "Nothing was written. Correct that, and measure again.",
+        )
+
+
+class ResultsMissing(PocError):
+    """A page is to be written from results that are not there."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} holds no results", "Measure first: make benchmark")

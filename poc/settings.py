@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     feature_timeout_seconds: float = Field(
         1.0, gt=0, le=60, description="Longest a request waits for Cassandra before it answers 503."
     )
+    feature_driver: Literal["auto", "acsylla", "cassandra-driver"] = Field(
+        "auto", description="What a server reads Cassandra with; auto takes acsylla where it is installed."
+    )
     stale_features: Literal["serve", "refuse"] = Field(
         "serve", description="Values older than the view's ttl: serve them marked stale, or answer 503."
     )
@@ -55,6 +58,9 @@ class Settings(BaseSettings):
     )
     shutdown_grace_seconds: float = Field(
         1.0, ge=0, le=300, description="How long /ready answers 503 before a stopping server stops listening."
+    )
+    workers: int = Field(
+        1, ge=1, le=64, description="Processes that a server answers with; each has its own connections."
     )
     host: str = Field("127.0.0.1", description="Address the servers listen on.")
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(

@@ -1,21 +1,20 @@
 """Compare reading features through Feast with reading them directly from Cassandra.
 
-Both ways read the same transactions in turns, in this one process, at the same consistency, after a
+All ways read the same transactions in turns, in this one process, at the same consistency, after a
 warm-up. Their values are held to each other: a difference ends the run with status 1. Prints the
 guide's table with measured numbers, and whether they keep its promises; writes the numbers as JSON,
-and a picture of all latencies.
+and a picture of all latencies. The row store is filled beside Feast's own where it holds other values.
 
     python scripts/compare_feast_cassandra.py
+    python scripts/compare_feast_cassandra.py --methods feast-stock,feast-rows-resolved
     python scripts/compare_feast_cassandra.py --requests 5000 --batch-sizes 1,50
     python scripts/compare_feast_cassandra.py --json results.json --plot latency.png
 """
 
-import json
-
-from poc.command_line import ok, run
+from poc.command_line import hide_bars_of_others, ok, run
 from poc.comparison.arguments import read_arguments
 from poc.comparison.document import document
-from poc.comparison.output import replacing, require_writable
+from poc.comparison.output import require_writable, write_json
 from poc.comparison.progress import rounds_bar
 from poc.comparison.report import report
 from poc.database.endpoint import configured_endpoint
@@ -30,6 +29,7 @@ def main() -> None:
     require_writable(wanted.json)
     require_writable(wanted.plot)
     with cassandra_session(endpoint) as session, rounds_bar(wanted.request.all_rounds) as bar:
+        hide_bars_of_others()
         # Feast takes seconds to import: not before it is known that Cassandra answers.
         from poc.comparison.stores import compare_stores
 
@@ -37,14 +37,14 @@ def main() -> None:
             settings, session, str(endpoint), wanted.request, announce=bar.say, progress=bar.advance
         )
 
-    ok(f"Same values both ways: {comparison.transactions:,} transactions, {comparison.features} features")
+    ok(f"Same values all ways: {comparison.transactions:,} transactions, {comparison.features} features")
     print(f"\n{report(comparison)}\n")
-    with replacing(wanted.json) as draft:
-        draft.write_text(json.dumps(document(comparison), indent=2) + "\n")
+    numbers = document(comparison)
+    write_json(numbers, wanted.json)
     ok(f"Numbers: {wanted.json}")
     from poc.comparison.picture import draw  # And with it matplotlib.
 
-    draw(comparison, wanted.plot)
+    draw(numbers, wanted.plot)
     ok(f"Picture: {wanted.plot}")
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from poc.comparison.comparison import Request
 from poc.comparison.measure import LEAST_ROUNDS
+from poc.comparison.methods import BASELINE, KNOWN
 
 DEFAULT_REQUESTS = 1000
 DEFAULT_BATCH_SIZES = (1, 10, 100)
 DEFAULT_SEED = 1
 MOST_REQUESTS = 1_000_000
+OTHERS = tuple(name for name in KNOWN if name != BASELINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,12 @@ def read_arguments(manual: str, data_dir: Path, given: Sequence[str] | None = No
         help=f"transactions a read (default: {','.join(map(str, DEFAULT_BATCH_SIZES))})",
     )
     parser.add_argument(
+        "--methods",
+        type=_methods,
+        metavar="NAME,NAME,...",
+        help=f"ways to read beside {BASELINE}: {', '.join(OTHERS)} (default: all that can be had)",
+    )
+    parser.add_argument(
         "--json",
         type=Path,
         default=data_dir / "comparison.json",
@@ -71,7 +79,8 @@ def read_arguments(manual: str, data_dir: Path, given: Sequence[str] | None = No
     parsed = parser.parse_args(given)
     if parsed.json.resolve() == parsed.plot.resolve():
         parser.error(f"--json and --plot both name {parsed.json}")
-    return Arguments(Request(parsed.requests, parsed.batch_sizes, parsed.seed), parsed.json, parsed.plot)
+    request = Request(parsed.requests, parsed.batch_sizes, parsed.seed, parsed.methods)
+    return Arguments(request, parsed.json, parsed.plot)
 
 
 def _requests(text: str) -> int:
@@ -81,6 +90,14 @@ def _requests(text: str) -> int:
 def _batch_sizes(text: str) -> tuple[int, ...]:
     sizes = [_whole_number(part, 1, MOST_REQUESTS) for part in text.split(",")]
     return tuple(dict.fromkeys(sizes))
+
+
+def _methods(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    for name in names:
+        if name not in OTHERS:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(OTHERS)}")
+    return names
 
 
 def _seed(text: str) -> int:

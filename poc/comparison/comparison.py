@@ -23,11 +23,13 @@ class Request:
         requests: reads of one transaction by each method; larger batches get `rounds_for` of it.
         batch_sizes: transactions a read, one measurement each.
         seed: fixes which transactions are read, in which order, and the bootstrap.
+        methods: names of the ways to read; None for all that can be had.
     """
 
     requests: int
     batch_sizes: tuple[int, ...]
     seed: int
+    methods: tuple[str, ...] | None = None
 
     @property
     def pool(self) -> int:

@@ -3,11 +3,18 @@
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from poc.comparison.comparison import Comparison
+from poc.comparison.methods import BASELINE_READ
+from poc.comparison.statistics import Nanoseconds
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
-    """Give `meta`, `results` and `ratios` as plain values; `statistics.percentile` defines percentiles."""
+    """Give `meta`, `methods`, `results`, `ratios` and `curves` as plain values.
+
+    `statistics.percentile` defines percentiles. A curve is those from 0 to 100, in milliseconds.
+    """
     baseline = comparison.methods[0].name
     return {
         "meta": {
@@ -17,7 +24,9 @@ def document(comparison: Comparison) -> dict[str, Any]:
             "requests": comparison.request.requests,
             "seed": comparison.request.seed,
             "consistency": comparison.consistency,
+            "baseline": BASELINE_READ,
         },
+        "methods": [{"name": method.name, "title": method.title} for method in comparison.methods],
         "results": [
             {
                 "method": name,
@@ -43,7 +52,19 @@ def document(comparison: Comparison) -> dict[str, Any]:
             for result in comparison.results
             for name, ratio in result.ratios.items()
         ],
+        "curves": [
+            {"method": name, "batch_size": result.batch_size, "ms": _percentiles(taken)}
+            for result in comparison.results
+            for name, taken in result.measurement.nanoseconds.items()
+        ],
     }
+
+
+def _percentiles(taken: Nanoseconds) -> list[float]:
+    """Give the nearest-rank percentiles 0 to 100, in whole numbers: 0.07 * 100 is more than 7."""
+    ordered = np.sort(taken)
+    ranks = [max(-(-percent * len(ordered) // 100), 1) for percent in range(101)]
+    return [_ms(float(ordered[rank - 1]) / 1e6) for rank in ranks]
 
 
 def _ms(value: float) -> float:

@@ -5,8 +5,10 @@ import platform
 import subprocess
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 from cassandra.cluster import Session
 
 
@@ -16,6 +18,8 @@ class Machine:
 
     cpu: str
     cores: int
+    memory_gib: int
+    system: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +30,19 @@ class Versions:
     cassandra_driver: str
     cassandra: str
     python: str
+    acsylla: str | None
 
 
 def this_machine() -> Machine:
     """Describe the machine; `cores` are those that this process may use."""
     available = getattr(os, "sched_getaffinity", None)
     cores = len(available(0)) if available is not None else os.cpu_count()
-    return Machine(_cpu_model(), 1 if cores is None else cores)
+    return Machine(
+        cpu=_cpu_model(),
+        cores=1 if cores is None else cores,
+        memory_gib=round(psutil.virtual_memory().total / 2**30),
+        system=f"{platform.system()} {platform.machine()}",
+    )
 
 
 def versions_of(session: Session) -> Versions:
@@ -42,6 +52,7 @@ def versions_of(session: Session) -> Versions:
         cassandra_driver=version("cassandra-driver"),
         cassandra=session.execute("SELECT release_version FROM system.local").one().release_version,
         python=platform.python_version(),
+        acsylla=version("acsylla") if find_spec("acsylla") is not None else None,
     )
 
 

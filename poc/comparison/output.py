@@ -1,9 +1,12 @@
 """Files for results: refused before the measurement if they cannot be written, replaced only when whole."""
 
+import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from poc.errors import OutputNotWritable
 
@@ -24,6 +27,9 @@ def require_writable(path: Path) -> None:
         raise OutputNotWritable(path, str(error.strerror)) from error
 
 
+_NUMBERS = re.compile(r"\[[\s\d.,eE+-]+\]")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a file to write to; it takes the place of `path` when the block ends well.
@@ -39,6 +45,17 @@ def replacing(path: Path) -> Iterator[Path]:
         raise OutputNotWritable(path, str(error.strerror)) from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+def write_json(document: Any, path: Path) -> None:
+    """Write `document` for people and tools: indented, a list of numbers on one line.
+
+    Raises:
+        OutputNotWritable: the disk refuses it; what was at `path` stays.
+    """
+    indented = json.dumps(document, indent=2, ensure_ascii=False)
+    with replacing(path) as draft:
+        draft.write_text(_NUMBERS.sub(lambda found: " ".join(found[0].split()), indented) + "\n")
 
 
 def _draft(path: Path) -> Path:

@@ -1,43 +1,81 @@
-"""A comparison as a picture: for each batch size, which share of the reads took at most so long."""
+"""A comparison as a picture: for each batch size, which share of the reads took at most so long.
 
-from collections.abc import Sequence
+Drawn from the JSON document, so that a picture can be made again long after the measurement.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
-from poc.comparison.comparison import BatchResult, Comparison
-from poc.comparison.methods import Method
 from poc.comparison.output import replacing
 from poc.comparison.report import GUIDE_P99_MS
 
 # Okabe and Ito's palette, told apart with any colour vision; its yellow is too faint for a line.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
 GREY = "#666666"
+BLACK = "#222222"
 
 
-def draw(comparison: Comparison, path: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The latencies of one method at one batch size.
+
+    Attributes:
+        title: the method's.
+        colour: the same in every panel.
+        ms: percentiles 0 to 100.
+        p50_ms, p99_ms: as measured.
+        ratio: median over the baseline's, with its 95 % interval; None for the baseline.
+    """
+
+    title: str
+    colour: str
+    ms: Sequence[float]
+    p50_ms: float
+    p99_ms: float
+    ratio: tuple[float, float, float] | None
+
+    @property
+    def label(self) -> str:
+        """What is written beside it."""
+        lines = [self.title, f"P50 {self.p50_ms:.1f} ms, P99 {self.p99_ms:.1f} ms"]
+        if self.ratio is not None:
+            middle, low, high = self.ratio
+            lines[0] += f": {middle:.2f} times ({low:.2f} to {high:.2f})"
+        return "\n".join(lines)
+
+
+def draw(document: Mapping[str, Any], path: Path) -> None:
     """Draw one panel a batch size over one common axis, and write PNG, whatever the file's ending.
+
+    Args:
+        document: what `poc.comparison.document.document` gives.
+        path: where the picture goes.
 
     Raises:
         OutputNotWritable: the disk refuses it.
     """
-    results = comparison.results
+    panels = curves_by_batch_size(document)
     # Not pyplot: it would pick a backend and keep global state.
-    figure = Figure(figsize=(9, 1.4 + 2.1 * len(results)), dpi=150, layout="constrained")
+    height = max(2.1, 0.42 * len(document["methods"]))
+    figure = Figure(figsize=(9, 1.4 + height * len(panels)), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(len(results), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-    for panel, result in zip(panels, results, strict=True):
-        _draw_panel(panel, comparison.methods, result)
-    _set_axes(panels[-1], results)
+    axes = figure.subplots(len(panels), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    for panel, (batch_size, curves) in zip(axes, panels.items(), strict=True):
+        _draw_panel(panel, batch_size, curves)
+    _set_axes(axes[-1], [curve for curves in panels.values() for curve in curves])
     figure.supylabel("Share of reads that took at most this long", fontsize=10)
-    versions = comparison.versions
+    versions = document["meta"]["versions"]
     figure.suptitle(
-        f"Reading features from Cassandra {versions.cassandra}, with and without feast {versions.feast}\n"
-        f"times: ratio of medians to {comparison.methods[0].title}, with 95 % interval",
+        f"Reading features from Cassandra {versions['cassandra']}, with and without feast"
+        f" {versions['feast']}\ntimes: ratio of medians to {document['methods'][0]['title']},"
+        " with 95 % interval",
         fontsize=11,
         x=0.02,
         ha="left",
@@ -46,11 +84,32 @@ def draw(comparison: Comparison, path: Path) -> None:
         figure.savefig(draft, format="png")
 
 
-def _set_axes(lowest_panel: Axes, results: Sequence[BatchResult]) -> None:
-    latencies_ms = [taken / 1e6 for result in results for taken in result.measurement.nanoseconds.values()]
+def curves_by_batch_size(document: Mapping[str, Any]) -> dict[int, list[Curve]]:
+    """Read the curves of each batch size from the document, in the methods' order."""
+    results = {(item["method"], item["batch_size"]): item for item in document["results"]}
+    ratios = {(item["method"], item["batch_size"]): item for item in document["ratios"]}
+    titles = {item["name"]: item["title"] for item in document["methods"]}
+    colours = dict(zip(titles, COLOURS, strict=False))
+    panels: dict[int, list[Curve]] = {}
+    for item in document["curves"]:
+        key = (item["method"], item["batch_size"])
+        ratio = ratios.get(key)
+        curve = Curve(
+            titles[item["method"]],
+            colours[item["method"]],
+            item["ms"],
+            results[key]["p50_ms"],
+            results[key]["p99_ms"],
+            None if ratio is None else (ratio["p50"], *ratio["p50_ci95"]),
+        )
+        panels.setdefault(item["batch_size"], []).append(curve)
+    return panels
+
+
+def _set_axes(lowest_panel: Axes, curves: Sequence[Curve]) -> None:
     lowest_panel.set_xscale("log")
-    lowest = min(float(taken.min()) for taken in latencies_ms)
-    highest = max(float(taken.max()) for taken in latencies_ms)
+    lowest = min(curve.ms[0] for curve in curves)
+    highest = max(curve.ms[-1] for curve in curves)
     lowest_panel.set_xlim(lowest / 1.15, highest * 1.15)
     lowest_panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     lowest_panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -61,18 +120,17 @@ def _set_axes(lowest_panel: Axes, results: Sequence[BatchResult]) -> None:
     lowest_panel.set_yticks([0, 0.25, 0.5, 0.75, 1])
 
 
-def _draw_panel(panel: Axes, methods: Sequence[Method], result: BatchResult) -> None:
-    for method, colour in zip(methods, COLOURS, strict=False):
-        ordered = np.sort(result.measurement.nanoseconds[method.name]) / 1e6
-        share = np.arange(1, len(ordered) + 1) / len(ordered)
-        panel.step(ordered, share, where="post", color=colour, linewidth=1.8)
-        panel.plot([result.summaries[method.name].p99_ms], [0.99], "o", color=colour, markersize=5)
-    if result.batch_size == 1:
+def _draw_panel(panel: Axes, batch_size: int, curves: Sequence[Curve]) -> None:
+    for curve in curves:
+        share = [percent / (len(curve.ms) - 1) for percent in range(len(curve.ms))]
+        panel.step(curve.ms, share, where="post", color=curve.colour, linewidth=1.6)
+        panel.plot([curve.p99_ms], [0.99], "o", color=curve.colour, markersize=5)
+    if batch_size == 1:
         _mark_target(panel)
-    _label_curves(panel, methods, result)
+    _label_curves(panel, curves)
     panel.grid(color="#dddddd", linewidth=0.6)
     panel.spines[["top", "right"]].set_visible(False)
-    what = "1 transaction" if result.batch_size == 1 else f"{result.batch_size:,} transactions"
+    what = "1 transaction" if batch_size == 1 else f"{batch_size:,} transactions"
     panel.set_title(f"{what} a read", fontsize=10, loc="left")
 
 
@@ -88,27 +146,26 @@ def _mark_target(panel: Axes) -> None:
     )
 
 
-def _label_curves(panel: Axes, methods: Sequence[Method], result: BatchResult) -> None:
-    """Name the curves right of the panel, in their colours; top to bottom as the curves go left to right."""
-    colours = dict(zip((method.name for method in methods), COLOURS, strict=False))
-    fastest_first = sorted(methods, key=lambda method: result.summaries[method.name].p50_ms)
-    for place, method in enumerate(fastest_first):
-        panel.annotate(
-            _label(method, result),
-            (1, 1 - (place + 0.5) / len(methods)),
-            xycoords="axes fraction",
-            xytext=(10, 0),
-            textcoords="offset points",
-            va="center",
-            color=colours[method.name],
-            fontsize=9 if len(methods) <= 4 else 7.5,
+def _label_curves(panel: Axes, curves: Sequence[Curve]) -> None:
+    """Name the curves right of the panel; top to bottom as the curves go left to right."""
+    fastest_first = sorted(curves, key=lambda curve: curve.p50_ms)
+    for place, curve in enumerate(fastest_first):
+        height = 1 - (place + 0.5) / len(curves)
+        panel.plot(
+            [1.015, 1.045],
+            [height, height],
+            color=curve.colour,
+            linewidth=4,
+            solid_capstyle="butt",
+            transform=panel.transAxes,
+            clip_on=False,
         )
-
-
-def _label(method: Method, result: BatchResult) -> str:
-    summary = result.summaries[method.name]
-    lines = [method.title, f"P50 {summary.p50_ms:.1f} ms, P99 {summary.p99_ms:.1f} ms"]
-    ratio = result.ratios.get(method.name)
-    if ratio is not None:
-        lines[0] += f": {ratio.p50:.2f} times ({ratio.p50_low:.2f} to {ratio.p50_high:.2f})"
-    return "\n".join(lines)
+        panel.annotate(
+            curve.label,
+            (1.06, height),
+            xycoords="axes fraction",
+            va="center",
+            # Not in the curve's colour: some of them are too light to be read.
+            color=BLACK,
+            fontsize=9 if len(curves) <= 4 else 8,
+        )

@@ -1,35 +1,47 @@
-"""The two stores that are compared: found filled, or filled, or an error that says what to run.
+"""The stores that are compared, opened as the settings say.
 
-The only module here that knows settings, Feast's store and the direct table; what it opens is
-compared by `poc.comparison.comparison`.
+What is opened is filled by `poc.comparison.filled` and compared by `poc.comparison.comparison`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
 
 from cassandra.cluster import Session
 
+from poc.comparison.acsylla_reads import AcsyllaReads
+from poc.comparison.awaited import AwaitedSource
 from poc.comparison.comparison import Comparison, Request, run_comparison
+from poc.comparison.filled import (
+    Announce,
+    consistency_of,
+    disconnect,
+    filled_direct,
+    filled_rows,
+    require_filled,
+)
 from poc.comparison.machine import versions_of
-from poc.comparison.methods import Method, direct_cassandra, feast_stock
-from poc.database.direct_table import DirectTable
-from poc.database.keyspaces import ensure_configured_keyspaces
+from poc.comparison.methods import (
+    BASELINE,
+    KNOWN,
+    Method,
+    direct_acsylla,
+    direct_cassandra,
+    public_call,
+    resolved_read,
+)
+from poc.comparison.row_layout import keeps_rows, row_store_settings
+from poc.database.endpoint import configured_endpoint
 from poc.dataset.stored import sample_ids
-from poc.definitions import FeatureSet, read_definitions
-from poc.errors import FeaturesNotMaterialized, OnlineTableMissing
+from poc.definitions import read_definitions
+from poc.errors import FeaturesNotMaterialized, MethodsUnavailable
 from poc.feature_store import applied_features, open_feature_store
-from poc.materialization.direct import fill_direct_table
+from poc.retrieval.feast_source import open_feast_source
 from poc.retrieval.tables import cassandra_failures
 from poc.settings import Settings
 
-if TYPE_CHECKING:
-    from feast import FeatureStore
-
-Interval = tuple[datetime, datetime]
-
-_KEYSPACE_CQL = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = %s"
+TIMEOUT_SECONDS = 10.0
 
 
 def compare_stores(
@@ -37,10 +49,10 @@ def compare_stores(
     session: Session,
     where: str,
     request: Request,
-    announce: Callable[[str], object] = lambda what: None,
+    announce: Announce = lambda what: None,
     progress: Callable[[], object] = lambda: None,
 ) -> Comparison:
-    """Open both stores, and compare them on transactions of the prepared Parquet.
+    """Open the stores, and compare the ways to read them on transactions of the prepared Parquet.
 
     Args:
         settings: which feature repository, service and direct keyspace.
@@ -53,11 +65,34 @@ def compare_stores(
     Raises:
         PocError: as `open_methods` and `run_comparison`; and what says that the Parquet is not there.
     """
+    names = chosen_methods(settings, request.methods)
     ids = sample_ids(read_definitions(settings), request.pool, seed=request.seed)
-    with open_methods(settings, session, where, ids, announce) as methods:
+    with open_methods(settings, session, where, ids, names, announce) as methods:
         announce("Reading")
         with cassandra_failures(where, lambda: FeaturesNotMaterialized("A table that was being read")):
             return run_comparison(methods, ids, request, versions_of(session), progress)
+
+
+def chosen_methods(settings: Settings, wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """Name the ways to compare, in the order of all results: the baseline, and `wanted` or all there are.
+
+    Raises:
+        MethodsUnavailable: one of `wanted` cannot be had here.
+    """
+    missing: dict[str, str] = {}
+    if keeps_rows(settings):
+        missing |= dict.fromkeys(("feast-stock", "feast-stock-resolved"), "the yaml names the row store")
+    if find_spec("acsylla") is None:
+        missing |= dict.fromkeys(
+            (name for name in KNOWN if name.endswith("acsylla")),
+            "acsylla is not installed: pip install acsylla",
+        )
+    if wanted is None:
+        return tuple(name for name in KNOWN if name not in missing)
+    refused = {name: missing[name] for name in wanted if name in missing}
+    if refused:
+        raise MethodsUnavailable(refused)
+    return tuple(name for name in KNOWN if name == BASELINE or name in wanted)
 
 
 @contextmanager
@@ -66,18 +101,21 @@ def open_methods(
     session: Session,
     where: str,
     probe_ids: Sequence[str],
-    announce: Callable[[str], object] = lambda what: None,
+    names: Sequence[str],
+    announce: Announce = lambda what: None,
 ) -> Iterator[tuple[Method, ...]]:
     """Give the ways to compare, the baseline first, each ready to read until the block ends.
 
-    An empty direct table is filled from the Parquet with the intervals that the online store holds.
+    An empty direct table is filled from the Parquet with the intervals that the online store holds; a
+    row store that holds other values than the online store, likewise.
 
     Args:
         settings: which feature repository, service and direct keyspace.
         session: where the direct table is; Feast connects by itself, as the yaml says.
         where: the cluster, for messages.
         probe_ids: transactions of which at least one must be online.
-        announce: told when the direct table has to be filled.
+        names: the ways, as `chosen_methods` gives them.
+        announce: told when something has to be filled.
 
     Raises:
         FeaturesNotApplied: the registry does not know the service, or the online store lacks the table.
@@ -85,75 +123,57 @@ def open_methods(
         FeaturesOutdated: the direct table lacks a feature.
         CassandraUnavailable: no answer.
     """
-    store = open_feature_store(settings)
-    definitions = applied_features(store, settings.feature_service)
-    try:
-        feast = _filled_feast(settings, store, definitions, session, where, probe_ids)
-        yield _filled_direct(settings, store, definitions, session, where, announce), feast
-    finally:
-        _disconnect(store)
+    with ExitStack() as opened:
+        store = open_feature_store(settings)
+        opened.callback(disconnect, store)
+        definitions = applied_features(store, settings.feature_service)
+        layout = "rows" if keeps_rows(settings) else "stock"
+        consistency = consistency_of(store)
+        feast = public_call(
+            f"feast-{layout}", store, settings.feature_service, definitions.join_key, consistency
+        )
+        require_filled(store, feast, definitions, session, where, probe_ids)
+        table = filled_direct(settings, store, definitions, session, where, announce)
+        found = [feast, direct_cassandra(session, table, consistency)]
+        if f"feast-{layout}-resolved" in names:
+            found.append(_resolved(f"feast-{layout}-resolved", settings, consistency, opened))
+        rows_settings, rows_consistency = settings, consistency
+        if layout == "stock" and any(name.startswith("feast-rows") for name in names):
+            rows_settings = opened.enter_context(row_store_settings(settings))
+            rows = filled_rows(rows_settings, store, feast, definitions, probe_ids, announce, opened)
+            rows_consistency = rows.consistency
+            found += [rows, _resolved("feast-rows-resolved", rows_settings, rows_consistency, opened)]
+        if "feast-rows-resolved-acsylla" in names:
+            found.append(_awaited("feast-rows-resolved-acsylla", rows_settings, rows_consistency, opened))
+        if "direct-acsylla" in names:
+            reads = AcsyllaReads(configured_endpoint(settings), table.select_cql, consistency)
+            opened.callback(reads.close)
+            found.append(direct_acsylla(reads, definitions.names, consistency))
+        if layout == "rows":
+            # It is the project's Feast, then, not one beside another.
+            found = [_as_the_projects(method) for method in found]
+        by_name = {method.name: method for method in found}
+        yield tuple(by_name[name] for name in names)
 
 
-def _filled_feast(
-    settings: Settings,
-    store: "FeatureStore",
-    definitions: FeatureSet,
-    session: Session,
-    where: str,
-    probe_ids: Sequence[str],
-) -> Method:
-    if not store.get_feature_view(definitions.view).materialization_intervals:
-        raise FeaturesNotMaterialized(f"Feature view {definitions.view}")
-    feast = feast_stock(store, settings.feature_service, definitions.join_key)
-    keyspace = store.config.online_store.keyspace
-    missing = OnlineTableMissing(f"for feature view {definitions.view} in keyspace {keyspace}")
-    with cassandra_failures(where, lambda: missing):
-        # Of a keyspace that is not there Feast's session says only that no host can be reached.
-        if session.execute(_KEYSPACE_CQL, (keyspace,)).one() is None:
-            raise missing
-        if not any(feast.read(probe_ids)):
-            raise FeaturesNotMaterialized(f"The online store of feature view {definitions.view}")
-    return feast
+def _as_the_projects(method: Method) -> Method:
+    remark = KNOWN["feast-stock"][1] if method.name == "feast-rows" else method.remark
+    return replace(method, title=method.title.replace("Feast, row store", "Feast"), remark=remark)
 
 
-def _filled_direct(
-    settings: Settings,
-    store: "FeatureStore",
-    definitions: FeatureSet,
-    session: Session,
-    where: str,
-    announce: Callable[[str], object],
-) -> Method:
-    table = DirectTable(settings.direct_keyspace, definitions)
-    with cassandra_failures(where, lambda: FeaturesNotMaterialized(table.qualified_name)):
-        if table.is_empty(session):
-            announce("Filling the direct table")
-            ensure_configured_keyspaces(settings, session)
-            for start, end in merged(store.get_feature_view(definitions.view).materialization_intervals):
-                fill_direct_table(session, table, start, end)
-        return direct_cassandra(session, table)
+def _resolved(name: str, settings: Settings, consistency: str, opened: ExitStack) -> Method:
+    # On the driver of the baseline and of the public call: what differs is the way, not the driver.
+    source = open_feast_source(_patient(settings, "cassandra-driver"))
+    opened.callback(source.close)
+    return resolved_read(name, source, consistency)
 
 
-def _disconnect(store: "FeatureStore") -> None:
-    """End the session of Feast's stock store, which offers no way to."""
-    session = getattr(store._get_provider().online_store, "_session", None)
-    if session is not None:
-        session.cluster.shutdown()
+def _awaited(name: str, settings: Settings, consistency: str, opened: ExitStack) -> Method:
+    source = AwaitedSource(open_feast_source(_patient(settings, "acsylla")))
+    opened.callback(source.close)
+    return resolved_read(name, source, consistency)
 
 
-def merged(intervals: Iterable[Interval]) -> list[Interval]:
-    """Join intervals that overlap or touch; Feast records one a run, and hourly runs are many.
-
-    Times without a zone are UTC, as Feast means them.
-    """
-    joined: list[Interval] = []
-    for start, end in sorted((_utc(start), _utc(end)) for start, end in intervals):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = joined[-1][0], max(end, joined[-1][1])
-        else:
-            joined.append((start, end))
-    return joined
-
-
-def _utc(time: datetime) -> datetime:
-    return time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time.astimezone(timezone.utc)
+def _patient(settings: Settings, driver: str) -> Settings:
+    """Let reads wait as long as all the others may: a slow one is to be measured, not to end the run."""
+    return settings.model_copy(update={"feature_driver": driver, "feature_timeout_seconds": TIMEOUT_SECONDS})

@@ -101,12 +101,13 @@ class AcsyllaWriter:
 async def _prepare(settings: ConnectionSettings, cql: str) -> tuple[Any, Any]:
     import acsylla
 
-    cluster = acsylla.create_cluster(**_cluster_arguments(settings))
+    cluster = acsylla.create_cluster(**cluster_arguments(settings))
     session = await cluster.create_session()
     return session, await session.create_prepared(cql)
 
 
-def _cluster_arguments(settings: ConnectionSettings) -> dict[str, Any]:
+def cluster_arguments(settings: ConnectionSettings) -> dict[str, Any]:
+    """Give what `acsylla.create_cluster` takes for `settings`; statements run at the write consistency."""
     arguments: dict[str, Any] = {
         "contact_points": list(settings.hosts),
         "port": settings.port,

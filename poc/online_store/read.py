@@ -30,6 +30,7 @@ class RowReader:
     Attributes:
         view: the definition that it was made from.
         names: the features, in the order that `rows` has them.
+        cql: the statement that reads one row by its bound key.
     """
 
     def __init__(
@@ -41,7 +42,8 @@ class RowReader:
         bound: int,
     ) -> None:
         columns = layout.named(features)
-        statement = session.prepare(layout.select(columns))
+        self.cql = layout.select(columns)
+        statement = session.prepare(self.cql)
         statement.is_idempotent = True
         self.view = view
         self.names = tuple(column.field for column in columns)

@@ -1,9 +1,10 @@
 """What a feature source is: the features of transactions, however they are read."""
 
-from collections.abc import Mapping, Sequence
+from asyncio import AbstractEventLoop
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 Value = float | int | str | bool | bytes | None
 
@@ -24,6 +25,9 @@ class TransactionFeatures:
     values: Mapping[str, Value]
     event_timestamp: datetime
     stale: bool
+
+
+AsyncRead: TypeAlias = Callable[[Sequence[str]], Awaitable[list[TransactionFeatures | None]]]
 
 
 class FeatureSource(Protocol):
@@ -47,6 +51,22 @@ class FeatureSource(Protocol):
             FeaturesNotApplied: the online store's table is gone.
             FeaturesNotMaterialized: the store was never filled.
             FeaturesOutdated: what is stored does not fit the present definitions.
+        """
+        ...
+
+    @property
+    def async_read(self) -> AsyncRead | None:
+        """Does what `read` does, awaited in the event loop of `use_loop`, which it never blocks.
+
+        None where the store's driver would block: `read` then belongs into a thread.
+        """
+        ...
+
+    def use_loop(self, loop: AbstractEventLoop) -> None:
+        """Make ready to be read from `loop`, where that can be had. Called from another thread, once.
+
+        Raises:
+            PocError: the settings demand it, and it cannot be had.
         """
         ...
 

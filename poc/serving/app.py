@@ -1,13 +1,16 @@
 """The one place where a feature source, a model and HTTP meet."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 
 from poc import __doc__ as summary
-from poc.definitions import read_definitions
+from poc.definitions import read_served_definitions
 from poc.retrieval.source import FeatureSource
 from poc.serving.handlers import install_handlers
 from poc.serving.health import Readiness, health_router
@@ -40,9 +43,10 @@ def create_app(
     Raises:
         NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
     """
-    definitions = read_definitions(settings)
+    definitions = read_served_definitions(settings)
     metrics = Metrics(source_name)
-    features = keep_features(settings, open_source)
+    loop: Future[asyncio.AbstractEventLoop] = Future()
+    features = keep_features(settings, open_source, loop)
     model = keep_model(settings) if model is None else model
     readiness = Readiness(features, model, metrics)
     predictor = Predictor(
@@ -55,11 +59,15 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        loop.set_result(asyncio.get_running_loop())
         features.start()
         model.start()
+        watch = asyncio.create_task(readiness.watch())
         yield
-        features.stop()
-        model.stop()
+        watch.cancel()
+        # In a thread: a source that was read from this loop needs the loop to close.
+        await run_in_threadpool(features.stop)
+        await run_in_threadpool(model.stop)
 
     app = FastAPI(
         title=f"Fraud predictions, features through {source_name}",
@@ -76,12 +84,29 @@ def create_app(
 
 
 def keep_features(
-    settings: Settings, open_source: Callable[[Settings], FeatureSource]
+    settings: Settings,
+    open_source: Callable[[Settings], FeatureSource],
+    loop: "Future[asyncio.AbstractEventLoop]",
 ) -> Kept[FeatureSource]:
-    """Keep the source open. When reads failed, it is asked whether it works again; the driver repairs it."""
+    """Keep the source open. When reads failed, it is asked whether it works again; the driver repairs it.
+
+    Args:
+        settings: the environment's say.
+        open_source: opens the source.
+        loop: the event loop that reads, known once the server runs.
+    """
+
+    def opens() -> FeatureSource:
+        source = open_source(settings)
+        try:
+            source.use_loop(loop.result())
+        except BaseException:
+            source.close()
+            raise
+        return source
 
     def renew(source: FeatureSource) -> FeatureSource:
         source.check()
         return source
 
-    return Kept("features", lambda: open_source(settings), renew, lambda source: source.close())
+    return Kept("features", opens, renew, lambda source: source.close())

@@ -48,10 +48,6 @@ def install_handlers(app: FastAPI, definitions: FeatureSet, metrics: Metrics) ->
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
         count_refused(request)
-        if error.status_code == HTTPStatus.BAD_REQUEST:
-            # FastAPI's answer to a body that json.loads gave up on: not UTF-8, nested too deeply,
-            # or with a number of thousands of digits.
-            return invalid_request([FieldError(field="body", message="cannot be read as JSON in UTF-8")])
         phrase = HTTPStatus(error.status_code).phrase
         kind = ProblemType(error.status_code, phrase.lower().replace(" ", "-"), phrase, INVALID)
         detail = f"{request.method} {request.url.path}" if error.detail == phrase else str(error.detail)
@@ -78,14 +74,12 @@ def field_errors(found: Sequence[Mapping[str, Any]], features: Sequence[str]) ->
 
 
 def _field(item: Mapping[str, Any]) -> str:
-    # For a body that is no JSON the location is a position in it.
-    parts = [] if item["type"] == "json_invalid" else [str(part) for part in item["loc"] if part != "body"]
-    return ".".join(parts) if parts else "body"
+    return ".".join(str(part) for part in item["loc"]) if item["loc"] else "body"
 
 
 def _message(item: Mapping[str, Any], features: Sequence[str]) -> str:
     if item["type"] == "json_invalid":
-        return f"is not JSON, at character {item['loc'][-1]}: {item['ctx']['error']}"
+        return f"is not JSON: {item['ctx']['error']}"
     if item["type"] == "extra_forbidden" and "overrides" in item["loc"]:
         return f"Not a feature that can be overridden; these can: {', '.join(features)}"
     return str(item["msg"])

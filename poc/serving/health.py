@@ -1,10 +1,13 @@
 """Whether the server lives, whether it can predict, and what stands in its way."""
 
+import asyncio
+import logging
 import threading
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
 
 from poc.errors import CassandraUnavailable, PocError, ShuttingDown
 from poc.retrieval.source import FeatureSource
@@ -15,6 +18,11 @@ from poc.serving.problems import Problem, error_response, listed_problem_types
 
 if TYPE_CHECKING:
     from poc.model.scoring import Scorer
+
+log = logging.getLogger(__name__)
+
+# Of several processes, a probe asks only one.
+WATCH_SECONDS = 5.0
 
 
 class Readiness:
@@ -45,6 +53,15 @@ class Readiness:
         for component, obstacle in found.items():
             self._metrics.set_ready(component, obstacle is None)
         return found
+
+    async def watch(self, seconds: float = WATCH_SECONDS) -> None:
+        """Keep the metrics of the components' states true, whoever asks for /ready, until cancelled."""
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await run_in_threadpool(self.obstacles)
+            except Exception:  # Whatever it is, /ready tells of it too; it must not end the watch.
+                log.exception("The components' states cannot be told")
 
     def obstacle(self) -> PocError | None:
         """Give the first reason against sending predictions here; None if there is none."""

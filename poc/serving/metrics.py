@@ -1,4 +1,13 @@
-"""What Prometheus sees of one server. Each app has a registry of its own; nothing is registered globally."""
+"""What Prometheus sees of one server. Each app has a registry of its own; nothing is registered globally.
+
+A server of several processes shows their sums: each writes its numbers to files in a folder they share,
+which is prometheus_client's way, chosen by a variable when it is imported.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 
 from prometheus_client import (
     CollectorRegistry,
@@ -7,7 +16,11 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
+    generate_latest,
 )
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 # Seconds. A prepared read takes 1 ms and a model's answer 0.05 ms: the client's defaults begin at 5 ms.
 BUCKETS = (
@@ -27,7 +40,7 @@ class Metrics:
         source: name of its feature source, the label that tells servers apart.
 
     Attributes:
-        registry: holds them, for `/metrics`.
+        registry: holds those of this process.
         feature_fetch_latency: seconds of each read of features, also of failed ones.
         prediction_latency: seconds of each prediction request from its turn to its end, also of failed ones.
         predictions: one for each transaction asked for, by what came of it.
@@ -77,10 +90,23 @@ class Metrics:
             "Whether a component can be used, as last known.",
             ["source", "component"],
             registry=self.registry,
+            # Of several processes the worst counts.
+            multiprocess_mode="livemin",
         )
         self._source = source
         for outcome in (FRAUD, LEGITIMATE, INVALID):
             self.count(outcome, 0)
+
+    def text(self) -> bytes:
+        """Give all of them in Prometheus's text format: of every process that shares the server's folder.
+
+        Of several processes, CPU, memory and Python's version are left out: they are no one process's.
+        """
+        if SHARED_FOLDER not in os.environ:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)
 
     def count(self, outcome: str, transactions: int = 1) -> None:
         """Count `transactions` asked for that ended as `outcome`."""
@@ -89,3 +115,17 @@ class Metrics:
     def set_ready(self, component: str, ready: bool) -> None:
         """Note whether `component` can be used."""
         self._ready.labels(self._source, component).set(ready)
+
+
+@contextmanager
+def shared_metrics() -> Iterator[Callable[[int], None]]:
+    """Let the processes that are started in the block share their metrics.
+
+    Gives the function to tell of one that has ended: what it counted stays, its states are forgotten.
+    """
+    with TemporaryDirectory(prefix="prediction-metrics-") as folder:
+        os.environ[SHARED_FOLDER] = folder
+        try:
+            yield lambda pid: mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
+        finally:
+            del os.environ[SHARED_FOLDER]

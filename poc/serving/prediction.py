@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
+
+from starlette.concurrency import run_in_threadpool
 
 from poc.errors import (
     CassandraUnavailable,
@@ -26,6 +28,10 @@ from poc.serving.problems import problem_type
 
 if TYPE_CHECKING:
     from poc.model.scoring import Scorer
+
+
+# What was read, and how many seconds that took.
+Read: TypeAlias = tuple[list[TransactionFeatures | None], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ class Judged:
     Attributes:
         outcomes: for each id asked for, in order, its judgement or why there is none.
         model: what judged.
-        features_ms: time to read the features, in milliseconds.
+        features_ms: time to read the features, in milliseconds, without the wait for a thread.
         model_ms: time to score them.
     """
 
@@ -71,14 +77,16 @@ class Judged:
 
 
 class Predictor:
-    """Judges transactions by a feature source and a model that may come and go. Safe for many threads.
+    """Judges transactions by a feature source and a model that may come and go.
+
+    Runs in an event loop. A source that has no `async_read` is read in a thread.
 
     Args:
         features: the source.
         model: the scorer.
         metrics: where to count.
         refuse_stale: whether values older than the view's ttl are refused instead of marked.
-        patience_seconds: a request that waited longer for its turn is not begun any more.
+        patience_seconds: a request that waited longer for a thread is not begun any more.
         clock: tells the time, UTC-aware.
     """
 
@@ -95,40 +103,41 @@ class Predictor:
         self._features, self._model, self._metrics = features, model, metrics
         self._refuse_stale, self._patience_seconds, self._clock = refuse_stale, patience_seconds, clock
 
-    def judge(
-        self, transaction_ids: Sequence[str], overrides: Mapping[str, Value], waited_seconds: float = 0.0
+    async def judge(
+        self, transaction_ids: Sequence[str], overrides: Mapping[str, Value], arrived: float | None = None
     ) -> Judged:
         """Judge `transaction_ids`, each by its stored values with `overrides` put over them.
 
         Args:
             transaction_ids: the transactions; one may come twice.
             overrides: values by feature name, in place of the stored ones.
-            waited_seconds: time since the request came in.
+            arrived: when the request came in, by `time.monotonic`; now for None.
 
         Raises:
             PocError: none of them can be judged now.
         """
-        started = time.perf_counter()
+        if arrived is None:
+            arrived = time.monotonic()
         try:
-            if waited_seconds > self._patience_seconds:
-                raise TooBusy(waited_seconds)
-            judged = self._judge(transaction_ids, overrides)
+            judged = await self._judge(transaction_ids, overrides, arrived)
         except Exception as error:
             self._metrics.count(problem_type(error).outcome, len(transaction_ids))
             if isinstance(error, FeaturesNotMaterialized):
                 self._metrics.not_materialized.inc()
             raise
         finally:
-            self._metrics.prediction_latency.observe(time.perf_counter() - started)
+            self._metrics.prediction_latency.observe(time.monotonic() - arrived)
         for outcome in judged.outcomes:
             self._count(outcome)
         return judged
 
-    def _judge(self, transaction_ids: Sequence[str], overrides: Mapping[str, Value]) -> Judged:
+    async def _judge(
+        self, transaction_ids: Sequence[str], overrides: Mapping[str, Value], arrived: float
+    ) -> Judged:
         scorer, source = self._model.get(), self._features.get()
-        started = time.perf_counter()
         wanted = list(dict.fromkeys(transaction_ids))
-        found = dict(zip(wanted, self._read(source, wanted), strict=True))
+        items, features_seconds = await self._read(source, wanted, arrived)
+        found = dict(zip(wanted, items, strict=True))
         read = time.perf_counter()
         usable = {key: item for key, item in found.items() if item is not None and not self._refused(item)}
         rows = {key: {**item.values, **overrides} for key, item in usable.items()}
@@ -161,18 +170,38 @@ class Predictor:
         return Judged(
             tuple(outcome(item) for item in transaction_ids),
             scorer,
-            features_ms=(read - started) * 1000,
+            features_ms=features_seconds * 1000,
             model_ms=(scored - read) * 1000,
         )
 
-    def _read(self, source: FeatureSource, wanted: Sequence[str]) -> list[TransactionFeatures | None]:
-        with self._metrics.feature_fetch_latency.time():
+    async def _read(self, source: FeatureSource, wanted: Sequence[str], arrived: float) -> Read:
+        try:
+            read = source.async_read
+            if read is None:
+                return await run_in_threadpool(self._read_in_turn, source, wanted, arrived)
+            started = time.perf_counter()
             try:
-                return source.read(wanted)
-            except CassandraUnavailable as error:
-                # The next requests need not find out by waiting as this one did.
-                self._features.suspect(error)
-                raise
+                found = await read(wanted)
+            finally:
+                seconds = time.perf_counter() - started
+                self._metrics.feature_fetch_latency.observe(seconds)
+            return found, seconds
+        except CassandraUnavailable as error:
+            # The next requests need not find out by waiting as this one did.
+            self._features.suspect(error)
+            raise
+
+    def _read_in_turn(self, source: FeatureSource, wanted: Sequence[str], arrived: float) -> Read:
+        waited_seconds = time.monotonic() - arrived
+        if waited_seconds > self._patience_seconds:
+            raise TooBusy(waited_seconds)
+        started = time.perf_counter()
+        try:
+            found = source.read(wanted)
+        finally:
+            seconds = time.perf_counter() - started
+            self._metrics.feature_fetch_latency.observe(seconds)
+        return found, seconds
 
     def _refused(self, item: TransactionFeatures) -> bool:
         return item.stale and self._refuse_stale

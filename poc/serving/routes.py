@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Body, Request
 from fastapi.responses import Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from poc.definitions import FeatureSet
 from poc.errors import PocError
@@ -16,7 +16,7 @@ from poc.serving.answers import (
     batch_answer,
     prediction_answer,
 )
-from poc.serving.bodies import JsonRoute, waited_seconds
+from poc.serving.bodies import JsonRoute, arrived
 from poc.serving.kept import Kept
 from poc.serving.metrics import Metrics
 from poc.serving.prediction import Predictor
@@ -34,7 +34,7 @@ _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "descriptio
 
 
 def prediction_router(predictor: Predictor, definitions: FeatureSet, source: str) -> APIRouter:
-    """Make the routes that judge transactions. They block on Cassandra, so they run in threads."""
+    """Make the routes that judge transactions. What may block in them, the predictor gives to threads."""
     router = APIRouter(tags=["predictions"], route_class=JsonRoute)
     body_model = prediction_request(definitions)
     examples: Any = {
@@ -46,22 +46,22 @@ def prediction_router(predictor: Predictor, definitions: FeatureSet, source: str
     }
 
     @router.post("/predict", response_model=PredictionAnswer, responses=_REFUSALS | _UNKNOWN)
-    def predict(
+    async def predict(
         request: Request,
         body: body_model = Body(openapi_examples=examples),  # type: ignore[valid-type]  # noqa: B008
     ) -> Response:
         """Judge one transaction by its stored features, or by what it would be with others."""
         asked: Any = body
-        judged = predictor.judge([asked.transaction_id], asked.overrides.values(), waited_seconds(request))
+        judged = await predictor.judge([asked.transaction_id], asked.overrides.values(), arrived(request))
         outcome = judged.outcomes[0]
         if isinstance(outcome, PocError):
             raise outcome
         return _json(prediction_answer(outcome, judged, source))
 
     @router.post("/predict/batch", response_model=BatchAnswer, responses=_REFUSALS)
-    def predict_batch(request: Request, body: BatchRequest) -> Response:
+    async def predict_batch(request: Request, body: BatchRequest) -> Response:
         """Judge up to 100 transactions. One that cannot be judged does not keep the others from it."""
-        judged = predictor.judge(body.transaction_ids, {}, waited_seconds(request))
+        judged = await predictor.judge(body.transaction_ids, {}, arrived(request))
         return _json(batch_answer(body.transaction_ids, judged, source))
 
     return router
@@ -84,7 +84,7 @@ def state_router(model: "Kept[Scorer]", metrics: Metrics) -> APIRouter:
     @router.get("/metrics", response_class=Response)
     def prometheus() -> Response:
         """Give the metrics in Prometheus's text format."""
-        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     return router
 

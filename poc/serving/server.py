@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType
 
 import uvicorn
@@ -16,9 +17,12 @@ from fastapi import FastAPI
 from poc.command_line import fail, ok
 from poc.definitions import repo_yaml
 from poc.errors import AddressUnavailable, PocError
+from poc.logs import configure_logging
 from poc.retrieval.source import FeatureSource
 from poc.serving.app import create_app
 from poc.serving.health import Readiness
+from poc.serving.metrics import shared_metrics
+from poc.serving.workers import supervise
 from poc.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -46,6 +50,7 @@ def serve(
     Raises:
         AddressUnavailable: nothing can listen there.
         NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
+        WorkerEnded: one of several processes stopped by itself.
     """
     port = default_port if settings.port is None else settings.port
     # What can be refused is refused before Feast is imported, which takes seconds.
@@ -53,19 +58,49 @@ def serve(
     repo_yaml(settings)
     url = f"http://{shown_host(settings.host)}:{port}"
     print(f"Starting to serve on {url} (importing Feast takes some seconds) ...", flush=True)
-    app = create_app(settings, open_source, source_name=source_name)
-    logging.captureWarnings(True)
-    # At INFO it tells of each refresh of the registry.
-    logging.getLogger("feast").setLevel(logging.WARNING)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=settings.log_level == "DEBUG",
-        timeout_graceful_shutdown=LAST_REQUESTS_SECONDS,
-    )
-    announcer = threading.Thread(target=announce, args=(app, url), daemon=True)
-    announcer.start()
-    DrainingServer(config, app.state.readiness, settings.shutdown_grace_seconds).run(sockets=[listener])
+    work = Work(settings, open_source, source_name, listener, url)
+    if settings.workers == 1:
+        work(speaks=True)
+        return
+    with shared_metrics() as forget:
+        supervise(settings.workers, work, forget)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one process of a server does. Can be pickled, and so be sent to a new process.
+
+    Attributes:
+        settings: the environment's say.
+        open_source: opens the feature source; a function of a module.
+        source_name: the source's `name`.
+        listener: the address, taken; workers share it.
+        url: where that is, for the person who started the server.
+    """
+
+    settings: Settings
+    open_source: Callable[[Settings], FeatureSource]
+    source_name: str
+    listener: socket.socket
+    url: str
+
+    def __call__(self, speaks: bool) -> None:
+        """Answer requests until told to stop; say how it goes if this process `speaks`."""
+        configure_logging(self.settings.log_level)
+        app = create_app(self.settings, self.open_source, source_name=self.source_name)
+        logging.captureWarnings(True)
+        # At INFO it tells of each refresh of the registry.
+        logging.getLogger("feast").setLevel(logging.WARNING)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=self.settings.log_level == "DEBUG",
+            timeout_graceful_shutdown=LAST_REQUESTS_SECONDS,
+        )
+        if speaks:
+            threading.Thread(target=announce, args=(app, self.url), daemon=True).start()
+        server = DrainingServer(config, app.state.readiness, self.settings.shutdown_grace_seconds)
+        server.run(sockets=[self.listener])
 
 
 class DrainingServer(uvicorn.Server):

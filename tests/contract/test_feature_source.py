@@ -1,101 +1,26 @@
-"""What every feature source promises, held against each of them on a real Cassandra."""
+"""What every feature source promises, held against each way of reading on a real Cassandra."""
 
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from cassandra.cluster import Session
-from stored_features import Row, apply, serving_settings, write_direct, write_through_feast
+from reading_ways import BUDGET_SECONDS, WAYS, Backend, Make
+from stored_features import Row
 from tcp_proxy import TcpProxy
 
-from poc.database.direct_table import DirectTable
 from poc.database.endpoint import Endpoint
-from poc.database.sessions import cassandra_session
-from poc.definitions import FeatureSet
 from poc.errors import CassandraUnavailable, FeaturesNotApplied, FeaturesNotMaterialized
-from poc.retrieval.direct_source import open_direct_source
-from poc.retrieval.feast_source import open_feast_source
-from poc.retrieval.source import FeatureSource
 from poc.settings import Settings
 
-BUDGET_SECONDS = 0.6
 # What a read may take beyond its budget on a busy machine.
 MARGIN_SECONDS = 0.6
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 HOUR = timedelta(hours=1)
 
 
-class Feast:
-    """Features in Feast's stock Cassandra store."""
-
-    def __init__(self, settings: Settings, definitions: FeatureSet, session: Session) -> None:
-        self.settings, self.definitions, self.session = settings, definitions, session
-        self.table = f'{settings.direct_keyspace}."ml_platform_poc_{definitions.view}"'
-
-    def prepare(self) -> None:
-        apply(self.settings)
-
-    def write(self, *rows: Row) -> None:
-        write_through_feast(self.settings, self.definitions, rows)
-
-    def open(self, settings: Settings | None = None) -> FeatureSource:
-        return open_feast_source(self.settings if settings is None else settings)
-
-
-class Direct:
-    """Features in the direct table."""
-
-    def __init__(self, settings: Settings, definitions: FeatureSet, session: Session) -> None:
-        self.settings, self.definitions, self.session = settings, definitions, session
-        self.table = f'{settings.direct_keyspace}."{definitions.view}"'
-
-    def prepare(self) -> None:
-        DirectTable(self.settings.direct_keyspace, self.definitions).create(self.session)
-
-    def write(self, *rows: Row) -> None:
-        write_direct(self.session, self.settings.direct_keyspace, self.definitions, rows)
-
-    def open(self, settings: Settings | None = None) -> FeatureSource:
-        return open_direct_source(self.settings if settings is None else settings)
-
-
-Backend = Feast | Direct
-
-
-Make = Callable[[type[Feast] | type[Direct]], Backend]
-
-
-@pytest.fixture(scope="module")
-def make_backend(
-    tmp_path_factory: pytest.TempPathFactory, cassandra: Endpoint, definitions: FeatureSet
-) -> Iterator[Make]:
-    """Makes stores with their tables, each in a keyspace of its own."""
-    with cassandra_session(cassandra) as session:
-        keyspaces: list[str] = []
-
-        def make(kind: type[Feast] | type[Direct]) -> Backend:
-            keyspaces.append(f"test_{uuid.uuid4().hex[:12]}")
-            session.execute(
-                f"CREATE KEYSPACE {keyspaces[-1]}"
-                " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
-            )
-            folder = tmp_path_factory.mktemp("store")
-            settings = serving_settings(
-                folder, cassandra, keyspaces[-1], feature_timeout_seconds=BUDGET_SECONDS
-            )
-            backend = kind(settings, definitions, session)
-            backend.prepare()
-            return backend
-
-        yield make
-        for keyspace in keyspaces:
-            session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}", timeout=60)
-
-
-@pytest.fixture(scope="module", params=[Feast, Direct], ids=["feast", "direct"])
+@pytest.fixture(scope="module", params=WAYS, ids=str)
 def shared_backend(request: pytest.FixtureRequest, make_backend: Make) -> Backend:
     return make_backend(request.param)
 
@@ -107,23 +32,10 @@ def backend(shared_backend: Backend) -> Backend:
     return shared_backend
 
 
-@pytest.fixture(params=[Feast, Direct], ids=["feast", "direct"])
+@pytest.fixture(params=WAYS, ids=str)
 def doomed_backend(request: pytest.FixtureRequest, make_backend: Make) -> Backend:
     """A store for a test that takes its table away."""
     return make_backend(request.param)
-
-
-@pytest.fixture
-def opened() -> Iterator[Callable[..., FeatureSource]]:
-    sources: list[FeatureSource] = []
-
-    def open_source(backend: Backend, settings: Settings | None = None) -> FeatureSource:
-        sources.append(backend.open(settings))
-        return sources[-1]
-
-    yield open_source
-    for source in sources:
-        source.close()
 
 
 @pytest.fixture
@@ -396,15 +308,15 @@ def test_closed_source_is_unavailable(backend: Backend) -> None:
         source.read(["12345"])
 
 
-def test_both_sources_give_the_same_features(make_backend: Make) -> None:
+def test_all_ways_give_the_same_features(make_backend: Make) -> None:
     rows = [payment(str(number), amount=number / 7, age=number * 20 * HOUR) for number in range(50)]
     rows += [Row("nulls", {}, NOW), payment("nan", amount=float("nan"))]
     ids = [row.transaction_id for row in rows] + ["nobody"]
     found = []
-    for kind in (Feast, Direct):
-        backend = make_backend(kind)
+    for way in WAYS:
+        backend = make_backend(way)
         backend.write(*rows)
         source = backend.open()
         found.append(source.read(ids))
         source.close()
-    assert found[0] == found[1]
+    assert [item == found[0] for item in found] == [True] * len(WAYS)

@@ -15,14 +15,19 @@ import pytest
 from cassandra import ConsistencyLevel
 from cassandra.cluster import ResponseFuture, Session
 from stored_features import apply, environment, serving_settings
+from tcp_proxy import TcpProxy
 
+from poc.comparison.agreement import differences
 from poc.comparison.comparison import Comparison, Request
-from poc.comparison.methods import direct_cassandra, feast_stock
-from poc.comparison.stores import compare_stores, open_methods
+from poc.comparison.methods import direct_cassandra, public_call
+from poc.comparison.row_layout import row_store_settings
+from poc.comparison.stores import chosen_methods, compare_stores, open_methods
 from poc.database.direct_table import DirectTable
 from poc.database.endpoint import Endpoint
+from poc.database.sessions import cassandra_session
 from poc.definitions import FeatureSet
 from poc.errors import (
+    CassandraUnavailable,
     FeaturesNotApplied,
     FeaturesNotMaterialized,
     FeaturesOutdated,
@@ -36,7 +41,8 @@ from poc.settings import Settings
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 IDS = [f"tx-{number}" for number in range(40)]
-SMALL = Request(requests=12, batch_sizes=(1, 7), seed=3)
+TWO = ("direct-cassandra", "feast-stock")
+SMALL = Request(requests=12, batch_sizes=(1, 7), seed=3, methods=TWO)
 SCRIPT = Path(__file__).parents[2] / "scripts" / "compare_feast_cassandra.py"
 
 
@@ -74,7 +80,6 @@ def materialized(settings: Settings) -> Settings:
     apply(settings)
     store = open_feature_store(settings)
     store.materialize(NOW - timedelta(days=1), NOW - timedelta(hours=1))
-    store._get_provider().online_store._session.cluster.shutdown()
     return settings
 
 
@@ -103,15 +108,52 @@ def test_both_ways_are_measured_on_what_is_materialized(
 def test_empty_direct_table_is_filled_with_what_is_online(
     materialized: Settings, session: Session, definitions: FeatureSet
 ) -> None:
-    with open_methods(materialized, session, "the cluster", IDS) as (direct, feast):
+    with open_methods(materialized, session, "the cluster", IDS, TWO) as (direct, feast):
         assert direct.read(IDS) == feast.read(IDS)
         assert sum(row is not None for row in direct.read(IDS)) == 30
+
+
+def test_row_store_is_filled_with_what_is_online_and_every_way_reads_it_equally(
+    materialized: Settings, session: Session
+) -> None:
+    names = chosen_methods(materialized, None)
+    told: list[str] = []
+    for _ in range(2):
+        with open_methods(materialized, session, "the cluster", IDS, names, told.append) as methods:
+            answers = {method.name: method.read(IDS) for method in methods}
+    assert tuple(answers) == names
+    assert differences(IDS, answers) == []
+    assert told == ["Filling the direct table", "Filling the row store"]
+
+
+def test_row_store_with_another_value_is_filled_again(
+    materialized: Settings, session: Session, definitions: FeatureSet
+) -> None:
+    names = chosen_methods(materialized, ("feast-rows",))
+    with open_methods(materialized, session, "the cluster", IDS, names):
+        pass
+    table = f'"{materialized.direct_keyspace}".ml_platform_poc__{definitions.view}'
+    session.execute(f"TRUNCATE {table}", timeout=60)
+    with open_methods(materialized, session, "the cluster", IDS, names) as (direct, rows):
+        assert rows.read(IDS) == direct.read(IDS)
+
+
+def test_project_on_the_row_store_compares_its_own_store(materialized: Settings, session: Session) -> None:
+    with row_store_settings(materialized) as rows:
+        names = chosen_methods(materialized, ("feast-rows", "feast-rows-resolved"))
+        with open_methods(materialized, session, "the cluster", IDS, names):
+            pass  # Brings the row store's registry and table to life.
+        found = compare(rows, session, Request(3, (1,), 1))
+    titles = {method.name: method.title for method in found.methods}
+    assert (titles["feast-rows"], titles["feast-rows-resolved"]) == ("Feast", "Feast, resolved")
+    assert not any(name.startswith("feast-stock") for name in titles)
+    assert found.transactions == 30
 
 
 def test_filling_the_direct_table_is_announced_once(materialized: Settings, session: Session) -> None:
     told: list[str] = []
     for _ in range(2):
-        with open_methods(materialized, session, "the cluster", IDS, told.append):
+        with open_methods(materialized, session, "the cluster", IDS, TWO, told.append):
             pass
     assert told == ["Filling the direct table"]
 
@@ -120,7 +162,7 @@ def test_one_read_of_many_gives_rows_in_the_order_of_the_ids(
     materialized: Settings, session: Session, definitions: FeatureSet
 ) -> None:
     ids = [IDS[3], "stranger", IDS[1]]
-    with open_methods(materialized, session, "the cluster", IDS) as methods:
+    with open_methods(materialized, session, "the cluster", IDS, TWO) as methods:
         for method in methods:
             rows = method.read(ids)
             assert rows == [method.read([item])[0] for item in ids]
@@ -133,7 +175,7 @@ def test_both_ways_read_at_the_consistency_that_is_stated(
 ) -> None:
     compare(materialized, session)
     store = open_feature_store(materialized)
-    feast = feast_stock(store, materialized.feature_service, definitions.join_key)
+    feast = public_call("feast-stock", store, materialized.feature_service, definitions.join_key)
     feast.read(IDS[:1])
     direct = direct_cassandra(session, DirectTable(materialized.direct_keyspace, definitions))
     for method, used in ((direct, session), (feast, store._get_provider().online_store._session)):
@@ -175,7 +217,7 @@ def test_row_that_only_one_store_has_fails(
 
 def test_batch_larger_than_what_is_materialized_is_refused(materialized: Settings, session: Session) -> None:
     with pytest.raises(TooFewTransactions, match="the 30 that are"):
-        compare(materialized, session, Request(1, (31,), 1))
+        compare(materialized, session, Request(1, (31,), 1, TWO))
 
 
 def test_definitions_that_were_never_applied_are_said_to_be(settings: Settings, session: Session) -> None:
@@ -216,6 +258,21 @@ def test_store_that_was_lost_or_changed_since_is_named(
         compare(materialized, session)
 
 
+def test_cassandra_that_dies_while_it_is_measured_is_named(
+    materialized: Settings, cassandra: Endpoint
+) -> None:
+    proxy = TcpProxy((cassandra.hosts[0], cassandra.port))
+    behind = materialized.model_copy(update={"cassandra_hosts": ("127.0.0.1",), "cassandra_port": proxy.port})
+    try:
+        with (
+            cassandra_session(Endpoint(("127.0.0.1",), proxy.port)) as session,
+            pytest.raises(CassandraUnavailable, match="the cluster"),
+        ):
+            compare_stores(behind, session, "the cluster", SMALL, progress=proxy.cut)
+    finally:
+        proxy.cut()
+
+
 def run_script(settings: Settings, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(SCRIPT), *arguments],
@@ -231,10 +288,10 @@ def run_script(settings: Settings, folder: Path, *arguments: str) -> subprocess.
 def test_script_prints_the_table_and_writes_numbers_and_picture(
     materialized: Settings, session: Session, definitions: FeatureSet, tmp_path: Path
 ) -> None:
-    arguments = ["--requests", "10", "--batch-sizes", "1,5", "--json", "out/numbers.json"]
+    arguments = ["--requests=10", "--batch-sizes=1,5", "--methods=feast-stock", "--json=out/numbers.json"]
     done = run_script(materialized, tmp_path, *arguments)
     assert done.returncode == 0, done.stderr
-    assert "✓ Same values both ways: 30 transactions" in done.stdout
+    assert "✓ Same values all ways: 30 transactions" in done.stdout
     assert done.stdout.count("| **Feast** ") == 2
     assert "Reading" not in done.stdout
     assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")

@@ -33,14 +33,18 @@ class Row:
 
 
 def feature_repo(folder: Path, keyspace: str) -> Path:
-    """Copy the feature repository to `folder`, its online store in `keyspace`, its registry in `folder`."""
+    """Copy the feature repository to `folder`, online stores in `keyspace`, registries in `folder`.
+
+    `rows.yaml` there is the one of feature_repo/stores.
+    """
     repo = folder / "feature_repo"
     repo.mkdir(parents=True)
     shutil.copy(FEATURE_REPO / "features.py", repo)
-    content = yaml.safe_load((FEATURE_REPO / "feature_store.yaml").read_text())
-    content["online_store"]["keyspace"] = keyspace
-    content["registry"] = str(folder / "registry.db")
-    (repo / "feature_store.yaml").write_text(yaml.safe_dump(content))
+    for name in ("feature_store.yaml", "stores/rows.yaml"):
+        content = yaml.safe_load((FEATURE_REPO / name).read_text())
+        content["online_store"]["keyspace"] = keyspace
+        content["registry"] = str(folder / Path(content["registry"]).name)
+        (repo / Path(name).name).write_text(yaml.safe_dump(content))
     return repo
 
 
@@ -66,7 +70,11 @@ def environment(settings: Settings) -> dict[str, str]:
         "DIRECT_KEYSPACE": settings.direct_keyspace,
         "DATA_DIR": str(settings.data_dir),
         "MLFLOW_TRACKING_URI": settings.mlflow_tracking_uri,
-    }
+    } | (
+        {}
+        if settings.feast_fs_yaml_file_path is None
+        else {"FEAST_FS_YAML_FILE_PATH": str(settings.feast_fs_yaml_file_path)}
+    )
 
 
 def apply(settings: Settings) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from poc.definitions import FeatureSet, read_definitions, read_repo_yaml
+from poc.definitions import FeatureSet, read_definitions, read_repo_yaml, read_served_definitions
 from poc.errors import InvalidDefinitions, NotInProjectFolder
 from poc.settings import Settings
 
@@ -43,6 +43,13 @@ def test_ttl_and_columns_of_time_come_from_the_view(definitions: FeatureSet) -> 
 
 def test_every_feature_says_what_it_means(definitions: FeatureSet) -> None:
     assert [feature.name for feature in definitions.features if not feature.description] == []
+
+
+def test_served_are_those_that_the_service_takes(in_project: Callable[[str, str], Settings]) -> None:
+    chosen = 'features=[transaction_features[["transaction_hour", "amount"]]]'
+    settings = in_project("features=[transaction_features]", chosen)
+    assert read_served_definitions(settings).names == ("amount", "transaction_hour")
+    assert len(read_definitions(settings).names) == 8
 
 
 def test_error_in_features_py_is_named(in_project: Callable[[str, str], Settings]) -> None:

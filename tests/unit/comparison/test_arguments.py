@@ -21,6 +21,12 @@ def test_all_options_are_taken() -> None:
     assert (wanted.json, wanted.plot) == (Path("a.json"), Path("b.png"))
 
 
+def test_named_ways_are_taken_and_all_are_without_names() -> None:
+    wanted = read_arguments("", DATA, ["--methods", "feast-rows,feast-stock"])
+    assert wanted.request.methods == ("feast-rows", "feast-stock")
+    assert read_arguments("", DATA, []).request.methods is None
+
+
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
@@ -30,6 +36,7 @@ def test_all_options_are_taken() -> None:
         ("--batch-sizes 1,,2", "argument --batch-sizes: ''"),
         ("--batch-sizes 1,0", "argument --batch-sizes: '0'"),
         ("--batch-sizes ten", "argument --batch-sizes: 'ten'"),
+        ("--methods feast", "argument --methods: 'feast' is none of feast-stock, "),
         ("--seed -1", "argument --seed: '-1' is not a whole number from 0"),
         ("--json same --plot ./same", "--json and --plot both name same"),
         ("--rounds 3", "unrecognized arguments: --rounds 3"),

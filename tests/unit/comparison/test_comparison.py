@@ -7,7 +7,7 @@ from poc.comparison.machine import Versions
 from poc.comparison.methods import Method, Row
 from poc.errors import TooFewTransactions, UnequalConsistency, ValuesDiffer
 
-VERSIONS = Versions("0.38.0", "3.30.1", "5.0.6", "3.11.7")
+VERSIONS = Versions("0.38.0", "3.30.1", "5.0.6", "3.11.7", None)
 IDS = [str(number) for number in range(20)]
 
 

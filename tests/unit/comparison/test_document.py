@@ -2,6 +2,17 @@ import json
 from typing import Any
 
 from poc.comparison.document import document
+from poc.comparison.methods import BASELINE_READ
+
+
+def test_baseline_says_how_it_reads(comparison: Any) -> None:
+    assert "tuple_factory" in document(comparison({1: ([1.0], [3.0])}))["meta"]["baseline"]
+
+
+def test_curve_is_the_percentiles_from_least_to_greatest(comparison: Any) -> None:
+    latencies = [float(number) for number in range(1, 101)]
+    first, _ = document(comparison({1: (latencies, latencies)}))["curves"]
+    assert first["ms"] == [1.0, *latencies]
 
 
 def test_document_is_meta_results_and_ratios(comparison: Any) -> None:
@@ -14,12 +25,23 @@ def test_document_is_meta_results_and_ratios(comparison: Any) -> None:
                 "cassandra_driver": "3.30.1",
                 "cassandra": "5.0.6",
                 "python": "3.11.7",
+                "acsylla": None,
             },
-            "machine": {"cpu": "A processor", "cores": 2},
+            "machine": {
+                "cpu": "A processor",
+                "cores": 2,
+                "memory_gib": 8,
+                "system": "Linux x86_64",
+            },
             "requests": 1000,
             "seed": 1,
             "consistency": "LOCAL_ONE",
+            "baseline": BASELINE_READ,
         },
+        "methods": [
+            {"name": "direct-cassandra", "title": "Direct Cassandra"},
+            {"name": "feast-stock", "title": "Feast"},
+        ],
         "results": [
             result("direct-cassandra", 1, 200, 1.0),
             result("feast-stock", 1, 200, 3.0),
@@ -27,6 +49,12 @@ def test_document_is_meta_results_and_ratios(comparison: Any) -> None:
             result("feast-stock", 10, 300, 3.0),
         ],
         "ratios": [ratio(1, 3.0), ratio(10, 1.5)],
+        "curves": [
+            curve("direct-cassandra", 1, 1.0),
+            curve("feast-stock", 1, 3.0),
+            curve("direct-cassandra", 10, 2.0),
+            curve("feast-stock", 10, 3.0),
+        ],
     }
 
 
@@ -51,3 +79,7 @@ def ratio(batch_size: int, value: float) -> dict[str, object]:
         "p50_ci95": [value, value],
         "p99": value,
     }
+
+
+def curve(method: str, batch_size: int, ms: float) -> dict[str, object]:
+    return {"method": method, "batch_size": batch_size, "ms": [ms] * 101}

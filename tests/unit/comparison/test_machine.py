@@ -4,8 +4,9 @@ import platform
 from poc.comparison.machine import this_machine
 
 
-def test_machine_is_described_by_processor_and_cores_alone() -> None:
+def test_machine_is_described_by_what_does_not_name_it() -> None:
     machine = this_machine()
     assert machine.cpu
     assert 1 <= machine.cores <= (os.cpu_count() or 1)
-    assert platform.node() not in machine.cpu
+    assert machine.memory_gib >= 1
+    assert platform.node() not in f"{machine.cpu} {machine.system}"

@@ -1,8 +1,9 @@
+import json
 from pathlib import Path
 
 import pytest
 
-from poc.comparison.output import replacing, require_writable
+from poc.comparison.output import replacing, require_writable, write_json
 from poc.errors import OutputNotWritable
 
 
@@ -41,3 +42,12 @@ def test_interrupted_result_leaves_the_old_one(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert [item.name for item in tmp_path.iterdir()] == ["result.json"]
     assert path.read_text() == "old"
+
+
+def test_document_is_indented_with_lists_of_numbers_on_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "numbers.json"
+    content = {"names": ["a", "b, c"], "ms": [1.0, 2.5e-05, -3], "rows": [{"x": [1, 2]}], "none": []}
+    write_json(content, path)
+    assert json.loads(path.read_text()) == content
+    assert '"ms": [ 1.0, 2.5e-05, -3 ]' in path.read_text()
+    assert '  "names": [\n    "a",\n' in path.read_text()

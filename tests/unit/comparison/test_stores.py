@@ -1,26 +1,44 @@
-from datetime import datetime, timedelta, timezone
+from importlib.util import find_spec
+from pathlib import Path
 
-from poc.comparison.stores import merged
+import pytest
 
-START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+from poc.comparison.methods import KNOWN
+from poc.comparison.stores import chosen_methods
+from poc.errors import MethodsUnavailable
+from poc.settings import Settings
 
-
-def hours(start: int, end: int) -> tuple[datetime, datetime]:
-    return START + timedelta(hours=start), START + timedelta(hours=end)
-
-
-def test_hourly_intervals_are_one() -> None:
-    assert merged([hours(1, 2), hours(0, 1), hours(2, 3)]) == [hours(0, 3)]
+ACSYLLA = tuple(name for name in KNOWN if "acsylla" in name)
 
 
-def test_interval_within_another_adds_nothing() -> None:
-    assert merged([hours(0, 9), hours(2, 3)]) == [hours(0, 9)]
+@pytest.fixture
+def settings(root: Path) -> Settings:
+    return Settings(_env_file=None, feast_repo_path=root / "feature_repo")
 
 
-def test_gap_between_intervals_stays() -> None:
-    assert merged([hours(0, 1), hours(5, 6)]) == [hours(0, 1), hours(5, 6)]
+@pytest.fixture
+def rows(settings: Settings) -> Settings:
+    yaml = settings.feast_repo_path / "stores/rows.yaml"
+    return settings.model_copy(update={"feast_fs_yaml_file_path": yaml})
 
 
-def test_naive_times_are_utc() -> None:
-    start, end = hours(0, 1)
-    assert merged([(start.replace(tzinfo=None), end)]) == [(start, end)]
+def test_all_ways_that_can_be_had_are_compared_without_names(settings: Settings) -> None:
+    expected = [name for name in KNOWN if find_spec("acsylla") is not None or name not in ACSYLLA]
+    assert list(chosen_methods(settings, None)) == expected
+
+
+def test_baseline_comes_first_whatever_is_named(settings: Settings) -> None:
+    names = chosen_methods(settings, ("feast-rows", "feast-stock"))
+    assert names == ("direct-cassandra", "feast-stock", "feast-rows")
+
+
+def test_project_on_the_row_store_has_no_stock_ways(rows: Settings) -> None:
+    names = chosen_methods(rows, None)
+    assert "feast-rows" in names
+    assert not any(name.startswith("feast-stock") for name in names)
+
+
+def test_way_that_cannot_be_had_is_refused_with_its_reason(rows: Settings) -> None:
+    with pytest.raises(MethodsUnavailable, match="feast-stock: the yaml names the row store") as caught:
+        chosen_methods(rows, ("feast-stock",))
+    assert caught.value.exit_status == 2

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,9 @@ def test_the_pid_of_a_process_with_this_node_s_arguments_counts(tmp_path: Path) 
     sleeper = [sys.executable, "-c", "input()", f"@{place.folder / 'java.args'}"]
     with subprocess.Popen(sleeper, stdin=subprocess.PIPE) as process:
         (place.folder / "pid").write_text(str(process.pid))
+        deadline = time.monotonic() + 10
+        while place.pid() is None and time.monotonic() < deadline:
+            time.sleep(0.02)  # A process that was started shows its arguments a moment later.
         assert place.pid() == process.pid
         process.kill()
     assert place.pid() is None

@@ -12,7 +12,8 @@ from cassandra import (
 from cassandra.cluster import NoHostAvailable
 from cassandra.connection import ConnectionShutdown
 
-from poc.errors import CassandraUnavailable, FeaturesNotMaterialized, FeaturesOutdated
+from poc.errors import CassandraUnavailable, FeaturesNotMaterialized, FeaturesOutdated, OnlineStoreUnusable
+from poc.online_store.errors import UnsupportedType
 from poc.retrieval.tables import Deadline, cassandra_failures
 
 WHERE = "127.0.0.1:9042"
@@ -59,6 +60,13 @@ def test_missing_column_is_outdated_and_named() -> None:
 @pytest.mark.parametrize("error", [InvalidRequest("Key may not be empty"), ValueError("ours")], ids=str)
 def test_faults_of_our_own_stay_what_they_are(error: Exception) -> None:
     assert raised(error) is error
+
+
+def test_what_the_row_store_refuses_keeps_its_way_out() -> None:
+    refused = UnsupportedType("amount", "Map")
+    found = raised(refused)
+    assert isinstance(found, OnlineStoreUnusable)
+    assert (found.what, found.way_out) == (refused.what, refused.way_out)
 
 
 def test_deadline_never_gives_zero_which_means_no_limit() -> None:

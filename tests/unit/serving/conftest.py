@@ -1,5 +1,6 @@
 """An app on a source in memory and a real, small ONNX model: everything but the network and Cassandra."""
 
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -28,6 +29,7 @@ class MemorySource:
 
     def __init__(self, definitions: FeatureSet, held: Sequence[TransactionFeatures]) -> None:
         self.feature_names = definitions.names
+        self.async_read = None
         self.held = {item.transaction_id: item for item in held}
         self.failure: PocError | None = None
         self.reads: list[list[str]] = []
@@ -41,6 +43,9 @@ class MemorySource:
     def check(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+    def use_loop(self, loop: AbstractEventLoop) -> None:
+        self.loop = loop
 
     def close(self) -> None:
         self.closed = True

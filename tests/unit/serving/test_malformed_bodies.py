@@ -33,7 +33,7 @@ PREDICT = {
     "NaN as id": ('{"transaction_id": NaN}', "transaction_id"),
     "empty id": ('{"transaction_id": ""}', "transaction_id"),
     "id too long": (json.dumps({"transaction_id": "1" * 101}), "transaction_id"),
-    "half a character in the id": ('{"transaction_id": "\\ud800"}', "transaction_id"),
+    "half a character in the id": ('{"transaction_id": "\\ud800"}', "body"),
     "unknown key": ('{"transaction_id": "1", "id": "2"}', "id"),
     "list of ids": ('{"transaction_ids": ["1"]}', "transaction_id"),
     "overrides are a list": ('{"transaction_id": "1", "overrides": []}', "overrides"),

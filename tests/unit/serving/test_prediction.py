@@ -1,6 +1,8 @@
 """What the predictor refuses, without HTTP."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,7 +11,7 @@ from poc.errors import CassandraUnavailable, ModelMismatch, TooBusy
 from poc.model.scoring import Scorer
 from poc.serving.kept import Kept
 from poc.serving.metrics import Metrics
-from poc.serving.prediction import Judgement, Predictor
+from poc.serving.prediction import Judged, Judgement, Predictor
 
 Make = Callable[..., Predictor]
 
@@ -34,28 +36,32 @@ def make(source: object, scorer: Scorer) -> Iterator[Make]:
         item.stop()
 
 
+def judge(predictor: Predictor, ids: Sequence[str], **more: float) -> Judged:
+    return asyncio.run(predictor.judge(ids, {}, **more))
+
+
 def test_request_that_waited_past_its_patience_is_not_begun(make: Make, source: object) -> None:
     with pytest.raises(TooBusy):
-        make(patience_seconds=0.5).judge(["12345"], {}, waited_seconds=0.6)
+        judge(make(patience_seconds=0.5), ["12345"], arrived=time.monotonic() - 0.6)
     assert source.reads == []
 
 
 def test_model_that_wants_more_than_there_is_is_named(make: Make, scorer: Scorer) -> None:
     wider = replace(scorer, card=replace(scorer.card, inputs=(*scorer.inputs, "distance_km")))
     with pytest.raises(ModelMismatch, match="fraud_detection 1 needs distance_km"):
-        make(wider).judge(["12345"], {})
+        judge(make(wider), ["12345"])
 
 
 def test_probability_at_the_threshold_is_fraud(make: Make, scorer: Scorer, source: object) -> None:
     probability = scorer.score([source.held["67890"].values])[0]
     level = replace(scorer, card=replace(scorer.card, threshold=probability))
-    [judgement] = make(level).judge(["67890"], {}).outcomes
+    [judgement] = judge(make(level), ["67890"]).outcomes
     assert isinstance(judgement, Judgement)
     assert judgement.is_fraud
 
 
 def test_only_unknown_transactions_need_no_model_inputs(make: Make) -> None:
-    assert len(make().judge(["nobody", "no one"], {}).outcomes) == 2
+    assert len(judge(make(), ["nobody", "no one"]).outcomes) == 2
 
 
 def test_after_an_outage_the_next_request_is_refused_without_a_read(make: Make, source: object) -> None:
@@ -63,5 +69,5 @@ def test_after_an_outage_the_next_request_is_refused_without_a_read(make: Make, 
     source.failure = CassandraUnavailable("127.0.0.1:9042", "timed out")
     for _ in range(2):
         with pytest.raises(CassandraUnavailable):
-            predictor.judge(["12345"], {})
+            judge(predictor, ["12345"])
     assert source.reads == []

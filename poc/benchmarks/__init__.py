@@ -1,0 +1,1 @@
+"""What the pieces cost: materialization, serving, scoring, the registry; and the page that says so."""

@@ -1,0 +1,220 @@
+"""How long it takes to bring rows online, and how much memory: Feast's own engine and the Arrow engine.
+
+Each run is a process of its own into a keyspace of its own; runs of the same size take turns.
+"""
+
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from cassandra.cluster import Session
+
+from poc.benchmarks.keyspace import own_keyspace
+from poc.benchmarks.records import make_repo, write_records
+from poc.benchmarks.setting import measured_on
+from poc.comparison.row_layout import ARROW_ENGINE, ROW_STORE
+from poc.database.endpoint import Endpoint
+from poc.definitions import FeatureSet, read_definitions
+from poc.errors import BenchmarkFailed
+from poc.settings import Settings
+
+STOCK = "stock"
+# Sizes up to which a method is measured unless all of them are asked for; None is any size.
+MOST_ROWS = {STOCK: 10_000, "arrow-stock-layout": 100_000, "arrow-rows": None}
+REPEATS = 3
+# Sizes above this are measured once: a run is long enough to average over the machine's moods.
+REPEATED_ROWS = 10_000
+SEED = 1
+_CHILD = "poc.benchmarks.one_materialization"
+_OWN_VARIABLES = ("CASSANDRA_HOSTS", "CASSANDRA_PORT", "FEAST_FS_YAML_FILE_PATH", "FEAST_REPO_PATH")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to materialize: the method, and the driver that sends its writes."""
+
+    method: str
+    driver: str
+
+    def __str__(self) -> str:
+        return f"{self.method}, {self.driver}"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One materialization.
+
+    Attributes:
+        seconds: from Feast's call until it returned.
+        peak_mib: most memory that its process held.
+        before_mib: most that it had held before the call, with Feast loaded.
+    """
+
+    way: Way
+    rows: int
+    seconds: float
+    peak_mib: float
+    before_mib: float
+
+
+def ways() -> tuple[Way, ...]:
+    """List the ways there are on this machine."""
+    drivers = ["cassandra-driver"] + (["acsylla"] if find_spec("acsylla") is not None else [])
+    arrow = [Way(method, driver) for method in MOST_ROWS if method != STOCK for driver in drivers]
+    return (Way(STOCK, "cassandra-driver"), *arrow)
+
+
+def measure_materialization(
+    settings: Settings,
+    endpoint: Endpoint,
+    session: Session,
+    sizes: Sequence[int],
+    *,
+    chosen: Sequence[Way],
+    repeats: int = REPEATS,
+    everything: bool = False,
+    announce: Callable[[str], object] = lambda what: None,
+) -> dict[str, Any]:
+    """Measure the `chosen` ways at every size, and give the results as a document.
+
+    Args:
+        settings: whose features are materialized.
+        endpoint: the Cassandra; every run gets a keyspace of its own there, dropped afterwards.
+        session: to it.
+        sizes: numbers of rows.
+        chosen: some of `ways`.
+        repeats: runs of each way at sizes up to `REPEATED_ROWS`; larger ones get one.
+        everything: whether slow ways are measured at large sizes, too.
+        announce: told before each run.
+
+    Raises:
+        BenchmarkFailed: a run did not end well, or wrote other values than the Parquet's.
+    """
+    meta = measured_on(session)
+    definitions = read_definitions(settings)
+    runs: list[Run] = []
+    with TemporaryDirectory() as folder:
+        bench = _Bench(settings, definitions, endpoint, session, Path(folder))
+        for rows in sizes:
+            measured = [way for way in chosen if everything or _within(way, rows)]
+            for way in _turns(measured, repeats if rows <= REPEATED_ROWS else 1):
+                announce(f"{rows:,} rows: {way}")
+                runs.append(bench.run(way, rows))
+    results = summarized(runs)
+    return {
+        "meta": meta | {"repeats": repeats, "features": len(definitions.names)},
+        "results": results,
+        "left_out": left_out(results, sizes, chosen),
+    }
+
+
+def summarized(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Give each way's median at each size, and how many times as fast as Feast's own engine it is there."""
+    grouped: dict[tuple[int, Way], list[Run]] = {}
+    for run in runs:
+        grouped.setdefault((run.rows, run.way), []).append(run)
+    medians = {key: statistics.median(run.seconds for run in group) for key, group in grouped.items()}
+    stock = {rows: median for (rows, way), median in medians.items() if way.method == STOCK}
+    order = ways()
+    return [
+        {
+            "method": way.method,
+            "driver": way.driver,
+            "rows": rows,
+            "seconds": [round(run.seconds, 3) for run in group],
+            "median_seconds": round(medians[rows, way], 3),
+            "rows_per_second": round(rows / medians[rows, way]),
+            "times_as_fast_as_stock": round(stock[rows] / medians[rows, way], 2) if rows in stock else None,
+            "peak_mib": round(max(run.peak_mib for run in group)),
+            "before_mib": round(max(run.before_mib for run in group)),
+        }
+        for (rows, way), group in sorted(
+            grouped.items(), key=lambda item: (item[0][0], order.index(item[0][1]))
+        )
+    ]
+
+
+def left_out(
+    results: Sequence[Mapping[str, Any]], sizes: Sequence[int], chosen: Sequence[Way]
+) -> list[dict[str, Any]]:
+    """Name what was not measured, and how long it would take at the largest size's rows a second."""
+    missing = []
+    for way in chosen:
+        own = [item for item in results if (item["method"], item["driver"]) == (way.method, way.driver)]
+        largest = max(own, key=lambda item: int(item["rows"]), default=None)
+        for rows in sizes:
+            if rows in [item["rows"] for item in own]:
+                continue
+            minutes = None if largest is None else round(rows / largest["rows_per_second"] / 60, 1)
+            missing.append(
+                {"method": way.method, "driver": way.driver, "rows": rows, "would_take_minutes": minutes}
+            )
+    return missing
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """Where runs happen: a folder for each size, with its Parquet, and in it one for each run."""
+
+    settings: Settings
+    definitions: FeatureSet
+    endpoint: Endpoint
+    session: Session
+    folder: Path
+
+    def run(self, way: Way, rows: int) -> Run:
+        place = self.folder / str(rows)
+        source = place / self.definitions.source_path
+        now = datetime.now(timezone.utc).replace(microsecond=0)
+        if not source.exists():
+            write_records(self.definitions, rows, source, now)
+        with own_keyspace(self.session) as keyspace:
+            repo = make_repo(
+                self.settings,
+                place / keyspace,
+                self.endpoint,
+                keyspace,
+                ROW_STORE if way.method == "arrow-rows" else "cassandra",
+                {"type": "local"} if way.method == STOCK else {"type": ARROW_ENGINE, "driver": way.driver},
+            )
+            found = self._measure(way, rows, place, repo, now)
+        return Run(way, rows, found["seconds"], found["peak_mib"], found["before_mib"])
+
+    def _measure(self, way: Way, rows: int, place: Path, repo: Path, now: datetime) -> dict[str, float]:
+        interval = (now - timedelta(days=30), now + timedelta(days=1))
+        # Nothing of the caller's may name another place than the yaml.
+        environment = {key: value for key, value in os.environ.items() if key not in _OWN_VARIABLES}
+        done = subprocess.run(
+            [sys.executable, "-m", _CHILD, *(moment.isoformat() for moment in interval)],
+            cwd=place,
+            env=environment | {"FEAST_REPO_PATH": str(repo)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise BenchmarkFailed(f"{way}, {rows:,} rows", done.stderr)
+        found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+
+def _within(way: Way, rows: int) -> bool:
+    most = MOST_ROWS[way.method]
+    return most is None or rows <= most
+
+
+def _turns(measured: Sequence[Way], repeats: int) -> Iterator[Way]:
+    """Give every way `repeats` times, in rounds of an order drawn anew."""
+    draw = random.Random(SEED)
+    for _ in range(repeats):
+        yield from draw.sample(measured, len(measured))

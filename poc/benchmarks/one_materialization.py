@@ -1,0 +1,60 @@
+"""One materialization in a process of its own, so that its peak memory is its own.
+
+    python -m poc.benchmarks.one_materialization START END
+
+Reads its settings from the environment like every script; prints one JSON object on standard output.
+"""
+
+import json
+import resource
+import sys
+import time
+from contextlib import redirect_stdout
+from pathlib import Path
+
+from poc.command_line import hide_bars_of_others, parse_time, run
+from poc.errors import OnlineValuesDiffer
+from poc.settings import load_settings
+
+SAMPLES = 20
+
+
+def main() -> None:
+    """Apply the definitions, materialize, and read some of it back."""
+    start, end = (parse_time(text) for text in sys.argv[1:3])
+    hide_bars_of_others()
+    settings = load_settings()
+    from poc.dataset.stored import sample_ids
+    from poc.feature_store import applied_features, apply_definitions, open_feature_store
+    from poc.materialization.verification import check_transactions
+
+    apply_definitions(settings)
+    store = open_feature_store(settings)
+    definitions = applied_features(store, settings.feature_service)
+    before_mib = peak_mib()
+    began = time.perf_counter()
+    with redirect_stdout(sys.stderr):
+        store.materialize(start, end)
+    seconds = time.perf_counter() - began
+    peak = peak_mib()
+    ids = sample_ids(definitions, SAMPLES)
+    checks = check_transactions(store, settings.feature_service, definitions, ids)
+    wrong = [str(difference) for check in checks for difference in check.differences]
+    if wrong:
+        raise OnlineValuesDiffer(wrong)
+    print(json.dumps({"seconds": seconds, "peak_mib": peak, "before_mib": before_mib}))
+
+
+def peak_mib() -> float:
+    """Give the most memory that this process has held, in MiB."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # Linux's ru_maxrss begins with what the process that started this one held.
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,154 @@
+"""One row scored in three ways: scikit-learn's pipeline, MLflow's pyfunc, ONNX Runtime as served.
+
+The model is trained anew, as poc/train_fraud_model.py trains it; nothing is registered.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from poc.benchmarks.setting import measured_on
+from poc.comparison.measure import measure
+from poc.comparison.methods import Method, Row
+from poc.comparison.statistics import compare, summarize
+from poc.dataset.label import LABEL
+from poc.model.card import ModelFacts
+from poc.model.conversion import to_onnx
+from poc.model.examples import labelled_examples, split_by_time
+from poc.model.inputs import input_columns
+from poc.model.scoring import OUTPUT, Scorer, open_scorer
+from poc.model.threshold import Costs
+from poc.model.training import Fitted, fit
+from poc.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow.pyfunc import PyFuncModel
+
+SKLEARN, PYFUNC, ONNX = "scikit-learn pipeline", "MLflow pyfunc", "ONNX Runtime, as served"
+DEFAULT_ROUNDS = 500
+SEED = 1
+
+Probabilities = npt.NDArray[np.float64]
+
+
+def measure_scoring(settings: Settings, rounds: int, progress: Callable[[], object]) -> dict[str, Any]:
+    """Score single rows in turns, then all rows, and give the results as a document.
+
+    Args:
+        settings: which features and data to train on.
+        rounds: counted scorings of each way.
+        progress: called after each round, warm-up included.
+
+    Raises:
+        PocError: what says that there is nothing to train on.
+    """
+    import sklearn.ensemble  # noqa: F401  Only libraries that are loaded by now are limited.
+    from threadpoolctl import threadpool_limits
+
+    meta = measured_on(None, "scikit-learn", "mlflow", "onnxruntime", "skl2onnx")
+    examples = labelled_examples(settings)
+    fitted = fit(examples, split_by_time(examples.rows), Costs())
+    columns = input_columns(fitted.inputs, examples.rows)
+    with TemporaryDirectory() as folder, threadpool_limits(1):
+        scorer, pyfunc = _served(fitted, Path(folder))
+        ways = _ways(fitted, scorer, pyfunc)
+        records: list[dict[str, Any]] = columns.to_dict("records")  # type: ignore[assignment]
+        rows = {str(place): record for place, record in enumerate(records)}
+        methods = [_method(name, way, rows) for name, way in ways.items()]
+        measured = measure(methods, list(rows), 1, rounds, SEED, lambda ids, answers: progress())
+        scores = {
+            SKLEARN: fitted.pipeline.predict_proba(columns)[:, 1],
+            PYFUNC: _pyfunc_scores(pyfunc, columns),
+            ONNX: np.array(scorer.score(records)),
+        }
+    return {
+        "meta": meta | {"rounds": rounds, "threads": 1},
+        "results": [
+            _result(name, measured.nanoseconds, scores, scorer.threshold) for name in (SKLEARN, PYFUNC, ONNX)
+        ],
+    }
+
+
+def _served(fitted: Fitted, folder: Path) -> "tuple[Scorer, PyFuncModel]":
+    """Convert the model as training does, and load it as a server does and as MLflow does."""
+    import mlflow.onnx
+    import mlflow.pyfunc
+    import onnx
+
+    facts = ModelFacts(
+        inputs=fitted.inputs.names,
+        categories=fitted.inputs.categories,
+        threshold=fitted.threshold,
+        label=LABEL,
+        feature_service="benchmark",
+        missed_fraud_cost=Costs().missed_fraud,
+        false_alarm_cost=Costs().false_alarm,
+        trained_at=datetime.now(timezone.utc),
+        metrics={},
+    )
+    content = to_onnx(fitted.pipeline, fitted.inputs, facts)
+    mlflow.onnx.save_model(
+        onnx.load_from_string(content),
+        str(folder / "model"),
+        pip_requirements=[f"onnxruntime=={version('onnxruntime')}"],
+        onnx_execution_providers=["CPUExecutionProvider"],
+        save_as_external_data=False,
+    )
+    return (
+        open_scorer(content, name="benchmark", version="0"),
+        mlflow.pyfunc.load_model(str(folder / "model")),
+    )
+
+
+def _ways(
+    fitted: Fitted, scorer: Scorer, pyfunc: "PyFuncModel"
+) -> dict[str, Callable[[Mapping[str, Any]], float]]:
+    """Give each way as a function of one row of plain values, which is what a request has."""
+    import pandas as pd
+
+    return {
+        SKLEARN: lambda row: float(fitted.pipeline.predict_proba(pd.DataFrame([row]))[0, 1]),
+        PYFUNC: lambda row: float(_pyfunc_scores(pyfunc, pd.DataFrame([row]))[0]),
+        ONNX: lambda row: scorer.score([row])[0],
+    }
+
+
+def _pyfunc_scores(pyfunc: "PyFuncModel", columns: "pd.DataFrame") -> Probabilities:
+    scores: Probabilities = np.asarray(pyfunc.predict(columns)[OUTPUT], np.float64).reshape(-1)
+    return scores
+
+
+def _method(
+    name: str, way: Callable[[Mapping[str, Any]], float], rows: Mapping[str, Mapping[str, Any]]
+) -> Method:
+    def read(ids: Sequence[str]) -> list[Row | None]:
+        return [{OUTPUT: way(rows[item])} for item in ids]
+
+    return Method(name, name, "", read)
+
+
+def _result(
+    name: str,
+    nanoseconds: Mapping[str, npt.NDArray[np.int64]],
+    scores: Mapping[str, Probabilities],
+    threshold: float,
+) -> dict[str, Any]:
+    summary = summarize(nanoseconds[name])
+    ratio = None if name == SKLEARN else compare(nanoseconds[name], nanoseconds[SKLEARN], SEED)
+    expected, given = scores[SKLEARN], scores[name]
+    return {
+        "title": name,
+        "ratio": None if ratio is None else float(f"{ratio.p50:.3g}"),
+        "p50_ms": round(summary.p50_ms, 4),
+        "p99_ms": round(summary.p99_ms, 4),
+        "flips": int(((given >= threshold) != (expected >= threshold)).sum()),
+        "rows": len(given),
+        "largest_difference": float(f"{np.abs(given - expected).max():.2g}"),
+    }

@@ -1,0 +1,179 @@
+"""Predictions a second of the servers, through Feast and with direct reads, under the load of wrk.
+
+All of them run, only one is asked at a time: rounds take turns, so that a slow minute of the machine
+meets all alike.
+"""
+
+import json
+import shutil
+import statistics
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from cassandra.cluster import Session
+
+from poc.benchmarks.server import DIRECT, FEAST, FEAST_ROWS, Server
+from poc.benchmarks.setting import measured_on
+from poc.comparison.row_layout import keeps_rows, row_store_settings
+from poc.comparison.stores import chosen_methods, open_methods
+from poc.database.endpoint import configured_endpoint
+from poc.dataset.stored import sample_ids
+from poc.definitions import read_definitions, read_repo_yaml
+from poc.errors import BenchmarkFailed, LoadToolMissing
+from poc.settings import Settings
+
+WRK = "wrk"
+POOL = 1000
+ROUNDS = 6
+WARM_UP_SECONDS = 2
+_SCRIPT = Path(__file__).with_name("predict.lua")
+_MARK = "OUTCOME "
+
+Outcome = Mapping[str, float]
+
+
+def require_wrk() -> str:
+    """Find wrk, and say in which version.
+
+    Raises:
+        LoadToolMissing: it is not on the PATH.
+    """
+    if shutil.which(WRK) is None:
+        raise LoadToolMissing(WRK)
+    # It prints its version with its usage, and calls that a failure.
+    said = subprocess.run([WRK, "--version"], capture_output=True, text=True, check=False).stdout
+    return said.split()[1].rpartition("/")[2]
+
+
+def measure_serving(
+    settings: Settings,
+    session: Session,
+    *,
+    seconds: int,
+    concurrency: int,
+    workers: Sequence[int],
+    rounds: int = ROUNDS,
+    announce: Callable[[str], object] = lambda what: None,
+) -> dict[str, Any]:
+    """Measure the servers as the environment configures them, and give the results as a document.
+
+    Where the yaml names another online store, the Feast server runs a second time, on the row store.
+
+    Args:
+        settings: the environment's say, for the ids to ask about.
+        session: to the Cassandra they read from.
+        seconds: length of a round.
+        concurrency: connections that wrk keeps busy.
+        workers: numbers of processes of a server, each measured by itself.
+        rounds: rounds of each server.
+        announce: told before each round.
+
+    Raises:
+        LoadToolMissing: wrk is not installed.
+        BenchmarkFailed: a server did not get ready.
+        PocError: what says that there is nothing to read.
+    """
+    tool = require_wrk()
+    ids = sample_ids(read_definitions(settings), POOL)
+    where = str(configured_endpoint(settings))
+    results: list[dict[str, Any]] = []
+    ratios: list[dict[str, Any]] = []
+    meta = measured_on(session, "fastapi", "uvicorn", "onnxruntime")
+    with TemporaryDirectory() as folder:
+        bodies = Path(folder) / "bodies"
+        bodies.write_text("".join(json.dumps({"transaction_id": item}) + "\n" for item in ids))
+        with _environments(settings, session, where, ids) as environments:
+            for count in workers:
+                taken = _rounds(environments, bodies, seconds, concurrency, count, rounds, announce)
+                results += [_summary(name, count, outcomes) for name, outcomes in taken.items()]
+                ratios += [_ratio(name, count, taken) for name in taken if name != DIRECT]
+    online_store = read_repo_yaml(settings)["online_store"]["type"]
+    meta["versions"]["wrk"] = tool
+    meta |= {"seconds": seconds, "concurrency": concurrency, "rounds": rounds, "online_store": online_store}
+    return {"meta": meta, "results": results, "ratios": ratios}
+
+
+@contextmanager
+def _environments(
+    settings: Settings, session: Session, where: str, ids: Sequence[str]
+) -> Iterator[dict[str, dict[str, str]]]:
+    """Give each server's settings, its store filled with the same values as the others'."""
+    names = chosen_methods(settings, ("feast-rows",))
+    with open_methods(settings, session, where, ids, names), ExitStack() as opened:
+        environments: dict[str, dict[str, str]] = {DIRECT: {}, FEAST: {}}
+        if not keeps_rows(settings):
+            yaml = opened.enter_context(row_store_settings(settings)).feast_fs_yaml_file_path
+            environments[FEAST_ROWS] = {"FEAST_FS_YAML_FILE_PATH": str(yaml)}
+        yield environments
+
+
+def _rounds(
+    environments: Mapping[str, Mapping[str, str]],
+    bodies: Path,
+    seconds: int,
+    concurrency: int,
+    workers: int,
+    rounds: int,
+    announce: Callable[[str], object],
+) -> dict[str, list[Outcome]]:
+    taken: dict[str, list[Outcome]] = {name: [] for name in environments}
+    with ExitStack() as running:
+        servers = {name: Server(name, workers, own) for name, own in environments.items()}
+        for server in servers.values():
+            running.callback(server.stop)
+        for server in servers.values():
+            server.wait_until_ready()
+        urls = {name: server.url for name, server in servers.items()}
+        for url in urls.values():
+            ask(url, bodies, min(seconds, WARM_UP_SECONDS), concurrency)
+        for number in range(rounds):
+            # Forwards and backwards: each is as often before another as after it.
+            for name in list(urls)[:: 1 if number % 2 == 0 else -1]:
+                announce(f"workers: {workers}, round {number + 1} of {rounds}: {name}")
+                taken[name].append(ask(urls[name], bodies, seconds, concurrency))
+    return taken
+
+
+def ask(url: str, bodies: Path, seconds: int, concurrency: int) -> Outcome:
+    """Let wrk ask `url` for predictions, one after the other on each of `concurrency` connections."""
+    command = [WRK, "-t1", f"-c{concurrency}", f"-d{seconds}s", "-s", str(_SCRIPT), f"{url}/predict"]
+    done = subprocess.run([*command, "--", str(bodies)], capture_output=True, text=True, check=False)
+    for line in done.stdout.splitlines():
+        if line.startswith(_MARK):
+            outcome: Outcome = json.loads(line.removeprefix(_MARK))
+            return outcome
+    raise BenchmarkFailed(WRK, done.stdout + done.stderr)
+
+
+def _summary(name: str, workers: int, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Give the medians over the rounds, and all errors."""
+    each_second = [item["requests"] / item["seconds"] for item in outcomes]
+    return {
+        "server": name,
+        "workers": workers,
+        "requests_per_second": round(statistics.median(each_second), 1),
+        "rounds": [round(value, 1) for value in each_second],
+        **{
+            key: round(statistics.median(item[key] for item in outcomes), 2)
+            for key in ("p50_ms", "p95_ms", "p99_ms")
+        },
+        "errors": int(sum(item["errors"] for item in outcomes)),
+    }
+
+
+def _ratio(name: str, workers: int, taken: Mapping[str, Sequence[Outcome]]) -> dict[str, Any]:
+    """Give the median of the rounds' ratios to the direct server, each of two neighbours in time."""
+    rounds = [
+        (own["requests"] / own["seconds"]) / (direct["requests"] / direct["seconds"])
+        for own, direct in zip(taken[name], taken[DIRECT], strict=True)
+    ]
+    return {
+        "server": name,
+        "workers": workers,
+        "throughput": round(statistics.median(rounds), 3),
+        "rounds": [round(value, 3) for value in rounds],
+    }

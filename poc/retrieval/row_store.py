@@ -1,0 +1,100 @@
+"""The row store of this project, read through its own reader under this project's time limit."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from poc.errors import CassandraUnavailable, OnlineTableMissing
+from poc.retrieval.lookup import Lookup, Row, one_row
+from poc.retrieval.plan import ReadPlan
+from poc.retrieval.reads import CassandraReads, Fetch
+from poc.retrieval.tables import Deadline, cassandra_failures
+from poc.settings import Settings
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+    from poc.online_store.connection import ConnectionSettings
+    from poc.online_store.read import RowReader
+    from poc.online_store.row_store import CassandraRowOnlineStore
+
+
+class RowStore:
+    """The store of `store`, which is a `CassandraRowOnlineStore`.
+
+    Args:
+        store: its settings.
+        online: the store itself.
+        settings: how long to wait for Cassandra.
+
+    Raises:
+        CassandraUnavailable: no host accepts a connection.
+    """
+
+    def __init__(self, store: "FeatureStore", online: "CassandraRowOnlineStore", settings: Settings) -> None:
+        self._config, self._online = store.config, online
+        stated = self._config.online_store.request_timeout
+        self._config.online_store.request_timeout = min(stated, settings.feature_timeout_seconds)
+        self._where = str(self.connection())
+        with cassandra_failures(self._where, lambda: CassandraUnavailable(self._where, "no such keyspace")):
+            self._session = online.session(self._config)
+
+    def reads(self, plan: ReadPlan) -> CassandraReads:
+        """Prepare the statement of `plan`."""
+        from poc.online_store.layout import row_layout
+
+        keyspace = self._config.online_store.keyspace
+
+        def missing() -> OnlineTableMissing:
+            return OnlineTableMissing(row_layout(keyspace, self._config.project, plan.table).qualified)
+
+        with cassandra_failures(self._where, missing):
+            table = row_layout(keyspace, self._config.project, plan.table).qualified
+            reader = self._online.reader(self._config, plan.table, plan.feature_names)
+        lookup = Lookup(
+            table=table,
+            cql=reader.cql,
+            names=reader.names,
+            ttl=plan.ttl,
+            key=row_key(reader, plan.join_key),
+            stored=one_row(reader.names),
+            missing=missing,
+        )
+        fetch = rows_of(reader, self._config.online_store.read_concurrency)
+        return CassandraReads(lookup, self._where, self._session, fetch)
+
+    def connection(self) -> "ConnectionSettings":
+        """Give the way that acsylla takes."""
+        from poc.online_store.connection import row_store_connection
+
+        return row_store_connection(self._config.online_store)
+
+    def close(self) -> None:
+        """End the session. A second call does nothing."""
+        self._session.cluster.shutdown()
+
+
+def rows_of(reader: "RowReader", bound: int) -> Fetch:
+    """Give the reads of `reader`; `bound` at a time, so that all together keep to the deadline."""
+
+    def fetch(keys: Sequence[str], deadline: Deadline) -> list[Sequence[Row]]:
+        found: list[Sequence[Row]] = []
+        for start in range(0, len(keys), bound):
+            wanted = [(key,) for key in keys[start : start + bound]]
+            rows = reader.rows(wanted, deadline.remaining())
+            found += [() if row is None else (row,) for row in rows]
+        return found
+
+    return fetch
+
+
+def row_key(reader: "RowReader", join_key: str) -> Callable[[str], str | None]:
+    """Give the function from an id to what is bound for it."""
+    from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+    from feast.protos.feast.types.Value_pb2 import Value
+
+    def key(transaction_id: str) -> str | None:
+        values = [Value(string_val=transaction_id)]
+        bound = reader.key(EntityKey(join_keys=[join_key], entity_values=values))
+        return None if bound is None else bound[0]
+
+    return key

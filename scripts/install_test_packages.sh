@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Install what the tests need beside Python packages: wrk, the load tool. Does nothing where it is there.
+set -euo pipefail
+
+if command -v wrk >/dev/null; then exit 0; fi
+if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
+  echo "✗ The tests need wrk, a load tool: apt-get install wrk, or brew install wrk" >&2
+  exit 1
+fi
+apt-get update -qq
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq wrk >/dev/null
+echo "✓ wrk installed"

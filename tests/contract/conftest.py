@@ -1,0 +1,52 @@
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+from reading_ways import BUDGET_SECONDS, Backend, Make, Way
+from stored_features import serving_settings
+
+from poc.database.endpoint import Endpoint
+from poc.database.sessions import cassandra_session
+from poc.definitions import FeatureSet
+from poc.retrieval.source import FeatureSource
+from poc.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def make_backend(
+    tmp_path_factory: pytest.TempPathFactory, cassandra: Endpoint, definitions: FeatureSet
+) -> Iterator[Make]:
+    """Makes stores with their tables, each in a keyspace of its own."""
+    with cassandra_session(cassandra) as session:
+        keyspaces: list[str] = []
+
+        def make(way: Way) -> Backend:
+            keyspaces.append(f"test_{uuid.uuid4().hex[:12]}")
+            session.execute(
+                f"CREATE KEYSPACE {keyspaces[-1]}"
+                " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
+            )
+            folder = tmp_path_factory.mktemp("store")
+            settings = serving_settings(
+                folder, cassandra, keyspaces[-1], feature_timeout_seconds=BUDGET_SECONDS
+            )
+            backend = Backend(way, settings, definitions, session)
+            backend.prepare()
+            return backend
+
+        yield make
+        for keyspace in keyspaces:
+            session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}", timeout=60)
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[..., FeatureSource]]:
+    sources: list[FeatureSource] = []
+
+    def open_source(backend: Backend, settings: Settings | None = None) -> FeatureSource:
+        sources.append(backend.open(settings))
+        return sources[-1]
+
+    yield open_source
+    for source in sources:
+        source.close()

@@ -1,0 +1,139 @@
+"""A server of two processes: it counts as one, survives a worker's death, and leaves nothing behind."""
+
+import os
+import signal
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+
+import psutil
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from server_process import ServerProcess
+from small_model import register
+from stored_features import Row, apply, environment, serving_settings, write_through_feast
+
+from poc.database.endpoint import Endpoint
+from poc.database.sessions import cassandra_session
+from poc.definitions import FeatureSet
+
+WORKERS = 2
+ROWS = [Row("12345", {"amount": 500.0}, datetime.now(timezone.utc) - timedelta(hours=1))]
+
+
+@pytest.fixture(scope="module")
+def start(
+    tmp_path_factory: pytest.TempPathFactory, cassandra: Endpoint, definitions: FeatureSet
+) -> Iterator[Callable[..., ServerProcess]]:
+    folder = tmp_path_factory.mktemp("workers")
+    keyspace = f"test_{uuid.uuid4().hex[:12]}"
+    settings = serving_settings(folder, cassandra, keyspace)
+    started: list[ServerProcess] = []
+
+    def start_server(**changes: str) -> ServerProcess:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = int(listener.getsockname()[1])
+        variables = environment(settings) | {"WORKERS": str(WORKERS)} | changes
+        server = ServerProcess("poc/serve_model_feast.py", port, variables, folder)
+        started.append(server)
+        server.wait_until(lambda _: len(workers(server)) == WORKERS)
+        wait_until_all_ready(server)
+        return server
+
+    with cassandra_session(cassandra) as session:
+        session.execute(
+            f"CREATE KEYSPACE {keyspace}"
+            " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
+        )
+        apply(settings)
+        write_through_feast(settings, definitions, ROWS)
+        register(settings, definitions)
+        yield start_server
+        for server in started:
+            server.kill()
+        session.execute(f"DROP KEYSPACE {keyspace}", timeout=60)
+
+
+@pytest.fixture(scope="module")
+def server(start: Callable[..., ServerProcess]) -> ServerProcess:
+    return start()
+
+
+def workers(server: ServerProcess) -> list[psutil.Process]:
+    """The processes that answer, without multiprocessing's own."""
+    children = psutil.Process(server.process.pid).children()
+    return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+
+
+def sample(server: ServerProcess, name: str, **labels: str) -> float:
+    found = 0.0
+    for family in text_string_to_metric_families(server.get("/metrics").text):
+        for item in family.samples:
+            if item.name == name and labels.items() <= item.labels.items():
+                found += item.value
+    return found
+
+
+def wait_until_all_ready(server: ServerProcess) -> None:
+    """Which worker takes a connection is the system's choice: many fresh ones in a row reach all."""
+
+    def all_ready(_: ServerProcess) -> bool:
+        return all(server.predict().status_code == 200 for _ in range(30))
+
+    server.wait_until(all_ready)
+
+
+def test_metrics_are_those_of_all_workers(server: ServerProcess) -> None:
+    before = sample(server, "predictions_total", outcome="fraud")
+    for _ in range(40):
+        server.predict()
+    shown = {sample(server, "predictions_total", outcome="fraud") for _ in range(10)}
+    assert shown == {before + 40}
+    assert sample(server, "prediction_latency_seconds_count") == sample(server, "predictions_total")
+
+
+def test_state_of_the_components_is_that_of_all_workers(server: ServerProcess) -> None:
+    server.wait_until(lambda _: sample(server, "component_ready", component="model") == 1, 20)
+    assert sample(server, "component_ready", component="features") == 1
+
+
+def test_only_one_worker_says_where_it_listens(server: ServerProcess) -> None:
+    server.wait_until(lambda _: "Serving on" in server.stdout.read_text(), 20)
+    assert server.stdout.read_text().count("Serving on") == 1
+
+
+def test_killed_worker_is_replaced_and_what_it_counted_stays(server: ServerProcess) -> None:
+    counted = sample(server, "predictions_total", outcome="fraud")
+    before = {worker.pid for worker in workers(server)}
+    os.kill(min(before), signal.SIGKILL)
+    server.client.close()
+    server.client = type(server.client)(base_url=server.url, timeout=30)
+    server.wait_until(
+        lambda _: len(workers(server)) == WORKERS and {w.pid for w in workers(server)} != before
+    )
+    wait_until_all_ready(server)
+    assert sample(server, "predictions_total", outcome="fraud") > counted
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_signal_ends_all_workers_with_status_0(
+    start: Callable[..., ServerProcess], sig: signal.Signals
+) -> None:
+    server = start(SHUTDOWN_GRACE_SECONDS="0.2")
+    ended = workers(server)
+    assert server.stop(sig) == 0
+    assert [worker for worker in ended if worker.is_running()] == []
+
+
+def test_workers_end_when_their_parent_was_killed(start: Callable[..., ServerProcess]) -> None:
+    server = start(SHUTDOWN_GRACE_SECONDS="0.2")
+    orphans = workers(server)
+    server.process.kill()
+    server.process.wait()
+    deadline = time.monotonic() + 15
+    while any(orphan.is_running() for orphan in orphans) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [orphan for orphan in orphans if orphan.is_running()] == []

@@ -1,0 +1,142 @@
+from typing import Any
+
+import pytest
+
+MACHINE = {"cpu": "A processor", "cores": 2, "memory_gib": 8, "system": "Linux x86_64"}
+META = {
+    "time": "2026-01-02T03:04:05+00:00",
+    "machine": MACHINE,
+    "versions": {"feast": "0.38.0", "cassandra": "5.0.6", "acsylla": None},
+}
+
+
+@pytest.fixture
+def documents() -> dict[str, Any]:
+    """Small results of every benchmark; each target is met."""
+    return {
+        "comparison": comparison(),
+        "materialization": {
+            "meta": META | {"repeats": 3, "features": 8},
+            "results": [
+                materialized("stock", "cassandra-driver", 10_000, 50.0, 1.0),
+                materialized("arrow-rows", "cassandra-driver", 10_000, 5.0, 10.0),
+                materialized("arrow-rows", "acsylla", 10_000, 1.0, 50.0),
+                materialized("arrow-stock-layout", "cassandra-driver", 10_000, 10.0, 5.0),
+                materialized("arrow-stock-layout", "acsylla", 10_000, 4.0, 12.5),
+                materialized("arrow-rows", "acsylla", 1_000_000, 100.0, None),
+                materialized("arrow-rows", "cassandra-driver", 1_000_000, 500.0, None),
+            ],
+            "left_out": [
+                {
+                    "method": "stock",
+                    "driver": "cassandra-driver",
+                    "rows": 1_000_000,
+                    "would_take_minutes": 83.3,
+                }
+            ],
+        },
+        "serving": {
+            "meta": META | {"seconds": 10, "concurrency": 8, "rounds": 3, "online_store": "cassandra"},
+            "results": [served("feast", 1, 96.0), served("direct", 1, 100.0)],
+            "ratios": [{"server": "feast", "workers": 1, "throughput": 0.96, "rounds": [0.93, 0.96, 1.0]}],
+        },
+        "scoring": {
+            "meta": META | {"rounds": 500, "threads": 1},
+            "results": [
+                scored("scikit-learn pipeline", None, 4.0),
+                scored("ONNX Runtime, as served", 0.01, 0.04),
+            ],
+        },
+        "registry": {
+            "meta": META | {"rounds": 300},
+            "results": [
+                read("Public call, service held", 1, 3.0, None),
+                read("Public call, service held", 200, 90.0, 30.0),
+                read("Resolved plan", 1, 1.0, None),
+                read("Resolved plan", 200, 1.02, 1.02),
+            ],
+        },
+    }
+
+
+def comparison() -> dict[str, Any]:
+    ratios = {
+        ("feast-stock", 1): 3.0,
+        ("feast-stock-resolved", 1): 1.5,
+        ("feast-rows", 1): 2.4,
+        ("feast-rows-resolved", 1): 1.05,
+        ("feast-rows-resolved", 10): 1.1,
+        ("feast-rows-resolved", 100): 0.95,
+        ("feast-rows-resolved-acsylla", 100): 0.4,
+    }
+    names = ("direct-cassandra", *dict.fromkeys(name for name, _ in ratios))
+    return {
+        "meta": META
+        | {"requests": 1000, "seed": 1, "consistency": "LOCAL_ONE", "baseline": "rows as tuples"},
+        "methods": [{"name": name, "title": f"Title of {name}"} for name in names],
+        "results": [timed(name, size) for size in (1, 10, 100) for name in names],
+        "ratios": [
+            {
+                "method": name,
+                "baseline": "direct-cassandra",
+                "batch_size": size,
+                "p50": value,
+                "p50_ci95": [value - 0.01, value + 0.01],
+                "p99": 1.2,
+            }
+            for (name, size), value in ratios.items()
+        ],
+        "curves": [
+            {"method": name, "batch_size": size, "ms": [1 + step / 50 for step in range(101)]}
+            for size in (1, 10, 100)
+            for name in names
+        ],
+    }
+
+
+def timed(name: str, size: int) -> dict[str, Any]:
+    times = {"mean_ms": 2.0, "p50_ms": 2.0, "p95_ms": 2.9, "p99_ms": 2.98}
+    return {"method": name, "batch_size": size, "requests": 1000} | times
+
+
+def materialized(method: str, driver: str, rows: int, seconds: float, faster: float | None) -> dict[str, Any]:
+    return {
+        "method": method,
+        "driver": driver,
+        "rows": rows,
+        "seconds": [seconds],
+        "median_seconds": seconds,
+        "rows_per_second": round(rows / seconds),
+        "times_as_fast_as_stock": faster,
+        "peak_mib": 500,
+        "before_mib": 210,
+    }
+
+
+def served(server: str, workers: int, each_second: float) -> dict[str, Any]:
+    times = {"p50_ms": 5.0, "p95_ms": 9.0, "p99_ms": 12.0}
+    counted = {"requests_per_second": each_second, "rounds": [each_second] * 3, "errors": 0}
+    return {"server": server, "workers": workers} | counted | times
+
+
+def scored(title: str, ratio: float | None, ms: float) -> dict[str, Any]:
+    return {
+        "title": title,
+        "ratio": ratio,
+        "p50_ms": ms,
+        "p99_ms": ms,
+        "flips": 0,
+        "rows": 10_000,
+        "largest_difference": 9e-8,
+    }
+
+
+def read(title: str, views: int, ms: float, ratio: float | None) -> dict[str, Any]:
+    return {
+        "title": title,
+        "views": views,
+        "p50_ms": ms,
+        "p99_ms": ms,
+        "ratio": ratio,
+        "ratio_ci95": None if ratio is None else [ratio, ratio],
+    }
