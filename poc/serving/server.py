@@ -3,6 +3,7 @@
 Knows uvicorn and signals. What the app does is `poc.serving.app`'s.
 """
 
+import gc
 import logging
 import signal
 import socket
@@ -97,8 +98,7 @@ class Work:
             access_log=self.settings.log_level == "DEBUG",
             timeout_graceful_shutdown=LAST_REQUESTS_SECONDS,
         )
-        if speaks:
-            threading.Thread(target=announce, args=(app, self.url), daemon=True).start()
+        threading.Thread(target=settle, args=(app, self.url if speaks else None), daemon=True).start()
         server = DrainingServer(config, app.state.readiness, self.settings.shutdown_grace_seconds)
         server.run(sockets=[self.listener])
 
@@ -131,10 +131,20 @@ class DrainingServer(uvicorn.Server):
         self.should_exit = True
 
 
-def announce(app: FastAPI, url: str) -> None:
-    """Say where the server listens once it is known how the first attempt to get ready went."""
+def settle(app: FastAPI, url: str | None) -> None:
+    """Wait until it is known how the first attempt to get ready went, then say so for `url`."""
     for kept in app.state.kept:
         kept.wait_until_tried(FIRST_ATTEMPT_SECONDS)
+    # What Feast, MLflow and pandas have imported by now stays: a collection that walks it all again
+    # holds every request up for a sixth of a second.
+    gc.collect()
+    gc.freeze()
+    if url is not None:
+        announce(app, url)
+
+
+def announce(app: FastAPI, url: str) -> None:
+    """Say where the server listens, or why it is not ready."""
     obstacle: PocError | None = app.state.readiness.obstacle()
     if obstacle is None:
         ok(

@@ -1,6 +1,7 @@
 """Every shell and Python block of the project's own documents is run, in its document's order."""
 
 import re
+import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +23,12 @@ SERVERS = {
 }
 
 
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
 def run_block(block: Any, workplace: Any, running: ExitStack) -> None:
     command = block.text.strip()
     if block.language == "python":
@@ -31,6 +38,9 @@ def run_block(block: Any, workplace: Any, running: ExitStack) -> None:
     else:
         # `-e .` of the copy would point this environment at the copy.
         text = re.sub(r"^pip install -r .*", rf"(cd '{ROOT}' && \g<0>)", block.text, flags=re.MULTILINE)
+        if "--stop" in text:
+            # The session's Cassandra is not this copy's to stop: it starts and stops one of its own.
+            text = f"export CASSANDRA_PORT={free_port()}\n{text}\npython scripts/start_cassandra.py --stop"
         workplace.shell(text.replace("curl ", "curl --fail-with-body -sS "), timeout=900)
 
 
