@@ -93,9 +93,10 @@ def rows_of(reader: "RowReader", bound: int) -> Fetch:
 
 def row_key(reader: "RowReader", join_key: str) -> Callable[[str], str | None]:
     """Give the function from an id to what is bound for it."""
-    from poc.online_store.keys import kept
     from feast.protos.feast.types.EntityKey_pb2 import EntityKey
     from feast.protos.feast.types.Value_pb2 import Value
+
+    from poc.online_store.keys import kept
 
     def key(transaction_id: str) -> str | None:
         if len(transaction_id) <= CERTAINLY_FITS:
