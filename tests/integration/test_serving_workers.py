@@ -63,9 +63,15 @@ def server(start: Callable[..., ServerProcess]) -> ServerProcess:
 
 
 def workers(server: ServerProcess) -> list[psutil.Process]:
-    """The processes that answer, without multiprocessing's own."""
-    children = psutil.Process(server.process.pid).children()
-    return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+    """The processes that answer, without multiprocessing's own and without dead ones."""
+    return [child for child in psutil.Process(server.process.pid).children() if answers(child)]
+
+
+def answers(child: psutil.Process) -> bool:
+    try:
+        return "resource_tracker" not in " ".join(child.cmdline())
+    except psutil.NoSuchProcess:  # A killed worker, gone or not yet waited for.
+        return False
 
 
 def sample(server: ServerProcess, name: str, **labels: str) -> float:
