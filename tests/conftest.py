@@ -25,6 +25,11 @@ from poc.settings import Settings
 ROOT = Path(__file__).parents[1]
 
 
+def pytest_configure() -> None:
+    """Take Ctrl-C as a terminal's child does: a shell's background job, as some runners are, ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def free_port() -> int:
     """Ask the operating system for a port that nobody listens on."""
     with socket.socket() as listener:
