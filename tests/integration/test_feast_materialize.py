@@ -110,7 +110,7 @@ def test_wrong_online_value_ends_with_status_1_and_a_full_run_mends_it(
 def test_two_runs_at_once_wait_for_each_other(
     first_run: subprocess.CompletedProcess[str], workplace: Any
 ) -> None:
-    done = workplace.shell(f"{MATERIALIZE} & {MATERIALIZE} & wait %1; wait %2")
+    done = workplace.shell(f"{MATERIALIZE} & first=$!; {MATERIALIZE}; wait $first")
     assert done.stdout.count("✓ Feature Materialization Complete!") == 2
 
 
