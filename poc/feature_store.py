@@ -26,7 +26,7 @@ def open_feature_store(settings: Settings) -> "FeatureStore":
     from feast.repo_config import FeastConfigError
 
     path = repo_yaml(settings)
-    read_repo_yaml(settings)
+    read_repo_yaml(settings)  # Feast's answer to YAML that is none is a traceback.
     try:
         store = FeatureStore(repo_path=str(settings.feast_repo_path), fs_yaml_file=path)
     except FeastConfigError as error:

@@ -35,7 +35,7 @@ def main() -> int:
         ids = sample_ids(definitions, SAMPLES)
         ok(f"Loaded {len(ids)} sample transaction IDs")
         checks = []
-        for check in check_transactions(store, settings.feature_service, definitions, ids):
+        for check in check_transactions(store, definitions, ids):
             checks.append(check)
             say = fail if check.differences else ok
             say(f"Transaction {len(checks)}: {check.latency_ms:.1f}ms")

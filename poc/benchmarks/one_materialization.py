@@ -38,7 +38,7 @@ def main() -> None:
     seconds = time.perf_counter() - began
     peak = peak_mib()
     ids = sample_ids(definitions, SAMPLES)
-    checks = check_transactions(store, settings.feature_service, definitions, ids)
+    checks = check_transactions(store, definitions, ids)
     wrong = [str(difference) for check in checks for difference in check.differences]
     if wrong:
         raise OnlineValuesDiffer(wrong)

@@ -55,19 +55,18 @@ class MaterializationRun:
 
 @dataclass(frozen=True, slots=True)
 class MaterializationRecord:
-    """The table `<keyspace>.materializations`."""
+    """The tables `<keyspace>.materializations` and `.materialization_revisions`."""
 
     keyspace: str
 
     def create(self, session: Session) -> None:
-        """Make the table where it is not there."""
+        """Make the tables where they are not there."""
         columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
         session.execute(
             f'CREATE TABLE IF NOT EXISTS "{self.keyspace}".{TABLE} ({columns},'
             " PRIMARY KEY ((online_store, feature_view), finished_at))"
             " WITH CLUSTERING ORDER BY (finished_at DESC)"
         )
-
         session.execute(
             f'CREATE TABLE IF NOT EXISTS "{self.keyspace}".{REVISIONS}'
             " (online_store text, feature_view text, revision int,"

@@ -58,6 +58,13 @@ def count_in_interval(definitions: FeatureSet, start: datetime, end: datetime) -
     return int(_scanner(definitions, start, end).count_rows())
 
 
+def ids_in_interval(definitions: FeatureSet, start: datetime, end: datetime, count: int) -> list[str]:
+    """Read the transactions of the first `count` rows in [start, end), both UTC, each once."""
+    rows = _scanner(definitions, start, end).head(count)
+    ids: list[str] = rows[definitions.join_key].unique().to_pylist()
+    return ids
+
+
 def newest_event(definitions: FeatureSet) -> datetime | None:
     """Read the newest event time in the Parquet, UTC; None where it holds no row."""
     table = _dataset(definitions).to_table(columns=[definitions.timestamp_column])

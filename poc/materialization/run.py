@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from cassandra.cluster import Session
@@ -21,8 +20,8 @@ from poc.feature_store import applied_features
 from poc.materialization.direct import fill_direct_table
 from poc.materialization.offline import (
     count_in_interval,
+    ids_in_interval,
     interval_fingerprint,
-    latest_in_interval,
     newest_event,
 )
 from poc.materialization.verification import differences, online_store_holds, read_online
@@ -97,14 +96,14 @@ def run_materialization(
     record = MaterializationRecord(settings.direct_keyspace)
     record.create(session)
 
-    last = record.last(session, store.config.online_store.type, definitions.view)
-    window = _choose_window(settings, store, definitions, wish, last)
+    online_store = store.config.online_store.type
+    last = record.last(session, online_store, definitions.view)
+    window = _choose_window(store, definitions, wish, last)
     if not window.continues and count_in_interval(definitions, window.start, window.end) == 0:
         raise NothingToMaterialize(
             definitions.source_path, window.start, window.end, newest_event(definitions)
         )
     announce(window)
-    online_store = store.config.online_store.type
     if window.continues and last is not None:
         revision = last.revision
     else:
@@ -122,7 +121,7 @@ def run_materialization(
     transactions = fill_direct_table(session, table, window.start, window.end, progress, revision)
     direct_seconds = time.perf_counter() - before
 
-    sampled = _check_samples(settings, store, definitions, window)
+    sampled = _check_samples(store, definitions, window)
     content = interval_fingerprint(definitions, window.covered_from, window.end)
     finished = datetime.now(timezone.utc)
     record.add(
@@ -156,7 +155,6 @@ def _write_at_revision(store: "FeatureStore", revision: int) -> None:
 
 
 def _choose_window(
-    settings: Settings,
     store: "FeatureStore",
     definitions: FeatureSet,
     wish: Wish,
@@ -174,18 +172,15 @@ def _choose_window(
     if until is not None and until.tzinfo is None:
         until = until.replace(tzinfo=timezone.utc)
     ids = sample_ids(definitions, SAMPLES)
-    held = online_store_holds(store, settings.feature_service, definitions.join_key, ids)
+    held = online_store_holds(store, definitions, ids)
     return next_window(
         now, last, until, held, lambda start, stop: interval_fingerprint(definitions, start, stop)
     )
 
 
-def _check_samples(
-    settings: Settings, store: "FeatureStore", definitions: FeatureSet, window: Window
-) -> tuple[str, ...]:
+def _check_samples(store: "FeatureStore", definitions: FeatureSet, window: Window) -> tuple[str, ...]:
     """Compare samples, online against offline: transactions whose newest row was materialized by now."""
-    rows = latest_in_interval(definitions, window.covered_from, window.end)
-    candidates = [str(row[0]) for row in islice(rows, 20 * SAMPLES)]
+    candidates = ids_in_interval(definitions, window.covered_from, window.end, 20 * SAMPLES)
     offline = {
         key: row
         for key, row in latest_rows(definitions, candidates).items()
@@ -194,7 +189,7 @@ def _check_samples(
     ids = list(offline)[:SAMPLES]
     if not ids:
         return ()
-    online = read_online(store, settings.feature_service, definitions.join_key, ids)
+    online = read_online(store, definitions, ids)
     found = [
         difference
         for key, row in zip(ids, online, strict=True)

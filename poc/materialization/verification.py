@@ -50,20 +50,20 @@ class Check:
     differences: tuple[Difference, ...]
 
 
-def read_online(
-    store: "FeatureStore", service_name: str, join_key: str, ids: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Read the features of `ids`, in their order: a dict by feature name each, all None if unknown."""
-    service = store.get_feature_service(service_name)
-    answer = store.get_online_features(service, [{join_key: item} for item in ids]).to_dict()
-    names = [name for name in answer if name != join_key]
-    return [{name: answer[name][row] for name in names} for row in range(len(ids))]
+def read_online(store: "FeatureStore", definitions: FeatureSet, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Read every feature of the view for `ids`, in their order: a dict by name each, all None if unknown.
+
+    By the view's names, not through the feature service: a service may take only some of them.
+    """
+    names = [f"{definitions.view}:{name}" for name in definitions.names]
+    answer = store.get_online_features(names, [{definitions.join_key: item} for item in ids]).to_dict()
+    return [{name: answer[name][row] for name in definitions.names} for row in range(len(ids))]
 
 
-def online_store_holds(store: "FeatureStore", service_name: str, join_key: str, ids: Sequence[str]) -> bool:
+def online_store_holds(store: "FeatureStore", definitions: FeatureSet, ids: Sequence[str]) -> bool:
     """Tell whether the online store has a value for any of `ids`; a missing table has none."""
     try:
-        rows = read_online(store, service_name, join_key, ids)
+        rows = read_online(store, definitions, ids)
     except InvalidRequest:
         return False
     return any(value is not None for row in rows for value in row.values())
@@ -78,21 +78,17 @@ def differences(transaction_id: str, online: dict[str, Any], offline: StoredRow)
     )
 
 
-def check_transactions(
-    store: "FeatureStore", service_name: str, definitions: FeatureSet, ids: Sequence[str]
-) -> Iterator[Check]:
+def check_transactions(store: "FeatureStore", definitions: FeatureSet, ids: Sequence[str]) -> Iterator[Check]:
     """Read each of `ids` by itself, timed, and compare it with the newest row of the Parquet.
 
     Raises:
         FeaturesNotMaterialized: the online store has none of them.
     """
     offline = latest_rows(definitions, ids)
-    if not online_store_holds(store, service_name, definitions.join_key, ids):
+    if not online_store_holds(store, definitions, ids):
         raise FeaturesNotMaterialized(f"Online store table of {definitions.view}")
-    service = store.get_feature_service(service_name)
     for item in ids:
         start = time.perf_counter()
-        answer = store.get_online_features(service, [{definitions.join_key: item}]).to_dict()
+        [online] = read_online(store, definitions, [item])
         latency_ms = (time.perf_counter() - start) * 1000
-        online = {name: values[0] for name, values in answer.items()}
         yield Check(item, latency_ms, differences(item, online, offline[item]))

@@ -125,11 +125,26 @@ def test_late_backfill_leaves_the_newest_values(
         "from poc.feature_store import open_feature_store\n"
         "from poc.settings import load_settings\n"
         "settings = load_settings()\n"
-        "found = check_transactions(open_feature_store(settings), settings.feature_service,"
+        "found = check_transactions(open_feature_store(settings),"
         " read_definitions(settings), ['12345', '67890', '11111'])\n"
         "print([check.differences for check in found])"
     ).stdout
     assert newest.strip().endswith("[(), (), ()]")
+
+
+def test_service_over_some_features_leaves_the_check_to_the_whole_view(
+    first_run: subprocess.CompletedProcess[str], workplace: Any
+) -> None:
+    path = workplace.folder / "feature_repo/features.py"
+    kept = path.read_text()
+    path.write_text(
+        kept.replace("features=[transaction_features]", 'features=[transaction_features[["amount"]]]')
+    )
+    workplace.shell("feast -c feature_repo apply")
+    checked = workplace.shell(f"{MATERIALIZE} --full").stdout
+    path.write_text(kept)
+    workplace.shell("feast -c feature_repo apply")
+    assert "✓ Sample feature retrieval successful" in checked
 
 
 def test_interval_without_rows_is_an_error_that_names_the_newest(workplace: Any) -> None:
