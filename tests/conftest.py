@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 from cassandra.cluster import Session
+from ports import free_port
 
 from poc.database.endpoint import Endpoint
 from poc.database.sessions import cassandra_session, open_session
@@ -28,13 +28,6 @@ ROOT = Path(__file__).parents[1]
 def pytest_configure() -> None:
     """Take Ctrl-C as a terminal's child does: a shell's background job, as some runners are, ignores it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def free_port() -> int:
-    """Ask the operating system for a port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,13 @@
 """Every shell and Python block of the project's own documents is run, in its document's order."""
 
 import re
-import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
@@ -21,12 +21,6 @@ SERVERS = {
     "python poc/serve_model.py": "http://localhost:8001/ready",
     "feast -c feature_repo serve": "http://localhost:6566/health",
 }
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def run_block(block: Any, workplace: Any, running: ExitStack) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 from cassandra.cluster import Session
+from ports import free_port
 from server_process import ROOT, ServerProcess
 from small_model import register
 from stored_features import Row, apply, environment, serving_settings, write_direct, write_through_feast
@@ -42,12 +43,6 @@ ROWS = [
     Row("67890", PAYMENT | {"amount": 150.0}, NOW - timedelta(hours=4)),
     Row("old", PAYMENT | {"amount": 150.0}, NOW - timedelta(days=40)),
 ]
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True)

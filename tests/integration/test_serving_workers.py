@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 import psutil
 import pytest
+from ports import free_port
 from prometheus_client.parser import text_string_to_metric_families
 from server_process import ServerProcess
 from small_model import register
@@ -33,9 +33,7 @@ def start(
     started: list[ServerProcess] = []
 
     def start_server(**changes: str) -> ServerProcess:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port = int(listener.getsockname()[1])
+        port = free_port()
         variables = environment(settings) | {"WORKERS": str(WORKERS)} | changes
         server = ServerProcess("poc/serve_model_feast.py", port, variables, folder)
         started.append(server)

@@ -5,7 +5,6 @@ The tests of one node share it, in the order in which they are written: a start 
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import psutil
 import pytest
 from cassandra import ConsistencyLevel
 from cassandra.query import SimpleStatement
+from ports import free_port
 
 from poc.database.embedded import EmbeddedCassandra, embedded_state, start_embedded, stop_embedded
 from poc.database.jars import cassandra_jars
@@ -24,12 +24,6 @@ from poc.database.sessions import cassandra_session
 from poc.errors import CassandraCrashed, CassandraStartTimeout, OtherClusterRunning, PortTaken
 
 ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def processes_of(directory: Path) -> list[int]:
