@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -47,7 +48,7 @@ def version_table(ids: int, version: int, event: datetime) -> pa.Table:
 def open_applied(stores: Any, layout: str, driver: str, **online: Any) -> FeatureStore:
     if driver == "acsylla":
         pytest.importorskip("acsylla")
-    store = stores.open(layout, engine={"driver": driver}, **online)
+    store = stores.open(layout, engine={"driver": driver, "batch_rows": 500}, **online)
     stores.view(store, dict.fromkeys(FEATURES, Int64), {"id": String})
     return store
 
@@ -91,7 +92,9 @@ def materializing(store: FeatureStore, project: str) -> Iterator["subprocess.Pop
         [sys.executable, "-c", code, str(settings)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        # Every batch that was acknowledged is reported at once: the kill is timed by it.
+        env={**os.environ, "TQDM_MININTERVAL": "0"},
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
@@ -119,7 +122,7 @@ def test_kill_in_mid_materialization_tears_no_entity_and_the_next_run_completes(
             assert process.stdin is not None
             process.stdin.write(b"\n")
             process.stdin.flush()
-            wait_for_first_writes(session, stores.keyspace, layout, round)
+            wait_for_first_acknowledged_batch(process)
             time.sleep(random.uniform(0, 0.3 if partly else 0.03))
             process.send_signal(signal.SIGKILL)
             process.wait()
@@ -134,15 +137,14 @@ def test_kill_in_mid_materialization_tears_no_entity_and_the_next_run_completes(
     assert partly > 0
 
 
-def wait_for_first_writes(session: Session, keyspace: str, layout: str, round: int) -> None:
-    table, column = ("poc__stats", "f0") if layout == "rows" else ("poc_stats", "value")
-    written_us = int((NOON + round * timedelta(hours=1)).timestamp() * 1_000_000)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        newest = session.execute(f'SELECT MAX(WRITETIME({column})) FROM {keyspace}."{table}"').one()[0]
-        if newest == written_us:
-            return
-    raise AssertionError("nothing was written in 60 s")
+def wait_for_first_acknowledged_batch(process: "subprocess.Popen[bytes]") -> None:
+    """Read the process's own progress bar until it counts rows: `500/12000`."""
+    assert process.stderr is not None
+    seen = b""
+    while re.search(rb"[1-9]\d*/\d+ \[", seen) is None:
+        read = os.read(process.stderr.fileno(), 4096)
+        assert read != b"", f"ended before a batch was acknowledged: {seen.decode()}"
+        seen += read
 
 
 @pytest.mark.parametrize(("layout", "driver"), CASES)
