@@ -129,6 +129,9 @@ class RowStoreSettings(FeastConfigBaseModel):  # type: ignore[misc]
     read_concurrency: PositiveInt = 100
     """Most statements in flight of one batch read."""
 
+    read_keys_per_statement: Annotated[int, Field(strict=True, ge=1, le=100)] = 20
+    """Most entities that one statement of a batch read asks for, where the join key allows it."""
+
     write_concurrency: PositiveInt = 100
     """Most statements in flight of one batch write."""
 

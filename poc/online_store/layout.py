@@ -8,6 +8,8 @@ from feast import FeatureView
 from poc.online_store.naming import CREATED_TIMESTAMP, EVENT_TIMESTAMP, column_name, quoted, table_name
 from poc.online_store.types import ColumnType, column_type, key_type
 
+_KEYS_TOLD_APART = ("text", "blob", "int", "bigint")
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -79,6 +81,18 @@ class RowLayout:
         names = [quoted(column.name) for column in features] + [quoted(EVENT_TIMESTAMP)]
         condition = " AND ".join(f"{quoted(column.name)} = ?" for column in self.keys)
         return f"SELECT {', '.join(names)} FROM {self.qualified} WHERE {condition}"
+
+    def select_several(self, features: Sequence[Column]) -> str | None:
+        """SELECT `features`, the event timestamp and the key of several entities; binds a list of keys.
+
+        None where rows could not be told apart by what the driver gives for their key: a key of several
+        columns, and types in which equal values are different keys (-0.0) or a value is not itself (NaN).
+        """
+        if len(self.keys) != 1 or self.keys[0].kind.cql not in _KEYS_TOLD_APART:
+            return None
+        key = quoted(self.keys[0].name)
+        names = [quoted(column.name) for column in features] + [quoted(EVENT_TIMESTAMP), key]
+        return f"SELECT {', '.join(names)} FROM {self.qualified} WHERE {key} IN ?"
 
 
 def row_layout(keyspace: str, project: str, view: FeatureView) -> RowLayout:

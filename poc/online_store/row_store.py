@@ -78,10 +78,16 @@ class CassandraRowOnlineStore(OnlineStore):  # type: ignore[misc]
         if known is not None and (known.view is view or _fields(known.view) == _fields(view)):
             return known
         layout = self._layout(config, view)
-        bound = config.online_store.read_concurrency
         if len(self._readers) >= _MOST_READERS:
             self._readers.clear()
-        self._readers[name] = RowReader(self.session(config), view, layout, wanted, bound)
+        self._readers[name] = RowReader(
+            self.session(config),
+            view,
+            layout,
+            wanted,
+            in_flight=config.online_store.read_concurrency,
+            keys_per_statement=config.online_store.read_keys_per_statement,
+        )
         return self._readers[name]
 
     def online_read(

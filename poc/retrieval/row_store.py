@@ -63,8 +63,7 @@ class RowStore:
             stored=one_row(reader.names),
             missing=missing,
         )
-        fetch = rows_of(reader, self._config.online_store.read_concurrency)
-        return CassandraReads(lookup, self._where, self._session, fetch)
+        return CassandraReads(lookup, self._where, self._session, rows_of(reader))
 
     def connection(self) -> "ConnectionSettings":
         """Give the way that acsylla takes."""
@@ -77,15 +76,14 @@ class RowStore:
         self._session.cluster.shutdown()
 
 
-def rows_of(reader: "RowReader", bound: int) -> Fetch:
-    """Give the reads of `reader`; `bound` at a time, so that all together keep to the deadline."""
+def rows_of(reader: "RowReader") -> Fetch:
+    """Give the reads of `reader`, so many at a time that all together keep to the deadline."""
 
     def fetch(keys: Sequence[str], deadline: Deadline) -> list[Sequence[Row]]:
         found: list[Sequence[Row]] = []
-        for start in range(0, len(keys), bound):
-            wanted = [(key,) for key in keys[start : start + bound]]
-            rows = reader.rows(wanted, deadline.remaining())
-            found += [() if row is None else (row,) for row in rows]
+        for start in range(0, len(keys), reader.keys_at_once):
+            wanted = [(key,) for key in keys[start : start + reader.keys_at_once]]
+            found += [() if row is None else (row,) for row in reader.rows(wanted, deadline.remaining())]
         return found
 
     return fetch
