@@ -3,7 +3,7 @@
 import os
 import sys
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,16 +79,31 @@ def apply_definitions(settings: Settings) -> AppliedDefinitions:
 
 
 def applied_features(store: "FeatureStore", service: str) -> FeatureSet:
-    """Read from the registry the feature set behind `service`.
+    """Read from the registry the feature set of the view behind `service`.
 
     Raises:
         FeaturesNotApplied: the registry does not know the service.
         InvalidDefinitions: it is not made of one view of one entity with a file source.
     """
+    return _applied(store, service)[0]
+
+
+def served_features(store: "FeatureStore", service: str) -> FeatureSet:
+    """Read the same feature set, with those features only that the service is made of.
+
+    Raises:
+        FeaturesNotApplied, InvalidDefinitions: see `applied_features`.
+    """
+    view, served = _applied(store, service)
+    return replace(view, features=tuple(item for item in view.features if item.name in served))
+
+
+def _applied(store: "FeatureStore", service: str) -> tuple[FeatureSet, frozenset[str]]:
     from feast.errors import FeastObjectNotFoundException
 
     try:
-        projections = store.get_feature_service(service).feature_view_projections
-        return feature_set(store.get_feature_view(projections[0].name))
+        projection = store.get_feature_service(service).feature_view_projections[0]
+        view = feature_set(store.get_feature_view(projection.name))
     except FeastObjectNotFoundException:
         raise FeaturesNotApplied(service) from None
+    return view, frozenset(field.name for field in projection.features)

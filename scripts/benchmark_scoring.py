@@ -16,13 +16,13 @@ from poc.comparison.output import require_writable, write_json
 from poc.comparison.progress import rounds_bar
 from poc.settings import load_settings
 
-DEFAULT_ROUNDS = 500
+DEFAULT_ROUNDS = 200
 
 
 def main() -> None:
     settings = load_settings()
     parser = argument_parser(__doc__)
-    rounds = f"rows that each way scores, one at a time (default: {DEFAULT_ROUNDS})"
+    rounds = f"turns of each way, of 20 rows one at a time (default: {DEFAULT_ROUNDS})"
     parser.add_argument("--rounds", type=whole_number, default=DEFAULT_ROUNDS, metavar="N", help=rounds)
     json = settings.data_dir / "benchmarks" / "scoring.json"
     parser.add_argument("--json", type=Path, default=json, metavar="FILE", help=f"numbers (default: {json})")

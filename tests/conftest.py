@@ -167,10 +167,17 @@ def wait_for(client: httpx.Client, url: str, process: "subprocess.Popen[bytes]",
 
 @pytest.fixture(scope="module")
 def workplace(
-    cassandra: Endpoint, copy_project: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    cassandra: Endpoint,
+    copy_project: Callable[[Path], Path],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Workplace]:
+    """A copy of the project to type commands in; a parameter names the yaml in the default one's place."""
     folder = copy_project(tmp_path_factory.mktemp("guide") / "project")
-    for path in [folder / "feature_repo/feature_store.yaml", *folder.glob("feature_repo/stores/*.yaml")]:
+    default = folder / "feature_repo/feature_store.yaml"
+    shutil.copyfile(folder / "feature_repo" / getattr(request, "param", default.name), folder / "chosen.yaml")
+    (folder / "chosen.yaml").replace(default)
+    for path in [default, *folder.glob("feature_repo/stores/*.yaml")]:
         path.write_text(path.read_text().replace("port: 9042", f"port: {cassandra.port}"))
     forget = {
         "CASSANDRA_HOSTS",

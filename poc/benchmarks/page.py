@@ -38,7 +38,8 @@ interval, except under Serving, where it goes from the least to the greatest rou
 _READS = """
 Ways to read the same values, at the same consistency, after a warm-up. All ratios are to `direct-cassandra`:
 {baseline}. `resolved` ways look names up in Feast's registry before the reads, as poc/serve_model_feast.py
-does; `rows` ways read the [row store](online_store.md). acsylla is driven by an event loop in the reader's
+does; `rows` ways read the [row store](online_store.md), which on cassandra-driver asks for up to 20 ids in a
+statement ([why](adr/0007-twenty-entities-a-statement.md)). acsylla is driven by an event loop in the reader's
 own thread: what is waited for is what an async handler would await.
 """
 
@@ -59,8 +60,9 @@ to the greatest.
 """
 
 _SCORING = """
-From one row as a request has it, a mapping of plain values, to a probability; {rounds} rows each way in
-turns, in {threads} thread. Decisions are those at the model's threshold, over all labelled rows.
+From one row as a request has it, a mapping of plain values, to a probability, in {threads} thread. The ways
+take {rounds} turns of {rows_a_turn} rows each, one row at a time; a turn counts with its mean a row.
+Decisions are those at the model's threshold, over all labelled rows.
 """
 
 _REGISTRY = """

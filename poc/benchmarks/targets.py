@@ -85,12 +85,13 @@ def read_targets(document: Document) -> Iterator[Target]:
         None if single is None else single["p99"],
         P99_RATIO,
     )
-    rows, stock = ratios.get(("feast-rows", 1)), ratios.get(("feast-stock", 1))
-    yield _at_most(
-        f"`feast-rows` at n=1: P50 at most {ROWS_TO_STOCK} of `feast-stock`",
-        None if rows is None or stock is None else rows["p50"] / stock["p50"],
-        ROWS_TO_STOCK,
-    )
+    for size in (1, 10, 100):
+        rows, stock = ratios.get(("feast-rows", size)), ratios.get(("feast-stock", size))
+        yield _at_most(
+            f"`feast-rows` at n={size}: P50 at most {ROWS_TO_STOCK} of `feast-stock`",
+            None if rows is None or stock is None else rows["p50"] / stock["p50"],
+            ROWS_TO_STOCK,
+        )
 
 
 def materialization_targets(document: Document) -> Iterator[Target]:

@@ -52,15 +52,15 @@ def require_filled(
             raise FeaturesNotMaterialized(f"The online store of feature view {definitions.view}")
 
 
-def filled_direct(
+def fill_empty_direct(
     settings: Settings,
     store: "FeatureStore",
     definitions: FeatureSet,
     session: Session,
     where: str,
     announce: Announce,
-) -> DirectTable:
-    """Give the direct table, filled from the Parquet with what `store` holds where it was empty.
+) -> None:
+    """Fill the direct table, where it is empty, from the Parquet with what `store` holds.
 
     Raises:
         FeaturesOutdated: it lacks a feature.
@@ -74,7 +74,6 @@ def filled_direct(
                 fill_direct_table(session, table, start, end)
         # Prepared here as well, so that a column that is not there is found out before Feast is asked.
         session.prepare(table.select_cql)
-    return table
 
 
 def filled_rows(

@@ -17,7 +17,7 @@ from poc.comparison.filled import (
     Announce,
     consistency_of,
     disconnect,
-    filled_direct,
+    fill_empty_direct,
     filled_rows,
     require_filled,
 )
@@ -32,11 +32,12 @@ from poc.comparison.methods import (
     resolved_read,
 )
 from poc.comparison.row_layout import keeps_rows, row_store_settings
+from poc.database.direct_table import DirectTable
 from poc.database.endpoint import configured_endpoint
 from poc.dataset.stored import sample_ids
 from poc.definitions import read_definitions
 from poc.errors import FeaturesNotMaterialized, MethodsUnavailable
-from poc.feature_store import applied_features, open_feature_store
+from poc.feature_store import applied_features, open_feature_store, served_features
 from poc.retrieval.feast_source import open_feast_source
 from poc.retrieval.tables import cassandra_failures
 from poc.settings import Settings
@@ -133,7 +134,10 @@ def open_methods(
             f"feast-{layout}", store, settings.feature_service, definitions.join_key, consistency
         )
         require_filled(store, feast, definitions, session, where, probe_ids)
-        table = filled_direct(settings, store, definitions, session, where, announce)
+        fill_empty_direct(settings, store, definitions, session, where, announce)
+        # The tables hold the whole view; what is read and compared is what the service takes of it.
+        served = served_features(store, settings.feature_service)
+        table = DirectTable(settings.direct_keyspace, served)
         found = [feast, direct_cassandra(session, table, consistency)]
         if f"feast-{layout}-resolved" in names:
             found.append(_resolved(f"feast-{layout}-resolved", settings, consistency, opened))
@@ -148,7 +152,7 @@ def open_methods(
         if "direct-acsylla" in names:
             reads = AcsyllaReads(configured_endpoint(settings), table.select_cql, consistency)
             opened.callback(reads.close)
-            found.append(direct_acsylla(reads, definitions.names, consistency))
+            found.append(direct_acsylla(reads, served.names, consistency))
         if layout == "rows":
             # It is the project's Feast, then, not one beside another.
             found = [_as_the_projects(method) for method in found]

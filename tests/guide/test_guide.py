@@ -1,4 +1,4 @@
-"""The guide, typed by hand: its blocks in its order, in one copy of the project.
+"""The guide, typed by hand: its blocks in its order, in one copy of the project for each online store.
 
 Each test is one section and stands on those before it. The last test says that no block is left out.
 """
@@ -21,7 +21,14 @@ SHOWN = {
     'Issue: "High latency" / 1',  # Only comments.
     "Prometheus Metrics / 1",  # Names of metrics: test_serving_gives_the_guides_metrics.
 }
+# What stands in feature_repo/feature_store.yaml.
+STORES = ["feature_store.yaml", "stores/rows.yaml"]
 executed: set[str] = set()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "workplace" in metafunc.fixturenames:
+        metafunc.parametrize("workplace", STORES, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +227,6 @@ def test_adding_a_feature_works_as_the_guide_says(guide: Any, workplace: Any) ->
     assert re.search(r"'new_feature': \[-?\d+\.\d+(e-?\d+)?\]", printed), printed
 
 
-def test_every_block_of_the_guide_is_executed(blocks_of: Callable[[Path], list[Any]]) -> None:
+def test_every_block_of_the_guide_is_executed(blocks_of: Callable[[Path], list[Any]], workplace: Any) -> None:
     names = {block.name for block in blocks_of(ROOT / "docs/guide.md")}
     assert names - executed - SHOWN == set()

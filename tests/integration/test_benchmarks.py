@@ -1,6 +1,5 @@
 """The benchmarks on real parts, so small that only their plumbing is measured."""
 
-import shutil
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -71,7 +70,6 @@ def test_scoring_compares_decisions_on_every_labelled_row(settings: Settings) ->
     assert [item["flips"] for item in found["results"]] == [0] * 3
 
 
-@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
 def test_all_servers_are_measured_in_turns_without_errors(
     settings: Settings, session: Session, definitions: FeatureSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:

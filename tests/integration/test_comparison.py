@@ -126,6 +126,16 @@ def test_row_store_is_filled_with_what_is_online_and_every_way_reads_it_equally(
     assert told == ["Filling the direct table", "Filling the row store"]
 
 
+def test_service_of_some_features_is_compared_on_those(settings: Settings, session: Session) -> None:
+    path = settings.feast_repo_path / "features.py"
+    whole, some = "[transaction_features]", '[transaction_features[["merchant_category", "amount"]]]'
+    assert whole in path.read_text()
+    path.write_text(path.read_text().replace(whole, some))
+    apply(settings)
+    open_feature_store(settings).materialize(NOW - timedelta(days=1), NOW - timedelta(hours=1))
+    assert compare(settings, session, Request(3, (1,), 1)).features == 2
+
+
 def test_row_store_with_another_value_is_filled_again(
     materialized: Settings, session: Session, definitions: FeatureSet
 ) -> None:

@@ -41,7 +41,7 @@ def documents() -> dict[str, Any]:
             "ratios": [{"server": "feast", "workers": 1, "throughput": 0.96, "rounds": [0.93, 0.96, 1.0]}],
         },
         "scoring": {
-            "meta": META | {"rounds": 500, "threads": 1},
+            "meta": META | {"rounds": 200, "rows_a_turn": 20, "threads": 1},
             "results": [
                 scored("scikit-learn pipeline", None, 4.0),
                 scored("ONNX Runtime, as served", 0.01, 0.04),
@@ -64,6 +64,10 @@ def comparison() -> dict[str, Any]:
         ("feast-stock", 1): 3.0,
         ("feast-stock-resolved", 1): 1.5,
         ("feast-rows", 1): 2.4,
+        ("feast-stock", 10): 2.5,
+        ("feast-rows", 10): 2.0,
+        ("feast-stock", 100): 2.5,
+        ("feast-rows", 100): 2.0,
         ("feast-rows-resolved", 1): 1.05,
         ("feast-rows-resolved", 10): 1.1,
         ("feast-rows-resolved", 100): 0.95,

@@ -1,5 +1,4 @@
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,8 +8,6 @@ import pytest
 
 from poc.benchmarks.serving import ask, require_wrk
 from poc.errors import LoadToolMissing
-
-needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
 
 
 class Answerer(BaseHTTPRequestHandler):
@@ -47,7 +44,6 @@ def bodies(folder: Path, *ids: str) -> Path:
     return path
 
 
-@needs_wrk
 def test_bodies_are_asked_in_turns_and_counted(url: str, tmp_path: Path) -> None:
     outcome = ask(url, bodies(tmp_path, "a", 'b "quoted"', "c"), 1, 1)
     assert set(Answerer.asked[:3]) == {"a", 'b "quoted"', "c"}
@@ -58,7 +54,6 @@ def test_bodies_are_asked_in_turns_and_counted(url: str, tmp_path: Path) -> None
     assert outcome["seconds"] == pytest.approx(1, abs=0.5)
 
 
-@needs_wrk
 def test_answers_that_are_no_predictions_are_errors(url: str, tmp_path: Path) -> None:
     outcome = ask(url, bodies(tmp_path, "stranger"), 1, 1)
     assert outcome["errors"] == outcome["requests"] > 0
