@@ -1,17 +1,28 @@
-"""Write docs/performance.md and its pictures from the results of the benchmarks.
+"""Write docs/performance.md, its pictures and docs/scaling.md from the results of the benchmarks.
 
-    python scripts/write_performance.py data/benchmarks    take new results from there, write the page
-    python scripts/write_performance.py                    write it anew from docs/benchmarks
-    python scripts/write_performance.py --check            exit status 1 if the page is not current
+    python scripts/write_performance.py data/benchmarks    take new results from there, write the pages
+    python scripts/write_performance.py                    write them anew from docs/benchmarks
+    python scripts/write_performance.py --check            exit status 1 if a page is not current
 
-A test runs the last. The page is made from docs/benchmarks alone: nothing is typed by hand.
+A test runs the last. The pages are made from docs/benchmarks alone: nothing is typed by hand.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from poc.benchmarks import scaling
 from poc.benchmarks.page import PAGE, draw_pictures, page, read_results, take_results
+from poc.benchmarks.report import Document
 from poc.benchmarks.targets import all_targets
 from poc.command_line import argument_parser, fail, ok, run
+
+
+def pages(documents: Mapping[str, Document]) -> dict[Path, str]:
+    """Give the pages' texts; scaling only where all that it is worked out from was measured."""
+    found = {PAGE: page(documents)}
+    if documents.keys() >= scaling.NEEDED:
+        found[scaling.PAGE] = scaling.scaling_page(documents)
+    return found
 
 
 def main() -> int:
@@ -20,14 +31,18 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="only compare")
     wanted = parser.parse_args()
     if wanted.check:
-        current = PAGE.is_file() and PAGE.read_text() == page(read_results())
-        (ok if current else fail)(f"{PAGE} is {'' if current else 'not '}current")
+        current = True
+        for path, text in pages(read_results()).items():
+            same = path.is_file() and path.read_text() == text
+            (ok if same else fail)(f"{path} is {'' if same else 'not '}current")
+            current = current and same
         return 0 if current else 1
     if wanted.folder is not None:
         ok(f"New results: {', '.join(take_results(wanted.folder))}")
     documents = read_results()
-    PAGE.write_text(page(documents))
-    ok(f"{PAGE}")
+    for path, text in pages(documents).items():
+        path.write_text(text)
+        ok(f"{path}")
     for picture in draw_pictures(documents):
         ok(f"{picture}")
     for target in all_targets(documents):

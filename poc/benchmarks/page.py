@@ -121,7 +121,8 @@ def read_results(folder: Path = RESULTS) -> dict[str, Document]:
     Raises:
         ResultsMissing: there are none.
     """
-    files = {section.name: folder / f"{section.name}.json" for section in SECTIONS}
+    names = [*(section.name for section in SECTIONS), "storage"]
+    files = {name: folder / f"{name}.json" for name in names}
     documents = {name: json.loads(path.read_text()) for name, path in files.items() if path.is_file()}
     if not documents:
         raise ResultsMissing(folder)
@@ -142,7 +143,7 @@ def page(documents: Mapping[str, Document]) -> str:
     targets = [(target.promise, target.measured, target.verdict) for target in all_targets(documents)]
     parts = [
         "# Performance",
-        _filled(_OPENING),
+        filled(_OPENING),
         "## Targets",
         markdown_table(("promised", "measured", "verdict"), targets),
     ]
@@ -152,12 +153,12 @@ def page(documents: Mapping[str, Document]) -> str:
             continue
         parts += [
             f"## {section.title}",
-            _filled(section.text.format_map(document["meta"])),
+            filled(section.text.format_map(document["meta"])),
             section.tables(document),
         ]
         if section.image is not None:
             parts.append(f"![{section.caption}](images/{section.image})")
-        parts.append(_filled(setting_line(document)))
+        parts.append(filled(setting_line(document)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -179,7 +180,8 @@ def draw_pictures(documents: Mapping[str, Document]) -> list[Path]:
     return drawn
 
 
-def _filled(text: str) -> str:
+def filled(text: str) -> str:
+    """Break prose into lines."""
     # What is code stays on one line: its spaces are not spaces while lines are broken.
     joined = re.sub(r"`[^`]+`", lambda code: code[0].replace(" ", "\0"), " ".join(text.split()))
     lines = textwrap.fill(joined, WIDTH, break_long_words=False, break_on_hyphens=False)

@@ -151,5 +151,30 @@ def registry_table(document: Document) -> str:
     return markdown_table(columns, rows)
 
 
+def storage_table(document: Document) -> str:
+    """Give the bytes that an entity takes on one node's disk, in each layout, by kind of file."""
+    kinds = sorted({kind for item in document["results"] for kind in item["bytes"]})
+    # Data first, then whatever else takes a byte an entity or more.
+    kinds.sort(key=lambda kind: kind != "Data.db")
+    kept = [
+        kind
+        for kind in kinds
+        if any(item["bytes"].get(kind, 0) >= item["rows"] for item in document["results"])
+    ]
+    rows = []
+    for item in document["results"]:
+        parts = [f"{item['bytes'].get(kind, 0) / item['rows']:.1f}" for kind in kept]
+        rows.append(
+            (
+                f"`{item['layout']}`",
+                f"{item['bytes_per_entity']:.0f}",
+                *parts,
+                f"{item['bytes_per_entity'] * 1e6 / 2**20:,.0f}",
+            )
+        )
+    columns = ("layout", "bytes an entity", *(f"of it `{kind}`" for kind in kept), "MiB a million entities")
+    return markdown_table(columns, rows)
+
+
 def _with_interval(value: float, interval: Sequence[float]) -> str:
     return f"{value:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"

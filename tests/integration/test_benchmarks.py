@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from cassandra.cluster import Session
+from ports import free_port
 from small_model import register
 from stored_features import apply, environment, serving_settings
 
@@ -13,6 +14,7 @@ from poc.benchmarks.records import write_records
 from poc.benchmarks.registry import measure_registry
 from poc.benchmarks.scoring import measure_scoring
 from poc.benchmarks.serving import measure_serving
+from poc.benchmarks.storage import measure_storage
 from poc.database.endpoint import Endpoint
 from poc.definitions import FeatureSet
 from poc.feature_store import open_feature_store
@@ -84,3 +86,11 @@ def test_all_servers_are_measured_in_turns_without_errors(
     assert [line.rpartition(": ")[2] for line in told] == [*order, *order[::-1]]
     assert {item["server"]: item["errors"] for item in found["results"]} == dict.fromkeys(order, 0)
     assert all(item["requests_per_second"] > 0 for item in found["results"])
+
+
+def test_storage_is_measured_on_files_of_every_layout(settings: Settings) -> None:
+    told: list[str] = []
+    found = measure_storage(settings, 20_000, free_port(), told.append)
+    sizes = {item["layout"]: item["bytes_per_entity"] for item in found["results"]}
+    assert sizes["stock"] > sizes["rows"] > 20
+    assert told == ["Starting a Cassandra", "20,000 entities, layout rows", "20,000 entities, layout stock"]
