@@ -3,12 +3,14 @@
     python scripts/start_cassandra.py                   Docker's if an engine answers, else an embedded one
     python scripts/start_cassandra.py --mode embedded   without Docker: a real Cassandra, nothing to install
     python scripts/start_cassandra.py --nodes 3         three embedded nodes, on 127.0.0.1 to 127.0.0.3
+    python scripts/start_cassandra.py --secure          embedded, with TLS, certificates and a password
     python scripts/start_cassandra.py --status          exit status 0 if one answers, 1 if none does
     python scripts/start_cassandra.py --stop            its data stays for the next start
 
 The place is the one in feature_repo/feature_store.yaml, or CASSANDRA_HOSTS and CASSANDRA_PORT. The files
 of an embedded one are in .cassandra (CASSANDRA_DIR), its log in .cassandra/1-node/node1/logs. The first
-start downloads 68 MB into ~/.m2 (M2_REPO).
+start downloads 68 MB into ~/.m2 (M2_REPO). What a secure one wants of its clients is in .cassandra/tls and
+.cassandra/credentials.
 """
 
 import os
@@ -27,6 +29,7 @@ def main() -> int | None:
     action.add_argument("--stop", action="store_true", help="stop the one that this project started")
     parser.add_argument("--mode", choices=("auto", "docker", "embedded"), default="auto")
     parser.add_argument("--nodes", type=int, choices=range(1, 10), metavar="N", help="embedded nodes, 1 to 9")
+    parser.add_argument("--secure", action="store_true", help="TLS, client certificates and a password")
     parser.add_argument("--port", help="CQL port, instead of CASSANDRA_PORT")
     arguments = parser.parse_args()
     if arguments.port is not None:
@@ -43,11 +46,14 @@ def main() -> int | None:
             return 1
     else:
         with progress_console() as console:
-            running = ensure_cassandra(settings, arguments.mode, arguments.nodes, console)
-    with cassandra_session(running.endpoint) as session:
+            running = ensure_cassandra(settings, arguments.mode, arguments.nodes, console, arguments.secure)
+    with cassandra_session(running.way_in) as session:
         version = session.execute("SELECT release_version FROM system.local").one().release_version
         ok(f"Cassandra {version} {'started' if running.started else 'is running already'}: {running}")
-        if not arguments.status:
+        if running.embedded is not None and running.embedded.secure:
+            ok(f"Credentials: set -a; . {settings.cassandra_dir / 'credentials'}; set +a")
+        # The keyspaces of several nodes are left to a configuration that names all of them: feast_setup.py.
+        if not arguments.status and len(running.way_in.hosts) <= len(running.endpoint.hosts):
             for keyspace in ensure_configured_keyspaces(settings, session):
                 ok(f"Keyspace created: {keyspace}")
     return 0

@@ -10,12 +10,15 @@ from typing import Literal
 
 from rich.console import Console
 
+from poc.database.certificates import ensure_certificates
 from poc.database.docker import container_runs, engine_answers, start_container, stop_container
 from poc.database.embedded import EmbeddedCassandra, embedded_state, start_embedded, stop_embedded
 from poc.database.endpoint import Endpoint, configured_endpoint
 from poc.database.probe import Answer, probe
+from poc.database.sessions import endpoint_context
 from poc.errors import (
     CassandraElsewhere,
+    NotSecureInDocker,
     NotStartedHere,
     OtherClusterRunning,
     PortTaken,
@@ -43,6 +46,11 @@ class RunningCassandra:
     started: bool
     embedded: EmbeddedCassandra | None
 
+    @property
+    def way_in(self) -> Endpoint:
+        """What to connect to: of one of ours every node, with the user and certificates it was given."""
+        return self.endpoint if self.embedded is None else self.embedded.endpoint
+
     def __str__(self) -> str:
         if self.embedded is None:
             how = {"docker": "in Docker", "other": "not started by this project"}[self.kind]
@@ -50,42 +58,55 @@ class RunningCassandra:
         nodes = self.embedded.nodes
         up = sum(node.answers for node in nodes)
         memory_mb = sum(node.resident_bytes for node in nodes) // 10**6
-        return (
-            f"{self.embedded.endpoint}, embedded, {up} of {len(nodes)} node(s) up, {memory_mb} MB of memory"
-        )
+        how = "embedded, secure" if self.embedded.secure else "embedded"
+        return f"{self.embedded.endpoint}, {how}, {up} of {len(nodes)} node(s) up, {memory_mb} MB of memory"
 
 
 def ensure_cassandra(
-    settings: Settings, mode: Mode = "auto", nodes: int | None = None, console: Console | None = None
+    settings: Settings,
+    mode: Mode = "auto",
+    nodes: int | None = None,
+    console: Console | None = None,
+    secure: bool = False,
 ) -> RunningCassandra:
     """Give the Cassandra at the configured place, starting one if none answers.
 
     In mode `auto`: one that answers, else Docker's if an engine answers, else an embedded one. Without
     `nodes`, a running one may have any number; a new one gets as many as the configuration lists hosts of
-    127.0.0.1, 127.0.0.2, ..., which is usually one.
+    127.0.0.1, 127.0.0.2, ..., which is usually one. A new one is `secure` (TLS, certificates, a password) if
+    that is asked for, or if the configuration has a tls block.
 
     Raises:
         CassandraElsewhere: none answers, and the configured hosts are not this machine.
         PortTaken: something else listens there.
-        OtherClusterRunning, NotStartedHere: one answers, with another number of nodes.
-        SeveralNodesInDocker: mode `docker` with several nodes.
+        OtherClusterRunning, NotStartedHere: one answers, with another number of nodes or not secure.
+        SeveralNodesInDocker, NotSecureInDocker: mode `docker` with several nodes, or a secure one.
         PocError: what `start_container` and `start_embedded` raise.
     """
     endpoint = configured_endpoint(settings)
     if mode == "docker" and nodes is not None and nodes > 1:
         raise SeveralNodesInDocker(nodes)
+    secure = secure or endpoint.tls is not None
+    if secure:
+        if mode == "docker":
+            raise NotSecureInDocker
+        # The configuration names files that the first start makes.
+        ensure_certificates(settings.cassandra_dir / "tls")
     if mode == "auto":
         running = running_cassandra(settings)
-        if running is not None and _is_enough(running, nodes):
+        if running is not None and _is_enough(running, nodes, secure):
             return running
     _require_local(endpoint)
     ours = _embedded_at(settings, endpoint)
     if nodes is None:
         nodes = _listed_nodes(endpoint) if ours is None else len(ours.nodes)
-    if mode == "docker" or (mode == "auto" and ours is None and nodes == 1 and engine_answers()):
+    if ours is not None and not secure:
+        secure = ours.secure
+    by_docker = mode == "auto" and ours is None and nodes == 1 and not secure
+    if mode == "docker" or (by_docker and engine_answers()):
         start_container(endpoint.port)
         return RunningCassandra(endpoint, "docker", True, None)
-    embedded = start_embedded(settings.cassandra_dir, endpoint.port, nodes, console=console)
+    embedded = start_embedded(settings.cassandra_dir, endpoint.port, nodes, secure=secure, console=console)
     return RunningCassandra(endpoint, "embedded", embedded.started > 0, embedded)
 
 
@@ -96,11 +117,12 @@ def running_cassandra(settings: Settings) -> RunningCassandra | None:
         PortTaken: something else listens there.
     """
     endpoint = configured_endpoint(settings)
-    answers = {host: probe(host, endpoint.port) for host in endpoint.hosts}
+    embedded = _embedded_at(settings, endpoint)
+    if embedded is not None and any(node.answers for node in embedded.nodes):
+        return RunningCassandra(endpoint, "embedded", False, embedded)
+    context = endpoint_context(endpoint)
+    answers = {host: probe(host, endpoint.port, context=context) for host in endpoint.hosts}
     if Answer.CQL in answers.values():
-        embedded = _embedded_at(settings, endpoint)
-        if embedded is not None:
-            return RunningCassandra(endpoint, "embedded", False, embedded)
         return RunningCassandra(endpoint, "docker" if container_runs() else "other", False, None)
     taken = [host for host, answer in answers.items() if answer is Answer.OTHER and _is_loopback(host)]
     if taken:
@@ -120,19 +142,21 @@ def stop_cassandra(settings: Settings) -> Kind | None:
     if container_runs():
         stop_container(endpoint.port)
         return "docker"
-    if any(probe(host, endpoint.port) is Answer.CQL for host in endpoint.hosts):
+    context = endpoint_context(endpoint)
+    if any(probe(host, endpoint.port, context=context) is Answer.CQL for host in endpoint.hosts):
         raise NotStartedHere(str(endpoint))
     return None
 
 
-def _is_enough(running: RunningCassandra, nodes: int | None) -> bool:
+def _is_enough(running: RunningCassandra, nodes: int | None, secure: bool) -> bool:
     """Tell whether what runs is all that is asked for; False if nodes of it are to be started."""
     if running.embedded is None:
-        if nodes is not None and nodes > 1:
+        if (nodes is not None and nodes > 1) or (secure and running.endpoint.tls is None):
             raise NotStartedHere(str(running.endpoint))
         return True
-    if nodes is not None and nodes != len(running.embedded.nodes):
-        raise OtherClusterRunning(len(running.embedded.nodes), running.embedded.port)
+    count = len(running.embedded.nodes)
+    if (nodes is not None and nodes != count) or (secure and not running.embedded.secure):
+        raise OtherClusterRunning(count, running.embedded.port, running.embedded.secure)
     return running.embedded.is_complete
 
 

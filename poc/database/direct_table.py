@@ -14,8 +14,10 @@ from cassandra import InvalidRequest
 from cassandra.cluster import Session
 from cassandra.concurrent import execute_concurrent_with_args
 
+from poc.database.sessions import SCHEMA_TIMEOUT_SECONDS, idempotent, make_table
 from poc.definitions import FeatureSet
 from poc.errors import DirectTableDiffers, InvalidDefinitions
+from poc.online_store.patience import SPECULATIVE_RETRY
 
 if TYPE_CHECKING:
     from feast.types import FeastType
@@ -81,9 +83,12 @@ class DirectTable:
             DirectTableDiffers: a column is there with another type.
         """
         columns = ", ".join(f'"{name}" {kind}' for name, kind in self.columns.items())
-        session.execute(
-            f"CREATE TABLE IF NOT EXISTS {self.qualified_name}"
-            f' ({columns}, PRIMARY KEY ("{self.definitions.join_key}"))'
+        make_table(
+            session,
+            self.keyspace,
+            self.definitions.view,
+            f'({columns}, PRIMARY KEY ("{self.definitions.join_key}"))'
+            f" WITH speculative_retry = '{SPECULATIVE_RETRY}'",
         )
         existing = self._existing_columns(session)
         for name, kind in self.columns.items():
@@ -91,14 +96,17 @@ class DirectTable:
                 raise DirectTableDiffers(self.qualified_name, name, existing[name], kind)
         added = tuple(name for name in self.columns if name not in existing)
         for name in added:
-            session.execute(f'ALTER TABLE {self.qualified_name} ADD "{name}" {self.columns[name]}')
+            session.execute(
+                f'ALTER TABLE {self.qualified_name} ADD "{name}" {self.columns[name]}',
+                timeout=SCHEMA_TIMEOUT_SECONDS,
+            )
         return added
 
     def is_empty(self, session: Session) -> bool:
         """Tell whether the table is missing or holds no row."""
         try:
             found = session.execute(
-                f'SELECT "{self.definitions.join_key}" FROM {self.qualified_name} LIMIT 1'
+                idempotent(f'SELECT "{self.definitions.join_key}" FROM {self.qualified_name} LIMIT 1')
             ).one()
         except InvalidRequest:
             return True
@@ -120,6 +128,8 @@ class DirectTable:
             the driver's error of the first row that was not acknowledged.
         """
         insert = session.prepare(self.insert_cql)
+        # A row carries its write time: written twice, it is the same write.
+        insert.is_idempotent = True
         written = 0
         for chunk in _chunks(((*row, _microseconds(row[-1]) + revision) for row in rows), 1000):
             execute_concurrent_with_args(session, insert, chunk, concurrency=WRITES_IN_FLIGHT)
@@ -130,8 +140,10 @@ class DirectTable:
 
     def _existing_columns(self, session: Session) -> dict[str, str]:
         rows = session.execute(
-            "SELECT column_name, type FROM system_schema.columns"
-            " WHERE keyspace_name = %s AND table_name = %s",
+            idempotent(
+                "SELECT column_name, type FROM system_schema.columns"
+                " WHERE keyspace_name = %s AND table_name = %s"
+            ),
             (self.keyspace, self.definitions.view),
         )
         return {row.column_name: row.type for row in rows}

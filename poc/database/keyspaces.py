@@ -2,6 +2,7 @@
 
 from cassandra.cluster import Session
 
+from poc.database.sessions import SCHEMA_TIMEOUT_SECONDS, idempotent
 from poc.definitions import read_repo_yaml
 from poc.errors import KeyspaceReplicationDiffers
 from poc.settings import Settings
@@ -22,11 +23,14 @@ def ensure_keyspace(session: Session, keyspace: str, replication: dict[str, str]
             between nodes and wants a repair, so it stays a person's decision.
     """
     found = session.execute(
-        "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = %s", (keyspace,)
+        idempotent("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = %s"), (keyspace,)
     ).one()
     if found is None:
         options = ", ".join(f"'{key}': '{value}'" for key, value in replication.items())
-        session.execute(f'CREATE KEYSPACE IF NOT EXISTS "{keyspace}" WITH replication = {{{options}}}')
+        session.execute(
+            f'CREATE KEYSPACE IF NOT EXISTS "{keyspace}" WITH replication = {{{options}}}',
+            timeout=SCHEMA_TIMEOUT_SECONDS,
+        )
         return True
     existing = dict(found.replication)
     if _copies(existing) != _copies(replication):
@@ -47,7 +51,7 @@ def ensure_configured_keyspaces(settings: Settings, session: Session) -> list[st
         KeyspaceReplicationDiffers: one is there with another number of copies.
     """
     online_store = read_repo_yaml(settings).get("online_store") or {}
-    datacenter = session.execute("SELECT data_center FROM system.local").one().data_center
+    datacenter = session.execute(idempotent("SELECT data_center FROM system.local")).one().data_center
     replication = replication_map(int(online_store.get("replication_factor", 1)), datacenter)
     keyspaces = (online_store.get("keyspace", FEAST_DEFAULT_KEYSPACE), settings.direct_keyspace)
     return [name for name in keyspaces if ensure_keyspace(session, name, replication)]

@@ -7,6 +7,8 @@ from typing import Any
 from cassandra import InvalidRequest
 from cassandra.cluster import Session
 
+from poc.database.sessions import idempotent, make_table
+
 TABLE = "materializations"
 REVISIONS = "materialization_revisions"
 
@@ -62,15 +64,19 @@ class MaterializationRecord:
     def create(self, session: Session) -> None:
         """Make the tables where they are not there."""
         columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
-        session.execute(
-            f'CREATE TABLE IF NOT EXISTS "{self.keyspace}".{TABLE} ({columns},'
-            " PRIMARY KEY ((online_store, feature_view), finished_at))"
-            " WITH CLUSTERING ORDER BY (finished_at DESC)"
+        make_table(
+            session,
+            self.keyspace,
+            TABLE,
+            f"({columns}, PRIMARY KEY ((online_store, feature_view), finished_at))"
+            " WITH CLUSTERING ORDER BY (finished_at DESC)",
         )
-        session.execute(
-            f'CREATE TABLE IF NOT EXISTS "{self.keyspace}".{REVISIONS}'
-            " (online_store text, feature_view text, revision int,"
-            " PRIMARY KEY ((online_store, feature_view)))"
+        make_table(
+            session,
+            self.keyspace,
+            REVISIONS,
+            "(online_store text, feature_view text, revision int,"
+            " PRIMARY KEY ((online_store, feature_view)))",
         )
 
     def claim_revision(self, session: Session, online_store: str, view: str) -> int:
@@ -80,9 +86,11 @@ class MaterializationRecord:
         """
         where = "WHERE online_store = %s AND feature_view = %s"
         key = (online_store, view)
-        row = session.execute(f'SELECT revision FROM "{self.keyspace}".{REVISIONS} {where}', key).one()
+        read = idempotent(f'SELECT revision FROM "{self.keyspace}".{REVISIONS} {where}')
+        row = session.execute(read, key).one()
         revision = 0 if row is None else int(row.revision) + 1
-        session.execute(f'UPDATE "{self.keyspace}".{REVISIONS} SET revision = %s {where}', (revision, *key))
+        write = idempotent(f'UPDATE "{self.keyspace}".{REVISIONS} SET revision = %s {where}')
+        session.execute(write, (revision, *key))
         return revision
 
     def add(self, session: Session, run: MaterializationRun) -> None:
@@ -92,6 +100,7 @@ class MaterializationRecord:
             f'INSERT INTO "{self.keyspace}".{TABLE} ({", ".join(names)})'
             f" VALUES ({', '.join('?' for _ in names)})"
         )
+        insert.is_idempotent = True
         session.execute(insert, [getattr(run, name) for name in names])
 
     def last(self, session: Session, online_store: str, view: str) -> MaterializationRun | None:
@@ -99,8 +108,10 @@ class MaterializationRecord:
         names = [field.name for field in fields(MaterializationRun)]
         try:
             row = session.execute(
-                f'SELECT {", ".join(names)} FROM "{self.keyspace}".{TABLE}'
-                " WHERE online_store = %s AND feature_view = %s LIMIT 1",
+                idempotent(
+                    f'SELECT {", ".join(names)} FROM "{self.keyspace}".{TABLE}'
+                    " WHERE online_store = %s AND feature_view = %s LIMIT 1"
+                ),
                 (online_store, view),
             ).one()
         except InvalidRequest:

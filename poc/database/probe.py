@@ -1,10 +1,13 @@
 """Does a Cassandra answer at an address? Asked in CQL's own protocol: an open TCP port proves nothing.
 
-Knows one frame of the native protocol. It needs no driver, so it costs a script milliseconds.
+Knows one frame of the native protocol, which needs no login. It needs no driver, so it costs a script
+milliseconds.
 """
 
 import socket
+import ssl
 import struct
+from contextlib import ExitStack
 from enum import Enum
 
 # An OPTIONS request of protocol version 4, which every Cassandra since 2.2 understands before
@@ -23,18 +26,23 @@ class Answer(Enum):
     OTHER = "a program that does not speak CQL"
 
 
-def probe(host: str, port: int, timeout_seconds: float = 2.0) -> Answer:
+def probe(
+    host: str, port: int, timeout_seconds: float = 2.0, context: ssl.SSLContext | None = None
+) -> Answer:
     """Ask what answers at `host:port`, waiting at most `timeout_seconds` for each step.
 
     A host name that does not resolve is `NOTHING`. One that accepts the connection and then stays silent
-    (or speaks TLS only) is `OTHER`.
+    is `OTHER`, as is one that speaks TLS where no `context` is given, or refuses what it says.
     """
     try:
         connection = socket.create_connection((host, port), timeout_seconds)
     except OSError:
         return Answer.NOTHING
-    with connection:
+    with ExitStack() as opened:
+        opened.enter_context(connection)
         try:
+            if context is not None:
+                connection = opened.enter_context(context.wrap_socket(connection, server_hostname=host))
             connection.sendall(_OPTIONS)
             header = b""
             while len(header) < _HEADER.size:
@@ -47,3 +55,18 @@ def probe(host: str, port: int, timeout_seconds: float = 2.0) -> Answer:
     version, _, _, opcode, _ = _HEADER.unpack(header)
     is_cql = version & _RESPONSE and opcode in (_SUPPORTED, _ERROR)
     return Answer.CQL if is_cql else Answer.OTHER
+
+
+def speaks_tls(host: str, port: int, timeout_seconds: float = 2.0) -> bool:
+    """Tell whether what listens at `host:port` answers to a TLS handshake, whoever it is."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((host, port), timeout_seconds) as plain,
+            context.wrap_socket(plain, server_hostname=host),
+        ):
+            return True
+    except OSError:
+        return False

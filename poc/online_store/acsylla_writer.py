@@ -8,10 +8,11 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Iterator, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, TypeVar
 
-from poc.online_store.connection import ConnectionSettings, TlsFiles
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.patience import HEARTBEAT_SECONDS, HEARTBEAT_TIMEOUT_SECONDS, MORE_NODES
+from poc.online_store.tls import TlsFiles
 from poc.online_store.writer import BoundRow, Outcome
 
 T = TypeVar("T")
@@ -68,7 +69,10 @@ class AcsyllaWriter:
         async def lane(indexes: Iterator[int]) -> None:
             for index in indexes:
                 try:
-                    await execute(bind(rows[index]))
+                    bound = bind(rows[index])
+                    # A row carries its write time: written twice, it is the same write.
+                    bound.set_is_idempotent(True)
+                    await execute(bound)
                 except passing_errors as error:
                     errors.append(error)
                 except Exception as error:  # A value or statement that can never be written.
@@ -115,6 +119,9 @@ def cluster_arguments(settings: ConnectionSettings) -> dict[str, Any]:
         "request_timeout": settings.request_timeout_seconds,
         "connect_timeout": settings.connect_timeout_seconds,
         "constant_reconnect_delay_ms": 1000,
+        # As cassandra-driver has it: a frozen node answers no heartbeat, and is given up.
+        "heartbeat_interval_sec": HEARTBEAT_SECONDS,
+        "idle_timeout_sec": HEARTBEAT_SECONDS + HEARTBEAT_TIMEOUT_SECONDS,
         # Else it prints that Cassandra has no ScyllaDB shards. Errors reach us as exceptions.
         "log_level": "critical",
     }
@@ -126,20 +133,24 @@ def cluster_arguments(settings: ConnectionSettings) -> dict[str, Any]:
         arguments |= {"username": settings.username, "password": settings.password}
     if settings.tls is not None:
         arguments |= _tls_arguments(settings.tls)
+    if settings.speculative_delay_ms is not None:
+        from acsylla import SpeculativeExecutionPolicy
+
+        arguments["speculative_execution_policy"] = SpeculativeExecutionPolicy(
+            settings.speculative_delay_ms, max_speculative_executions=MORE_NODES
+        )
     return arguments
 
 
 def _tls_arguments(files: TlsFiles) -> dict[str, Any]:
+    ca, cert, key = files.texts()
     arguments: dict[str, Any] = {
         "ssl_enabled": True,
-        "ssl_trusted_cert": Path(files.ca).read_text(),
+        "ssl_trusted_cert": ca,
         "ssl_verify_flags": "PEER_IDENTITY" if files.check_hostname else "PEER_CERT",
     }
-    if files.cert is not None and files.key is not None:
-        arguments |= {
-            "ssl_cert": Path(files.cert).read_text(),
-            "ssl_private_key": Path(files.key).read_text(),
-        }
+    if cert is not None and key is not None:
+        arguments |= {"ssl_cert": cert, "ssl_private_key": key}
     return arguments
 
 

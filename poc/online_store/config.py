@@ -46,7 +46,7 @@ class Tls(FeastConfigBaseModel):  # type: ignore[misc]
     """Encryption between Feast and Cassandra. Files are PEM."""
 
     ca: StrictStr
-    """Certificates that a node's certificate must descend from."""
+    """Certificates that a node's must descend from. Paths are relative to the feature repository."""
 
     cert: StrictStr | None = None
     """Our certificate, where the nodes ask for one; with `key`."""
@@ -91,7 +91,7 @@ class RowStoreSettings(FeastConfigBaseModel):  # type: ignore[misc]
     """For password authentication; CASSANDRA_USERNAME when not stated."""
 
     password: StrictStr | None = Field(None, repr=False)
-    """Likewise; CASSANDRA_PASSWORD when not stated."""
+    """Likewise; CASSANDRA_PASSWORD, or what CASSANDRA_PASSWORD_FILE holds, when not stated."""
 
     tls: Tls | None = None
     """Encrypts the connections."""
@@ -115,7 +115,7 @@ class RowStoreSettings(FeastConfigBaseModel):  # type: ignore[misc]
     """Age, counted from the event time, at which Cassandra removes a row; never when not stated."""
 
     speculative_execution_delay_ms: PositiveInt | None = None
-    """Ask a second replica when a read took this long; never when not stated."""
+    """Ask a second node when a statement took this long; never when not stated."""
 
     compression: bool = False
     """Compress what goes over the wire with LZ4 (needs the `lz4` package)."""

@@ -7,23 +7,14 @@ The row store and the stock store are configured differently; everything below t
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from poc.online_store.config import DEFAULT_PORT, RowStoreSettings
+from poc.online_store.credentials import Credentials, environment_credentials
+from poc.online_store.tls import TlsFiles
 
-USERNAME_VARIABLE = "CASSANDRA_USERNAME"
-PASSWORD_VARIABLE = "CASSANDRA_PASSWORD"
 PROTOCOL_VERSION = 5
-
-
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """PEM files of an encrypted connection; see `config.Tls`."""
-
-    ca: str
-    cert: str | None
-    key: str | None
-    check_hostname: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +27,7 @@ class ConnectionSettings:
         protocol_version: None lets the driver find out.
         local_dc: None takes the first contact point's.
         request_timeout_seconds, connect_timeout_seconds: longest waits.
+        speculative_delay_ms: after which a second node is asked; None for never.
     """
 
     hosts: tuple[str, ...]
@@ -62,21 +54,31 @@ class ConnectionSettings:
 
 
 def row_store_connection(
-    config: RowStoreSettings, environment: Mapping[str, str] = os.environ
+    config: RowStoreSettings, repo: Path | str | None = None, environment: Mapping[str, str] = os.environ
 ) -> ConnectionSettings:
-    """Read the row store's settings; user and password from `environment` where they are not stated."""
-    username, password = config.username, config.password
-    if username is None:
-        username, password = environment.get(USERNAME_VARIABLE), environment.get(PASSWORD_VARIABLE)
+    """Read the row store's settings; user and password from `environment` where they are not stated.
+
+    Args:
+        repo: the feature repository, which relative paths of TLS files are seen from; None for the
+            working directory.
+
+    Raises:
+        CredentialsUnusable: the environment has a user without a password, or the other way round.
+    """
+    if config.username is not None and config.password is not None:
+        login: Credentials | None = Credentials(config.username, config.password)
+    else:
+        login = environment_credentials(environment)
     tls, read = config.tls, config.read_consistency_level
+    files = None if tls is None else TlsFiles(tls.ca, tls.cert, tls.key, tls.check_hostname)
     return ConnectionSettings(
         hosts=tuple(config.hosts if config.hosts is not None else ()),
         port=DEFAULT_PORT if config.port is None else config.port,
         keyspace=config.keyspace,
         secure_bundle_path=config.secure_bundle_path,
-        username=username,
-        password=password,
-        tls=None if tls is None else TlsFiles(tls.ca, tls.cert, tls.key, tls.check_hostname),
+        username=None if login is None else login.username,
+        password=None if login is None else login.password,
+        tls=None if files is None else files.relative_to(None if repo is None else Path(repo)),
         protocol_version=_protocol_version(config),
         read_consistency=config.consistency_level if read is None else read,
         write_consistency=config.consistency_level,

@@ -1,6 +1,6 @@
 """What can go wrong between Feast and Cassandra, and the way out of each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class OnlineStoreError(Exception):
@@ -18,6 +18,38 @@ class OnlineStoreError(Exception):
         super().__init__(f"{what}\n  {way_out}")
         self.what = what
         self.way_out = way_out
+
+
+class TlsFilesUnusable(OnlineStoreError):
+    """A PEM file of an encrypted connection is not there, or not what it should be."""
+
+    def __init__(self, files: str, reason: str) -> None:
+        super().__init__(
+            f"The TLS files of the online store cannot be used: {files}: {reason}",
+            "Correct tls: in online_store (paths are relative to the feature repository), or put them there.",
+        )
+
+
+class CredentialsUnusable(OnlineStoreError):
+    """User and password of Cassandra do not come as a pair."""
+
+    exit_status = 2
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The credentials for Cassandra cannot be used: {reason}",
+            "Set CASSANDRA_USERNAME, and CASSANDRA_PASSWORD or CASSANDRA_PASSWORD_FILE.",
+        )
+
+
+class ReplicationDiffers(OnlineStoreError):
+    """A keyspace is there with other copies than the settings state."""
+
+    def __init__(self, keyspace: str, found: Mapping[str, str], stated: Mapping[str, object]) -> None:
+        super().__init__(
+            f"Keyspace {keyspace} has replication {dict(found)}, online_store states {dict(stated)}",
+            "Nothing was changed. State what is there, or ALTER KEYSPACE and run nodetool repair.",
+        )
 
 
 class UnsupportedType(OnlineStoreError):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from feast import FeatureView
 
 from poc.online_store.naming import CREATED_TIMESTAMP, EVENT_TIMESTAMP, column_name, quoted, table_name
+from poc.online_store.patience import SPECULATIVE_RETRY
 from poc.online_store.types import ColumnType, column_type, key_type
 
 _KEYS_TOLD_APART = ("text", "blob", "int", "bigint")
@@ -64,7 +65,7 @@ class RowLayout:
         text = comment.replace("'", "''")
         return (
             f"CREATE TABLE IF NOT EXISTS {self.qualified} ({columns}, PRIMARY KEY (({key})))"
-            f" WITH comment = '{text}'"
+            f" WITH comment = '{text}' AND speculative_retry = '{SPECULATIVE_RETRY}'"
         )
 
     def insert(self, features: Sequence[Column], ttl: bool) -> str:

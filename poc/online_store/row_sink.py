@@ -29,7 +29,7 @@ class RowSink:
     def __init__(
         self, config: RepoConfig, store: CassandraRowOnlineStore, view: FeatureView, settings: "SinkSettings"
     ) -> None:
-        connection = row_store_connection(config.online_store)
+        connection = row_store_connection(config.online_store, config.repo_path)
         concurrency = settings.write_concurrency
         self._layout = row_layout(connection.keyspace, config.project, view)
         self._timestamp = view.batch_source.timestamp_field

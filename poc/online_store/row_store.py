@@ -58,7 +58,7 @@ class CassandraRowOnlineStore(OnlineStore):  # type: ignore[misc]
         if self._session is None:
             with self._lock:
                 if self._session is None:
-                    self._session = open_session(row_store_connection(config.online_store))
+                    self._session = open_session(row_store_connection(config.online_store, config.repo_path))
         return self._session
 
     def close(self) -> None:
@@ -154,6 +154,7 @@ class CassandraRowOnlineStore(OnlineStore):  # type: ignore[misc]
         Raises:
             TypeChanged, KeyChanged, UnsupportedType: a definition that its table cannot follow; nothing
                 has been changed then.
+            ReplicationDiffers: the keyspace is there with other copies than the settings state.
         """
         keep = [self._layout(config, view) for view in tables_to_keep]
         drop = [self._layout(config, view) for view in tables_to_delete]

@@ -6,20 +6,18 @@ written at their event time, which lies before it. For the same reason a type ca
 dropping and adding, and is refused.
 """
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cassandra import AlreadyExists, InvalidRequest
 from cassandra.cluster import Session
+from cassandra.query import SimpleStatement
 
 from poc.online_store.config import RowStoreSettings
-from poc.online_store.errors import KeyChanged, TypeChanged
+from poc.online_store.errors import KeyChanged, ReplicationDiffers, TypeChanged
 from poc.online_store.layout import RowLayout
 from poc.online_store.naming import quoted
 from poc.online_store.session import SCHEMA
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +71,11 @@ def drop_layout(session: Session, layout: RowLayout) -> None:
 def stored_table(session: Session, layout: RowLayout) -> StoredTable | None:
     """Read what Cassandra has; None where there is no such table."""
     rows = session.execute(
-        "SELECT column_name, type, kind FROM system_schema.columns"
-        " WHERE keyspace_name = %s AND table_name = %s",
+        SimpleStatement(
+            "SELECT column_name, type, kind FROM system_schema.columns"
+            " WHERE keyspace_name = %s AND table_name = %s",
+            is_idempotent=True,
+        ),
         (layout.keyspace, layout.table),
         execution_profile=SCHEMA,
     ).all()
@@ -89,11 +90,14 @@ def stored_table(session: Session, layout: RowLayout) -> StoredTable | None:
 def ensure_keyspace(session: Session, config: RowStoreSettings) -> None:
     """Create the keyspace if it is missing; one that is there is left as it is.
 
-    Where it has other copies than the settings state, that is logged: changing it needs a repair of
-    every node, which is an operator's decision.
+    Raises:
+        ReplicationDiffers: it has other copies than the settings state. Changing that needs a repair of
+            every node, which is an operator's decision.
     """
     found = session.execute(
-        "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = %s",
+        SimpleStatement(
+            "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = %s", is_idempotent=True
+        ),
         (config.keyspace,),
         execution_profile=SCHEMA,
     ).one()
@@ -124,9 +128,4 @@ def _compare_replication(config: RowStoreSettings, found: Mapping[str, str]) -> 
     else:
         agree = True
     if not agree:
-        logger.warning(
-            "Keyspace %s has replication %s, not what online_store states: alter it and repair, or correct"
-            " the settings",
-            config.keyspace,
-            dict(found),
-        )
+        raise ReplicationDiffers(config.keyspace, found, _replication(config))

@@ -1,31 +1,24 @@
 """Sessions of cassandra-driver: policies, encryption and a limit on every wait.
 
 Reads, writes and schema changes have an execution profile each: their consistency and patience differ,
-and only reads are worth asking twice.
+and only what does no harm when it is done twice is asked of a second node.
 """
-
-import ssl
 
 from cassandra import ConsistencyLevel
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, Session
-from cassandra.policies import (
-    ConstantReconnectionPolicy,
-    ConstantSpeculativeExecutionPolicy,
-    DCAwareRoundRobinPolicy,
-    TokenAwarePolicy,
-)
+from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
 from cassandra.query import tuple_factory
 
-from poc.online_store.connection import ConnectionSettings, TlsFiles
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.patience import recognition, speculation
+from poc.online_store.tls import tls_context
 
 READ = EXEC_PROFILE_DEFAULT
 WRITE = "write"
 SCHEMA = "schema"
 # Creating or dropping a table waits for every node's agreement and, on dropping, for a snapshot.
 SCHEMA_TIMEOUT_SECONDS = 60.0
-# The driver's default backs off to ten minutes: a node that is back was used again after 30 s only.
-RECONNECTION_DELAY_SECONDS = 1.0
 
 
 def open_session(settings: ConnectionSettings) -> Session:
@@ -33,6 +26,7 @@ def open_session(settings: ConnectionSettings) -> Session:
 
     Raises:
         cassandra.cluster.NoHostAvailable: no node accepts a connection.
+        TlsFilesUnusable: a PEM file cannot be used.
     """
     cluster = Cluster(**_cluster_arguments(settings))
     try:
@@ -45,11 +39,11 @@ def open_session(settings: ConnectionSettings) -> Session:
 def _cluster_arguments(settings: ConnectionSettings) -> dict[str, object]:
     arguments: dict[str, object] = {
         "execution_profiles": {
-            READ: _read_profile(settings),
-            WRITE: _profile(settings, settings.write_consistency),
+            READ: _asked_twice(settings, settings.read_consistency),
+            WRITE: _asked_twice(settings, settings.write_consistency),
             SCHEMA: _profile(settings, "LOCAL_ONE", timeout_seconds=SCHEMA_TIMEOUT_SECONDS),
         },
-        "reconnection_policy": ConstantReconnectionPolicy(RECONNECTION_DELAY_SECONDS, max_attempts=None),
+        **recognition(),
         "connect_timeout": settings.connect_timeout_seconds,
         "control_connection_timeout": settings.connect_timeout_seconds,
         "compression": "lz4" if settings.compression else False,
@@ -67,12 +61,9 @@ def _cluster_arguments(settings: ConnectionSettings) -> dict[str, object]:
     return arguments
 
 
-def _read_profile(settings: ConnectionSettings) -> ExecutionProfile:
-    delay = settings.speculative_delay_ms
-    if delay is None:
-        return _profile(settings, settings.read_consistency)
-    speculation = ConstantSpeculativeExecutionPolicy(delay / 1000, max_attempts=1)
-    return _profile(settings, settings.read_consistency, speculative_execution_policy=speculation)
+def _asked_twice(settings: ConnectionSettings, consistency: str) -> ExecutionProfile:
+    twice = speculation(settings.speculative_delay_ms)
+    return _profile(settings, consistency, speculative_execution_policy=twice)
 
 
 def _profile(
@@ -87,12 +78,3 @@ def _profile(
         row_factory=tuple_factory,
         **policies,
     )
-
-
-def tls_context(files: TlsFiles) -> ssl.SSLContext:
-    """Build the context that verifies nodes against `files.ca` and shows our certificate if there is one."""
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=files.ca)
-    context.check_hostname = files.check_hostname
-    if files.cert is not None:
-        context.load_cert_chain(files.cert, files.key)
-    return context

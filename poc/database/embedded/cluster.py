@@ -2,7 +2,8 @@
 
 All that is known about a cluster is in its folder, so that any later process can go on with it; nothing
 is kept in memory. One directory holds one cluster a size (`1-node/`, `3-nodes/`), since data that is spread
-over three nodes is of no use to one.
+over three nodes is of no use to one; secure ones are apart (`3-nodes-secure/`), so that none loses its lock
+by being started without. Their credentials and certificates are beside them.
 """
 
 import json
@@ -10,10 +11,15 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from poc.database.certificates import client_files
 from poc.database.embedded.conditions import free_storage_port, require_free
+from poc.database.embedded.login import read_credentials
 from poc.database.embedded.node import NodePlace, Ports, node_places
 from poc.database.endpoint import Endpoint
 from poc.database.probe import Answer, probe
+from poc.database.sessions import endpoint_context
+from poc.online_store.credentials import Credentials
+from poc.online_store.tls import TlsFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +49,27 @@ class EmbeddedCassandra:
         folder: its files.
         port: CQL port of every node.
         nodes: all of them, also those that do not run.
+        tls: the files of a secure cluster's clients; None for one that is open.
+        login: the user of a secure cluster.
         started: how many nodes the call that returned this has started; 0 if they all ran before.
     """
 
     folder: Path
     port: int
     nodes: tuple[EmbeddedNode, ...]
+    tls: TlsFiles | None = None
+    login: Credentials | None = None
     started: int = 0
 
     @property
     def endpoint(self) -> Endpoint:
         """The way in, by every node."""
-        return Endpoint(tuple(node.address for node in self.nodes), self.port)
+        return _endpoint(tuple(node.address for node in self.nodes), self.port, self.tls, self.login)
+
+    @property
+    def secure(self) -> bool:
+        """Whether clients have to encrypt and to log in."""
+        return self.tls is not None
 
     @property
     def is_complete(self) -> bool:
@@ -69,10 +84,12 @@ class ClusterFolder:
     Attributes:
         path: the folder, absolute.
         count: how many nodes it has.
+        secure: whether clients have to encrypt and to log in.
     """
 
     path: Path
     count: int
+    secure: bool = False
 
     @property
     def places(self) -> tuple[NodePlace, ...]:
@@ -83,6 +100,33 @@ class ClusterFolder:
     def addresses(self) -> tuple[str, ...]:
         """The addresses of its nodes."""
         return tuple(place.address for place in self.places)
+
+    @property
+    def tls_folder(self) -> Path | None:
+        """Where a secure cluster's certificates are."""
+        return self.path.parent / "tls" if self.secure else None
+
+    @property
+    def credentials_file(self) -> Path:
+        """Where a secure cluster's user and password are."""
+        return self.path.parent / "credentials"
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the cluster has ever come up."""
+        return self._ready.exists()
+
+    def endpoint(self, cql_port: int) -> Endpoint:
+        """Name the way in, by every node."""
+        tls = None if self.tls_folder is None else client_files(self.tls_folder)
+        login = read_credentials(self.credentials_file) if self.secure else None
+        return _endpoint(self.addresses, cql_port, tls, login)
+
+    def answers(self, address: str, cql_port: int) -> bool:
+        """Tell whether a node accepts clients."""
+        # Made anew for each: the files may have been renewed.
+        context = endpoint_context(self.endpoint(cql_port))
+        return probe(address, cql_port, context=context) is Answer.CQL
 
     def missing(self) -> tuple[NodePlace, ...]:
         """Tell which nodes have no process."""
@@ -133,12 +177,14 @@ class ClusterFolder:
                 EmbeddedNode(
                     place.address,
                     place.pid(),
-                    probe(place.address, ports.cql) is Answer.CQL,
+                    self.answers(place.address, ports.cql),
                     place.resident_bytes(),
                     place.folder,
                 )
                 for place in self.places
             ),
+            None if self.tls_folder is None else client_files(self.tls_folder),
+            read_credentials(self.credentials_file) if self.secure else None,
             started,
         )
 
@@ -155,17 +201,26 @@ class ClusterFolder:
         return self.path / "ready"
 
 
-def cluster_folder(directory: Path, count: int) -> ClusterFolder:
+def cluster_folder(directory: Path, count: int, secure: bool = False) -> ClusterFolder:
     """Name the folder of the cluster of `count` nodes under `directory`."""
-    return ClusterFolder(directory.resolve() / (f"{count}-node" if count == 1 else f"{count}-nodes"), count)
+    name = f"{count}-node" if count == 1 else f"{count}-nodes"
+    return ClusterFolder(directory.resolve() / (f"{name}-secure" if secure else name), count, secure)
 
 
 def running_cluster(directory: Path) -> ClusterFolder | None:
     """Find the cluster under `directory` of which at least one node runs."""
     for path in sorted(directory.resolve().glob("*-node*")):
-        size = re.fullmatch(r"(\d+)-nodes?", path.name)
-        if size is not None:
-            folder = ClusterFolder(path, int(size.group(1)))
+        named = re.fullmatch(r"(\d+)-nodes?(-secure)?", path.name)
+        if named is not None:
+            folder = ClusterFolder(path, int(named.group(1)), named.group(2) is not None)
             if folder.ports() is not None and len(folder.missing()) < folder.count:
                 return folder
     return None
+
+
+def _endpoint(
+    addresses: tuple[str, ...], port: int, tls: TlsFiles | None, login: Credentials | None
+) -> Endpoint:
+    if login is None:
+        return Endpoint(addresses, port, tls=tls)
+    return Endpoint(addresses, port, login.username, login.password, tls)

@@ -10,15 +10,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from poc.database.embedded.cluster import EmbeddedCassandra, cluster_folder, running_cluster
+from poc.database.certificates import ensure_certificates
+from poc.database.embedded.cluster import ClusterFolder, EmbeddedCassandra, cluster_folder, running_cluster
 from poc.database.embedded.conditions import require_disk, require_memory
 from poc.database.embedded.interruption import Interruptible
+from poc.database.embedded.login import ensure_login, make_credentials
 from poc.database.embedded.node import NodePlace
 from poc.database.embedded.ring import wait_for_ring
 from poc.database.endpoint import Endpoint
 from poc.database.jars import cassandra_jars
 from poc.database.java import find_java
-from poc.database.probe import Answer, probe
 from poc.errors import CassandraCrashed, CassandraStartTimeout, FolderNotUsable, OtherClusterRunning
 
 HEAP_MB = 512
@@ -27,6 +28,8 @@ START_TIMEOUT_SECONDS = 180.0
 # By then the commit log holds everything that was written, so killing them loses nothing.
 STOP_TIMEOUT_SECONDS = 10.0
 POLL_SECONDS = 0.1
+# Of a cluster that was up before: its user is there from the first moment on.
+LOGIN_SECONDS = 20.0
 
 
 def start_embedded(
@@ -34,6 +37,7 @@ def start_embedded(
     port: int,
     nodes: int = 1,
     *,
+    secure: bool = False,
     heap_mb: int = HEAP_MB,
     timeout_seconds: float = START_TIMEOUT_SECONDS,
     console: Console | None = None,
@@ -44,19 +48,24 @@ def start_embedded(
     calls at the same moment follow each other. A call that fails or is interrupted leaves nothing running
     that did not answer before it. With a `console`, the wait is shown on it.
 
+    A `secure` one wants TLS, a certificate and a password: certificates are made in `tls/`, the user and
+    its password in `credentials` where they are missing; `endpoint` of what is returned has them.
+
     Raises:
-        OtherClusterRunning: the directory's running cluster has another size or port.
+        OtherClusterRunning: the directory's running cluster has another size or port, or is secure and
+            should not be, or the other way round.
+        CredentialsLost: a secure cluster does not know the kept credentials.
         JavaNotFound, JarsUnavailable, JarDamaged, CacheNotWritable: there is no Cassandra to start.
         PortTaken, LoopbackAddressMissing, TooLittleMemory, TooLittleDisk, FolderNotUsable: no place for it.
         CassandraCrashed, CassandraStartTimeout: it did not come up; with its last log lines.
     """
     with Interruptible() as interruptible, _one_at_a_time(directory):
-        cluster = cluster_folder(directory, nodes)
+        cluster = cluster_folder(directory, nodes, secure)
         running = running_cluster(directory)
         if running is not None:
             state = running.state()
-            if (len(state.nodes), state.port) != (nodes, port):
-                raise OtherClusterRunning(len(state.nodes), state.port)
+            if (len(state.nodes), state.port, state.secure) != (nodes, port, secure):
+                raise OtherClusterRunning(len(state.nodes), state.port, state.secure)
             if state.is_complete:
                 return state
         java = find_java()
@@ -66,16 +75,25 @@ def start_embedded(
         require_disk(directory, len(missing))
         with _folder_errors(directory):
             ports = cluster.prepare(port)
-        unanswered = tuple(place for place in cluster.places if probe(place.address, port) is not Answer.CQL)
+            if cluster.tls_folder is not None:
+                ensure_certificates(cluster.tls_folder)
+                make_credentials(cluster.credentials_file)
+        unanswered = tuple(place for place in cluster.places if not cluster.answers(place.address, port))
         launched: dict[NodePlace, subprocess.Popen[bytes]] = {}
         try:
             with _shown(console, f"Starting Cassandra at {Endpoint(cluster.addresses, port)}"):
                 for place in missing:
                     with interruptible.unbroken(), _folder_errors(directory):
-                        launched[place] = place.launch(java, jars, ports, cluster.addresses, heap_mb)
+                        launched[place] = place.launch(
+                            java, jars, ports, cluster.addresses, heap_mb, cluster.tls_folder
+                        )
                 deadline = time.monotonic() + timeout_seconds
-                _wait_until_up(unanswered, port, launched, deadline)
-                if nodes > 1 and not wait_for_ring(Endpoint(cluster.addresses, port), deadline):
+                _wait_until_up(cluster, unanswered, port, launched, deadline)
+                endpoint = cluster.endpoint(port)
+                if secure:
+                    login_by = time.monotonic() + LOGIN_SECONDS if cluster.is_ready else deadline
+                    ensure_login(endpoint, cluster.credentials_file, login_by)
+                if nodes > 1 and not wait_for_ring(endpoint, deadline):
                     first = cluster.places[0]
                     raise CassandraStartTimeout(
                         "its nodes together", first.last_lines(), first.folder / "logs"
@@ -112,6 +130,7 @@ def embedded_state(directory: Path) -> EmbeddedCassandra | None:
 
 
 def _wait_until_up(
+    cluster: ClusterFolder,
     places: Sequence[NodePlace],
     port: int,
     launched: Mapping[NodePlace, "subprocess.Popen[bytes]"],
@@ -124,7 +143,7 @@ def _wait_until_up(
             status = None if process is None else process.poll()
             if status is not None or (process is None and place.pid() is None):
                 raise CassandraCrashed(place.address, status, place.last_lines(), place.folder / "logs")
-        waiting = [place for place in waiting if probe(place.address, port) is not Answer.CQL]
+        waiting = [place for place in waiting if not cluster.answers(place.address, port)]
         if waiting and time.monotonic() >= deadline:
             place = waiting[0]
             raise CassandraStartTimeout(place.address, place.last_lines(), place.folder / "logs")

@@ -27,6 +27,7 @@ DATA_FOLDERS = ("data", "commitlog", "saved_caches", "hints", "cdc_raw")
 # The Murmur3 partitioner's tokens are the signed 64-bit integers.
 FIRST_TOKEN, TOKENS = -(2**63), 2**64
 LAST_LINES = 15
+RING_DELAY_MS = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,19 @@ class NodePlace:
         return pid if f"@{self._arguments}" in command else None
 
     def launch(
-        self, java: Java, jars: Sequence[Path], ports: "Ports", seeds: Sequence[str], heap_mb: int
+        self,
+        java: Java,
+        jars: Sequence[Path],
+        ports: "Ports",
+        seeds: Sequence[str],
+        heap_mb: int,
+        tls_folder: Path | None = None,
     ) -> "subprocess.Popen[bytes]":
-        """Write the configuration and start the process, in a session of its own so that it survives ours."""
-        self._configure(jars, ports, seeds, heap_mb)
+        """Write the configuration and start the process, in a session of its own so that it survives ours.
+
+        With `tls_folder`, of `certificates`, clients must encrypt, show a certificate and log in.
+        """
+        self._configure(jars, ports, seeds, heap_mb, tls_folder)
         with (self.folder / "logs" / "output.log").open("wb") as output:
             process = subprocess.Popen(
                 [java.executable, f"@{TEMPLATES / 'jvm.options'}", f"@{self._arguments}", MAIN_CLASS],
@@ -108,7 +118,14 @@ class NodePlace:
                     return lines[-LAST_LINES:]
         return []
 
-    def _configure(self, jars: Sequence[Path], ports: "Ports", seeds: Sequence[str], heap_mb: int) -> None:
+    def _configure(
+        self,
+        jars: Sequence[Path],
+        ports: "Ports",
+        seeds: Sequence[str],
+        heap_mb: int,
+        tls_folder: Path | None,
+    ) -> None:
         scratch = self.folder / "tmp"
         shutil.rmtree(scratch, ignore_errors=True)
         for folder in (self.folder, scratch, self.folder / "logs"):
@@ -121,6 +138,7 @@ class NodePlace:
                 cql_port=ports.cql,
                 storage_port=ports.storage,
                 seeds=",".join(f"{seed}:{ports.storage}" for seed in seeds),
+                access=_access(tls_folder),
             )
         )
         agent = next(jar for jar in jars if jar.name.startswith("jamm-"))
@@ -134,6 +152,9 @@ class NodePlace:
             f"-Dcassandra.storagedir={self.folder}",
             f"-Dcassandra.logdir={self.folder / 'logs'}",
             f"-Dlogback.configurationFile={TEMPLATES / 'logback.xml'}",
+            # A node that is silent for so long while it joins is forgotten by the others, and they tell it of
+            # no new table ever after: 1 s, as for one node, is too short for several on a busy machine.
+            *([f"-Dcassandra.ring_delay_ms={RING_DELAY_MS}"] if len(seeds) > 1 else []),
             "-cp",
             ":".join(str(jar) for jar in jars),
         )
@@ -163,6 +184,14 @@ def node_places(folder: Path, count: int) -> tuple[NodePlace, ...]:
         NodePlace(folder / f"node{i + 1}", f"127.0.0.{i + 1}", FIRST_TOKEN + i * TOKENS // count)
         for i in range(count)
     )
+
+
+def _access(tls_folder: Path | None) -> str:
+    """Give the part of cassandra.yaml that says who is let in."""
+    if tls_folder is None:
+        return (TEMPLATES / "open.yaml").read_text()
+    text = string.Template((TEMPLATES / "secure.yaml").read_text())
+    return text.substitute(tls=str(tls_folder).replace("\\", "\\\\").replace('"', '\\"'))
 
 
 def _quoted(argument: str) -> str:

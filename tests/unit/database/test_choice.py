@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from poc.database.choice import ensure_cassandra, running_cassandra, stop_cassandra
-from poc.errors import CassandraElsewhere, NotStartedHere, PortTaken, SeveralNodesInDocker
+from poc.errors import (
+    CassandraElsewhere,
+    NotSecureInDocker,
+    NotStartedHere,
+    PortTaken,
+    SeveralNodesInDocker,
+)
 from poc.settings import Settings
 
 FEATURE_REPO = Path(__file__).parents[3] / "feature_repo"
@@ -60,6 +66,16 @@ def test_nothing_is_started_here_for_hosts_elsewhere(stand_in: Any, tmp_path: Pa
 def test_docker_runs_one_node_only(stand_in: Any, tmp_path: Path) -> None:
     with pytest.raises(SeveralNodesInDocker):
         ensure_cassandra(settings_at(tmp_path, 9042), mode="docker", nodes=3)
+
+
+def test_docker_runs_no_secure_one(stand_in: Any, tmp_path: Path) -> None:
+    with pytest.raises(NotSecureInDocker):
+        ensure_cassandra(settings_at(tmp_path, 9042), mode="docker", secure=True)
+
+
+def test_one_without_tls_is_not_given_for_a_secure_one(stand_in: Any, cql_port: int, tmp_path: Path) -> None:
+    with pytest.raises(NotStartedHere):
+        ensure_cassandra(settings_at(tmp_path, cql_port), secure=True)
 
 
 def test_several_nodes_are_not_given_as_the_one_that_somebody_else_started(

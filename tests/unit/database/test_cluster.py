@@ -15,6 +15,11 @@ def test_clusters_of_different_size_have_folders_of_their_own(tmp_path: Path) ->
     assert names == ["1-node", "3-nodes"]
 
 
+def test_a_secure_cluster_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    assert cluster_folder(tmp_path, 3, secure=True).path.name == "3-nodes-secure"
+    assert cluster_folder(tmp_path, 3).tls_folder is None
+
+
 def test_what_a_start_that_never_came_up_has_left_is_removed(tmp_path: Path) -> None:
     cluster = cluster_folder(tmp_path, 1)
     data = with_data(cluster.path)

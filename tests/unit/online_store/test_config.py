@@ -1,10 +1,13 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from poc.online_store.connection import row_store_connection, stock_connection
+from poc.online_store.errors import CredentialsUnusable
 from poc.online_store.row_store import CassandraRowOnlineStoreConfig
+from poc.online_store.tls import TlsFiles
 
 TYPE = "poc.online_store.row_store.CassandraRowOnlineStore"
 GUIDE_PRODUCTION_BLOCK = {
@@ -77,10 +80,28 @@ def test_reads_take_their_own_consistency_where_it_is_stated() -> None:
 
 def test_user_and_password_come_from_the_environment_where_the_settings_have_none() -> None:
     environment = {"CASSANDRA_USERNAME": "feast", "CASSANDRA_PASSWORD": "from-environment"}
-    connection = row_store_connection(config(), environment)
+    connection = row_store_connection(config(), environment=environment)
     assert (connection.username, connection.password) == ("feast", "from-environment")
-    stated = row_store_connection(config(username="me", password="stated"), environment)
+    stated = row_store_connection(config(username="me", password="stated"), environment=environment)
     assert (stated.username, stated.password) == ("me", "stated")
+
+
+def test_password_may_come_from_a_mounted_file(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("from-file\n")
+    environment = {"CASSANDRA_USERNAME": "feast", "CASSANDRA_PASSWORD_FILE": str(tmp_path / "password")}
+    connection = row_store_connection(config(), environment=environment)
+    assert (connection.username, connection.password) == ("feast", "from-file")
+
+
+def test_user_without_a_password_is_refused() -> None:
+    with pytest.raises(CredentialsUnusable, match="neither CASSANDRA_PASSWORD nor"):
+        row_store_connection(config(), environment={"CASSANDRA_USERNAME": "feast"})
+
+
+def test_tls_files_are_seen_from_the_feature_repository() -> None:
+    tls = {"ca": "../tls/ca.pem", "cert": "/etc/client.pem", "key": "/etc/client.key"}
+    files = row_store_connection(config(tls=tls), "/srv/feature_repo", {}).tls
+    assert files == TlsFiles("/srv/feature_repo/../tls/ca.pem", "/etc/client.pem", "/etc/client.key")
 
 
 def test_password_is_shown_nowhere() -> None:

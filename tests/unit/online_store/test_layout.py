@@ -17,7 +17,7 @@ def test_create_statement_is_readable_and_quotes_every_name(view_of: ViewOf) -> 
         'CREATE TABLE IF NOT EXISTS "ks"."poc__stats" ("id" text, "Amount" double,'
         ' "tags" frozen<list<text>>, "event_timestamp" timestamp, "created_timestamp" timestamp,'
         ' PRIMARY KEY (("id")))'
-        " WITH comment = 'it''s ours'"
+        " WITH comment = 'it''s ours' AND speculative_retry = '50ms'"
     )
 
 

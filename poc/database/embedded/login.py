@@ -1,0 +1,110 @@
+"""The user of a secure embedded cluster: made at its first start, with a password that only a file knows.
+
+Cassandra comes with a superuser whose password is its name. That one is shut; ours takes its place. Its
+password is in no yaml, no log, no argument of a process and no message.
+"""
+
+import os
+import secrets
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from cassandra import ConsistencyLevel, DriverException, RequestExecutionException
+from cassandra.cluster import NoHostAvailable, Session
+from cassandra.query import SimpleStatement
+
+from poc.database.embedded.ring import POLL_SECONDS, ring_is_whole
+from poc.database.endpoint import Endpoint
+from poc.database.sessions import LOCAL_DATACENTER, SCHEMA_TIMEOUT_SECONDS, cassandra_session
+from poc.errors import CassandraUnavailable, CredentialsLost
+from poc.online_store.credentials import PASSWORD_VARIABLE, USERNAME_VARIABLE, Credentials
+
+USERNAME = "feast"
+DEFAULT_USER = "cassandra"
+# A login asks for as many copies of the user as a read does: with one, a lost node would shut everybody out.
+MOST_COPIES = 3
+PASSING = (CassandraUnavailable, DriverException, RequestExecutionException, NoHostAvailable)
+
+
+def read_credentials(file: Path) -> Credentials | None:
+    """Read what `make_credentials` wrote; None if that is not there."""
+    with suppress(OSError):
+        pairs = dict(line.split("=", 1) for line in file.read_text().splitlines() if "=" in line)
+        if USERNAME_VARIABLE in pairs and PASSWORD_VARIABLE in pairs:
+            return Credentials(pairs[USERNAME_VARIABLE], pairs[PASSWORD_VARIABLE])
+    return None
+
+
+def make_credentials(file: Path) -> Credentials:
+    """Read the credentials of `file`, or make it: two lines that a shell can source, for its owner only.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    known = read_credentials(file)
+    if known is not None:
+        return known
+    made = Credentials(USERNAME, secrets.token_urlsafe(24))
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(f"{USERNAME_VARIABLE}={made.username}\n{PASSWORD_VARIABLE}={made.password}\n")
+    return made
+
+
+def ensure_login(endpoint: Endpoint, file: Path, deadline: float) -> None:
+    """Make the user that `endpoint` logs in with, where it cannot yet, and shut the one Cassandra came with.
+
+    Args:
+        endpoint: every node, with our user.
+        file: where the credentials are, for the message.
+        deadline: of `time.monotonic`.
+
+    Raises:
+        CredentialsLost: neither our user nor Cassandra's own is let in.
+    """
+    default = replace(endpoint, username=DEFAULT_USER, password=DEFAULT_USER)
+    while True:
+        # Cassandra makes its own user some moments after it answers.
+        with (
+            suppress(*PASSING),
+            cassandra_session(endpoint, request_timeout_seconds=SCHEMA_TIMEOUT_SECONDS) as session,
+        ):
+            _shut_default_user(session)
+            return
+        with (
+            suppress(*PASSING),
+            cassandra_session(default, request_timeout_seconds=SCHEMA_TIMEOUT_SECONDS) as session,
+        ):
+            _make_user(session, endpoint)
+        if time.monotonic() >= deadline:
+            raise CredentialsLost(file)
+        time.sleep(POLL_SECONDS)
+
+
+def _make_user(session: Session, endpoint: Endpoint) -> None:
+    count = len(endpoint.hosts)
+    if count > 1 and not ring_is_whole(session, count):
+        return
+    copies = min(count, MOST_COPIES)
+    session.execute(
+        "ALTER KEYSPACE system_auth WITH replication ="
+        f" {{'class': 'NetworkTopologyStrategy', '{LOCAL_DATACENTER}': {copies}}}"
+    )
+    # A read from all brings what is there to the new copies, as a repair would.
+    session.execute(
+        SimpleStatement("SELECT * FROM system_auth.roles", consistency_level=ConsistencyLevel.ALL)
+    ).all()
+    rights = f"WITH SUPERUSER = true AND LOGIN = true AND PASSWORD = '{endpoint.password}'"
+    session.execute(f"CREATE ROLE IF NOT EXISTS {endpoint.username} {rights}")
+    session.execute(f"ALTER ROLE {endpoint.username} {rights}")
+
+
+def _shut_default_user(session: Session) -> None:
+    row = session.execute(f"SELECT can_login FROM system_auth.roles WHERE role = '{DEFAULT_USER}'").one()
+    if row is not None and row.can_login:
+        session.execute(
+            f"ALTER ROLE {DEFAULT_USER} WITH SUPERUSER = false AND LOGIN = false"
+            f" AND PASSWORD = '{secrets.token_urlsafe(24)}'"
+        )

@@ -1,0 +1,71 @@
+"""PEM files of an encrypted connection, and the context that both the driver and a probe connect with.
+
+Imports neither Feast nor a driver, so that a script can ask whether a Cassandra answers in milliseconds.
+"""
+
+import ssl
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from poc.online_store.errors import TlsFilesUnusable
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files of an encrypted connection; see `config.Tls`.
+
+    Attributes:
+        ca: certificates that a node's certificate must descend from.
+        cert: our certificate, with `key`; None where the nodes ask for none.
+        key: its private key.
+        check_hostname: whether a node's certificate must name the address that it was reached at.
+    """
+
+    ca: str
+    cert: str | None = None
+    key: str | None = None
+    check_hostname: bool = True
+
+    def relative_to(self, folder: Path | None) -> "TlsFiles":
+        """Give the same files, those with a relative path from `folder` on; None is the working directory."""
+        if folder is None:
+            return self
+        cert = None if self.cert is None else str(folder / self.cert)
+        key = None if self.key is None else str(folder / self.key)
+        return replace(self, ca=str(folder / self.ca), cert=cert, key=key)
+
+    def texts(self) -> tuple[str, str | None, str | None]:
+        """Read `ca`, `cert` and `key`.
+
+        Raises:
+            TlsFilesUnusable: one is not there, or may not be read.
+        """
+        ca, cert, key = (None if name is None else _text(name) for name in (self.ca, self.cert, self.key))
+        assert ca is not None
+        return ca, cert, key
+
+
+def tls_context(files: TlsFiles) -> ssl.SSLContext:
+    """Build the context that verifies nodes against `files.ca` and shows our certificate if there is one.
+
+    Raises:
+        TlsFilesUnusable: a file is not there, may not be read, or is not what it should be.
+    """
+    files.texts()
+    try:
+        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=files.ca)
+        context.check_hostname = files.check_hostname
+        if files.cert is not None:
+            context.load_cert_chain(files.cert, files.key)
+    except ssl.SSLError as error:
+        names = ", ".join(name for name in (files.ca, files.cert, files.key) if name is not None)
+        raise TlsFilesUnusable(names, str(error)) from error
+    return context
+
+
+def _text(name: str) -> str:
+    try:
+        return Path(name).read_text()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise TlsFilesUnusable(name, str(reason)) from error

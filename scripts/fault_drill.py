@@ -1,0 +1,51 @@
+"""Kill one node of the embedded cluster, freeze another, and count what failed meanwhile.
+
+    python scripts/fault_drill.py                each state lasts 15 s, about a minute and a half in all
+    python scripts/fault_drill.py --seconds 5    a short one
+
+It needs the three nodes of `start_cassandra.py --nodes 3`, and features materialized into them with
+FEAST_FS_YAML_FILE_PATH=feature_repo/stores/cluster.yaml. Exit status 1 if a read failed, or a write that was
+acknowledged is not there afterwards. A read may take FEATURE_TIMEOUT_SECONDS, as in a server.
+"""
+
+from poc.command_line import argument_parser, fail, note, ok, run
+from poc.database.endpoint import configured_endpoint
+from poc.database.sessions import cassandra_session
+from poc.faults.nodes import cluster_to_drill
+from poc.settings import load_settings
+
+
+def main() -> int:
+    parser = argument_parser(__doc__)
+    parser.add_argument("--seconds", type=float, default=15.0, help="how long each state lasts")
+    arguments = parser.parse_args()
+    if not 0 < arguments.seconds <= 3600:
+        parser.error("--seconds must be more than 0, and an hour at most")
+    settings = load_settings()
+    cluster_to_drill(settings)
+    endpoint = configured_endpoint(settings)
+    # They import Feast, which takes seconds: not before the cheap check.
+    from poc.faults.drill import run_drill
+    from poc.faults.report import drill_table, first_errors
+
+    with cassandra_session(endpoint) as session:
+        outcome = run_drill(settings, session, arguments.seconds, note)
+    limit = settings.feature_timeout_seconds
+    print(f"Reads at {endpoint.read_consistency} within {limit:g} s, writes at {endpoint.consistency}")
+    print(drill_table(outcome))
+    failed, refused, lost = outcome.failed_reads, outcome.refused_writes, outcome.lost
+    if failed:
+        fail("\n  ".join([f"{len(failed):,} of {outcome.reads:,} reads failed", *first_errors(outcome)]))
+    else:
+        ok(f"{outcome.reads:,} reads, none failed")
+    if refused:
+        note(f"{len(refused):,} writes were not acknowledged: a client has to send them again")
+    if lost:
+        fail(f"{len(lost):,} of {outcome.acknowledged:,} acknowledged writes are lost")
+    else:
+        ok(f"{outcome.acknowledged:,} acknowledged writes, all there")
+    return 1 if failed or lost else 0
+
+
+if __name__ == "__main__":
+    run(main)

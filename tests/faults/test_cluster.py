@@ -1,0 +1,179 @@
+"""Three nodes, and what is left to notice when one of them is killed or frozen.
+
+The tests share a cluster and what was materialized into it, and bring back what they take away.
+"""
+
+import asyncio
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cassandra.cluster import Session
+from place import Place, make_place
+
+from poc.database.embedded import EmbeddedCassandra
+from poc.database.endpoint import configured_endpoint
+from poc.database.keyspaces import ensure_configured_keyspaces
+from poc.database.sessions import cassandra_session
+from poc.errors import CassandraUnavailable, KeyspaceReplicationDiffers
+from poc.faults.nodes import bring_back, frozen, kill
+from poc.feature_store import open_feature_store
+from poc.online_store.errors import ReplicationDiffers
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+def place(
+    cluster: EmbeddedCassandra, copy_project: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    """A project on the cluster, its features applied and materialized by the guide's scripts."""
+    made = make_place(tmp_path_factory.mktemp("faults") / "project", "cluster.yaml", cluster, copy_project)
+    for script in ("feast_setup", "feast_materialize"):
+        status, said = made.run(f"scripts/{script}.py")
+        assert status == 0, said
+    yield made
+    with cassandra_session(cluster.endpoint, request_timeout_seconds=60) as session:
+        for keyspace in ("feast_online_store", "ml_features"):
+            session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}")
+
+
+@pytest.fixture(scope="module")
+def session(place: Place) -> Iterator[Session]:
+    with cassandra_session(configured_endpoint(place.settings), request_timeout_seconds=60) as opened:
+        yield opened
+
+
+def replication_of(session: Session, keyspace: str) -> dict[str, str]:
+    query = "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = %s"
+    return dict(session.execute(query, (keyspace,)).one().replication)
+
+
+class TestReplication:
+    @pytest.mark.parametrize("keyspace", ["feast_online_store", "ml_features"])
+    def test_every_keyspace_has_three_copies_in_its_data_centre(
+        self, session: Session, keyspace: str
+    ) -> None:
+        assert replication_of(session, keyspace) == {
+            "class": "org.apache.cassandra.locator.NetworkTopologyStrategy",
+            "datacenter1": "3",
+        }
+
+    def test_other_copies_are_reported_by_both_ways_and_not_altered(
+        self, place: Place, session: Session
+    ) -> None:
+        keyspace = f"test_{uuid.uuid4().hex[:12]}"
+        session.execute(
+            f"CREATE KEYSPACE {keyspace}"
+            " WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 2}"
+        )
+        try:
+            settings = place.settings.model_copy(update={"direct_keyspace": keyspace})
+            with pytest.raises(KeyspaceReplicationDiffers, match=r"'2'.*'3'"):
+                ensure_configured_keyspaces(settings, session)
+            store = open_feature_store(settings)
+            store.config.online_store.keyspace = keyspace
+            with pytest.raises(ReplicationDiffers, match=r"'2'.*3"):
+                store._get_provider().online_store.update(store.config, [], [], [], [], False)
+            store._get_provider().online_store.close()
+            assert replication_of(session, keyspace)["datacenter1"] == "2"
+        finally:
+            session.execute(f"DROP KEYSPACE {keyspace}")
+
+
+def test_under_load_a_killed_and_a_frozen_node_fail_no_read_and_lose_no_write(place: Place) -> None:
+    status, said = place.run("scripts/fault_drill.py", "--seconds", "6")
+    assert status == 0, said
+    assert "reads, none failed" in said
+    assert "acknowledged writes, all there" in said
+    assert "| 127.0.0.2 killed |" in said
+    assert "| 127.0.0.1 frozen |" in said
+
+
+class TestKilledNode:
+    @pytest.fixture(scope="class", autouse=True)
+    def one_is_killed(self, place: Place) -> Iterator[None]:
+        kill(place.cassandra.nodes[2])
+        yield
+        bring_back(place.settings, place.cassandra)
+
+    def test_the_drill_wants_all_three(self, place: Place) -> None:
+        status, said = place.run("scripts/fault_drill.py")
+        assert (status, "127.0.0.3 does not answer" in said) == (1, True), said
+
+    def test_materialization_goes_on(self, place: Place) -> None:
+        status, said = place.run("scripts/feast_materialize.py", "--full")
+        assert status == 0, said
+        assert "Feature Materialization Complete!" in said
+
+    def test_direct_reads_run_at_the_level_of_the_yaml(self, place: Place) -> None:
+        demanding = place.yaml.with_name("demanding.yaml")
+        demanding.write_text(place.yaml.read_text().replace("LOCAL_QUORUM", "ALL"))
+        patient = open_source(place, "direct_source.open_direct_source")
+        strict = open_source(
+            Place(place.folder, demanding, place.cassandra), "direct_source.open_direct_source"
+        )
+        try:
+            assert patient.read(["12345"])[0].values["amount"] == 500.0
+            with pytest.raises(CassandraUnavailable):
+                strict.read(["12345"])
+        finally:
+            patient.close()
+            strict.close()
+
+    def test_status_says_how_many_are_up(self, place: Place) -> None:
+        status, said = place.run("scripts/start_cassandra.py", "--status")
+        assert status == 0
+        assert "2 of 3 node(s) up" in said
+
+
+class TestFrozenNode:
+    def test_materialization_that_is_under_way_goes_on(self, place: Place) -> None:
+        process = place.start("scripts/feast_materialize.py", "--full")
+        said: list[str] = []
+        assert process.stderr is not None
+        for line in process.stderr:
+            said.append(line)
+            if line.startswith("Materializing"):
+                break
+        with frozen(place.cassandra.nodes[0]):
+            out, err = process.communicate(timeout=400)
+        assert process.returncode == 0, "".join(said) + err
+        assert "Feature Materialization Complete!" in out
+
+    @pytest.mark.parametrize("source", ["feast_source.open_feast_source", "direct_source.open_direct_source"])
+    def test_no_awaited_read_of_the_servers_fails(self, place: Place, source: str) -> None:
+        # Less than it takes to give the node up: every read that it was asked for needs another node.
+        opened = open_source(place, source, timeout_seconds=8)
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+        try:
+            opened.use_loop(loop)
+            assert opened.async_read is not None
+            failed: list[Exception] = []
+            with frozen(place.cassandra.nodes[0]):
+                until = time.monotonic() + 4
+                while time.monotonic() < until:
+                    answer = asyncio.run_coroutine_threadsafe(opened.async_read(["12345"]), loop)
+                    try:
+                        assert answer.result()[0] is not None
+                    except Exception as error:
+                        failed.append(error)
+            assert failed == []
+        finally:
+            opened.close()
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+
+
+def open_source(place: Place, name: str, timeout_seconds: float = 20) -> Any:
+    """Open the feature source that the function `name` of poc.retrieval opens."""
+    module, function = name.split(".")
+    settings = place.settings.model_copy(update={"feature_timeout_seconds": timeout_seconds})
+    return getattr(import_module(f"poc.retrieval.{module}"), function)(settings)

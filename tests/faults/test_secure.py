@@ -1,0 +1,164 @@
+"""A Cassandra that wants TLS, a client's certificate and a password: what works, is refused, would leak."""
+
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from place import Place, make_place
+from ports import free_port
+
+from poc.database.embedded import EmbeddedCassandra, start_embedded, stop_embedded
+from poc.database.embedded.login import read_credentials
+from poc.database.sessions import cassandra_session
+from poc.errors import CassandraLoginRefused, OtherClusterRunning
+from poc.online_store.credentials import Credentials
+
+pytestmark = pytest.mark.timeout(600)
+READ_THROUGH_BOTH = """
+from poc.retrieval.direct_source import open_direct_source
+from poc.retrieval.feast_source import open_feast_source
+from poc.settings import load_settings
+for open_source in (open_feast_source, open_direct_source):
+    source = open_source(load_settings())
+    source.check()
+    print(source.name, source.read(["12345"])[0].values["amount"])
+    source.close()
+"""
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCassandra]:
+    folder = tmp_path_factory.mktemp("secure") / "cassandra"
+    yield start_embedded(folder, free_port(), secure=True)
+    stop_embedded(folder)
+
+
+@pytest.fixture(scope="module")
+def login(secure: EmbeddedCassandra) -> Credentials:
+    kept = read_credentials(secure.folder.parent / "credentials")
+    assert kept is not None
+    return kept
+
+
+@pytest.fixture(scope="module")
+def place(
+    secure: EmbeddedCassandra, copy_project: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Place:
+    folder = tmp_path_factory.mktemp("secure project") / "project"
+    return make_place(folder, "cluster_secure.yaml", secure, copy_project)
+
+
+@pytest.fixture(scope="module")
+def mounted(login: Credentials, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment that a pod with a mounted secret has."""
+    secret = tmp_path_factory.mktemp("secret") / "password"
+    secret.write_text(f"{login.password}\n")
+    return {"CASSANDRA_USERNAME": login.username, "CASSANDRA_PASSWORD_FILE": str(secret)}
+
+
+def test_setup_materialization_and_reads_of_both_sources_work(
+    place: Place, mounted: dict[str, str], login: Credentials
+) -> None:
+    said = ""
+    for script in ("feast_setup", "feast_materialize"):
+        status, printed = place.run(f"scripts/{script}.py", environment=mounted)
+        assert status == 0, printed
+        said += printed
+    status, printed = place.run("-c", READ_THROUGH_BOTH, environment=mounted)
+    assert status == 0, printed
+    assert "feast 500.0\ndirect 500.0\n" in printed
+    assert login.password not in said + printed
+
+
+def test_feast_s_own_command_logs_in_too(place: Place, login: Credentials) -> None:
+    feast = ["-m", "feast.cli", "-c", "feature_repo", "-f", str(place.yaml), "apply"]
+    environment = {"CASSANDRA_USERNAME": login.username, "CASSANDRA_PASSWORD": login.password}
+    lines = f"import sys; from feast.cli import cli; sys.argv = {['feast', *feast[2:]]!r}; cli()"
+    status, said = place.run("-c", lines, environment=environment)
+    assert status == 0, said
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({}, "none was given"),
+        ({"CASSANDRA_USERNAME": "feast", "CASSANDRA_PASSWORD": "guessed-word"}, "'feast' are wrong"),
+        ({"CASSANDRA_USERNAME": "cassandra", "CASSANDRA_PASSWORD": "cassandra"}, "'cassandra' are wrong"),
+        ({"CASSANDRA_USERNAME": "feast"}, "neither CASSANDRA_PASSWORD nor CASSANDRA_PASSWORD_FILE"),
+        (
+            {"CASSANDRA_USERNAME": "feast", "CASSANDRA_PASSWORD_FILE": "no/such/file"},
+            "CASSANDRA_PASSWORD_FILE=no/such/file",
+        ),
+    ],
+    ids=["no credentials", "wrong password", "Cassandra's own user", "half of it", "no file"],
+)
+def test_who_cannot_log_in_is_told_why_and_what_to_do(
+    place: Place, environment: dict[str, str], named: str
+) -> None:
+    status, said = place.run("scripts/test_feast.py", environment=environment)
+    assert status != 0
+    assert named in said
+    assert "CASSANDRA_USERNAME" in said
+    assert "guessed-word" not in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("tls/ca.pem", "tls/no-such.pem", "no-such.pem: No such file"),
+        ("tls/ca.pem", "tls/client.key", "TLS files of the online store cannot be used"),
+        ("  tls:", "  # tls:", "it speaks TLS only"),
+    ],
+    ids=["missing ca", "no certificate", "no tls"],
+)
+def test_what_is_wrong_with_the_encryption_is_named(
+    place: Place, mounted: dict[str, str], old: str, new: str, named: str
+) -> None:
+    text = place.yaml.read_text().replace(old, new)
+    if new.startswith("  #"):
+        text = "\n".join(line for line in text.splitlines() if "/tls/" not in line)
+    other = place.yaml.with_name("other.yaml")
+    other.write_text(text)
+    status, said = Place(place.folder, other, place.cassandra).run(
+        "scripts/test_feast.py", environment=mounted
+    )
+    assert (status, named in said, "Traceback" in said) == (1, True, False), said
+
+
+def test_status_needs_no_credentials_and_shows_none(place: Place, login: Credentials) -> None:
+    status, said = place.run("scripts/start_cassandra.py", "--status")
+    assert status == 0, said
+    assert "embedded, secure, 1 of 1 node(s) up" in said
+    assert login.password not in said
+
+
+def test_the_user_that_cassandra_came_with_is_shut_out(secure: EmbeddedCassandra) -> None:
+    from dataclasses import replace
+
+    default = replace(secure.endpoint, username="cassandra", password="cassandra")
+    with pytest.raises(CassandraLoginRefused), cassandra_session(default):
+        pass
+
+
+def test_the_password_is_in_one_file_that_only_its_owner_reads(
+    secure: EmbeddedCassandra, login: Credentials
+) -> None:
+    directory = secure.folder.parent
+    holding = [
+        path.relative_to(directory).as_posix()
+        for path in directory.rglob("*")
+        if path.is_file() and login.password.encode() in path.read_bytes()
+    ]
+    assert holding == ["credentials"]
+    assert stat.S_IMODE((directory / "credentials").stat().st_mode) == 0o600
+    process = psutil.Process(secure.nodes[0].pid)
+    assert login.password not in " ".join(process.cmdline())
+    assert login.password not in " ".join(process.environ().values())
+
+
+def test_one_that_is_secure_is_not_started_again_without(secure: EmbeddedCassandra) -> None:
+    with pytest.raises(OtherClusterRunning, match="with TLS and password"):
+        start_embedded(secure.folder.parent, secure.port)

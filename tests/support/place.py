@@ -1,0 +1,78 @@
+"""A copy of the project beside an embedded Cassandra: where the scripts are run as a person runs them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from poc.database.embedded import EmbeddedCassandra
+from poc.settings import Settings
+
+# Nothing of the caller's environment may lead the scripts elsewhere.
+FORGOTTEN = ("CASSANDRA_", "FEAST_", "FEATURE_")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A copy of the project whose yaml is one of feature_repo/stores, at the port of a Cassandra.
+
+    A read may take long: these tests are of faults, on a machine of any speed.
+    """
+
+    folder: Path
+    yaml: Path
+    cassandra: EmbeddedCassandra
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(
+            _env_file=None,
+            feast_repo_path=self.folder / "feature_repo",
+            feast_fs_yaml_file_path=self.yaml,
+            cassandra_dir=self.cassandra.folder.parent,
+            cassandra_port=self.cassandra.port,
+            data_dir=self.folder / "data",
+            feature_timeout_seconds=20,
+        )
+
+    def start(self, *command: str, environment: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
+        """Start a script or, with "-c", Python lines."""
+        settings = self.settings
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(FORGOTTEN)}
+        ours = {
+            "FEAST_FS_YAML_FILE_PATH": str(self.yaml),
+            "CASSANDRA_DIR": str(settings.cassandra_dir),
+            "CASSANDRA_PORT": str(settings.cassandra_port),
+            "FEATURE_TIMEOUT_SECONDS": str(settings.feature_timeout_seconds),
+        }
+        return subprocess.Popen(
+            [sys.executable, *command],
+            cwd=self.folder,
+            env=kept | ours | (environment or {}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *command: str, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
+        """Run it; its exit status, and all that it printed."""
+        process = self.start(*command, environment=environment)
+        out, err = process.communicate(timeout=400)
+        return process.returncode, out + err
+
+
+def make_place(
+    folder: Path, store: str, cassandra: EmbeddedCassandra, copy_project: Callable[[Path], Path]
+) -> Place:
+    """Copy the project to `folder`, with `store` of feature_repo/stores for that Cassandra."""
+    copy_project(folder)
+    yaml = folder / "feature_repo/stores" / store
+    text = yaml.read_text().replace("port: 9042", f"port: {cassandra.port}")
+    if len(cassandra.nodes) == 1:
+        text = text.replace("    - 127.0.0.2\n    - 127.0.0.3\n", "").replace("factor: 3", "factor: 1")
+    if cassandra.tls is not None:
+        text = text.replace("../.cassandra", str(cassandra.folder.parent))
+    yaml.write_text(text)
+    return Place(folder, yaml, cassandra)
