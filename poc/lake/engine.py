@@ -1,0 +1,174 @@
+"""The Feast batch engine: `type: poc.lake.engine.SparkLakeMaterializationEngine`.
+
+Feast's own `spark.engine`, except for what its executors do: they take Arrow batches instead of pandas
+frames, which turn integers with nulls into floats, write them as the Arrow engine does, and keep one
+session a process. Either every row of an interval was acknowledged, or the job fails and Feast does not
+record the interval.
+"""
+
+import logging
+import pickle
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import pyarrow as pa
+from feast import FeatureView, RepoConfig
+from feast.infra.materialization.batch_materialization_engine import MaterializationJobStatus
+from feast.infra.materialization.contrib.spark.spark_materialization_engine import (
+    SparkMaterializationEngine,
+    SparkMaterializationJob,
+)
+from feast.infra.offline_stores.offline_store import OfflineStore
+from feast.infra.online_stores.online_store import OnlineStore
+from feast.infra.registry.base_registry import BaseRegistry
+from feast.repo_config import FeastConfigBaseModel
+
+# Feast's own engines call this one, under this name, in every release since 0.20.
+from feast.utils import _get_column_names
+from pydantic import Field
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+
+from poc.lake.errors import ExecutorsFailed
+from poc.lake.executor import RESULT, Assignment, write_batches
+
+logger = logging.getLogger(__name__)
+
+
+class SparkLakeMaterializationEngineConfig(FeastConfigBaseModel):  # type: ignore[misc]
+    """Settings under `batch_engine:`; Feast finds this class by its name beside the engine's."""
+
+    type: Literal["poc.lake.engine.SparkLakeMaterializationEngine"] = (
+        "poc.lake.engine.SparkLakeMaterializationEngine"
+    )
+    """Selects the engine."""
+
+    partitions: Annotated[int, Field(strict=True, ge=0)] = 0
+    """Tasks that write, as in Feast's own engine; 0 leaves it to Spark."""
+
+    driver: Literal["auto", "acsylla", "cassandra-driver"] = "auto"
+    """What sends the writes; auto takes acsylla where the executors have it."""
+
+    batch_rows: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 5000
+    """Most rows that an executor converts and sends at a time; bounds its memory."""
+
+    write_concurrency: Annotated[int, Field(strict=True, ge=1)] | None = None
+    """Most statements in flight of one executor process; the online store's when not stated."""
+
+    max_attempts: Annotated[int, Field(strict=True, ge=1)] = 6
+    """How often a write that timed out or met an overload is tried."""
+
+    revision: Annotated[int, Field(strict=True, ge=0, le=999)] = 0
+    """Microseconds added to the write time, as in the Arrow engine."""
+
+    write_time: Literal["event", "now"] = "event"
+    """In the stock layout: `event` lets the newest event win, `now` the last write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the executors acknowledged.
+
+    Attributes:
+        rows: how many rows, one an entity.
+        processes: how many executor processes wrote.
+        sessions: how many sinks they opened for it, each with its connections.
+    """
+
+    rows: int
+    processes: int
+    sessions: int
+
+
+class SparkLakeMaterializationEngine(SparkMaterializationEngine):  # type: ignore[misc]
+    """Materializes on Spark's executors; see the module."""
+
+    def __init__(
+        self,
+        *,
+        repo_config: RepoConfig,
+        offline_store: OfflineStore,
+        online_store: OnlineStore,
+        **settings: Any,
+    ) -> None:
+        super().__init__(repo_config=repo_config, offline_store=offline_store, online_store=online_store)
+        self.config = SparkLakeMaterializationEngineConfig(**settings)
+
+    def _materialize_one(
+        self,
+        registry: BaseRegistry,
+        feature_view: FeatureView,
+        start_date: datetime,
+        end_date: datetime,
+        project: str,
+        tqdm_builder: Callable[[int], Any],
+    ) -> SparkMaterializationJob:
+        job = f"{feature_view.name}-{start_date}-{end_date}"
+        try:
+            written = self._write(registry, feature_view, start_date, end_date, project)
+        except Exception as error:
+            return SparkMaterializationJob(job, MaterializationJobStatus.ERROR, error)
+        logger.info("%s: %s", job, written)
+        with tqdm_builder(written.rows) as bar:
+            bar.update(written.rows)
+        return SparkMaterializationJob(job, MaterializationJobStatus.SUCCEEDED)
+
+    def _write(
+        self, registry: BaseRegistry, view: FeatureView, start: datetime, end: datetime, project: str
+    ) -> Written:
+        entities = [registry.get_entity(name, project) for name in view.entities]
+        keys, features, timestamp, created = _get_column_names(view, entities)
+        rows = self.offline_store.pull_latest_from_table_or_query(
+            config=self.repo_config,
+            data_source=view.batch_source,
+            join_key_columns=keys,
+            feature_name_columns=features,
+            timestamp_field=timestamp,
+            created_timestamp_column=created or None,
+            start_date=start,
+            end_date=end,
+        ).to_spark_df()
+        if self.config.partitions:
+            rows = rows.repartition(self.config.partitions)
+        try:
+            return _on_executors(rows, self._assignment(view))
+        except PySparkException as error:
+            raise ExecutorsFailed(view.name, said_by_python(str(error))) from error
+
+    def _assignment(self, view: FeatureView) -> Assignment:
+        return Assignment(
+            view.to_proto().SerializeToString(),
+            pickle.dumps(self.repo_config),
+            self.config,
+            self.config.batch_rows,
+        )
+
+
+def _on_executors(rows: DataFrame, assignment: Assignment) -> Written:
+    def write(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+        return write_batches(batches, assignment)
+
+    partitions = rows.mapInArrow(write, RESULT).collect()
+    return Written(
+        sum(partition.rows for partition in partitions),
+        len({partition.process for partition in partitions}),
+        len({partition.session for partition in partitions}),
+    )
+
+
+def said_by_python(text: str) -> str:
+    """Find the message of a Python exception in what Spark says of it; its first line where there is none."""
+    lines = text.splitlines()
+    frames = [index for index, line in enumerate(lines) if line.startswith('  File "')]
+    if not frames:
+        return lines[0] if lines else "it gave no reason"
+    message: list[str] = []
+    for line in lines[frames[-1] + 1 :]:
+        if not message and line.startswith(" "):
+            continue
+        if message and (not line.strip() or line.lstrip().startswith("at ")):
+            break
+        message.append(line.strip())
+    return " ".join(message)

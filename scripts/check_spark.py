@@ -1,0 +1,36 @@
+"""Materialize many rows with Spark and with the Arrow engine, and compare every stored row.
+
+    python scripts/check_spark.py --rows 1000000
+
+Prints the time, and the most memory of all processes. Spark is configured by feature_repo/stores/spark.yaml
+and needs: pip install -r requirements-spark.txt
+"""
+
+from poc.benchmarks.arguments import whole_number
+from poc.command_line import argument_parser, note, ok, run
+from poc.database.endpoint import configured_endpoint
+from poc.database.sessions import cassandra_session, driver_errors_as_unavailable
+from poc.settings import load_settings
+
+DEFAULT_ROWS = 1_000_000
+
+
+def main() -> None:
+    parser = argument_parser(__doc__)
+    rows = f"transactions, one row each (default: {DEFAULT_ROWS})"
+    parser.add_argument("--rows", type=whole_number, default=DEFAULT_ROWS, metavar="N", help=rows)
+    wanted = parser.parse_args()
+    settings = load_settings()
+    endpoint = configured_endpoint(settings)
+    with cassandra_session(endpoint) as session, driver_errors_as_unavailable(endpoint):
+        note("Loading Feast ...")
+        from poc.benchmarks.spark import check_spark
+
+        found = check_spark(settings, endpoint, session, wanted.rows, announce=note)
+    for measured in found.measured:
+        print(measured)
+    ok(f"{found.rows:,} rows online with either engine, every value and write time equal")
+
+
+if __name__ == "__main__":
+    run(main)
