@@ -2,6 +2,7 @@
 
     python scripts/feast_materialize.py          the last 30 days; later, what is new since the last run
     python scripts/feast_materialize.py --full   the last 30 days, whatever was done before
+    python scripts/feast_materialize.py --until 2026-11-02T00:00:00   what is new and before that; once
     python scripts/feast_materialize.py --start 2026-11-01T00:00:00 --end 2026-11-02T00:00:00
 
 Times are UTC unless they say otherwise; the end is exclusive. A sample is read back and compared with
@@ -21,7 +22,10 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="the last 30 days, whatever was done before")
     parser.add_argument("--start", type=parse_time, metavar="TIME", help="begin of the interval")
     parser.add_argument("--end", type=parse_time, metavar="TIME", help="end of it; now when not given")
+    parser.add_argument("--until", type=parse_time, metavar="TIME", help="leave out what is not before it")
     arguments = parser.parse_args()
+    if arguments.until is not None and (arguments.full or arguments.start or arguments.end):
+        parser.error("--until stands alone")
     if None not in (arguments.start, arguments.end) and arguments.start >= arguments.end:
         parser.error(f"--start {arguments.start.isoformat()} is not before --end {arguments.end.isoformat()}")
     settings = load_settings()
@@ -43,7 +47,7 @@ def main() -> None:
                 ok(f"Data prepared with {data.records:,} records from {data.origin}")
             for name in data.added_columns:
                 note(f"  {name}: generated values, like those of the other generated columns")
-            wish = Wish(arguments.full, arguments.start, arguments.end)
+            wish = Wish(arguments.full, arguments.start, arguments.end, arguments.until)
             report = run_materialization(settings, store, session, wish, note, progress)
 
     ok(f"Materialization complete ({report.feast_seconds:.1f}s)")

@@ -65,10 +65,14 @@ def ids_in_interval(definitions: FeatureSet, start: datetime, end: datetime, cou
     return ids
 
 
-def newest_event(definitions: FeatureSet) -> datetime | None:
-    """Read the newest event time in the Parquet, UTC; None where it holds no row."""
-    table = _dataset(definitions).to_table(columns=[definitions.timestamp_column])
-    newest: datetime | None = pc.max(table[definitions.timestamp_column]).as_py()
+def newest_event(definitions: FeatureSet, before: datetime | None = None) -> datetime | None:
+    """Read the newest event time in the Parquet, UTC, `before` excluded; None where there is no such row."""
+    dataset = _dataset(definitions)
+    column = definitions.timestamp_column
+    where = None
+    if before is not None:
+        where = ds.field(column) < pa.scalar(before, dataset.schema.field(column).type)
+    newest: datetime | None = pc.max(dataset.to_table(columns=[column], filter=where)[column]).as_py()
     return newest
 
 

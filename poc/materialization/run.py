@@ -17,6 +17,7 @@ from poc.dataset.stored import latest_rows, sample_ids
 from poc.definitions import FeatureSet
 from poc.errors import NothingToMaterialize, OnlineValuesDiffer
 from poc.feature_store import applied_features
+from poc.lake import ENGINE as SPARK_ENGINE
 from poc.materialization.direct import fill_direct_table
 from poc.materialization.offline import (
     count_in_interval,
@@ -44,11 +45,13 @@ class Wish:
         full: the last 30 days, whatever was materialized before.
         start: begin of the interval, UTC, inclusive; None for 30 days before `end`.
         end: its end, UTC, exclusive; None for now.
+        until: of what is needed, the part before this moment, UTC; None for now.
     """
 
     full: bool = False
     start: datetime | None = None
     end: datetime | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,8 @@ def run_materialization(
             definitions.source_path, window.start, window.end, newest_event(definitions)
         )
     announce(window)
+    if window.is_empty:
+        return Report(window, 0, 0.0, 0.0, _check_samples(store, definitions, window))
     if window.continues and last is not None:
         revision = last.revision
     else:
@@ -143,14 +148,15 @@ def run_materialization(
 
 
 def _write_at_revision(store: "FeatureStore", revision: int) -> None:
-    """Let the Arrow engine's writes replace stored values of the same event time; others do so anyway.
+    """Let our engines' writes replace stored values of the same event time; others do so anyway.
 
     Cassandra keeps neither of two rows written at one time as a whole.
     """
     from poc.online_store.arrow_engine import ArrowMaterializationEngine as Engine
 
     settings = store.config.batch_engine_config
-    if isinstance(settings, dict) and settings.get("type") == f"{Engine.__module__}.{Engine.__name__}":
+    ours = (f"{Engine.__module__}.{Engine.__name__}", SPARK_ENGINE)
+    if isinstance(settings, dict) and settings.get("type") in ours:
         settings["revision"] = max(settings.get("revision", 0), min(revision, MAX_REVISION))
 
 
@@ -174,7 +180,12 @@ def _choose_window(
     ids = sample_ids(definitions, SAMPLES)
     held = online_store_holds(store, definitions, ids)
     return next_window(
-        now, last, until, held, lambda start, stop: interval_fingerprint(definitions, start, stop)
+        now,
+        last,
+        until,
+        held,
+        lambda start, stop: interval_fingerprint(definitions, start, stop),
+        None if wish.until is None else wish.until.replace(microsecond=0),
     )
 
 

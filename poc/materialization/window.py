@@ -27,7 +27,14 @@ class Window:
     why: str
     continues: bool = False
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it to do: an earlier run went as far."""
+        return self.start >= self.end
+
     def __str__(self) -> str:
+        if self.is_empty:
+            return f"Nothing is new: materialized up to {self.start:%Y-%m-%dT%H:%M:%S} UTC before"
         return (
             f"Materializing {self.start:%Y-%m-%dT%H:%M:%S} to {self.end:%Y-%m-%dT%H:%M:%S} UTC ({self.why})"
         )
@@ -50,6 +57,7 @@ def next_window(
     registry_until: datetime | None,
     online_store_holds_samples: bool,
     fingerprint: Callable[[datetime, datetime], str],
+    until: datetime | None = None,
 ) -> Window:
     """Choose the interval of an ordinary run.
 
@@ -62,12 +70,19 @@ def next_window(
         registry_until: end of the newest interval in Feast's registry, UTC; None if it has none.
         online_store_holds_samples: whether a sample was found in the online store just now.
         fingerprint: summarizes the Parquet's rows in an interval.
+        until: end of the interval a schedule asks for, UTC; None for `now`. An end that an earlier run
+            went beyond, or one in the future, is not taken: what is covered never shrinks, and is never
+            said of rows that cannot be there yet.
     """
+    end = now
+    if until is not None:
+        reached = until if last is None else max(until, last.covered_until)
+        end = min(reached, now)
     if last is None or registry_until is None:
-        return full_window(now, "first run")
+        return full_window(end, "first run")
     if not online_store_holds_samples:
-        return full_window(now, "the online store is empty")
+        return full_window(end, "the online store is empty")
     if fingerprint(last.covered_from, last.covered_until) != last.content:
-        return full_window(now, "the data or the definitions changed")
+        return full_window(end, "the data or the definitions changed")
     start = min(last.covered_until, registry_until)
-    return Window(start, now, last.covered_from, "new since the last run", continues=True)
+    return Window(start, end, last.covered_from, "new since the last run", continues=True)

@@ -94,6 +94,12 @@ def test_newest_event_is_utc(two_features: FeatureSet) -> None:
     assert newest_event(two_features) == NEXT_DAY
 
 
+def test_newest_event_before_a_moment_leaves_out_that_moment(two_features: FeatureSet) -> None:
+    write(two_features, [("a", 1.0, 1, DAY, DAY), ("b", 2.0, 2, NEXT_DAY, NEXT_DAY)])
+    assert newest_event(two_features, before=NEXT_DAY) == DAY
+    assert newest_event(two_features, before=DAY) is None
+
+
 def test_missing_parquet_says_how_to_make_it(two_features: FeatureSet) -> None:
     with pytest.raises(DatasetNotPrepared, match="feast_setup"):
         interval_fingerprint(two_features, DAY, NEXT_DAY)

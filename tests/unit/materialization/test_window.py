@@ -23,8 +23,9 @@ def choose(
     registry_until: datetime | None = LAST.covered_until,
     holds: bool = True,
     content: str = LAST.content,
+    until: datetime | None = None,
 ) -> Window:
-    return next_window(NOW, last, registry_until, holds, lambda start, end: content)
+    return next_window(NOW, last, registry_until, holds, lambda start, end: content, until)
 
 
 def test_first_run_takes_the_last_thirty_days() -> None:
@@ -65,3 +66,33 @@ def test_registry_behind_the_record_leaves_no_gap() -> None:
 def test_given_interval_is_taken_as_it_is() -> None:
     window = given_window(NOW - timedelta(days=2), NOW - timedelta(days=1))
     assert (window.start, window.end) == (NOW - timedelta(days=2), NOW - timedelta(days=1))
+
+
+def test_scheduled_run_ends_where_its_interval_does() -> None:
+    until = NOW - timedelta(minutes=20)
+    assert (choose(until=until).start, choose(until=until).end) == (LAST.covered_until, until)
+
+
+def test_first_scheduled_run_takes_the_thirty_days_before_its_end() -> None:
+    until = NOW - timedelta(minutes=20)
+    window = choose(last=None, registry_until=None, until=until)
+    assert (window.start, window.end) == (until - FULL_WINDOW, until)
+
+
+def test_scheduled_run_of_an_interval_that_was_done_has_nothing_to_do() -> None:
+    assert choose(until=LAST.covered_until).is_empty
+    assert choose(until=LAST.covered_until - timedelta(hours=3)).is_empty
+
+
+def test_scheduled_run_of_an_old_interval_does_not_forget_what_came_after() -> None:
+    assert choose(content="another", until=LAST.covered_until - timedelta(hours=3)).end == LAST.covered_until
+
+
+def test_scheduled_run_does_not_reach_into_the_future() -> None:
+    assert choose(until=NOW + timedelta(hours=1)).end == NOW
+
+
+def test_window_without_anything_to_do_says_how_far_it_was_done() -> None:
+    assert str(choose(until=LAST.covered_until)) == (
+        "Nothing is new: materialized up to 2026-11-24T11:00:00 UTC before"
+    )

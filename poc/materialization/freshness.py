@@ -1,0 +1,117 @@
+"""How far behind the online store is: what the last recorded run reached, and the newest event in it.
+
+Knows the two ages of a view and how to hold them to limits. The limits are up to the caller.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from cassandra.cluster import Session
+
+from poc.database.materializations import MaterializationRecord
+from poc.errors import FeaturesNotMaterialized
+from poc.feature_store import applied_features
+from poc.materialization.offline import newest_event
+from poc.settings import Settings
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+
+@dataclass(frozen=True, slots=True)
+class AgeCheck:
+    """The age of one moment against its limit.
+
+    Attributes:
+        what: which moment, for a person.
+        moment: it, UTC; None where there is none, which no limit allows.
+        age: how long ago; zero for a moment in the future.
+        limit: the greatest age allowed; None for any.
+    """
+
+    what: str
+    moment: datetime | None
+    age: timedelta
+    limit: timedelta | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the age is within the limit."""
+        return self.moment is not None and (self.limit is None or self.age <= self.limit)
+
+    def __str__(self) -> str:
+        if self.moment is None:
+            return f"{self.what}: none"
+        limit = "" if self.limit is None else f" (limit {_spoken(self.limit)})"
+        return f"{self.what}: {self.moment:%Y-%m-%dT%H:%M:%S} UTC, {_spoken(self.age)} ago{limit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How recent the online features of one view are. Times are UTC-aware.
+
+    Attributes:
+        feature_view: its name.
+        ttl: age from which its values are stale; None if they never are.
+        materialized_until: end, exclusive, of the newest interval that a finished run covered.
+        newest_event: newest event time before that end; None where no row lies there.
+    """
+
+    feature_view: str
+    ttl: timedelta | None
+    materialized_until: datetime
+    newest_event: datetime | None
+
+    def checks(
+        self, now: datetime, max_age: timedelta, max_event_age: timedelta | None = None
+    ) -> tuple[AgeCheck, AgeCheck]:
+        """Hold both ages to their limits.
+
+        Args:
+            now: UTC.
+            max_age: of the materialized interval's end: what the schedule promises.
+            max_event_age: of the newest event: what the data promises; None for the view's ttl.
+        """
+        if max_event_age is None:
+            max_event_age = self.ttl
+        materialized = (f"{self.feature_view} materialized until", self.materialized_until, max_age)
+        event = (f"{self.feature_view} newest event", self.newest_event, max_event_age)
+        return _check(*materialized, now), _check(*event, now)
+
+
+def read_freshness(settings: Settings, store: "FeatureStore", session: Session) -> Freshness:
+    """Read it from the record of finished runs, and the newest event from the offline data.
+
+    Not from Feast's registry, which has an interval before its values were read back.
+
+    Raises:
+        FeaturesNotApplied, InvalidDefinitions: as `poc.feature_store.applied_features`.
+        FeaturesNotMaterialized: no run into the configured online store was recorded.
+        DatasetNotPrepared, ColumnsMissing: the Parquet does not give what is declared.
+    """
+    definitions = applied_features(store, settings.feature_service)
+    online_store = store.config.online_store.type
+    last = MaterializationRecord(settings.direct_keyspace).last(session, online_store, definitions.view)
+    if last is None:
+        raise FeaturesNotMaterialized(f"Feature view {definitions.view}")
+    newest = newest_event(definitions, before=last.covered_until)
+    return Freshness(definitions.view, definitions.ttl, last.covered_until, newest)
+
+
+def _check(what: str, moment: datetime | None, limit: timedelta | None, now: datetime) -> AgeCheck:
+    age = timedelta(0) if moment is None else max(now - moment, timedelta(0))
+    return AgeCheck(what, moment, age, limit)
+
+
+def _spoken(length: timedelta) -> str:
+    """Say a length of time in its two greatest units."""
+    seconds = int(length.total_seconds())
+    counts = {
+        "d": seconds // 86_400,
+        "h": seconds // 3600 % 24,
+        "min": seconds // 60 % 60,
+        "s": seconds % 60,
+    }
+    named = [f"{count} {unit}" for unit, count in counts.items() if count]
+    return " ".join(named[:2]) if named else "0 s"
