@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from poc.database.endpoint import Endpoint
+from poc.online_store.acsylla_writer import cluster_arguments
+from poc.retrieval.acsylla_session import endpoint_connection
 
 READS_IN_FLIGHT = 100
 TIMEOUT_SECONDS = 10.0
-# The C++ driver's protocol 5 is a beta of before Cassandra 4.0.
-PROTOCOL_VERSION = 4
 
 Rows = list[tuple[Any, ...] | None]
 
@@ -64,25 +64,16 @@ class AcsyllaReads:
         return found
 
     async def _row(self, key: str) -> tuple[Any, ...] | None:
-        row = (await self._session.execute(self._statement.bind((key,)))).first()
+        statement = self._statement.bind((key,))
+        statement.set_is_idempotent(True)
+        row = (await self._session.execute(statement)).first()
         return None if row is None else tuple(row.as_tuple())
 
 
 async def _prepare(endpoint: Endpoint, cql: str, consistency: str) -> tuple[Any, Any]:
     import acsylla
 
-    arguments: dict[str, Any] = {}
-    if endpoint.username is not None:
-        arguments = {"username": endpoint.username, "password": endpoint.password}
-    cluster = acsylla.create_cluster(
-        list(endpoint.hosts),
-        port=endpoint.port,
-        protocol_version=PROTOCOL_VERSION,
-        consistency=consistency,
-        request_timeout=TIMEOUT_SECONDS,
-        # Else it prints that Cassandra has no ScyllaDB shards. Errors reach us as exceptions.
-        log_level="critical",
-        **arguments,
-    )
+    arguments = cluster_arguments(endpoint_connection(endpoint, TIMEOUT_SECONDS))
+    cluster = acsylla.create_cluster(**arguments | {"consistency": consistency})
     session = await cluster.create_session()
     return session, await session.create_prepared(cql)

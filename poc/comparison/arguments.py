@@ -7,7 +7,7 @@ from pathlib import Path
 
 from poc.comparison.comparison import Request
 from poc.comparison.measure import LEAST_ROUNDS
-from poc.comparison.methods import BASELINE, KNOWN
+from poc.comparison.methods import BASELINE, KNOWN, ON_REQUEST
 
 DEFAULT_REQUESTS = 1000
 DEFAULT_BATCH_SIZES = (1, 10, 100)
@@ -53,7 +53,8 @@ def read_arguments(manual: str, data_dir: Path, given: Sequence[str] | None = No
         "--methods",
         type=_methods,
         metavar="NAME,NAME,...",
-        help=f"ways to read beside {BASELINE}: {', '.join(OTHERS)} (default: all that can be had)",
+        help=f"ways to read beside {BASELINE}: {', '.join(OTHERS)}"
+        f" (default: all that can be had but {', '.join(ON_REQUEST)}, which is started for the run)",
     )
     parser.add_argument(
         "--json",

@@ -17,7 +17,7 @@ from poc.comparison.output import replacing
 from poc.comparison.report import GUIDE_P99_MS
 
 # Okabe and Ito's palette, told apart with any colour vision; its yellow is too faint for a line.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00", "#882255")
 GREY = "#666666"
 BLACK = "#222222"
 

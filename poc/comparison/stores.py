@@ -13,6 +13,7 @@ from cassandra.cluster import Session
 from poc.comparison.acsylla_reads import AcsyllaReads
 from poc.comparison.awaited import AwaitedSource
 from poc.comparison.comparison import Comparison, Request, run_comparison
+from poc.comparison.feature_server import feature_server
 from poc.comparison.filled import (
     Announce,
     consistency_of,
@@ -25,6 +26,7 @@ from poc.comparison.machine import versions_of
 from poc.comparison.methods import (
     BASELINE,
     KNOWN,
+    ON_REQUEST,
     Method,
     direct_acsylla,
     direct_cassandra,
@@ -75,7 +77,9 @@ def compare_stores(
 
 
 def chosen_methods(settings: Settings, wanted: Sequence[str] | None) -> tuple[str, ...]:
-    """Name the ways to compare, in the order of all results: the baseline, and `wanted` or all there are.
+    """Name the ways to compare, in the order of all results: the baseline, and `wanted`.
+
+    Without `wanted`, all that can be had here, but not those that are compared on request only.
 
     Raises:
         MethodsUnavailable: one of `wanted` cannot be had here.
@@ -89,7 +93,7 @@ def chosen_methods(settings: Settings, wanted: Sequence[str] | None) -> tuple[st
             "acsylla is not installed: pip install acsylla",
         )
     if wanted is None:
-        return tuple(name for name in KNOWN if name not in missing)
+        return tuple(name for name in KNOWN if name not in missing and name not in ON_REQUEST)
     refused = {name: missing[name] for name in wanted if name in missing}
     if refused:
         raise MethodsUnavailable(refused)
@@ -123,6 +127,7 @@ def open_methods(
         FeaturesNotMaterialized: the online store holds none of `probe_ids`.
         FeaturesOutdated: the direct table lacks a feature.
         CassandraUnavailable: no answer.
+        FeatureServerUnavailable: the feature server that is measured does not start.
     """
     with ExitStack() as opened:
         store = open_feature_store(settings)
@@ -153,6 +158,13 @@ def open_methods(
             reads = AcsyllaReads(configured_endpoint(settings), table.select_cql, consistency)
             opened.callback(reads.close)
             found.append(direct_acsylla(reads, served.names, consistency))
+        if "feast-server" in names:
+            announce("Starting a feature server")
+            served_by = opened.enter_context(feature_server(_patient(settings, "auto")))
+            # The server has opened the source already; the loop is this reader's.
+            reader = AwaitedSource(served_by)
+            opened.callback(reader.close)
+            found.append(resolved_read("feast-server", reader, consistency))
         if layout == "rows":
             # It is the project's Feast, then, not one beside another.
             found = [_as_the_projects(method) for method in found]

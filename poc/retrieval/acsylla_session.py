@@ -100,7 +100,10 @@ class AcsyllaRows:
         return found
 
     async def _rows(self, key: str, deadline: Deadline) -> Sequence[Row]:
-        answer = await self._execute(self._bind((key,), timeout=deadline.remaining()))
+        statement = self._bind((key,), timeout=deadline.remaining())
+        # Without it a read that is late, or whose node dies, is not asked of another one.
+        statement.set_is_idempotent(True)
+        answer = await self._execute(statement)
         return [row.as_tuple() for row in answer.all()]
 
 
@@ -112,6 +115,10 @@ def endpoint_connection(endpoint: Endpoint, timeout_seconds: float) -> Connectio
         keyspace="",
         username=endpoint.username,
         password=endpoint.password,
+        tls=endpoint.tls,
+        read_consistency=endpoint.read_consistency,
+        write_consistency=endpoint.consistency,
+        speculative_delay_ms=endpoint.speculative_delay_ms,
         protocol_version=PROTOCOL_VERSION,
         request_timeout_seconds=timeout_seconds,
         connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS,
@@ -148,8 +155,4 @@ async def _connect(connection: ConnectionSettings) -> Any:
     import acsylla
 
     arguments = cluster_arguments(connection) | {"consistency": connection.read_consistency}
-    if connection.speculative_delay_ms is not None:
-        arguments["speculative_execution_policy"] = acsylla.SpeculativeExecutionPolicy(
-            connection.speculative_delay_ms, max_speculative_executions=1
-        )
     return await acsylla.create_cluster(**arguments).create_session()

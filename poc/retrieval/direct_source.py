@@ -78,7 +78,7 @@ class DirectFeatureSource(StoredFeatureSource):
         self._session, self._endpoint = session, endpoint
         lookup, where = direct_lookup(table), str(endpoint)
         with cassandra_failures(where, lookup.missing):
-            fetch = DriverRows(session, lookup.cql)
+            fetch = DriverRows(session, lookup.cql, endpoint.read_consistency)
         super().__init__(
             CassandraReads(lookup, where, session, fetch),
             self._connection_settings,

@@ -20,16 +20,19 @@ class DriverRows:
     Args:
         session: where to read.
         cql: a statement with one marker.
+        consistency: level it reads at, by Cassandra's name.
 
     Raises:
         the driver's errors: the statement cannot be prepared.
     """
 
-    def __init__(self, session: Session, cql: str) -> None:
+    def __init__(self, session: Session, cql: str, consistency: str = "LOCAL_ONE") -> None:
         self._session = session
         # Named tuples, the driver's default, cost a new class for each answer.
         self._profile = session.execution_profile_clone_update(
-            EXEC_PROFILE_DEFAULT, row_factory=tuple_factory, consistency_level=ConsistencyLevel.LOCAL_ONE
+            EXEC_PROFILE_DEFAULT,
+            row_factory=tuple_factory,
+            consistency_level=ConsistencyLevel.name_to_value[consistency],
         )
         self._statement = session.prepare(cql)
         self._statement.is_idempotent = True

@@ -60,7 +60,8 @@ def resolve_plan(store: "FeatureStore", service_name: str) -> ReadPlan:
         if len(names) != 1:
             raise InvalidDefinitions(_REGISTRY, f"{service_name} must be made of exactly one feature view")
         view = store.registry.get_feature_view(names[0], store.project, allow_cache=True)
-    except FeastObjectNotFoundException as error:
+    except (FeastObjectNotFoundException, OSError) as error:
+        # Where there is no registry file, Feast writes one, and fails where it may not.
         raise FeaturesNotApplied(service_name) from error
     if len(view.entity_columns) != 1 or view.entity_columns[0].dtype != String:
         # An id of another type than the declared one reads nothing, and would look unknown.

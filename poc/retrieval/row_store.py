@@ -69,7 +69,7 @@ class RowStore:
         """Give the way that acsylla takes."""
         from poc.online_store.connection import row_store_connection
 
-        return row_store_connection(self._config.online_store)
+        return row_store_connection(self._config.online_store, self._config.repo_path)
 
     def close(self) -> None:
         """End the session. A second call does nothing."""

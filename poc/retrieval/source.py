@@ -47,7 +47,7 @@ class FeatureSource(Protocol):
         """Read the features of `transaction_ids`, in their order; None for a transaction that is unknown.
 
         Raises:
-            CassandraUnavailable: no answer within the source's request timeout.
+            FeaturesUnavailable: no answer within the source's request timeout.
             FeaturesNotApplied: the online store's table is gone.
             FeaturesNotMaterialized: the store was never filled.
             FeaturesOutdated: what is stored does not fit the present definitions.
@@ -74,7 +74,7 @@ class FeatureSource(Protocol):
         """Find out whether `read` can succeed now.
 
         Raises:
-            CassandraUnavailable: Cassandra does not answer.
+            FeaturesUnavailable: what is read does not answer.
             FeaturesNotApplied: the definitions were never applied.
             FeaturesNotMaterialized: the store was never filled.
         """

@@ -5,6 +5,7 @@ declaration is converted where nothing is lost, and refused where something woul
 """
 
 import math
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from poc.errors import FeaturesOutdated
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _WHOLE = ("int32_val", "int64_val")
 _REAL = ("float_val", "double_val")
+# What a JSON value can have been stored as.
+_JSON_KINDS = {bool: "bool_val", int: "int64_val", float: "double_val", str: "string_val"}
 
 
 def proto_field(dtype: "FeastType") -> str:
@@ -42,6 +45,34 @@ def python_value(proto: "ValueProto", field: str, feature: str) -> Any:
     if kind != field:
         value = _converted(value, kind, field, feature)
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def json_value(given: Any, field: str, feature: str) -> Any:
+    """Read a value that Feast wrote as JSON; the same value as `python_value` gives for the stored one.
+
+    Raises:
+        FeaturesOutdated: it is of another type than `field`; `feature` is named in the message.
+    """
+    if given is None:
+        return None
+    if field.endswith("_list_val"):
+        if not isinstance(given, list):
+            raise FeaturesOutdated(
+                f"{feature} is stored as no list and declared as {field.removesuffix('_val')}"
+            )
+        item_field = field.removesuffix("_list_val") + "_val"
+        return [_json_item(item, item_field, feature) for item in given]
+    value = _json_item(given, field, feature)
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _json_item(given: Any, field: str, feature: str) -> Any:
+    if field == "unix_timestamp_val" and type(given) is int:
+        return datetime.fromtimestamp(given, tz=timezone.utc)
+    if field == "bytes_val" and isinstance(given, str):
+        return given.encode()
+    kind = _JSON_KINDS.get(type(given), f"{type(given).__name__}_val")
+    return given if kind == field else _converted(given, kind, field, feature)
 
 
 def _converted(value: Any, kind: str, field: str, feature: str) -> Any:

@@ -14,6 +14,7 @@ from poc.definitions import read_served_definitions
 from poc.retrieval.source import FeatureSource
 from poc.serving.handlers import install_handlers
 from poc.serving.health import Readiness, health_router
+from poc.serving.inference import inference_router
 from poc.serving.kept import Kept
 from poc.serving.metrics import Metrics
 from poc.serving.models import keep_model
@@ -80,6 +81,7 @@ def create_app(
     app.include_router(prediction_router(predictor, definitions, source_name))
     app.include_router(state_router(model, metrics))
     app.include_router(health_router(readiness, source_name))
+    app.include_router(inference_router(predictor, model, readiness, definitions, settings.model_name))
     return app
 
 

@@ -31,7 +31,7 @@ class JsonRoute(APIRoute):
         async def answer(request: Request) -> Response:
             request.state.arrived = time.monotonic()
             _require_json(request.headers.get("content-type", ""))
-            content = await _bounded_body(request)
+            content = await bounded_body(request)
             try:
                 asked = read(content)
             except ValidationError as error:
@@ -61,7 +61,12 @@ def _require_json(content_type: str) -> None:
         raise HTTPException(415, f"The body's content type is {media_type or 'not given'}. {USE_JSON}")
 
 
-async def _bounded_body(request: Request) -> bytes:
+async def bounded_body(request: Request) -> bytes:
+    """Read the body of `request`.
+
+    Raises:
+        HTTPException: it is larger than a valid one can be.
+    """
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
         raise too_large()

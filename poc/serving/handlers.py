@@ -18,10 +18,13 @@ from poc.serving.problems import (
     INVALID_REQUEST,
     FieldError,
     InvalidRequest,
+    Problem,
     ProblemType,
-    error_response,
+    inference_error,
     problem,
+    problem_of,
     problem_response,
+    retry_headers,
 )
 
 log = logging.getLogger(__name__)
@@ -33,12 +36,13 @@ def install_handlers(app: FastAPI, definitions: FeatureSet, metrics: Metrics) ->
     """Make `app` answer every error with a problem; refused prediction requests are counted."""
 
     def count_refused(request: Request) -> None:
-        if request.url.path.startswith("/predict"):
+        path = request.url.path
+        if path.startswith("/predict") or (by_inference_protocol(request) and path.endswith("/infer")):
             metrics.count(INVALID)
 
     @app.exception_handler(PocError)
     async def known(request: Request, error: PocError) -> Response:
-        return error_response(error)
+        return respond(request, problem_of(error), retry_headers(error))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
@@ -51,14 +55,25 @@ def install_handlers(app: FastAPI, definitions: FeatureSet, metrics: Metrics) ->
         phrase = HTTPStatus(error.status_code).phrase
         kind = ProblemType(error.status_code, phrase.lower().replace(" ", "-"), phrase, INVALID)
         detail = f"{request.method} {request.url.path}" if error.detail == phrase else str(error.detail)
-        return problem_response(problem(kind, detail, SEE_DOCS), error.headers)
+        return respond(request, problem(kind, detail, SEE_DOCS), error.headers)
 
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return problem_response(
-            problem(INTERNAL, "The server failed on this request", "Its log has the traceback.")
-        )
+        body = problem(INTERNAL, "The server failed on this request", "Its log has the traceback.")
+        return respond(request, body)
+
+
+def respond(request: Request, body: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer `request` with `body`, in the form of the protocol that it came by."""
+    if by_inference_protocol(request):
+        return inference_error(body, headers)
+    return problem_response(body, headers)
+
+
+def by_inference_protocol(request: Request) -> bool:
+    """Tell whether `request` came by the Open Inference Protocol."""
+    return f"{request.url.path}/".startswith("/v2/")
 
 
 def invalid_request(fields: Sequence[FieldError]) -> Response:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from poc.errors import CassandraUnavailable, PocError, ShuttingDown
+from poc.errors import FeaturesUnavailable, PocError, ShuttingDown
 from poc.retrieval.source import FeatureSource
 from poc.serving.answers import Component, HealthAnswer, StatusAnswer
 from poc.serving.kept import Kept
@@ -72,7 +72,7 @@ class Readiness:
     def _features_obstacle(self) -> PocError | None:
         try:
             self._features.get().check()
-        except CassandraUnavailable as error:
+        except FeaturesUnavailable as error:
             self._features.suspect(error)
             return error
         except PocError as error:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from starlette.concurrency import run_in_threadpool
 
 from poc.errors import (
-    CassandraUnavailable,
     FeaturesNotMaterialized,
+    FeaturesUnavailable,
     ModelMismatch,
     PocError,
     StaleFeatures,
@@ -186,7 +186,7 @@ class Predictor:
                 seconds = time.perf_counter() - started
                 self._metrics.feature_fetch_latency.observe(seconds)
             return found, seconds
-        except CassandraUnavailable as error:
+        except FeaturesUnavailable as error:
             # The next requests need not find out by waiting as this one did.
             self._features.suspect(error)
             raise

@@ -41,6 +41,12 @@ _TYPES: dict[type[Exception], ProblemType] = {
     errors.CassandraUnavailable: ProblemType(
         503, "cassandra-unavailable", "Cassandra is out of reach", "unavailable", 1
     ),
+    errors.FeatureServerUnavailable: ProblemType(
+        503, "feature-server-unavailable", "The feature server is out of reach", "unavailable", 1
+    ),
+    errors.FeatureServerFailed: ProblemType(
+        503, "feature-server-failed", "The feature server failed", "unavailable", 1
+    ),
     errors.TooBusy: ProblemType(503, "too-busy", "The server is too busy", "unavailable", 1),
     errors.StillOpening: ProblemType(503, "starting", "The server is starting", "unavailable", 1),
     errors.OpeningFailed: ProblemType(503, "not-ready", "The server is not ready", "unavailable", 1),
@@ -119,5 +125,20 @@ def problem_response(body: Problem, headers: Mapping[str, str] | None = None) ->
 
 def error_response(error: errors.PocError) -> Response:
     """Answer with `error`, and with when to ask again where that helps."""
+    return problem_response(problem_of(error), retry_headers(error))
+
+
+def retry_headers(error: errors.PocError) -> dict[str, str]:
+    """Give the header that tells when to ask again, where that helps."""
     seconds = problem_type(error).retry_after_seconds
-    return problem_response(problem_of(error), None if seconds is None else {"Retry-After": str(seconds)})
+    return {} if seconds is None else {"Retry-After": str(seconds)}
+
+
+def inference_error(
+    body: Problem, headers: Mapping[str, str] | None = None, more: Mapping[str, object] | None = None
+) -> Response:
+    """Answer with `body` as the Open Inference Protocol has errors: one text, and `more` beside it."""
+    content = json.dumps({**(more or {}), "error": f"{body.detail}\n{body.way_out}"})
+    return Response(
+        content, status_code=body.status, media_type="application/json", headers=dict(headers or {})
+    )

@@ -90,8 +90,9 @@ class Work:
         configure_logging(self.settings.log_level)
         app = create_app(self.settings, self.open_source, source_name=self.source_name)
         logging.captureWarnings(True)
-        # At INFO it tells of each refresh of the registry.
-        logging.getLogger("feast").setLevel(logging.WARNING)
+        # At INFO they tell of each refresh of the registry, and of each question to a feature server.
+        for name in ("feast", "httpx"):
+            logging.getLogger(name).setLevel(logging.WARNING)
         config = uvicorn.Config(
             app,
             log_config=None,

@@ -2,7 +2,7 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
-from reading_ways import BUDGET_SECONDS, Backend, Make, Way
+from reading_ways import BUDGET_SECONDS, Backend, Make, ServedBackend, Way
 from stored_features import serving_settings
 
 from poc.database.endpoint import Endpoint
@@ -12,15 +12,48 @@ from poc.retrieval.source import FeatureSource
 from poc.settings import Settings
 
 
+@pytest.fixture(scope="session")
+def served_backend(
+    tmp_path_factory: pytest.TempPathFactory, cassandra: Endpoint, definitions: FeatureSet
+) -> Iterator[Callable[[Way], ServedBackend]]:
+    """Gives the one store with a feature server that there is for a way, as if it were new."""
+    with cassandra_session(cassandra) as session:
+        made: dict[Way, ServedBackend] = {}
+
+        def give(way: Way) -> ServedBackend:
+            if way in made:
+                made[way].restore()
+                return made[way]
+            keyspace, folder = f"test_{uuid.uuid4().hex[:12]}", tmp_path_factory.mktemp("served")
+            session.execute(
+                f"CREATE KEYSPACE {keyspace}"
+                " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
+            )
+            settings = serving_settings(folder, cassandra, keyspace, feature_timeout_seconds=BUDGET_SECONDS)
+            made[way] = ServedBackend(way, settings, definitions, session, folder)
+            made[way].start()
+            return made[way]
+
+        yield give
+        for backend in made.values():
+            backend.server.kill()
+            session.execute(f"DROP KEYSPACE IF EXISTS {backend.settings.direct_keyspace}", timeout=60)
+
+
 @pytest.fixture(scope="module")
 def make_backend(
-    tmp_path_factory: pytest.TempPathFactory, cassandra: Endpoint, definitions: FeatureSet
+    tmp_path_factory: pytest.TempPathFactory,
+    cassandra: Endpoint,
+    definitions: FeatureSet,
+    served_backend: Callable[[Way], ServedBackend],
 ) -> Iterator[Make]:
-    """Makes stores with their tables, each in a keyspace of its own."""
+    """Makes stores with their tables, each in a keyspace of its own; served ones share what they can."""
     with cassandra_session(cassandra) as session:
         keyspaces: list[str] = []
 
         def make(way: Way) -> Backend:
+            if way.by_server:
+                return served_backend(way)
             keyspaces.append(f"test_{uuid.uuid4().hex[:12]}")
             session.execute(
                 f"CREATE KEYSPACE {keyspaces[-1]}"

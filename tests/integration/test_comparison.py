@@ -341,3 +341,13 @@ def test_script_refuses_bad_arguments_with_status_two(settings: Settings, tmp_pa
     done = run_script(settings, tmp_path, "--batch-sizes", "0")
     assert done.returncode == 2
     assert "--batch-sizes: '0' is not a whole number" in done.stderr
+
+
+def test_feature_server_is_started_for_the_run_and_reads_the_same(
+    materialized: Settings, session: Session
+) -> None:
+    names = chosen_methods(materialized, ("feast-server",))
+    with open_methods(materialized, session, "the cluster", IDS, names) as (direct, server):
+        assert server.title == "Feast, feature server"
+        assert server.read(IDS) == direct.read(IDS)
+        assert sum(row is not None for row in server.read(IDS)) == 30

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from poc.comparison.methods import KNOWN
+from poc.comparison.methods import KNOWN, ON_REQUEST
 from poc.comparison.stores import chosen_methods
 from poc.errors import MethodsUnavailable
 from poc.settings import Settings
@@ -24,7 +24,12 @@ def rows(settings: Settings) -> Settings:
 
 def test_all_ways_that_can_be_had_are_compared_without_names(settings: Settings) -> None:
     expected = [name for name in KNOWN if find_spec("acsylla") is not None or name not in ACSYLLA]
+    expected = [name for name in expected if name not in ON_REQUEST]
     assert list(chosen_methods(settings, None)) == expected
+
+
+def test_feature_server_is_compared_on_request(settings: Settings) -> None:
+    assert chosen_methods(settings, ("feast-server",)) == ("direct-cassandra", "feast-server")
 
 
 def test_baseline_comes_first_whatever_is_named(settings: Settings) -> None:

@@ -1,0 +1,167 @@
+"""The Open Inference Protocol (version 2), by which KServe, Seldon Core and Triton's clients ask models."""
+
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import ValidationError
+
+from poc.definitions import FeatureSet
+from poc.errors import PocError, UnknownTransaction
+from poc.serving.bodies import bounded_body
+from poc.serving.handlers import field_errors
+from poc.serving.health import Readiness
+from poc.serving.kept import Kept
+from poc.serving.prediction import Judged, Predictor
+from poc.serving.problems import inference_error, problem_of, retry_headers
+from poc.serving.questions import BatchRequest, overrides_model
+from poc.serving.tensors import (
+    HEADER_LENGTH,
+    INPUTS,
+    OUTPUTS,
+    InferenceRequest,
+    Question,
+    RefusedTensors,
+    read_question,
+    write_answer,
+)
+
+if TYPE_CHECKING:
+    from poc.model.scoring import Scorer
+
+PROJECT = "feast-cassandra-poc"
+EXTENSIONS = ["binary_tensor_data"]
+_BODY = {
+    "required": True,
+    "content": {"application/json": {"schema": InferenceRequest.model_json_schema()}},
+}
+
+
+def inference_router(
+    predictor: Predictor,
+    model: "Kept[Scorer]",
+    readiness: Readiness,
+    definitions: FeatureSet,
+    model_name: str,
+) -> APIRouter:
+    """Make the protocol's routes. They judge as /predict does."""
+    router = APIRouter(prefix="/v2", tags=["open inference protocol"])
+    overrides = overrides_model(definitions)
+
+    @router.get("")
+    async def server() -> dict[str, Any]:
+        """Tell what this server is."""
+        return {"name": PROJECT, "version": project_version(), "extensions": EXTENSIONS}
+
+    @router.get("/health/live")
+    async def live() -> dict[str, bool]:
+        """Tell that the process answers."""
+        return {"live": True}
+
+    @router.get("/health/ready")
+    def ready() -> Response:
+        """Tell whether predictions can be asked for now: 200, or 503 and why not."""
+        return _ready(readiness)
+
+    async def metadata(request: Request) -> dict[str, Any]:
+        """Tell the model's version, what goes in and what comes out."""
+        _require(request, model_name, model)
+        return {
+            "name": model_name,
+            "versions": [model.get().version],
+            "platform": "feast_onnx",
+            "inputs": _tensors(INPUTS),
+            "outputs": _tensors(OUTPUTS),
+        }
+
+    def model_ready(request: Request) -> Response:
+        """Tell whether the model can judge now."""
+        _require(request, model_name, model)
+        return _ready(readiness, name=model_name)
+
+    async def infer(request: Request) -> Response:
+        """Judge up to 100 transactions; one that cannot be judged fails the request."""
+        arrived = time.monotonic()
+        _require(request, model_name, model)
+        question = await _question(request)
+        try:
+            ids = BatchRequest(transaction_ids=list(question.transaction_ids)).transaction_ids
+            given = overrides.model_validate_json("{}" if question.overrides is None else question.overrides)
+        except ValidationError as error:
+            raise _refusal(error, definitions.names) from None
+        judged = await predictor.judge(ids, given.values(), arrived)
+        return _answer(question, judged, model_name)
+
+    for path in ("/models/{model}", "/models/{model}/versions/{version}"):
+        router.add_api_route(path, metadata, methods=["GET"])
+        router.add_api_route(f"{path}/ready", model_ready, methods=["GET"])
+        router.add_api_route(f"{path}/infer", infer, methods=["POST"], openapi_extra={"requestBody": _BODY})
+    return router
+
+
+def project_version() -> str:
+    """Give the version of this project, or 0 where it runs without being installed."""
+    try:
+        return version(PROJECT)
+    except PackageNotFoundError:
+        return "0"
+
+
+def _require(request: Request, name: str, model: "Kept[Scorer]") -> None:
+    """Refuse a model or a version that is not the served one."""
+    asked, asked_version = request.path_params["model"], request.path_params.get("version")
+    if asked != name:
+        raise HTTPException(404, f"There is no model {asked!r}, but {name!r}")
+    if asked_version is not None and asked_version != (served := model.get().version):
+        raise HTTPException(404, f"Version {asked_version!r} of {name} is not served, but {served!r}")
+
+
+def _ready(readiness: Readiness, **named: str) -> Response:
+    obstacle = readiness.obstacle()
+    if obstacle is None:
+        return JSONResponse({**named, "ready": True})
+    return inference_error(problem_of(obstacle), retry_headers(obstacle), {**named, "ready": False})
+
+
+async def _question(request: Request) -> Question:
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise HTTPException(415, f"The body is {encoding}; send it as it is")
+    content = await bounded_body(request)
+    try:
+        return read_question(content, request.headers.get(HEADER_LENGTH))
+    except ValidationError as error:
+        raise _refusal(error, ()) from None
+    except RefusedTensors as error:
+        raise HTTPException(400, str(error)) from None
+
+
+def _refusal(error: ValidationError, features: tuple[str, ...]) -> HTTPException:
+    found = field_errors(error.errors(include_url=False, include_input=False), features)
+    return HTTPException(400, "; ".join(f"{item.field}: {item.message}" for item in found[:3]))
+
+
+def _answer(question: Question, judged: Judged, model_name: str) -> Response:
+    failed = [outcome for outcome in judged.outcomes if isinstance(outcome, PocError)]
+    if failed:
+        # A 404 would say of the model what is meant of a transaction.
+        unknown = any(isinstance(item, UnknownTransaction) for item in failed)
+        body = problem_of(failed[0])
+        said = {
+            "detail": "; ".join(item.what for item in failed[:3]),
+            "status": 400 if unknown else body.status,
+        }
+        return inference_error(body.model_copy(update=said))
+    judgements = [outcome for outcome in judged.outcomes if not isinstance(outcome, PocError)]
+    scorer = judged.model
+    content, head_size = write_answer(question, judgements, model_name, scorer.version, scorer.threshold)
+    if head_size is None:
+        return Response(content, media_type="application/json")
+    headers = {HEADER_LENGTH: str(head_size)}
+    return Response(content, media_type="application/octet-stream", headers=headers)
+
+
+def _tensors(types: dict[str, str]) -> list[dict[str, Any]]:
+    return [{"name": name, "datatype": datatype, "shape": [-1]} for name, datatype in types.items()]
