@@ -31,6 +31,7 @@ benchmark: setup ## Measure every piece and write docs/performance.md (a quarter
 	python scripts/benchmark_registry.py --json $$results/registry.json; \
 	python scripts/benchmark_scoring.py --json $$results/scoring.json; \
 	python scripts/benchmark_materialization.py --rows $(ROWS) --json $$results/materialization.json; \
+	python scripts/measure_storage.py --json $$results/storage.json; \
 	python scripts/write_performance.py $$results
 
 lock: setup ## Compile the requirements files anew from pyproject.toml

@@ -2,10 +2,11 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Protocol, runtime_checkable
 
 from rich.console import Console
@@ -76,6 +77,20 @@ def parse_time(text: str) -> datetime:
     """
     time = datetime.fromisoformat(text.replace("Z", "+00:00"))
     return time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time.astimezone(timezone.utc)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read a length of time given on the command line: a number and s, m, h or d, such as `2h`.
+
+    Raises:
+        ValueError: it is not one, or not above zero. argparse turns that into a usage error.
+    """
+    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+    number, unit = text[:-1], text[-1:]
+    # Six digits: more than a life in days, and less than timedelta can hold.
+    if unit not in units or re.fullmatch("[0-9]{1,6}", number) is None or int(number) == 0:
+        raise ValueError(text)
+    return timedelta(**{units[unit]: int(number)})
 
 
 @contextmanager

@@ -56,11 +56,69 @@ class InvalidDefinitions(PocError):
         super().__init__(f"{path}: {reason}", f"Correct {path}, then: feast -c feature_repo plan")
 
 
-class CassandraUnavailable(PocError):
+class FeaturesUnavailable(PocError):
+    """What holds the features does not answer now; it may in a moment."""
+
+
+class CassandraUnavailable(FeaturesUnavailable):
     """No Cassandra answers, or not in time."""
 
     def __init__(self, where: str, reason: str) -> None:
         super().__init__(f"Cannot reach Cassandra at {where}: {reason}", f"Start one: {START_CASSANDRA}")
+
+
+class FeatureServerUnavailable(FeaturesUnavailable):
+    """No feature server answers, or not in time."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(
+            f"Cannot reach the feature server at {where}: {reason}",
+            "Start it: feast -c feature_repo serve   or set FEATURE_SERVER_URL to where it is.",
+        )
+
+
+class FeatureServerFailed(PocError):
+    """The feature server answered, but not with features."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(
+            f"The feature server at {where} gave no features: {reason}",
+            "Its log says more. FEATURE_SERVER_URL must name a feature server that reaches Cassandra.",
+        )
+
+
+class CassandraLoginRefused(CassandraUnavailable):
+    """A Cassandra wants a user and a password, and these are none, or not the right ones."""
+
+    def __init__(self, where: str, username: str | None) -> None:
+        given = "none was given" if username is None else f"those of user {username!r} are wrong"
+        PocError.__init__(
+            self,
+            f"Cassandra at {where} asks for a user and a password, and {given}",
+            "Set CASSANDRA_USERNAME, and CASSANDRA_PASSWORD or CASSANDRA_PASSWORD_FILE; those of a Cassandra"
+            " that this project started: set -a; . .cassandra/credentials; set +a",
+        )
+
+
+class CassandraTlsFailed(CassandraUnavailable):
+    """The two ends do not agree on encryption."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        PocError.__init__(
+            self,
+            f"No encrypted connection to Cassandra at {where}: {reason}",
+            "Name in online_store.tls the files that belong to this Cassandra; leave tls out if it has none.",
+        )
+
+
+class StorePackageMissing(PocError):
+    """A store or engine that the yaml names cannot be imported."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path} names a store or an engine that cannot be imported: {reason}",
+            f"Install what the first lines of {path} say.",
+        )
 
 
 class FeaturesNotApplied(PocError):
@@ -132,6 +190,17 @@ class OnlineTableMissing(FeaturesNotApplied):
     def __init__(self, where: str) -> None:
         PocError.__init__(
             self, f"The online store has no table {where}", "Create it: python scripts/feast_setup.py"
+        )
+
+
+class FeaturesNotServed(FeaturesNotApplied):
+    """The feature server's registry is older than features.py."""
+
+    def __init__(self, where: str, service: str, features: Sequence[str]) -> None:
+        PocError.__init__(
+            self,
+            f"{service} of the feature server at {where} lacks {', '.join(features)}",
+            "Apply the definitions to its registry: python scripts/feast_setup.py",
         )
 
 
@@ -339,10 +408,33 @@ class TooLittleDisk(PocError):
 class OtherClusterRunning(PocError):
     """What runs is not what is asked for."""
 
-    def __init__(self, nodes: int, port: int) -> None:
+    def __init__(self, nodes: int, port: int, secure: bool = False) -> None:
+        how = "with" if secure else "without"
         super().__init__(
-            f"An embedded Cassandra with {nodes} node(s) runs at port {port}",
+            f"An embedded Cassandra with {nodes} node(s), {how} TLS and password, runs at port {port}",
             "Stop it first (its data stays): python scripts/start_cassandra.py --stop",
+        )
+
+
+class CredentialsLost(PocError):
+    """A secure embedded cluster does not know the credentials that are kept for it."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(
+            f"The secure Cassandra does not let in the user of {file}",
+            f"Put back the {file.name} it was first started with; or, to lose its data, stop it and remove"
+            " its folder beside that file.",
+        )
+
+
+class NoClusterToDrill(PocError):
+    """The fault drill has no cluster whose nodes it may kill."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The drill needs three embedded nodes, all up: {reason}",
+            "Stop what runs (python scripts/start_cassandra.py --stop), then start them:"
+            " python scripts/start_cassandra.py --nodes 3",
         )
 
 
@@ -594,6 +686,18 @@ class SeveralNodesInDocker(PocError):
         super().__init__(
             f"Docker runs one Cassandra node here, not {nodes}",
             f"Use: python scripts/start_cassandra.py --mode embedded --nodes {nodes}",
+        )
+
+
+class NotSecureInDocker(PocError):
+    """docker-compose.yml has no passwords and no encryption."""
+
+    exit_status = 2
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Docker runs a Cassandra without TLS and password here",
+            "Use: python scripts/start_cassandra.py --mode embedded --secure",
         )
 
 

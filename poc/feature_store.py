@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poc.definitions import FeatureSet, feature_set, read_repo_yaml, repo_yaml
-from poc.errors import FeaturesNotApplied, InvalidDefinitions
+from poc.errors import FeaturesNotApplied, InvalidDefinitions, OnlineStoreUnusable, StorePackageMissing
+from poc.online_store.credentials import Credentials, given_credentials
+from poc.online_store.errors import OnlineStoreError
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,24 +20,57 @@ if TYPE_CHECKING:
 def open_feature_store(settings: Settings) -> "FeatureStore":
     """Open it; CASSANDRA_HOSTS and CASSANDRA_PORT go before what the yaml says. Connects to nothing.
 
+    User and password come from the environment where the yaml has none.
+
     Raises:
         NotInProjectFolder: there is no feature_store.yaml.
         InvalidDefinitions: Feast refuses it.
+        StorePackageMissing: a store that it names needs a package that is not installed.
+        OnlineStoreUnusable: the environment has a user without a password, or the other way round.
     """
     from feast import FeatureStore
+    from feast.errors import FeastModuleImportError
     from feast.repo_config import FeastConfigError
 
     path = repo_yaml(settings)
     read_repo_yaml(settings)  # Feast's answer to YAML that is none is a traceback.
     try:
-        store = FeatureStore(repo_path=str(settings.feast_repo_path), fs_yaml_file=path)
+        # As a whole path: Feast changes the working directory while it applies.
+        store = FeatureStore(repo_path=str(settings.feast_repo_path.resolve()), fs_yaml_file=path)
     except FeastConfigError as error:
         raise InvalidDefinitions(path, str(error)) from error
+    except FeastModuleImportError as error:
+        raise StorePackageMissing(path, str(error.__cause__ or error)) from error
     if settings.cassandra_hosts is not None:
         store.config.online_store.hosts = list(settings.cassandra_hosts)
     if settings.cassandra_port is not None:
         store.config.online_store.port = settings.cassandra_port
+    _log_in(settings, store)
     return store
+
+
+def _log_in(settings: Settings, store: "FeatureStore") -> None:
+    """Give the online store the environment's user and password where the yaml names none."""
+    online_store = store.config.online_store
+    if getattr(online_store, "username", "") is not None:
+        return  # The yaml names one, or the store knows no users.
+    login = configured_login(settings)
+    if login is not None:
+        online_store.username, online_store.password = login.username, login.password
+
+
+def configured_login(settings: Settings) -> Credentials | None:
+    """Give the user and password of the environment; None where it names none.
+
+    Raises:
+        OnlineStoreUnusable: it has a user without a password, or the other way round.
+    """
+    secret = settings.cassandra_password
+    password = None if secret is None else secret.get_secret_value()
+    try:
+        return given_credentials(settings.cassandra_username, password, settings.cassandra_password_file)
+    except OnlineStoreError as error:
+        raise OnlineStoreUnusable(error.what, error.way_out) from error
 
 
 @dataclass(frozen=True, slots=True)

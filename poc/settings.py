@@ -6,7 +6,7 @@ Knows names, types and defaults. What a setting does is up to the room that asks
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from poc.errors import InvalidSettings
@@ -35,6 +35,13 @@ class Settings(BaseSettings):
     cassandra_port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
         None, description="CQL port of those; instead of the yaml's."
     )
+    cassandra_username: str | None = Field(
+        None, description="User for password authentication, where the yaml names none."
+    )
+    cassandra_password: SecretStr | None = Field(None, description="That user's password.")
+    cassandra_password_file: Path | None = Field(
+        None, description="File that holds that password, as a mounted secret does; instead of the variable."
+    )
     cassandra_dir: Path = Field(
         Path(".cassandra"), description="Files of the embedded Cassandra: data, logs, pids."
     )
@@ -42,7 +49,12 @@ class Settings(BaseSettings):
         "ml_features", description="Keyspace of the table that is read without Feast."
     )
     feature_timeout_seconds: float = Field(
-        1.0, gt=0, le=60, description="Longest a request waits for Cassandra before it answers 503."
+        1.0, gt=0, le=60, description="Longest a request waits for its features before it answers 503."
+    )
+    feature_server_url: str = Field(
+        "http://localhost:6566",
+        pattern=r"^https?://[^\s/?#]+[^\s?#]*$",
+        description="Where `feast serve` answers that poc/serve_model_remote.py reads features from.",
     )
     feature_driver: Literal["auto", "acsylla", "cassandra-driver"] = Field(
         "auto", description="What a server reads Cassandra with; auto takes acsylla where it is installed."
@@ -64,7 +76,7 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address the servers listen on.")
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
-        None, description="Port of the server; 8000 with Feast and 8001 without when not set."
+        None, description="Port; when not set 8000 with Feast, 8001 without, 8002 with a feature server."
     )
     mlflow_tracking_uri: str = Field(
         "sqlite:///data/mlflow.db", description="MLflow tracking store and model registry."
@@ -75,6 +87,11 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least level that is logged."
     )
+
+    @field_validator("cassandra_username", "cassandra_password", "cassandra_password_file", mode="before")
+    @classmethod
+    def _empty_is_not_set(cls, value: object) -> object:
+        return None if value == "" else value
 
     @field_validator("cassandra_hosts", mode="before")
     @classmethod

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compile the requirements files from pyproject.toml; pins that still fit stay. For a newer version of
-# everything: scripts/lock_requirements.sh --upgrade
+# Compile the requirements files from pyproject.toml, and Airflow's from deploy/airflow; pins that still fit
+# stay. For a newer version of everything: scripts/lock_requirements.sh --upgrade
 set -euo pipefail
 . "$(dirname "$0")/environment.sh"
 
@@ -19,3 +19,11 @@ readable requirements-poc.txt
 grep -v "^-e" requirements-poc.txt |
   compile pyproject.toml --constraint - --generate-hashes --output-file requirements-hashed.txt
 readable requirements-hashed.txt
+# Spark is installed beside the rest; the warehouses' clients refuse some of its versions.
+echo "-e .[spark]" |
+  compile - --constraint <(grep -v "^-e" requirements-poc.txt) --output-file requirements-spark.txt "$@"
+readable requirements-spark.txt
+echo "-e .[warehouses,fast]" | compile - --output-file requirements-warehouses.txt "$@"
+readable requirements-warehouses.txt
+compile deploy/airflow/requirements.in --output-file requirements-airflow.txt "$@"
+readable requirements-airflow.txt

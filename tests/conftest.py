@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -21,6 +22,9 @@ from poc.database.endpoint import Endpoint
 from poc.database.sessions import cassandra_session, open_session
 from poc.definitions import FeatureSet, read_definitions
 from poc.settings import Settings
+
+if TYPE_CHECKING:
+    from poc.database.embedded import EmbeddedCassandra
 
 ROOT = Path(__file__).parents[1]
 
@@ -43,6 +47,16 @@ def cassandra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     folder = tmp_path_factory.mktemp("cassandra")
     running = start_embedded(folder, free_port())
     yield running.endpoint
+    stop_embedded(folder)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[EmbeddedCassandra]":
+    """Three nodes of this session's own, on 127.0.0.1 to 127.0.0.3."""
+    from poc.database.embedded import start_embedded, stop_embedded
+
+    folder = tmp_path_factory.mktemp("cluster") / "cassandra"
+    yield start_embedded(folder, free_port(), 3)
     stop_embedded(folder)
 
 
@@ -168,14 +182,22 @@ def wait_for(client: httpx.Client, url: str, process: "subprocess.Popen[bytes]",
 @pytest.fixture(scope="module")
 def workplace(
     request: pytest.FixtureRequest,
-    cassandra: Endpoint,
     copy_project: Callable[[Path], Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Workplace]:
-    """A copy of the project to type commands in; a parameter names the yaml in the default one's place."""
+    """A copy of the project to type commands in; a parameter names the yaml in the default one's place.
+
+    What it connects to is one node, or three where the yaml names three.
+    """
+    chosen = getattr(request, "param", "feature_store.yaml")
+    cassandra: Endpoint
+    if chosen == "stores/cluster.yaml":
+        cassandra = request.getfixturevalue("cluster").endpoint
+    else:
+        cassandra = request.getfixturevalue("cassandra")
     folder = copy_project(tmp_path_factory.mktemp("guide") / "project")
     default = folder / "feature_repo/feature_store.yaml"
-    shutil.copyfile(folder / "feature_repo" / getattr(request, "param", default.name), folder / "chosen.yaml")
+    shutil.copyfile(folder / "feature_repo" / chosen, folder / "chosen.yaml")
     (folder / "chosen.yaml").replace(default)
     for path in [default, *folder.glob("feature_repo/stores/*.yaml")]:
         path.write_text(path.read_text().replace("port: 9042", f"port: {cassandra.port}"))

@@ -1,4 +1,4 @@
-"""Prepare the offline Parquet: find the records, check them, add timestamps, write.
+"""Prepare the offline Parquet: find the records, check them, add timestamps, and, if all holds, write.
 
 Records that are in place are kept as long as they hold; the timestamps of a person's file are never
 changed; a file that breaks a rule changes nothing.
@@ -16,7 +16,7 @@ from poc.dataset.conversion import convert, convert_ids, convert_times
 from poc.dataset.generate import generate_dataset
 from poc.dataset.label import LABEL
 from poc.dataset.limits import read_limits
-from poc.dataset.parquet import write_parquet
+from poc.dataset.parquet import Provenance, write_parquet
 from poc.dataset.sources import Records, Sources, find_sources
 from poc.dataset.timestamps import out_of_date, stamp, stamp_created, without_current
 from poc.definitions import FeatureSet
@@ -37,6 +37,27 @@ class PreparedDataset:
 
     path: Path
     records: int
+    origin: str
+    changed: bool
+    added_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedDataset:
+    """What a preparation would put into the Parquet: records that hold, timestamped, not yet written.
+
+    Attributes:
+        path: the Parquet.
+        table: the records with every declared column, of the declared types.
+        provenance: where they come from.
+        origin: the same for a person, to follow "Data prepared from".
+        changed: whether the Parquet that is in place, if any, is another.
+        added_columns: declared features that the generated records did not have yet.
+    """
+
+    path: Path
+    table: pa.Table
+    provenance: Provenance
     origin: str
     changed: bool
     added_columns: tuple[str, ...]
@@ -72,6 +93,25 @@ def prepare_dataset(
         DatasetNotWritten: the Parquet cannot be put in place.
         InvalidDefinitions: a feature's type or tag cannot be used.
     """
+    checked = check_dataset(definitions, data_dir, now, refresh=refresh)
+    if checked.changed:
+        write_parquet(checked.path, checked.table, checked.provenance)
+    return PreparedDataset(
+        path=checked.path,
+        records=checked.table.num_rows,
+        origin=checked.origin,
+        changed=checked.changed,
+        added_columns=checked.added_columns,
+    )
+
+
+def check_dataset(
+    definitions: FeatureSet, data_dir: Path, now: datetime, *, refresh: bool = False
+) -> CheckedDataset:
+    """Find, check and timestamp the records as `prepare_dataset` does, and write nothing.
+
+    Args, and what is raised: as there, but for DatasetNotWritten.
+    """
     if now.tzinfo is None:
         raise ValueError("now has no time zone")
     csv_path = data_dir / f"{definitions.source_path.stem}.csv"
@@ -83,12 +123,11 @@ def prepare_dataset(
     if stored is not None and _same(completed.table, stored.table, definitions):
         # A person's prepared file that needs nothing carries no note of ours, and is left alone.
         changed = stored.provenance is not None and stored.provenance != provenance
-    if changed:
-        write_parquet(definitions.source_path, completed.table, provenance)
     origins = {"csv": str(csv_path), "parquet": str(definitions.source_path)}
-    return PreparedDataset(
+    return CheckedDataset(
         path=definitions.source_path,
-        records=completed.table.num_rows,
+        table=completed.table,
+        provenance=provenance,
         origin=origins.get(provenance.origin, "generated transactions"),
         changed=changed,
         added_columns=completed.added_columns,

@@ -19,6 +19,7 @@ DOCUMENTS = sorted(
 SERVERS = {
     "python poc/serve_model_feast.py": "http://localhost:8000/ready",
     "python poc/serve_model.py": "http://localhost:8001/ready",
+    "python poc/serve_model_remote.py": "http://localhost:8002/ready",
     "feast -c feature_repo serve": "http://localhost:6566/health",
 }
 

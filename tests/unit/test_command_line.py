@@ -1,10 +1,10 @@
 import subprocess
 import sys
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from poc.command_line import parse_time
+from poc.command_line import parse_duration, parse_time
 
 
 def run_main(body: str) -> subprocess.CompletedProcess[str]:
@@ -58,3 +58,22 @@ def test_bar_counts_what_was_done() -> None:
 @pytest.mark.parametrize("text", ["2026-11-01T10:00:00", "2026-11-01T10:00:00Z", "2026-11-01T11:00:00+01:00"])
 def test_time_without_zone_is_utc(text: str) -> None:
     assert parse_time(text) == datetime(2026, 11, 1, 10, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("90s", timedelta(seconds=90)),
+        ("30m", timedelta(minutes=30)),
+        ("2h", timedelta(hours=2)),
+        ("7d", timedelta(days=7)),
+    ],
+)
+def test_length_of_time_is_a_number_and_its_unit(text: str, length: timedelta) -> None:
+    assert parse_duration(text) == length
+
+
+@pytest.mark.parametrize("text", ["", "2", "h", "0h", "-1h", "1.5h", "2 h", "2w", "²h", "9999999d"])
+def test_other_lengths_of_time_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="^" + text):
+        parse_duration(text)

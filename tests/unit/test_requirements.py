@@ -8,12 +8,18 @@ from pathlib import Path
 
 import pytest
 
-FILES = ("requirements-poc.txt", "requirements-hashed.txt")
+FILES = (
+    "requirements-poc.txt",
+    "requirements-hashed.txt",
+    "requirements-spark.txt",
+    "requirements-warehouses.txt",
+    "requirements-airflow.txt",
+)
 
 
 @pytest.fixture(scope="module")
 def compiled(copy_project: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project in which both files were compiled anew."""
+    """A copy of the project in which the files were compiled anew."""
     folder = copy_project(tmp_path_factory.mktemp("lock") / "project")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "VIRTUAL_ENV": sys.prefix}
@@ -44,3 +50,20 @@ def test_hashed_file_has_a_hash_for_every_requirement(root: Path) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_no_registry_is_named(root: Path, name: str) -> None:
     assert "://" not in (root / name).read_text()
+
+
+def test_spark_is_installed_beside_the_rest_and_changes_none_of_its_versions(root: Path) -> None:
+    pinned = pins(root / "requirements-poc.txt")
+    wanted = pins(root / "requirements-spark.txt")
+    assert {name for name, versions in wanted.items() if not versions <= pinned.get(name, versions)} == set()
+    assert wanted["pyspark"]
+
+
+def pins(path: Path) -> dict[str, set[str]]:
+    """Each package's pinned versions by its name."""
+    found: dict[str, set[str]] = {}
+    for line in path.read_text().splitlines():
+        name, equal, rest = line.partition("==")
+        if equal:
+            found.setdefault(name, set()).add(rest.partition(" ")[0])
+    return found

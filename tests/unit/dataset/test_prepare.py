@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from poc.dataset.column_types import created_timestamp_column, value_types
 from poc.dataset.generate import generate_records
 from poc.dataset.label import LABEL
-from poc.dataset.prepare import PreparedDataset, prepare_dataset
+from poc.dataset.prepare import PreparedDataset, check_dataset, prepare_dataset
 from poc.dataset.stored import latest_rows
 from poc.definitions import FeatureSet
 from poc.errors import ColumnsMissing, DatasetRefused, DatasetUnreadable, InvalidDefinitions
@@ -481,3 +481,29 @@ class TestParquet:
         public_records.head(0).to_parquet(definitions.source_path, index=False)
         with pytest.raises(DatasetRefused, match="it has no records"):
             prepare()
+
+
+class TestChecked:
+    def test_check_gives_what_the_preparation_then_writes(
+        self, definitions: FeatureSet, prepare: Prepare, tmp_path: Path, now: datetime
+    ) -> None:
+        checked = check_dataset(definitions, tmp_path, now)
+        assert checked.changed
+        assert not definitions.source_path.exists()
+        prepare()
+        assert pq.read_table(definitions.source_path).equals(checked.table)
+
+    def test_prepared_parquet_holds_as_it_is(
+        self, definitions: FeatureSet, prepare: Prepare, tmp_path: Path, now: datetime
+    ) -> None:
+        prepare()
+        assert check_dataset(definitions, tmp_path, now).changed is False
+
+    def test_file_that_breaks_a_rule_is_refused_and_nothing_is_written(
+        self, definitions: FeatureSet, public_records: pd.DataFrame, csv_path: Path, now: datetime
+    ) -> None:
+        public_records.loc[3, "amount"] = -1.0
+        public_records.to_csv(csv_path, index=False)
+        with pytest.raises(DatasetRefused, match=r"amount: below 0 in 1 row \(line 5"):
+            check_dataset(definitions, csv_path.parent, now)
+        assert not definitions.source_path.exists()
