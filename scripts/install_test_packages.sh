@@ -1,17 +1,21 @@
 #!/usr/bin/env bash
-# Install what the tests need beside requirements-poc.txt: Spark in the same environment, Airflow and the clients
-# of warehouses in environments of their own, and wrk, the load tool. Does nothing where it is there.
+# Install what the tests need beside requirements-poc.txt: Spark in the same environment; Airflow, the clients of
+# warehouses and Feast's validation in environments of their own; of the system's packages wrk (a load tool),
+# Prometheus and Chromium. Does nothing where it is there.
 set -euo pipefail
 
 "$(dirname "$0")/install_spark.sh"
-"$(dirname "$0")/install_warehouses.sh"
-"$(dirname "$0")/install_airflow.sh"
+for name in airflow warehouses validation; do "$(dirname "$0")/install_apart.sh" "$name"; done
 
-if command -v wrk >/dev/null; then exit 0; fi
+missing=()
+for command in wrk prometheus promtool chromium; do
+  if ! command -v "$command" >/dev/null; then missing+=("$command"); fi
+done
+if [ "${#missing[@]}" = 0 ]; then exit 0; fi
 if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
-  echo "✗ The tests need wrk, a load tool: apt-get install wrk, or brew install wrk" >&2
+  echo "✗ The tests need ${missing[*]}: install them, for example with apt-get install wrk prometheus chromium" >&2
   exit 1
 fi
 apt-get update -qq
-DEBIAN_FRONTEND=noninteractive apt-get install -y -qq wrk >/dev/null
-echo "✓ wrk installed"
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends wrk prometheus chromium >/dev/null
+echo "✓ ${missing[*]} installed"

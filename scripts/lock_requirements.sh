@@ -23,6 +23,8 @@ readable requirements-hashed.txt
 echo "-e .[spark]" |
   compile - --constraint <(grep -v "^-e" requirements-poc.txt) --output-file requirements-spark.txt "$@"
 readable requirements-spark.txt
+echo "-e .[validation,fast]" | compile - --output-file requirements-validation.txt "$@"
+readable requirements-validation.txt
 echo "-e .[warehouses,fast]" | compile - --output-file requirements-warehouses.txt "$@"
 readable requirements-warehouses.txt
 compile deploy/airflow/requirements.in --output-file requirements-airflow.txt "$@"
