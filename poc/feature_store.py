@@ -104,6 +104,8 @@ def apply_definitions(settings: Settings) -> AppliedDefinitions:
     finally:
         os.chdir(folder)
         sys.path.remove(str(repo))
+        # It stays imported otherwise, also for an apply of another folder's.
+        sys.modules.pop("features", None)
     store = open_feature_store(settings)
     return AppliedDefinitions(
         # Feast adds an entity of its own for views without one.

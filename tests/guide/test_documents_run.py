@@ -52,5 +52,5 @@ def test_blocks_of_the_document_run(
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_blocks_name_their_language(document: str, blocks_of: Callable[[Path], list[Any]]) -> None:
-    known = {"bash", "python", "text", "yaml", "json", "promql"}
+    known = {"bash", "python", "text", "yaml", "json", "promql", "mermaid"}
     assert [block.name for block in blocks_of(ROOT / document) if block.language not in known] == []

@@ -1,0 +1,173 @@
+"""The page about all features, written from a registry: what each means and may be, whose it is, who uses it.
+
+Knows Feast's registry objects and Markdown. Where the page is kept is up to the caller.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from poc.dataset.limits import Limits, read_limits
+from poc.definitions import feature_set, read_repo_yaml
+from poc.feature_store import apply_definitions, open_feature_store
+from poc.settings import Settings
+
+if TYPE_CHECKING:
+    from feast import FeatureService, FeatureStore, FeatureView
+
+INTRODUCTION = """# Features
+
+Written by `python scripts/write_docs.py` from the registry that `feature_repo/features.py` makes.
+`python scripts/feast_ui.py` shows the same in the browser."""
+
+# Tag of a feature service: the registered model that takes its features.
+MODEL = "model"
+_LIMITS = ("min", "max", "values")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One feature view in one feature service.
+
+    Attributes:
+        view: name of the view.
+        service: name of the service.
+        features: names of those that the service takes.
+        model: registered model that is served with it; None where the service has no tag `model`.
+    """
+
+    view: str
+    service: str
+    features: frozenset[str]
+    model: str | None
+
+
+@contextmanager
+def registered_apart(settings: Settings) -> Iterator["FeatureStore"]:
+    """Apply `features.py` to a registry that the end of the block removes. Connects to nothing.
+
+    Raises:
+        NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
+    """
+    with TemporaryDirectory(prefix="feature-registry-") as folder:
+        store_yaml = Path(folder, "feature_store.yaml")
+        local = {
+            "project": read_repo_yaml(settings)["project"],
+            "provider": "local",
+            "registry": f"{folder}/registry.db",
+            "online_store": {"type": "sqlite", "path": f"{folder}/online.db"},
+            "entity_key_serialization_version": 2,
+        }
+        store_yaml.write_text(yaml.safe_dump(local))
+        elsewhere = {"feast_fs_yaml_file_path": store_yaml, "cassandra_hosts": None, "cassandra_port": None}
+        apart = settings.model_copy(update=elsewhere)
+        apply_definitions(apart)
+        yield open_feature_store(apart)
+
+
+def features_page(store: "FeatureStore") -> str:
+    """Write the page about everything in the registry of `store`."""
+    services = sorted(store.list_feature_services(), key=lambda service: service.name)
+    uses = [use for service in services for use in _uses(service)]
+    views = sorted(store.list_feature_views(), key=lambda view: view.name)
+    parts = [INTRODUCTION]
+    parts += [_view_section(view, store, [use for use in uses if use.view == view.name]) for view in views]
+    parts += [_services_section(services), _lineage_section(views, uses)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _uses(service: "FeatureService") -> Iterator[Use]:
+    for projection in service.feature_view_projections:
+        names = frozenset(field.name for field in projection.features)
+        yield Use(projection.name, service.name, names, service.tags.get(MODEL))
+
+
+def _view_section(view: "FeatureView", store: "FeatureStore", uses: Sequence[Use]) -> str:
+    source = view.batch_source
+    entities = [store.get_entity(name) for name in view.entities]
+    facts = {
+        "entity": "; ".join(
+            f"`{item.name}`, join key `{item.join_key}`. {item.description}" for item in entities
+        ),
+        "source": f"`{source.name}`: `{feature_set(view).source_path}`,"
+        f" event time `{source.timestamp_field}`. {source.description}",
+        "fresh for": "ever" if not view.ttl else _days(view.ttl),
+        "online": "yes" if view.online else "no",
+        "owner": view.owner,
+        "tags": _tags(view.tags),
+    }
+    features = [
+        (
+            f"`{feature.name}`",
+            str(feature.dtype),
+            _range(read_limits(feature)),
+            feature.description,
+            _tags({name: value for name, value in feature.tags.items() if name not in _LIMITS}),
+            ", ".join(sorted({use.model or use.service for use in uses if feature.name in use.features})),
+        )
+        for feature in feature_set(view).features
+    ]
+    return "\n\n".join(
+        (
+            f"## {view.name}",
+            view.description,
+            _table(("", ""), facts.items()),
+            _table(("feature", "type", "allowed", "meaning", "other tags", "used by"), features),
+        )
+    )
+
+
+def _services_section(services: Iterable["FeatureService"]) -> str:
+    rows = [
+        (
+            f"`{service.name}`",
+            ", ".join(f"`{item.name}`" for item in service.feature_view_projections),
+            service.tags.get(MODEL, "none"),
+            service.owner,
+            service.description,
+        )
+        for service in services
+    ]
+    return f"## Feature services\n\n{_table(('service', 'views', 'model', 'owner', 'meaning'), rows)}"
+
+
+def _lineage_section(views: Iterable["FeatureView"], uses: Iterable[Use]) -> str:
+    arrows = [(view.batch_source.name, view.name) for view in views]
+    arrows += [(use.view, use.service) for use in uses]
+    arrows += [(use.service, f"model {use.model}") for use in uses if use.model is not None]
+    names = dict.fromkeys(name for arrow in arrows for name in arrow)
+    numbers = {name: f"n{number}" for number, name in enumerate(names)}
+    lines = ["flowchart LR"]
+    lines += [f'  {number}["{name}"]' for name, number in numbers.items()]
+    lines += [f"  {numbers[start]} --> {numbers[end]}" for start, end in dict.fromkeys(arrows)]
+    return "\n".join(("## Lineage", "", "```mermaid", *lines, "```"))
+
+
+def _range(limits: Limits) -> str:
+    if limits.values is not None:
+        return ", ".join(limits.values)
+    low, high = limits.minimum, limits.maximum
+    if low is not None and high is not None:
+        return f"{low:.15g} to {high:.15g}"
+    if low is not None:
+        return f"{low:.15g} or more"
+    return "any" if high is None else f"{high:.15g} or less"
+
+
+def _tags(tags: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in sorted(tags.items()))
+
+
+def _days(length: timedelta) -> str:
+    return f"{length.days} days" if length == timedelta(days=length.days) else str(length)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    written = [[str(cell).replace("|", "\\|") for cell in line] for line in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *written))

@@ -1,0 +1,67 @@
+"""Feast's web page, served for the registry of a feature store.
+
+Feast 0.38's own server for it asks importlib for the resources of a module, which Python before 3.12
+refuses, and writes into the folder that Feast is installed in. The page is the one that its package brings.
+"""
+
+from collections.abc import Awaitable, Callable
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, Response
+from fastapi.staticfiles import StaticFiles
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+# Everything comes from this server; the page compiles the registry's protobuf, and sets styles, at run time.
+POLICY = "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+
+
+def ui_app(store: "FeatureStore") -> FastAPI:
+    """Build the app: the page, the list of projects that it asks for, and the registry, read anew when asked.
+
+    Args:
+        store: whose registry is shown. It can be applied to meanwhile; reloading the page shows that.
+
+    Raises:
+        FileNotFoundError: the installed Feast brings no page.
+    """
+    page = Path(str(resources.files("feast"))) / "ui" / "build"
+    if not (page / "index.html").is_file():
+        raise FileNotFoundError(page / "index.html")
+    app = FastAPI(title="Feast UI", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.middleware("http")
+    async def own_content_only(
+        request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        response = await call_next(request)
+        response.headers["Content-Security-Policy"] = POLICY
+        return response
+
+    @app.get("/projects-list.json")
+    def projects() -> dict[str, list[dict[str, Any]]]:
+        project = store.project
+        described = "Card payments, and what is known of them when they are to be judged."
+        return {
+            "projects": [
+                {"name": project, "id": project, "description": described, "registryPath": "/registry"}
+            ]
+        }
+
+    @app.get("/registry")
+    def registry() -> Response:
+        store.refresh_registry()
+        content = store.registry.proto().SerializeToString()
+        return Response(content, media_type="application/octet-stream")
+
+    @app.get("/p/{path:path}")
+    def view(path: str) -> Response:
+        # A place inside the page, which finds it by itself.
+        return FileResponse(page / "index.html")
+
+    app.mount("/", StaticFiles(directory=page, html=True))
+    return app

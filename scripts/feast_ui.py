@@ -1,0 +1,37 @@
+"""Show Feast's web page: entities, feature views, services, data sources, and how they hang together.
+
+    python scripts/feast_ui.py              on http://localhost:8888, until Ctrl-C
+    python scripts/feast_ui.py --port 8889
+
+Stands for `feast -c feature_repo ui`, which feast 0.38.0 cannot do before Python 3.12. What was applied
+meanwhile shows when the page is reloaded.
+"""
+
+from poc.command_line import argument_parser, note, ok, run
+from poc.settings import load_settings
+
+
+def main() -> None:
+    parser = argument_parser(__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 127.0.0.1")
+    parser.add_argument("--port", type=int, default=8888, help="8888")
+    arguments = parser.parse_args()
+    settings = load_settings()
+
+    import uvicorn
+
+    from poc.serving.server import bind, shown_host
+
+    listener = bind(arguments.host, arguments.port)
+    note("Loading Feast ...")
+    from poc.discovery.ui import ui_app
+    from poc.feature_store import applied_features, open_feature_store
+
+    store = open_feature_store(settings)
+    applied_features(store, settings.feature_service)  # An empty page explains nothing.
+    ok(f"Feast UI on http://{shown_host(arguments.host)}:{arguments.port}")
+    uvicorn.Server(uvicorn.Config(ui_app(store), log_level="warning")).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    run(main)
