@@ -27,11 +27,14 @@ class SelfExplaining(Protocol):
 def run(main: Callable[[], int | None]) -> None:
     """Call `main` and leave the process with the status that tells how it went.
 
-    0 (or what `main` returned), 1 or 2 for an error that explains itself, whose text goes to standard
-    error, 130 for Ctrl-C.
+    0 (or what `main` returned, or where nobody reads the output any more), 1 or 2 for an error that
+    explains itself, whose text goes to standard error, 130 for Ctrl-C.
     """
     try:
         status = main()
+    except BrokenPipeError:
+        # Whoever read the output has seen enough, as `head` does.
+        os._exit(0)
     except Exception as error:
         if not isinstance(error, SelfExplaining):
             raise

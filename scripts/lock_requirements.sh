@@ -10,14 +10,16 @@ compile() {
 
 # Every line repeats the conditions of [tool.uv] in pyproject.toml, which hold wherever this installs.
 readable() {
-  sed -i -E "s/ and platform_python_implementation == 'CPython' and \(sys_platform == 'darwin' or sys_platform == 'linux'\)//
+  local mac="platform_machine == 'arm64' and platform_python_implementation == 'CPython' and sys_platform == 'darwin'"
+  local linux="platform_python_implementation == 'CPython' and sys_platform == 'linux'"
+  sed -i -E "s/ and \(\($mac\) or \($linux\)\)//
              s/ ; python_full_version < '3.13'( \\\\)?\$/\1/; s/ and python_full_version < '3.13'//" "$1"
 }
 
 echo "-e .[dev,fast]" | compile - --output-file requirements-poc.txt "$@"
 readable requirements-poc.txt
 grep -v "^-e" requirements-poc.txt |
-  compile pyproject.toml --constraint - --generate-hashes --output-file requirements-hashed.txt
+  compile pyproject.toml --extra fast --constraint - --generate-hashes --output-file requirements-hashed.txt
 readable requirements-hashed.txt
 # Spark is installed beside the rest; the warehouses' clients refuse some of its versions.
 echo "-e .[spark]" |

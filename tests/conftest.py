@@ -201,14 +201,7 @@ def workplace(
     (folder / "chosen.yaml").replace(default)
     for path in [default, *folder.glob("feature_repo/stores/*.yaml")]:
         path.write_text(path.read_text().replace("port: 9042", f"port: {cassandra.port}"))
-    forget = {
-        "CASSANDRA_HOSTS",
-        "CASSANDRA_PORT",
-        "FEAST_REPO_PATH",
-        "FEAST_FS_YAML_FILE_PATH",
-        "HOST",
-        "PORT",
-    }
+    forget = {name.upper() for name in Settings.model_fields}
     environment = {key: value for key, value in os.environ.items() if key not in forget}
     stamp = Path(sys.prefix, ".requirements-poc")
     assert stamp.is_file(), "run the tests in the environment that `make setup` makes"

@@ -38,6 +38,13 @@ def test_ctrl_c_is_status_130() -> None:
     assert run_main("raise KeyboardInterrupt").returncode == 130
 
 
+def test_reader_that_has_seen_enough_is_no_error() -> None:
+    program = "from poc.command_line import *\ndef main():\n    while True: print('line')\nrun(main)"
+    piped = ["bash", "-c", f'"{sys.executable}" -c "$0" | head -n 1; echo "${{PIPESTATUS[0]}}"', program]
+    done = subprocess.run(piped, capture_output=True, text=True, check=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("line\n0\n", "")
+
+
 def test_bug_keeps_its_traceback_and_is_status_1() -> None:
     done = run_main("raise ZeroDivisionError")
     assert done.returncode == 1
