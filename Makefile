@@ -3,7 +3,7 @@ SHELL := bash
 PYTEST_ARGS ?=
 ROWS ?= 10000
 
-.PHONY: help setup poc serve test check benchmark lock clean
+.PHONY: help setup poc serve test check benchmark monitor lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ benchmark: setup ## Measure every piece and write docs/performance.md (a quarter
 	python scripts/benchmark_materialization.py --rows $(ROWS) --json $$results/materialization.json; \
 	python scripts/measure_storage.py --json $$results/storage.json; \
 	python scripts/write_performance.py $$results
+
+monitor: setup ## Watch the running servers with Prometheus, and Grafana where Docker is
+	@. scripts/environment.sh && exec python scripts/start_monitoring.py
 
 lock: setup ## Compile the requirements files anew from pyproject.toml
 	@scripts/lock_requirements.sh

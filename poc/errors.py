@@ -257,6 +257,17 @@ class ModelMismatch(PocError):
         )
 
 
+class NotExplainable(PocError):
+    """It cannot be said how much each input contributed to a score."""
+
+
+class RaceUnderWay(PocError):
+    """One race is run at a time, so that races do not measure each other."""
+
+    def __init__(self) -> None:
+        super().__init__("Another race is being run on this server", "Start yours when that one has ended.")
+
+
 class StillOpening(PocError):
     """The server has only just started."""
 
@@ -565,6 +576,55 @@ class DatasetRefused(PocError):
         self.problems = tuple(problems)
 
 
+class DatasetDrifted(PocError):
+    """New rows are distributed otherwise than what the served model was trained on; nothing was written.
+
+    Attributes:
+        drifted: one line a feature that is beyond its limit.
+    """
+
+    def __init__(self, what: str, model: str, drifted: Sequence[str]) -> None:
+        lines = "".join(f"\n    {line}" for line in drifted)
+        super().__init__(
+            f"{what} drifted from what {model} was trained on, and nothing was changed:{lines}",
+            "All features: python scripts/validate_features.py. If the change is meant, take it and train:"
+            " python scripts/feast_materialize.py --accept-drift && python poc/train_fraud_model.py",
+        )
+        self.drifted = tuple(drifted)
+
+
+class ReferenceUnreadable(PocError):
+    """The training reference cannot be read."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path} is no training reference: {reason}",
+            "Train, which writes it anew: python poc/train_fraud_model.py; or remove it: drift is then not"
+            " checked until the next training.",
+        )
+
+
+class ValidationNotInstalled(PocError):
+    """Feast's own validation was asked for in an environment that does not have it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This environment has no Great Expectations",
+            "Use the one that has: scripts/install_apart.sh validation   and then"
+            "   .validation-venv/bin/python scripts/save_reference.py",
+        )
+
+
+class LoggingNotConfigured(PocError):
+    """Features are to be logged, and nothing says where."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(
+            f"Feature service {service} has no logging_config",
+            "Give it one in feature_repo/features.py, then: python scripts/feast_setup.py",
+        )
+
+
 class ColumnsMissing(PocError):
     """A data file lacks columns that are declared.
 
@@ -739,6 +799,34 @@ class LoadToolMissing(PocError):
             f"{name} is not on the PATH",
             f"Install it: apt-get install {name}   or, on macOS:   brew install {name}",
         )
+
+
+class PrometheusMissing(PocError):
+    """There is nothing to run Prometheus with."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "prometheus is not on the PATH, and no Docker engine answers",
+            "Install it: apt-get install prometheus   or, on macOS:   brew install prometheus",
+        )
+
+
+class MonitoringPortTaken(PocError):
+    """Something else listens where Prometheus or Grafana is to."""
+
+    def __init__(self, program: str, where: str, reason: str, variable: str) -> None:
+        super().__init__(
+            f"{program} cannot listen on {where}: {reason}",
+            f"Stop what is there, or set {variable}, for example {variable}=9191.",
+        )
+
+
+class MonitoringFailed(PocError):
+    """Prometheus or Grafana ended, or did not get ready."""
+
+    def __init__(self, program: str, how: str, log: Path, said: str) -> None:
+        lines = said.strip().splitlines()[-5:]
+        super().__init__("\n    ".join([f"{program} {how}; its last words:", *lines]), f"All of them: {log}")
 
 
 class BenchmarkFailed(PocError):

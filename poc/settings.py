@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     model_refresh_seconds: float = Field(
         15.0, gt=0, le=3600, description="How often a server looks for another version under the alias."
     )
+    metrics_refresh_seconds: float = Field(
+        15.0, gt=0, le=3600, description="How often a server reads the online store's state for /metrics."
+    )
     shutdown_grace_seconds: float = Field(
         1.0, ge=0, le=300, description="How long /ready answers 503 before a stopping server stops listening."
     )
@@ -77,6 +80,12 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address the servers listen on.")
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
         None, description="Port; when not set 8000 with Feast, 8001 without, 8002 with a feature server."
+    )
+    prometheus_port: int = Field(
+        9090, ge=1, le=65535, description="Where the Prometheus of `make monitor` listens."
+    )
+    grafana_port: int = Field(
+        3000, ge=1, le=65535, description="Where its Grafana listens, which is started where Docker is."
     )
     mlflow_tracking_uri: str = Field(
         "sqlite:///data/mlflow.db", description="MLflow tracking store and model registry."

@@ -5,8 +5,8 @@
     python scripts/feast_materialize.py --until 2026-11-02T00:00:00   what is new and before that; once
     python scripts/feast_materialize.py --start 2026-11-01T00:00:00 --end 2026-11-02T00:00:00
 
-Times are UTC unless they say otherwise; the end is exclusive. A sample is read back and compared with
-the Parquet; exit status 1 where it differs. An interrupted run is made good by the next.
+Times are UTC unless they say otherwise; the end is exclusive. Rows that break a rule or drifted are refused,
+and a sample is read back: exit status 1 where it differs. An interrupted run is made good by the next.
 """
 
 from datetime import datetime, timezone
@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("--start", type=parse_time, metavar="TIME", help="begin of the interval")
     parser.add_argument("--end", type=parse_time, metavar="TIME", help="end of it; now when not given")
     parser.add_argument("--until", type=parse_time, metavar="TIME", help="leave out what is not before it")
+    parser.add_argument("--accept-drift", action="store_true", help="take rows that drifted, too")
     arguments = parser.parse_args()
     if arguments.until is not None and (arguments.full or arguments.start or arguments.end):
         parser.error("--until stands alone")
@@ -34,21 +35,23 @@ def main() -> None:
     with cassandra_session(endpoint) as session, driver_errors_as_unavailable(endpoint):
         note("Loading Feast ...")
         hide_bars_of_others()
-        from poc.dataset.prepare import prepare_dataset
         from poc.feature_store import applied_features, open_feature_store
-        from poc.materialization.lock import materialization_lock
+        from poc.materialization.attempts import recorded_attempt
         from poc.materialization.run import Wish, run_materialization
+        from poc.monitoring.validation import gate, prepare_validated
 
-        with materialization_lock(settings.data_dir, note), progress_bar("Direct table") as progress:
+        with recorded_attempt(settings, session, note), progress_bar("Direct table") as progress:
             store = open_feature_store(settings)
             definitions = applied_features(store, settings.feature_service)
-            data = prepare_dataset(definitions, settings.data_dir, datetime.now(timezone.utc))
+            accept = arguments.accept_drift
+            data = prepare_validated(settings, definitions, datetime.now(timezone.utc), accept_drift=accept)
             if data.changed:
                 ok(f"Data prepared with {data.records:,} records from {data.origin}")
             for name in data.added_columns:
                 note(f"  {name}: generated values, like those of the other generated columns")
             wish = Wish(arguments.full, arguments.start, arguments.end, arguments.until)
-            report = run_materialization(settings, store, session, wish, note, progress)
+            begin = gate(settings, definitions, note, accept_drift=accept)
+            report = run_materialization(settings, store, session, wish, begin, progress)
 
     ok(f"Materialization complete ({report.feast_seconds:.1f}s)")
     note(f"  {report.transactions:,} transactions; the direct table took {report.direct_seconds:.1f}s")

@@ -3,7 +3,8 @@
     python scripts/feast_setup.py             run it as often as you like: what is done stays done
     python scripts/feast_setup.py --refresh   make the data's timestamps anew
 
-Needs a running Cassandra (python scripts/start_cassandra.py).
+Needs a running Cassandra (python scripts/start_cassandra.py). New data that breaks a rule, or drifted from
+what the served model was trained on, is refused, and nothing is changed.
 """
 
 from datetime import datetime, timezone
@@ -25,16 +26,16 @@ def main() -> None:
     note("Loading Feast ...")
     import feast
 
-    from poc.dataset.prepare import prepare_dataset
     from poc.definitions import read_definitions
     from poc.feature_store import apply_definitions
+    from poc.monitoring.validation import prepare_validated
 
     ok(f"Feast version: {feast.__version__}")
     with cassandra_session(endpoint) as session, driver_errors_as_unavailable(endpoint):
         ok("Cassandra is accessible")
         definitions = read_definitions(settings)
         now = datetime.now(timezone.utc)
-        data = prepare_dataset(definitions, settings.data_dir, now, refresh=arguments.refresh)
+        data = prepare_validated(settings, definitions, now, refresh=arguments.refresh)
         ok(f"Data prepared with {data.records:,} records")
         note(f"  {data.path}: {data.origin}" + ("" if data.changed else ", unchanged"))
         for keyspace in ensure_configured_keyspaces(settings, session):

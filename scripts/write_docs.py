@@ -1,4 +1,4 @@
-"""Write the documents that are made from the code: docs/settings.md.
+"""Write the documents that are made from the code: settings.md, metrics.md and features.md in docs.
 
     python scripts/write_docs.py           write them
     python scripts/write_docs.py --check   exit status 1 if one is not current
@@ -6,37 +6,36 @@
 A test runs the second: change the code, then run the first.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from poc.command_line import argument_parser, fail, ok, run
-from poc.settings import Settings
+from poc.discovery.page import declared_features_page
+from poc.monitoring.metrics_page import metrics_page
+from poc.settings import load_settings
+from poc.settings_page import settings_page
 
-INTRODUCTION = """# Settings
-
-Environment variables, also read from a `.env` file in the working directory. Written by
-`python scripts/write_docs.py` from `poc/settings.py`.
-"""
-
-
-def settings_page() -> str:
-    rows = ["| variable | default | meaning |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        default = "" if field.default is None else f"`{field.default}`"
-        rows.append(f"| `{name.upper()}` | {default} | {field.description} |")
-    return INTRODUCTION + "\n" + "\n".join(rows) + "\n"
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/settings.md": settings_page,
+    "docs/metrics.md": metrics_page,
+    "docs/features.md": lambda: declared_features_page(load_settings()),
+}
 
 
 def main() -> int:
     parser = argument_parser(__doc__)
     parser.add_argument("--check", action="store_true", help="only compare")
     arguments = parser.parse_args()
-    path, text = Path("docs/settings.md"), settings_page()
-    if arguments.check and (not path.is_file() or path.read_text() != text):
-        fail(f"{path} is not current: python scripts/write_docs.py")
-        return 1
-    path.write_text(text)
-    ok(f"{path} is current")
-    return 0
+    status = 0
+    for name, page in PAGES.items():
+        path, text = Path(name), page()
+        if arguments.check and (not path.is_file() or path.read_text() != text):
+            fail(f"{path} is not current: python scripts/write_docs.py")
+            status = 1
+            continue
+        path.write_text(text)
+        ok(f"{path} is current")
+    return status
 
 
 if __name__ == "__main__":

@@ -79,6 +79,27 @@ def configured_endpoint(settings: Settings) -> Endpoint:
     )
 
 
+def online_store_type(settings: Settings) -> str:
+    """Name the type of the online store as the yaml does; Feast's own default where it names none.
+
+    Raises:
+        NotInProjectFolder, InvalidDefinitions: there is no feature_store.yaml, or it cannot be read.
+    """
+    stated = read_repo_yaml(settings).get("online_store")
+    return str(stated.get("type", "sqlite")) if isinstance(stated, dict) else "sqlite"
+
+
+def names_cassandra(settings: Settings) -> bool:
+    """Tell whether the yaml or the environment names hosts of a Cassandra.
+
+    Raises:
+        NotInProjectFolder, InvalidDefinitions: there is no feature_store.yaml, or it cannot be read.
+    """
+    stated = read_repo_yaml(settings).get("online_store")
+    listed = isinstance(stated, dict) and bool(stated.get("hosts"))
+    return listed or settings.cassandra_hosts is not None
+
+
 def _tls(settings: Settings, stated: Any) -> TlsFiles | None:
     if stated is None:
         return None

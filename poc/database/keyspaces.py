@@ -53,5 +53,11 @@ def ensure_configured_keyspaces(settings: Settings, session: Session) -> list[st
     online_store = read_repo_yaml(settings).get("online_store") or {}
     datacenter = session.execute(idempotent("SELECT data_center FROM system.local")).one().data_center
     replication = replication_map(int(online_store.get("replication_factor", 1)), datacenter)
-    keyspaces = (online_store.get("keyspace", FEAST_DEFAULT_KEYSPACE), settings.direct_keyspace)
+    keyspaces = (online_store_keyspace(settings), settings.direct_keyspace)
     return [name for name in keyspaces if ensure_keyspace(session, name, replication)]
+
+
+def online_store_keyspace(settings: Settings) -> str:
+    """Name the keyspace of the online store: the yaml's, else Feast's default."""
+    online_store = read_repo_yaml(settings).get("online_store") or {}
+    return str(online_store.get("keyspace", FEAST_DEFAULT_KEYSPACE))

@@ -1,8 +1,8 @@
-"""What a valid value of a feature is: its tags `min`, `max` and `values`, read."""
+"""What a valid value of a feature is, and how far its values may drift: its tags, read."""
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil, floor, isfinite
 from pathlib import Path
 
 import pyarrow as pa
@@ -43,6 +43,24 @@ def read_limits(feature: Feature) -> Limits:
     if minimum is not None and maximum is not None and minimum > maximum:
         raise _invalid(feature, f"min={feature.tags['min']} and max={feature.tags['max']} allow nothing")
     return Limits(minimum, maximum, _values(feature))
+
+
+def read_max_psi(feature: Feature) -> float | None:
+    """Read the tag `max_psi`: the greatest drift of the feature's values; None where there is no limit.
+
+    Raises:
+        InvalidDefinitions: it is no number above zero.
+    """
+    text = feature.tags.get("max_psi")
+    if text is None:
+        return None
+    try:
+        limit = float(text)
+    except ValueError:
+        limit = 0.0
+    if not (isfinite(limit) and limit > 0):
+        raise _invalid(feature, f"max_psi={text!r} is no number above zero")
+    return limit
 
 
 def _bound(feature: Feature, tag: str) -> float | int | None:

@@ -93,7 +93,15 @@ def prepare_dataset(
         DatasetNotWritten: the Parquet cannot be put in place.
         InvalidDefinitions: a feature's type or tag cannot be used.
     """
-    checked = check_dataset(definitions, data_dir, now, refresh=refresh)
+    return write_dataset(check_dataset(definitions, data_dir, now, refresh=refresh))
+
+
+def write_dataset(checked: CheckedDataset) -> PreparedDataset:
+    """Put records that hold into the Parquet, where another one is there.
+
+    Raises:
+        DatasetNotWritten: the Parquet cannot be put in place.
+    """
     if checked.changed:
         write_parquet(checked.path, checked.table, checked.provenance)
     return PreparedDataset(

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 INTRODUCTION = """# Features
 
 Written by `python scripts/write_docs.py` from the registry that `feature_repo/features.py` makes.
-`python scripts/feast_ui.py` shows the same in the browser."""
+`python scripts/feast_ui.py` shows the same in the browser:
+
+![A feature view on Feast's web page](images/feast-ui.png)"""
 
 # Tag of a feature service: the registered model that takes its features.
 MODEL = "model"
@@ -69,6 +71,16 @@ def registered_apart(settings: Settings) -> Iterator["FeatureStore"]:
         apart = settings.model_copy(update=elsewhere)
         apply_definitions(apart)
         yield open_feature_store(apart)
+
+
+def declared_features_page(settings: Settings) -> str:
+    """Write the page about what `features.py` declares now, applied or not.
+
+    Raises:
+        NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
+    """
+    with registered_apart(settings) as store:
+        return features_page(store)
 
 
 def features_page(store: "FeatureStore") -> str:

@@ -13,6 +13,7 @@ import pyarrow.dataset as ds
 from poc.database.direct_table import Row
 from poc.definitions import FeatureSet
 from poc.errors import ColumnsMissing, DatasetNotPrepared
+from poc.online_store.source import Columns, ParquetSource
 
 
 def interval_fingerprint(definitions: FeatureSet, start: datetime, end: datetime) -> str:
@@ -25,12 +26,12 @@ def interval_fingerprint(definitions: FeatureSet, start: datetime, end: datetime
     """
     scanner = _scanner(definitions, start, end)
     columns = hashlib.sha256(str(scanner.projected_schema.remove_metadata()).encode()).hexdigest()[:16]
-    rows, total = 0, np.uint64(0)
+    rows, total = 0, 0
     for batch in scanner.to_batches():
         hashes = pd.util.hash_pandas_object(batch.to_pandas(), index=False).to_numpy()
         rows += len(hashes)
-        total += hashes.sum(dtype=np.uint64)
-    return f"{rows}-{int(total):016x}-{columns}"
+        total = (total + int(hashes.sum(dtype=np.uint64))) % 2**64
+    return f"{rows}-{total:016x}-{columns}"
 
 
 def latest_in_interval(definitions: FeatureSet, start: datetime, end: datetime) -> Iterator[Row]:
@@ -51,6 +52,23 @@ def latest_in_interval(definitions: FeatureSet, start: datetime, end: datetime) 
     wanted = [definitions.join_key, *definitions.names, definitions.timestamp_column]
     for batch in table.select(wanted).take(pa.array(latest.values(), pa.int64())).to_batches():
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def latest_source(definitions: FeatureSet, start: datetime, end: datetime) -> ParquetSource:
+    """Give the same rows in Arrow batches, as the engine that materializes reads them.
+
+    Holds the position of each transaction's row, and no values: a million take some megabytes.
+
+    Raises:
+        DatasetNotPrepared, ColumnsMissing: as `latest_in_interval`.
+    """
+    columns = Columns(
+        keys=(definitions.join_key,),
+        features=definitions.names,
+        timestamp=definitions.timestamp_column,
+        created=definitions.created_timestamp_column,
+    )
+    return ParquetSource(str(definitions.source_path), _dataset(definitions), columns, start, end)
 
 
 def count_in_interval(definitions: FeatureSet, start: datetime, end: datetime) -> int:

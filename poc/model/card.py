@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+# The one fact that a model may leave out.
+_TYPICAL = "typical"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
@@ -25,6 +28,8 @@ class ModelFacts:
         false_alarm_cost: cost of another transaction at or above it.
         trained_at: when, UTC.
         metrics: measured on the test part, by name.
+        typical: for each input, the value of a typical transaction, by `poc.model.typical`; None for a model
+            that was trained before this was kept.
     """
 
     inputs: tuple[str, ...]
@@ -36,6 +41,7 @@ class ModelFacts:
     false_alarm_cost: float
     trained_at: datetime
     metrics: Mapping[str, float]
+    typical: Mapping[str, float | str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +73,7 @@ def to_metadata(facts: ModelFacts) -> dict[str, str]:
         "false_alarm_cost": json.dumps(facts.false_alarm_cost),
         "trained_at": json.dumps(facts.trained_at.isoformat()),
         "metrics": json.dumps(dict(facts.metrics)),
+        **({} if facts.typical is None else {_TYPICAL: json.dumps(dict(facts.typical))}),
     }
 
 
@@ -77,9 +84,11 @@ def from_metadata(properties: Mapping[str, str]) -> ModelFacts:
         ValueError: a fact is missing, or not what it should be; the message names it.
     """
     try:
-        read = {name: json.loads(properties[name]) for name in ModelFacts.__dataclass_fields__}
+        stated = [name for name in ModelFacts.__dataclass_fields__ if name != _TYPICAL or name in properties]
+        read = {name: json.loads(properties[name]) for name in stated}
+        inputs = tuple(str(name) for name in read["inputs"])
         return ModelFacts(
-            inputs=tuple(str(name) for name in read["inputs"]),
+            inputs=inputs,
             categories={
                 name: tuple(str(value) for value in values) for name, values in read["categories"].items()
             },
@@ -90,6 +99,7 @@ def from_metadata(properties: Mapping[str, str]) -> ModelFacts:
             false_alarm_cost=float(read["false_alarm_cost"]),
             trained_at=datetime.fromisoformat(read["trained_at"]).astimezone(timezone.utc),
             metrics={name: float(value) for name, value in read["metrics"].items()},
+            typical={name: read[_TYPICAL][name] for name in inputs} if _TYPICAL in read else None,
         )
     except KeyError as error:
         raise ValueError(f"its file does not state {error}") from None

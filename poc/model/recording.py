@@ -78,6 +78,17 @@ def record(settings: Settings, training: TrainingRecord) -> Recorded:
         return Recorded(_create_version(client, settings, training, run_id), run_id)
 
 
+def keep_text(settings: Settings, recorded: Recorded, name: str, text: str) -> None:
+    """Keep `text` in the run as the file `name`, for what is known only once the version has its number.
+
+    Raises:
+        ModelRegistryUnavailable: MLflow does not answer, or cannot keep it.
+    """
+    client = open_client(settings)
+    with registry_errors(settings):
+        client.log_text(recorded.run_id, text, name)
+
+
 def git_commit(folder: Path) -> str:
     """Name the commit of the code in `folder`, marked where files differ from it; `unknown` without git."""
     try:

@@ -25,7 +25,8 @@ from poc.model.examples import Examples, Split, labelled_examples, split_by_time
 from poc.model.inputs import ModelInputs, input_columns, model_inputs
 from poc.model.pictures import draw_pictures
 from poc.model.pipeline import PARAMETERS, fit_pipeline, fraud_probabilities, number_of_trees
-from poc.model.recording import Recorded, TrainingRecord, git_commit, record
+from poc.model.recording import Recorded, TrainingRecord, git_commit, keep_text, record
+from poc.model.reference import REFERENCE_FILE, make_reference, reference_in_place, reference_json
 from poc.model.registry import load_scorer, load_version, promote
 from poc.model.report import (
     describe_agreement,
@@ -37,6 +38,7 @@ from poc.model.report import (
 from poc.model.scoring import open_scorer
 from poc.model.threshold import Costs, cheapest_threshold
 from poc.model.tracking import open_client
+from poc.model.typical import typical_values
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -115,7 +117,7 @@ def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -
     announce(describe_fit(split.training, fitted.pipeline))
     announce(describe_threshold(fitted.validation, costs))
     announce(describe_test(split.test, fitted.test))
-    facts = _facts(settings, examples, fitted, costs, now)
+    facts = _facts(settings, examples, split, fitted, costs, now)
     onnx_model = to_onnx(fitted.pipeline, fitted.inputs, facts)
     candidate = open_scorer(onnx_model, name=settings.model_name, version=_CANDIDATE)
     check_agreement(candidate, fitted.pipeline, fitted.inputs, examples.rows)
@@ -133,7 +135,7 @@ def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -
             files=files,
         ),
     )
-    agreement = _release(settings, recorded, fitted, examples, announce)
+    agreement = _release(settings, recorded, fitted, examples, now, announce)
     return TrainingReport(load_scorer(settings).card, fitted.validation, fitted.test, agreement, pictures)
 
 
@@ -162,18 +164,38 @@ def fit(examples: Examples, split: Split, costs: Costs) -> Fitted:
 
 
 def _release(
-    settings: Settings, recorded: Recorded, fitted: Fitted, examples: Examples, announce: Announce
+    settings: Settings,
+    recorded: Recorded,
+    fitted: Fitted,
+    examples: Examples,
+    now: datetime,
+    announce: Announce,
 ) -> Agreement:
-    """Fetch the model back as a server would, compare it once more, and only then move the alias."""
+    """Fetch the model back as a server would, compare it once more, and only then move the alias.
+
+    With the alias changes the training reference, to which batches are held.
+    """
     stored = load_version(settings, recorded.version)
     agreement = check_agreement(stored, fitted.pipeline, fitted.inputs, examples.rows)
     announce(describe_agreement(agreement))
-    promote(settings, recorded.version)
+    reference = make_reference(
+        examples.definitions,
+        examples.rows,
+        model_name=settings.model_name,
+        model_version=recorded.version,
+        feature_service=examples.feature_service,
+        created_at=now,
+    )
+    keep_text(settings, recorded, REFERENCE_FILE, reference_json(reference))
+    with reference_in_place(settings, reference):
+        promote(settings, recorded.version)
     announce(f"Registered {settings.model_name} version {recorded.version} as {settings.model_alias}")
     return agreement
 
 
-def _facts(settings: Settings, examples: Examples, fitted: Fitted, costs: Costs, now: datetime) -> ModelFacts:
+def _facts(
+    settings: Settings, examples: Examples, split: Split, fitted: Fitted, costs: Costs, now: datetime
+) -> ModelFacts:
     return ModelFacts(
         inputs=fitted.inputs.names,
         categories=fitted.inputs.categories,
@@ -184,6 +206,7 @@ def _facts(settings: Settings, examples: Examples, fitted: Fitted, costs: Costs,
         false_alarm_cost=costs.false_alarm,
         trained_at=now,
         metrics=fitted.test.metrics(),
+        typical=typical_values(fitted.inputs, input_columns(fitted.inputs, split.training)),
     )
 
 

@@ -11,7 +11,11 @@ from starlette.concurrency import run_in_threadpool
 
 from poc import __doc__ as summary
 from poc.definitions import read_served_definitions
+from poc.monitoring.collector import StateCollector
+from poc.monitoring.state import StateReader
+from poc.monitoring.watch import StateWatch
 from poc.retrieval.source import FeatureSource
+from poc.serving.console.routes import console_router, rival_of
 from poc.serving.handlers import install_handlers
 from poc.serving.health import Readiness, health_router
 from poc.serving.inference import inference_router
@@ -32,6 +36,7 @@ def create_app(
     *,
     source_name: str,
     model: "Kept[Scorer] | None" = None,
+    open_state: Callable[[Settings], StateReader] | None = None,
 ) -> FastAPI:
     """Build the server's app. It connects when it is started, in the background.
 
@@ -40,6 +45,7 @@ def create_app(
         open_source: opens the feature source; tried again until it succeeds.
         source_name: the source's `name`, for answers and metrics before it is open.
         model: the scorer; by default the registered model of `settings`, kept up to date.
+        open_state: opens what reads the state of the online store, for /metrics; None where none can be.
 
     Raises:
         NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
@@ -50,6 +56,8 @@ def create_app(
     features = keep_features(settings, open_source, loop)
     model = keep_model(settings) if model is None else model
     readiness = Readiness(features, model, metrics)
+    watch_state = None if open_state is None else keep_state(settings, open_state, metrics)
+    rival = rival_of(source_name, settings)
     predictor = Predictor(
         features,
         model,
@@ -63,12 +71,17 @@ def create_app(
         loop.set_result(asyncio.get_running_loop())
         features.start()
         model.start()
+        if watch_state is not None:
+            watch_state.start()
         watch = asyncio.create_task(readiness.watch())
         yield
         watch.cancel()
         # In a thread: a source that was read from this loop needs the loop to close.
+        await run_in_threadpool(rival.close)
         await run_in_threadpool(features.stop)
         await run_in_threadpool(model.stop)
+        if watch_state is not None:
+            await run_in_threadpool(watch_state.stop)
 
     app = FastAPI(
         title=f"Fraud predictions, features through {source_name}",
@@ -82,6 +95,7 @@ def create_app(
     app.include_router(state_router(model, metrics))
     app.include_router(health_router(readiness, source_name))
     app.include_router(inference_router(predictor, model, readiness, definitions, settings.model_name))
+    app.include_router(console_router(predictor, features, model, definitions, source_name, rival))
     return app
 
 
@@ -112,3 +126,17 @@ def keep_features(
         return source
 
     return Kept("features", opens, renew, lambda source: source.close())
+
+
+def keep_state(
+    settings: Settings, open_state: Callable[[Settings], StateReader], metrics: Metrics
+) -> StateWatch:
+    """Watch the state of the online store once started, and show it among `metrics`."""
+    watch = StateWatch(
+        lambda: open_state(settings),
+        settings.metrics_refresh_seconds,
+        metrics.state_was_read,
+        metrics.state_was_not_read,
+    )
+    metrics.show_state(StateCollector(lambda: watch.state))
+    return watch

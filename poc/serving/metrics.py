@@ -1,12 +1,14 @@
 """What Prometheus sees of one server. Each app has a registry of its own; nothing is registered globally.
 
 A server of several processes shows their sums: each writes its numbers to files in a folder they share,
-which is prometheus_client's way, chosen by a variable when it is imported.
+which is prometheus_client's way, chosen by a variable when it is imported. What is no number of one process,
+such as the state of the online store, each shows as it last read it.
 """
 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from prometheus_client import (
@@ -19,6 +21,12 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
+
+from poc.monitoring import declared
+from poc.monitoring.declared import Metric
+from poc.serving.problems import INVALID_REQUEST, listed_problem_types
+from poc.serving.processes import WorkerProcesses, forget_worker, note_worker
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -30,7 +38,7 @@ BUCKETS = (
 
 FRAUD = "fraud"
 LEGITIMATE = "legitimate"
-INVALID = "invalid"
+INVALID = INVALID_REQUEST.outcome
 
 
 class Metrics:
@@ -51,61 +59,36 @@ class Metrics:
 
     def __init__(self, source: str) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        self.feature_fetch_latency = Histogram(
-            "feature_fetch_latency_seconds",
-            "Time to read the features of one request.",
-            ["source"],
-            buckets=BUCKETS,
-            registry=self.registry,
-        ).labels(source)
-        self.prediction_latency = Histogram(
-            "prediction_latency_seconds",
-            "Time to answer one prediction request.",
-            ["source"],
-            buckets=BUCKETS,
-            registry=self.registry,
-        ).labels(source)
-        self._predictions = Counter(
-            "predictions",
-            "Transactions asked for, by what came of it.",
-            ["source", "outcome"],
-            registry=self.registry,
-        )
-        self.stale_features = Counter(
-            "stale_features_served",
-            "Transactions judged by features older than the view's ttl.",
-            ["source"],
-            registry=self.registry,
-        ).labels(source)
-        self.not_materialized = Counter(
-            "features_not_materialized",
-            "Requests that met an online store that was never filled.",
-            ["source"],
-            registry=self.registry,
-        ).labels(source)
-        self._ready = Gauge(
-            "component_ready",
-            "Whether a component can be used, as last known.",
-            ["source", "component"],
-            registry=self.registry,
-            # Of several processes the worst counts.
-            multiprocess_mode="livemin",
-        )
+        folder = os.environ.get(SHARED_FOLDER)
+        self._shared = None if folder is None else Path(folder)
+        # Not of one process, and so added to the sums of all.
+        self._common: list[Collector] = [PlatformCollector(registry=self.registry)]
+        if self._shared is None:
+            ProcessCollector(registry=self.registry)
+        else:
+            note_worker(self._shared)
+            self._common.append(WorkerProcesses(self._shared))
+        self.feature_fetch_latency = self._histogram(declared.FEATURE_FETCH_LATENCY).labels(source)
+        self.prediction_latency = self._histogram(declared.PREDICTION_LATENCY).labels(source)
+        self._predictions = self._counter(declared.PREDICTIONS)
+        self.stale_features = self._counter(declared.STALE_FEATURES).labels(source)
+        self.not_materialized = self._counter(declared.NOT_MATERIALIZED).labels(source)
+        self._ready = self._gauge(declared.COMPONENT_READY)
+        self._state_last_read = self._gauge(declared.STATE_LAST_READ)
+        self._state_read_failures = self._counter(declared.STATE_READ_FAILURES)
         self._source = source
-        for outcome in (FRAUD, LEGITIMATE, INVALID):
+        # Shown before the first of them: Prometheus takes the first value it sees for no change.
+        for outcome in (FRAUD, LEGITIMATE, *(kind.outcome for kind in listed_problem_types().values())):
             self.count(outcome, 0)
 
     def text(self) -> bytes:
-        """Give all of them in Prometheus's text format: of every process that shares the server's folder.
-
-        Of several processes, CPU, memory and Python's version are left out: they are no one process's.
-        """
-        if SHARED_FOLDER not in os.environ:
+        """Give all of them in Prometheus's text format: of every process that shares the server's folder."""
+        if self._shared is None:
             return generate_latest(self.registry)
         together = CollectorRegistry()
         MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        for collector in self._common:
+            together.register(collector)
         return generate_latest(together)
 
     def count(self, outcome: str, transactions: int = 1) -> None:
@@ -116,6 +99,37 @@ class Metrics:
         """Note whether `component` can be used."""
         self._ready.labels(self._source, component).set(ready)
 
+    def show_state(self, collector: Collector) -> None:
+        """Show also what `collector` gives, the state of the online store, and how reading it goes."""
+        self.registry.register(collector)
+        self._common.append(collector)
+        self._state_last_read.labels(self._source)
+        self._state_read_failures.labels(self._source)
+
+    def state_was_read(self, moment: float) -> None:
+        """Note when the state of the online store was read, in Unix time."""
+        self._state_last_read.labels(self._source).set(moment)
+
+    def state_was_not_read(self) -> None:
+        """Count a failed read of it."""
+        self._state_read_failures.labels(self._source).inc()
+
+    def _histogram(self, metric: Metric) -> Histogram:
+        return Histogram(metric.name, metric.meaning, metric.labels, buckets=BUCKETS, registry=self.registry)
+
+    def _counter(self, metric: Metric) -> Counter:
+        return Counter(metric.name, metric.meaning, metric.labels, registry=self.registry)
+
+    def _gauge(self, metric: Metric) -> Gauge:
+        return Gauge(
+            metric.name,
+            metric.meaning,
+            metric.labels,
+            registry=self.registry,
+            # Of several processes the worst counts: the one that is not ready, the one that read longest ago.
+            multiprocess_mode="livemin",
+        )
+
 
 @contextmanager
 def shared_metrics() -> Iterator[Callable[[int], None]]:
@@ -125,7 +139,12 @@ def shared_metrics() -> Iterator[Callable[[int], None]]:
     """
     with TemporaryDirectory(prefix="prediction-metrics-") as folder:
         os.environ[SHARED_FOLDER] = folder
+
+        def forget(pid: int) -> None:
+            mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
+            forget_worker(Path(folder), pid)
+
         try:
-            yield lambda pid: mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
+            yield forget
         finally:
             del os.environ[SHARED_FOLDER]

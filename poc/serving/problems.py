@@ -50,6 +50,7 @@ _TYPES: dict[type[Exception], ProblemType] = {
     errors.TooBusy: ProblemType(503, "too-busy", "The server is too busy", "unavailable", 1),
     errors.StillOpening: ProblemType(503, "starting", "The server is starting", "unavailable", 1),
     errors.OpeningFailed: ProblemType(503, "not-ready", "The server is not ready", "unavailable", 1),
+    errors.RaceUnderWay: ProblemType(409, "race-under-way", "Another race is under way", "unavailable", 1),
     errors.ShuttingDown: ProblemType(503, "shutting-down", "The server is stopping", "unavailable", 1),
     errors.FeaturesNotApplied: ProblemType(
         503, "features-not-applied", "The features were never applied", "not_applied"

@@ -19,6 +19,7 @@ from poc.command_line import fail, ok
 from poc.definitions import repo_yaml
 from poc.errors import AddressUnavailable, PocError
 from poc.logs import configure_logging
+from poc.monitoring.state import StateReader
 from poc.retrieval.source import FeatureSource
 from poc.serving.app import create_app
 from poc.serving.health import Readiness
@@ -39,6 +40,7 @@ def serve(
     *,
     source_name: str,
     default_port: int,
+    open_state: Callable[[Settings], StateReader] | None = None,
 ) -> None:
     """Answer requests until SIGTERM or Ctrl-C, then finish those in flight.
 
@@ -47,6 +49,7 @@ def serve(
         open_source: opens the feature source.
         source_name: the source's `name`.
         default_port: where to listen when PORT is not set.
+        open_state: opens what reads the state of the online store; None where it cannot be read.
 
     Raises:
         AddressUnavailable: nothing can listen there.
@@ -59,7 +62,7 @@ def serve(
     repo_yaml(settings)
     url = f"http://{shown_host(settings.host)}:{port}"
     print(f"Starting to serve on {url} (importing Feast takes some seconds) ...", flush=True)
-    work = Work(settings, open_source, source_name, listener, url)
+    work = Work(settings, open_source, source_name, listener, url, open_state)
     if settings.workers == 1:
         work(speaks=True)
         return
@@ -77,6 +80,7 @@ class Work:
         source_name: the source's `name`.
         listener: the address, taken; workers share it.
         url: where that is, for the person who started the server.
+        open_state: opens what reads the state of the online store, a function of a module; or None.
     """
 
     settings: Settings
@@ -84,11 +88,14 @@ class Work:
     source_name: str
     listener: socket.socket
     url: str
+    open_state: Callable[[Settings], StateReader] | None = None
 
     def __call__(self, speaks: bool) -> None:
         """Answer requests until told to stop; say how it goes if this process `speaks`."""
         configure_logging(self.settings.log_level)
-        app = create_app(self.settings, self.open_source, source_name=self.source_name)
+        app = create_app(
+            self.settings, self.open_source, source_name=self.source_name, open_state=self.open_state
+        )
         logging.captureWarnings(True)
         # At INFO they tell of each refresh of the registry, and of each question to a feature server.
         for name in ("feast", "httpx"):

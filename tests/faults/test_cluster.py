@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from poc.database.sessions import cassandra_session
 from poc.errors import CassandraUnavailable, KeyspaceReplicationDiffers
 from poc.faults.nodes import bring_back, frozen, kill
 from poc.feature_store import open_feature_store
+from poc.monitoring.reader import CassandraStateReader, open_state_reader
+from poc.monitoring.state import State
 from poc.online_store.errors import ReplicationDiffers
 
 pytestmark = pytest.mark.timeout(900)
@@ -131,8 +134,24 @@ class TestKilledNode:
         assert status == 0
         assert "2 of 3 node(s) up" in said
 
+    def test_state_tells_of_the_nodes_that_are_left_and_which_is_lost(self, place: Place) -> None:
+        with state_reader(place) as reader:
+            state = read_until(reader, {"127.0.0.1": True, "127.0.0.2": True, "127.0.0.3": False})
+        assert {size.node for size in state.sizes} == {"127.0.0.1", "127.0.0.2"}
+        assert state.last_run is not None
+
 
 class TestFrozenNode:
+    def test_state_is_read_without_the_sizes_of_the_frozen_node(self, place: Place) -> None:
+        with state_reader(place) as reader:
+            state = read_until(reader, {f"127.0.0.{number}": True for number in (1, 2, 3)})
+            # Three copies on three nodes, counted once.
+            assert [count.entities for count in state.counts] == pytest.approx([9_997] * 2, rel=0.15)
+            with frozen(place.cassandra.nodes[1]):
+                state = reader.read()
+        assert state.nodes == {"127.0.0.1": True, "127.0.0.2": False, "127.0.0.3": True}
+        assert state.last_run is not None
+
     def test_materialization_that_is_under_way_goes_on(self, place: Place) -> None:
         process = place.start("scripts/feast_materialize.py", "--full")
         said: list[str] = []
@@ -177,3 +196,19 @@ def open_source(place: Place, name: str, timeout_seconds: float = 20) -> Any:
     module, function = name.split(".")
     settings = place.settings.model_copy(update={"feature_timeout_seconds": timeout_seconds})
     return getattr(import_module(f"poc.retrieval.{module}"), function)(settings)
+
+
+@contextmanager
+def state_reader(place: Place) -> Iterator[CassandraStateReader]:
+    reader = open_state_reader(place.settings)
+    yield reader
+    reader.close()
+
+
+def read_until(reader: CassandraStateReader, nodes: dict[str, bool]) -> State:
+    """Read until it is those nodes that answer: connections are made one after the other."""
+    deadline = time.monotonic() + 60
+    while (state := reader.read()).nodes != nodes:
+        assert time.monotonic() < deadline, state.nodes
+        time.sleep(0.2)
+    return state

@@ -21,6 +21,7 @@ SERVERS = {
     "python poc/serve_model.py": "http://localhost:8001/ready",
     "python poc/serve_model_remote.py": "http://localhost:8002/ready",
     "feast -c feature_repo serve": "http://localhost:6566/health",
+    "make monitor": "http://localhost:9090/-/ready",
 }
 
 

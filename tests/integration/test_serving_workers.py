@@ -104,6 +104,25 @@ def test_state_of_the_components_is_that_of_all_workers(server: ServerProcess) -
     assert sample(server, "component_ready", component="features") == 1
 
 
+def test_state_of_the_online_store_is_shown_once(server: ServerProcess) -> None:
+    server.wait_until(lambda _: sample(server, "state_last_read_timestamp_seconds", source="feast") > 0, 30)
+    families = text_string_to_metric_families(server.get("/metrics").text)
+    shown = [
+        (item.name, tuple(sorted(item.labels.items()))) for family in families for item in family.samples
+    ]
+    assert len(set(shown)) == len(shown)
+    assert [name for name, _ in shown].count("feature_view_ttl_seconds") == 1
+    assert [name for name, _ in shown].count("state_last_read_timestamp_seconds") == 1
+
+
+def test_memory_and_cpu_are_those_of_each_worker(server: ServerProcess) -> None:
+    for worker in workers(server):
+        memory = sample(server, "process_resident_memory_bytes", pid=str(worker.pid))
+        assert memory == pytest.approx(worker.memory_info().rss, rel=0.2)
+        assert sample(server, "process_cpu_seconds_total", pid=str(worker.pid)) > 0
+    assert sample(server, "python_info") == 1
+
+
 def test_only_one_worker_says_where_it_listens(server: ServerProcess) -> None:
     server.wait_until(lambda _: "Serving on" in server.stdout.read_text(), 20)
     assert server.stdout.read_text().count("Serving on") == 1
@@ -120,6 +139,8 @@ def test_killed_worker_is_replaced_and_what_it_counted_stays(server: ServerProce
     )
     wait_until_all_ready(server)
     assert sample(server, "predictions_total", outcome="fraud") > counted
+    assert sample(server, "process_resident_memory_bytes", pid=str(min(before))) == 0
+    assert sample(server, "state_last_read_timestamp_seconds") > 0
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])

@@ -35,6 +35,7 @@ from poc.errors import (
 )
 from poc.feature_store import apply_definitions
 from poc.model.examples import labelled_examples
+from poc.model.reference import REFERENCE_FILE, read_reference, reference_path
 from poc.model.registry import load_scorer, refresh_scorer
 from poc.model.threshold import Costs
 from poc.model.training import TrainingReport, train
@@ -176,14 +177,48 @@ def test_run_keeps_what_made_the_model(settings: Settings) -> None:
     assert 0 < run.data.metrics["pr_auc"] <= 1
     assert 0 < run.data.metrics["validation_pr_auc"] <= 1
     kept = {item.path for item in client.list_artifacts(version.run_id)}
-    assert kept == {"features.py", "pr_curve.png", "calibration.png", "model"}
+    assert kept == {
+        "features.py",
+        "pr_curve.png",
+        "calibration.png",
+        "model",
+        "training_reference.json",
+    }
     assert "model/model.onnx" in {item.path for item in client.list_artifacts(version.run_id, "model")}
+
+
+def test_reference_is_of_the_served_model_and_is_kept_with_its_run(
+    settings: Settings, tmp_path: Path
+) -> None:
+    from mlflow.tracking import MlflowClient
+
+    card = load_scorer(settings).card
+    reference = read_reference(settings)
+    assert reference is not None
+    assert (reference.model_version, reference.created_at) == (card.version, card.trained_at)
+    assert (reference.rows, set(reference.features)) == (10_000, set(read_definitions(settings).names))
+    kept = MlflowClient(settings.mlflow_tracking_uri).download_artifacts(
+        str(card.run_id), REFERENCE_FILE, str(tmp_path)
+    )
+    assert Path(kept).read_bytes() == reference_path(settings).read_bytes()
 
 
 def test_model_finds_fraud_far_better_than_guessing(settings: Settings) -> None:
     metrics = load_scorer(settings).card.metrics
     assert metrics["pr_auc"] > 20 * metrics["base_rate"]
     assert metrics["cost"] < metrics["cost_without_model"]
+
+
+def test_typical_transaction_is_of_the_training_part_and_harmless(
+    settings: Settings, parquet: pd.DataFrame
+) -> None:
+    scorer = load_scorer(settings)
+    typical = scorer.card.typical
+    training = labelled_examples(settings).rows.iloc[: int(0.6 * len(parquet))]
+    assert tuple(typical) == scorer.inputs
+    assert typical["amount"] == training["amount"].quantile(0.5, interpolation="lower")
+    assert typical["merchant_category"] == training["merchant_category"].mode()[0]
+    assert scorer.score([typical])[0] < scorer.threshold
 
 
 def test_scorer_scores_the_stored_rows_as_mlflow_does(settings: Settings) -> None:
@@ -285,6 +320,8 @@ def test_model_that_disagrees_is_not_served(settings: Settings, monkeypatch: pyt
     with pytest.raises(ScoresDisagree):
         train_quietly(settings)
     assert load_scorer(settings).version == served
+    reference = read_reference(settings)
+    assert reference is not None and reference.model_version == served
 
 
 def test_data_folder_that_cannot_be_made_is_told(settings: Settings, tmp_path: Path) -> None:

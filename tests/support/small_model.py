@@ -10,6 +10,7 @@ from poc.model.card import ModelFacts
 from poc.model.conversion import to_onnx
 from poc.model.inputs import ModelInputs, model_inputs
 from poc.model.pipeline import fit_pipeline
+from poc.model.typical import typical_values
 from poc.settings import Settings
 
 ROWS = 400
@@ -39,6 +40,8 @@ def small_model(definitions: FeatureSet) -> tuple[bytes, ModelInputs, ModelFacts
         false_alarm_cost=1.0,
         trained_at=datetime(2026, 1, 1, tzinfo=timezone.utc),
         metrics={},
+        # Half of these payments are fraud; a typical one is not.
+        typical={**typical_values(inputs, taken), "amount": 100.0},
     )
     return to_onnx(fit_pipeline(inputs, taken, labels, taken, labels), inputs, facts), inputs, facts
 

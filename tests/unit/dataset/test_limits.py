@@ -4,7 +4,7 @@ import pytest
 from feast.types import Bool, Float64, Int64, Invalid, String
 
 from poc.dataset.column_types import arrow_type
-from poc.dataset.limits import Limits, read_limits
+from poc.dataset.limits import Limits, read_limits, read_max_psi
 from poc.definitions import Feature
 from poc.errors import InvalidDefinitions
 
@@ -47,3 +47,14 @@ def test_unusable_tag_is_named_with_its_feature(dtype: object, tags: Mapping[str
 def test_feature_without_a_type_is_refused() -> None:
     with pytest.raises(InvalidDefinitions, match="feature x has the type Invalid"):
         arrow_type(Feature("x", Invalid, "", {}))
+
+
+def test_greatest_drift_is_read() -> None:
+    assert read_max_psi(Feature("x", Float64, "", {"max_psi": "0.25"})) == 0.25
+    assert read_max_psi(Feature("x", Float64, "", {})) is None
+
+
+@pytest.mark.parametrize("text", ["much", "0", "-1", "nan", "inf", ""])
+def test_greatest_drift_that_is_no_number_above_zero_is_refused(text: str) -> None:
+    with pytest.raises(InvalidDefinitions, match="feature x: tag max_psi"):
+        read_max_psi(Feature("x", Float64, "", {"max_psi": text}))

@@ -12,6 +12,7 @@ from poc.materialization.offline import (
     count_in_interval,
     interval_fingerprint,
     latest_in_interval,
+    latest_source,
     newest_event,
 )
 
@@ -110,3 +111,22 @@ def test_missing_column_is_named(two_features: FeatureSet, definitions: FeatureS
     more = replace(two_features, features=definitions.features[:3])
     with pytest.raises(ColumnsMissing, match=definitions.features[2].name):
         interval_fingerprint(more, DAY, NEXT_DAY)
+
+
+def test_batches_hold_the_same_rows_as_the_iterator(two_features: FeatureSet) -> None:
+    noon = DAY + timedelta(hours=12)
+    write(
+        two_features,
+        [
+            ("a", 1.0, 1, noon, noon),
+            ("b", 2.0, 2, DAY, NEXT_DAY),
+            ("a", 3.0, 3, DAY, DAY),
+            ("b", 4.0, 4, DAY, DAY),
+            ("c", 5.0, 5, NEXT_DAY, NEXT_DAY),
+        ],
+    )
+    source = latest_source(two_features, DAY, NEXT_DAY)
+    wanted = [two_features.join_key, *two_features.names, two_features.timestamp_column]
+    rows = [tuple(row[name] for name in wanted) for batch in source.batches(1) for row in batch.to_pylist()]
+    assert source.num_rows == 2
+    assert sorted(rows) == sorted(latest_in_interval(two_features, DAY, NEXT_DAY))

@@ -16,6 +16,7 @@ from poc.model.conversion import to_onnx
 from poc.model.inputs import ModelInputs, input_columns, model_inputs
 from poc.model.pipeline import fit_pipeline
 from poc.model.scoring import Scorer, open_scorer
+from poc.model.typical import typical_values
 
 ROWS = 1500
 
@@ -76,6 +77,7 @@ def trained(declared: FeatureSet) -> Trained:
         false_alarm_cost=10.0,
         trained_at=datetime(2026, 11, 24, 9, 30, tzinfo=timezone.utc),
         metrics={"pr_auc": 0.5},
+        typical=typical_values(inputs, columns[:1000]),
     )
     return Trained(declared, rows, labels, inputs, columns, pipeline, facts, to_onnx(pipeline, inputs, facts))
 

@@ -18,6 +18,7 @@ def facts() -> ModelFacts:
         false_alarm_cost=10.0,
         trained_at=datetime(2026, 11, 24, 9, 30, tzinfo=timezone.utc),
         metrics={"pr_auc": 1 / 3},
+        typical={"amount": 1 / 7, "shop": None},
     )
 
 
@@ -27,6 +28,13 @@ def test_facts_come_back_as_they_were_written(facts: ModelFacts) -> None:
 
 def test_properties_of_others_are_ignored(facts: ModelFacts) -> None:
     assert from_metadata(to_metadata(facts) | {"mlflow": "x"}) == facts
+
+
+def test_model_from_before_typical_was_kept_has_none(facts: ModelFacts) -> None:
+    properties = to_metadata(facts)
+    del properties["typical"]
+    assert from_metadata(properties) == replace(facts, typical=None)
+    assert to_metadata(replace(facts, typical=None)) == properties
 
 
 def test_training_time_is_read_in_utc(facts: ModelFacts) -> None:
@@ -43,7 +51,14 @@ def test_missing_fact_is_named(facts: ModelFacts, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("threshold", '"high"'), ("categories", "[1]"), ("trained_at", "7"), ("metrics", "{")]
+    ("name", "text"),
+    [
+        ("threshold", '"high"'),
+        ("categories", "[1]"),
+        ("trained_at", "7"),
+        ("metrics", "{"),
+        ("typical", "[]"),
+    ],
 )
 def test_wrong_fact_is_refused(facts: ModelFacts, name: str, text: str) -> None:
     with pytest.raises(ValueError, match="wrongly"):

@@ -13,7 +13,7 @@ def every_error() -> list[type[errors.PocError]]:
 
 @pytest.mark.parametrize("kind", every_error(), ids=lambda item: item.__name__)
 def test_every_error_of_the_project_is_a_client_or_state_problem(kind: type[errors.PocError]) -> None:
-    assert problem_type(kind.__new__(kind)).status in (404, 422, 503)
+    assert problem_type(kind.__new__(kind)).status in (404, 409, 422, 503)
 
 
 def test_anything_else_is_an_internal_error() -> None:

@@ -1,0 +1,148 @@
+"""The training reference: how the features were distributed in what the served model was made from.
+
+A file, so that a materialization can be held to it while MLflow is down. Knows how it is made, kept and
+read; what a batch must be like is the business of `poc.monitoring`.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
+
+from poc.dataset.distribution import Distribution
+from poc.definitions import FeatureSet
+from poc.errors import OutputNotWritable, ReferenceUnreadable
+from poc.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REFERENCE_FILE = "training_reference.json"
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureReference:
+    """One feature in the training data.
+
+    Attributes:
+        dtype: its type then, by Feast's name.
+        distribution: of its values; None where it had none, and for types that are not compared.
+    """
+
+    dtype: str
+    distribution: Distribution | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingReference:
+    """What a model was made from.
+
+    Attributes:
+        model_name: the registered model.
+        model_version: its version.
+        feature_service: Feast's feature service that gave the features.
+        created_at: when the model was trained, UTC.
+        rows: how many labelled transactions there were, in all three parts.
+        features: what is known of each feature, by name.
+    """
+
+    model_name: str
+    model_version: str
+    feature_service: str
+    created_at: AwareDatetime
+    rows: int
+    features: Mapping[str, FeatureReference]
+
+
+def make_reference(
+    definitions: FeatureSet,
+    rows: "pd.DataFrame",
+    *,
+    model_name: str,
+    model_version: str,
+    feature_service: str,
+    created_at: datetime,
+) -> TrainingReference:
+    """Summarize `rows`: a column for each feature of `definitions`.
+
+    All rows that the model was made from, not only its training part: what it was trained, tuned and
+    tested on can then not count as drifted, however it changed in the course of time.
+    """
+    import pyarrow as pa
+
+    from poc.dataset.column_types import arrow_type
+    from poc.dataset.conversion import convert
+    from poc.dataset.distribution import distribution
+
+    features = {}
+    for feature in definitions.features:
+        column = pa.chunked_array([pa.array(rows[feature.name], from_pandas=True)])
+        typed = convert(column, arrow_type(feature))
+        features[feature.name] = FeatureReference(str(feature.dtype), distribution(typed))
+    return TrainingReference(
+        model_name=model_name,
+        model_version=model_version,
+        feature_service=feature_service,
+        created_at=created_at,
+        rows=len(rows),
+        features=features,
+    )
+
+
+def reference_json(reference: TrainingReference) -> str:
+    """Write `reference` as JSON."""
+    return TypeAdapter(TrainingReference).dump_json(reference, indent=2).decode() + "\n"
+
+
+@contextmanager
+def reference_in_place(settings: Settings, reference: TrainingReference) -> Iterator[None]:
+    """Put `reference` in place of the one before, once the block has ended well.
+
+    All that can fail is done before the block: a model is not promoted without its reference.
+
+    Raises:
+        OutputNotWritable: the disk refuses it; what was there stays.
+    """
+    path = reference_path(settings)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        try:
+            with draft.open("w") as file:
+                file.write(reference_json(reference))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise OutputNotWritable(path, str(error.strerror)) from error
+        yield
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def read_reference(settings: Settings) -> TrainingReference | None:
+    """Read the reference; None where no model was ever trained.
+
+    Raises:
+        ReferenceUnreadable: the file is no training reference.
+    """
+    path = reference_path(settings)
+    try:
+        return TypeAdapter(TrainingReference).validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ReferenceUnreadable(path, str(error.strerror)) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ReferenceUnreadable(path, f"{where}: {first['msg']}" if where else first["msg"]) from error
+
+
+def reference_path(settings: Settings) -> Path:
+    """Name the file."""
+    return settings.data_dir / REFERENCE_FILE

@@ -1,0 +1,116 @@
+"""Feast's own validation: what the features are expected to be, in the words of Great Expectations.
+
+Runs in an environment of its own (.validation-venv), and so do the profiles that Feast keeps of it: nothing
+else imports this module. The rules are those of the dataset's checks; instead of the population stability
+index, which Great Expectations does not know, a number's mean may move so far that two normal
+distributions that far apart have an index of `max_psi`: its root, in standard deviations.
+"""
+
+from math import sqrt
+from typing import TYPE_CHECKING, Any
+
+from poc.dataset.limits import read_limits, read_max_psi
+from poc.definitions import Feature, FeatureSet, read_served_definitions
+from poc.errors import ValidationNotInstalled
+from poc.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from feast import FeatureStore
+
+DATASET = "training_data"
+REFERENCE = "training_reference"
+_FILE = "training_data.parquet"
+
+
+def save_validation_reference(settings: Settings, store: "FeatureStore") -> int:
+    """Save what the feature service gave for every row of the Parquet, and a reference made from it.
+
+    Both are kept in Feast's registry: `training_data`, a file in the data folder, and `training_reference`.
+
+    Returns:
+        How many expectations the reference has.
+
+    Raises:
+        ValidationNotInstalled: this environment has no Great Expectations.
+        DatasetNotPrepared: there is no Parquet.
+        FeaturesNotApplied, InvalidDefinitions: the features cannot be read.
+    """
+    try:
+        from feast.dqm.profilers.ge_profiler import ge_profiler
+    except ImportError:
+        raise ValidationNotInstalled from None
+    from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
+
+    from poc.feature_store import applied_features
+
+    definitions = applied_features(store, settings.feature_service)
+    service = store.get_feature_service(settings.feature_service)
+    # With the view's name before each, as logs have them.
+    job = store.get_historical_features(_rows(definitions), service, full_feature_names=True)
+    saved = store.create_saved_dataset(
+        from_=job,
+        name=DATASET,
+        storage=SavedDatasetFileStorage(path=str(settings.data_dir / _FILE)),
+        feature_service=service,
+        allow_overwrite=True,
+    )
+    reference = saved.as_reference(REFERENCE, ge_profiler(_profile))
+    # Asked for now, it is kept with the reference, and not made again from later definitions.
+    expectations = len(reference.profile.expectation_suite.expectations)
+    store.apply(reference)
+    return expectations
+
+
+def expect_declared(dataset: Any, definitions: FeatureSet) -> Any:
+    """State what each feature is expected to be.
+
+    Args:
+        dataset: a PandasDataset of Great Expectations: the training data, a column `<view>__<name>` each.
+        definitions: the declared features.
+
+    Returns:
+        The ExpectationSuite.
+    """
+    for feature in definitions.features:
+        _expect_feature(dataset, f"{definitions.view}__{feature.name}", feature)
+    return dataset.get_expectation_suite(discard_failed_expectations=False)
+
+
+def _expect_feature(dataset: Any, column: str, feature: Feature) -> None:
+    import pandas as pd
+
+    limits, max_psi = read_limits(feature), read_max_psi(feature)
+    dataset.expect_column_values_to_not_be_null(column)
+    if limits.values is not None:
+        dataset.expect_column_values_to_be_in_set(column, list(limits.values))
+    if limits.minimum is not None or limits.maximum is not None:
+        dataset.expect_column_values_to_be_between(column, limits.minimum, limits.maximum)
+    if max_psi is not None and pd.api.types.is_numeric_dtype(dataset[column]):
+        mean, spread = float(dataset[column].mean()), sqrt(max_psi) * float(dataset[column].std())
+        dataset.expect_column_mean_to_be_between(column, mean - spread, mean + spread)
+
+
+def _profile(dataset: Any) -> Any:
+    """What Feast keeps is this function's code alone, without the module around it."""
+    from poc.monitoring import expectations
+
+    return expectations.expect_declared(dataset, expectations.declared())
+
+
+def declared() -> FeatureSet:
+    """Read the features that are served, as declared now."""
+    return read_served_definitions(load_settings())
+
+
+def _rows(definitions: FeatureSet) -> "pd.DataFrame":
+    import pandas as pd
+
+    from poc.errors import DatasetNotPrepared
+
+    if not definitions.source_path.is_file():
+        raise DatasetNotPrepared(definitions.source_path)
+    columns = [definitions.join_key, definitions.timestamp_column]
+    rows = pd.read_parquet(definitions.source_path, columns=columns)
+    renamed: pd.DataFrame = rows.rename(columns={definitions.timestamp_column: "event_timestamp"})
+    return renamed

@@ -1,0 +1,90 @@
+"""The state of the online store as it was read at one moment; how it is read and shown is left to others."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from poc.database.attempts import Attempts
+from poc.database.materializations import MaterializationRun
+
+
+@dataclass(frozen=True, slots=True)
+class TableSize:
+    """One table on one node.
+
+    Attributes:
+        keyspace: of the table.
+        table: its name.
+        node: address of the node.
+        size_bytes: on its disk, rounded up to whole MiB.
+    """
+
+    keyspace: str
+    table: str
+    node: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TableCount:
+    """How many entities one table of the feature view holds.
+
+    Attributes:
+        keyspace: of the table.
+        table: its name.
+        entities: an estimate; see `poc.monitoring.counting`.
+    """
+
+    keyspace: str
+    table: str
+    entities: int
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is known of one feature view and the tables that hold it.
+
+    Attributes:
+        online_store: type of the online store in Feast's configuration.
+        feature_view: name of the feature view.
+        ttl: age from which its values are stale; None if they never are.
+        last_run: the last finished run; None if there was none.
+        attempts: those that were recorded.
+        counts: of the view's tables.
+        sizes: of all tables of the two keyspaces, on every node that answered.
+        nodes: whether each node of the cluster told its sizes.
+    """
+
+    online_store: str
+    feature_view: str
+    ttl: timedelta | None
+    last_run: MaterializationRun | None
+    attempts: Attempts
+    counts: Sequence[TableCount]
+    sizes: Sequence[TableSize]
+    nodes: dict[str, bool]
+
+    @property
+    def last_success(self) -> datetime | None:
+        """When the last attempt that succeeded ended, UTC; None if none did."""
+        if self.attempts.last_succeeded_at is not None:
+            return self.attempts.last_succeeded_at
+        # Runs before attempts were recorded.
+        return None if self.last_run is None else self.last_run.finished_at
+
+
+class StateReader(Protocol):
+    """Reads the state, again and again."""
+
+    def read(self) -> State:
+        """Read it now.
+
+        Raises:
+            CassandraUnavailable: no node answers in time.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give up the connection."""
+        ...

@@ -1,0 +1,157 @@
+// Looks a transaction up, shows what the server says of it, and asks again with other values.
+
+import { post, Problem, showProblem } from "./api.js";
+import { fill, makeRows, markWrong, orderedByEffect, readOverrides, showRows } from "./features.js";
+import { showGauge } from "./gauge.js";
+import { duration, factor, moment, ms, percent } from "./words.js";
+
+const TYPING_MS = 200;
+const AGE_MS = 10000;
+const at = (id) => document.getElementById(id);
+
+export class Lookup {
+  constructor(about) {
+    this.about = about;
+    this.ids = [];
+    this.shown = null;
+    this.asking = null;
+    this.timer = 0;
+    at("lookup-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.show(at("lookup").value.trim());
+    });
+    at("what-if").addEventListener("submit", (event) => event.preventDefault());
+    at("change").addEventListener("click", () => this.change(!this.shown.changing));
+    at("reset").addEventListener("click", () => {
+      fill(this.shown.rows, this.shown.stored);
+      this.retry();
+    });
+    setInterval(() => this.shown && this.showAge(), AGE_MS);
+  }
+
+  async show(id) {
+    at("lookup").value = id;
+    if (id === "") {
+      showProblem(at("lookup-problem"), { title: "No id", detail: "Type the id of a transaction." });
+      at("lookup").focus();
+      return;
+    }
+    // Whoever reads on must not take another transaction's score for this one's.
+    const hide = () => { this.shown = null; at("judged").hidden = true; at("nothing-yet").hidden = false; };
+    const found = await this.ask({ transaction_id: id }, at("lookup-problem"), hide);
+    if (found === null) return;
+    history.replaceState(null, "", `#${new URLSearchParams({ id })}`);
+    this.ids = [id, ...this.ids.filter((other) => other !== id)].slice(0, 50);
+    const stored = found.prediction.features;
+    const rows = makeRows(orderedByEffect(this.about.features, found.contributions), stored, () => this.typed());
+    this.shown = { id, found, first: found, stored, rows, changing: false };
+    fill(rows, stored);
+    at("features").replaceChildren(...rows.map((row) => row.row));
+    at("what-if-problem").hidden = true;
+    this.draw();
+    at("spoken").textContent = spoken(found.prediction);
+  }
+
+  change(changing) {
+    this.shown.changing = changing;
+    if (changing) {
+      this.draw();
+      this.shown.rows.find((row) => row.field !== null)?.field.focus();
+    } else {
+      fill(this.shown.rows, this.shown.stored);
+      this.retry();
+    }
+  }
+
+  typed() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.retry(), TYPING_MS);
+  }
+
+  async retry() {
+    if (this.shown === null) return;
+    const overrides = readOverrides(this.shown.rows, this.shown.stored);
+    const mark = (problem) => markWrong(this.shown.rows, problem);
+    const found = await this.ask({ transaction_id: this.shown.id, overrides }, at("what-if-problem"), mark);
+    if (found === null) return;
+    markWrong(this.shown.rows, null);
+    this.shown.found = found;
+    this.draw();
+    at("spoken").textContent = spoken(found.prediction);
+  }
+
+  // Gives null where there is nothing to show: what stands in the way is shown instead, or a newer question is.
+  async ask(body, box, refused = () => {}) {
+    this.asking?.abort();
+    const asking = new AbortController();
+    this.asking = asking;
+    try {
+      const found = await post("console/explain", body, asking.signal);
+      box.hidden = true;
+      return found;
+    } catch (error) {
+      if (error.name === "AbortError") return null;
+      if (!(error instanceof Problem)) throw error;
+      refused(error);
+      showProblem(box, error);
+      return null;
+    }
+  }
+
+  draw() {
+    const { id, found, first, stored, rows, changing } = this.shown;
+    const { prediction, contributions, unexplained } = found;
+    const changed = prediction.overridden.length > 0;
+    at("nothing-yet").hidden = true;
+    at("judged").hidden = false;
+    at("judged-id").textContent = id;
+    at("probability").value = prediction.fraud_probability;
+    at("probability").textContent = percent(prediction.fraud_probability);
+    at("decision").textContent = prediction.is_fraud ? "Alarm" : "No alarm";
+    at("decision").classList.toggle("alarm", prediction.is_fraud);
+    showGauge(prediction.fraud_probability, prediction.threshold, contributions?.typical_probability ?? null,
+      changed ? first.prediction.fraud_probability : null);
+    at("event-time").textContent = moment(prediction.event_timestamp);
+    this.showAge();
+    const { features: reading, model: scoring } = prediction.latency_ms;
+    at("took").textContent = `${ms(reading)} ms, ${ms(scoring)} ms`;
+    showRows(rows, prediction, contributions, stored, changing);
+    at("judged").classList.toggle("unexplained", contributions === null);
+    at("sum").textContent = unexplained === null ? sum(prediction, contributions)
+      : `No contributions: ${unexplained.detail}. ${unexplained.way_out}`;
+    at("change").setAttribute("aria-pressed", String(changing));
+    at("reset").hidden = !changed;
+    const { overridden, features } = prediction;
+    at("curl").textContent = curl(id, Object.fromEntries(overridden.map((name) => [name, features[name]])));
+  }
+
+  showAge() {
+    const { prediction } = this.shown.found;
+    const seconds = (Date.now() - Date.parse(prediction.event_timestamp)) / 1000;
+    const ttl = this.about.ttl_seconds;
+    const limit = ttl === null ? "" : prediction.stale ? `, allowed are ${duration(ttl)}` : ` of ${duration(ttl)} allowed`;
+    at("age").textContent = `${prediction.stale ? "Stale: " : ""}${duration(seconds)}${limit}`;
+    at("spent").style.width = ttl === null ? "0" : `${Math.min(100, Math.max(0, (100 * seconds) / ttl))}%`;
+    at("spent").parentElement.hidden = ttl === null;
+    at("age").classList.toggle("stale", prediction.stale);
+  }
+}
+
+function sum(prediction, contributions) {
+  const all = Object.values(contributions.log_odds).reduce((total, effect) => total + effect, 0);
+  return `A typical transaction has ${percent(contributions.typical_probability)}. All factors on its odds multiply to`
+    + ` ${factor(all).replace("no effect", "× 1")}, which makes ${percent(prediction.fraud_probability)}. Each factor is`
+    + " a feature's exact Shapley value against the typical transaction.";
+}
+
+function spoken(prediction) {
+  return `Transaction ${prediction.transaction_id}: fraud probability ${percent(prediction.fraud_probability)},`
+    + ` ${prediction.is_fraud ? "alarm" : "no alarm"}${prediction.stale ? ", by stale features" : ""}.`;
+}
+
+function curl(id, overrides) {
+  const body = Object.keys(overrides).length > 0 ? { transaction_id: id, overrides } : { transaction_id: id };
+  const quoted = JSON.stringify(body).replaceAll("'", "'\\''");
+  const url = new URL("predict", document.baseURI);
+  return `curl -X POST ${url.origin}${url.pathname} -H 'Content-Type: application/json' -d '${quoted}'`;
+}

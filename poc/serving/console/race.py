@@ -1,0 +1,156 @@
+"""Two ways of reading the same transactions, in turns, timed.
+
+Knows how to time reads in a server that goes on answering: one read at a time, and few of them a call.
+What the numbers come to is drawn and worded by the page.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from starlette.concurrency import run_in_threadpool
+
+from poc.errors import RaceUnderWay
+from poc.retrieval.source import FeatureSource, TransactionFeatures
+from poc.serving.kept import Kept
+
+MOST_READS = 100
+# Between two calls connections and caches go cold.
+WARM_UP_READS = 5
+
+Answer = list[TransactionFeatures | None]
+
+
+@dataclass(slots=True)
+class Heat:
+    """What one call measured.
+
+    Attributes:
+        latencies_ms: by the way's name, of each counted read. Position i is the same id for both ways.
+        differing: counted ids of which the two ways gave different values or event times.
+    """
+
+    latencies_ms: dict[str, list[float]] = field(default_factory=dict)
+    differing: int = 0
+
+
+class Rival:
+    """The way of reading that this server does not take itself: opened by the first race, then kept.
+
+    Args:
+        name: the source's `name`.
+        opens: opens it; blocks.
+    """
+
+    def __init__(self, name: str, opens: Callable[[], FeatureSource]) -> None:
+        self.name, self._opens = name, opens
+        self._source: FeatureSource | None = None
+
+    async def get(self) -> FeatureSource:
+        """Give the source, read as well as this event loop can.
+
+        Raises:
+            PocError: it cannot be opened; the next race tries again.
+        """
+        if self._source is None:
+            self._source = await run_in_threadpool(self._open, asyncio.get_running_loop())
+        return self._source
+
+    def close(self) -> None:
+        """Give the source up, if a race has opened it."""
+        if self._source is not None:
+            self._source.close()
+
+    def _open(self, loop: asyncio.AbstractEventLoop) -> FeatureSource:
+        source = self._opens()
+        try:
+            source.use_loop(loop)
+        except BaseException:
+            source.close()
+            raise
+        return source
+
+
+class Race:
+    """Races between a server's own source and its rival, one at a time.
+
+    Args:
+        name: of the server's own source.
+        features: that source.
+        rival: the other way.
+    """
+
+    def __init__(self, name: str, features: "Kept[FeatureSource]", rival: Rival) -> None:
+        self._name, self._features, self._rival = name, features, rival
+        self._running = asyncio.Lock()
+
+    async def run(self, transaction_ids: Sequence[str], reads: int) -> Heat:
+        """Read `reads` ids, drawn from `transaction_ids`, by each way, after some uncounted ones.
+
+        Both ways are awaited in the event loop if both can be, else both read in one thread.
+
+        Raises:
+            RaceUnderWay: another one has not ended.
+            PocError: a way cannot be read.
+        """
+        if self._running.locked():
+            raise RaceUnderWay
+        async with self._running:
+            own = self._features.get()
+            sources = {self._name: own, self._rival.name: await self._rival.get()}
+            turns = list(_turns(list(sources), transaction_ids, reads))
+            heat = Heat({name: [] for name in sources})
+            awaited = {
+                name: read for name, source in sources.items() if (read := source.async_read) is not None
+            }
+            if len(awaited) < len(sources):
+                await run_in_threadpool(_read_in_thread, sources, turns, heat)
+                return heat
+            for turn in turns:
+                answers: dict[str, Answer] = {}
+                for name in turn.order:
+                    started = time.perf_counter_ns()
+                    answers[name] = await awaited[name]([turn.transaction_id])
+                    _note(heat, turn, name, time.perf_counter_ns() - started)
+                _compare(heat, turn, answers)
+            return heat
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    transaction_id: str
+    order: Sequence[str]
+    counted: bool
+
+
+def _turns(names: Sequence[str], transaction_ids: Sequence[str], reads: int) -> Iterator[_Turn]:
+    """Draw for each turn an id and who reads it first: a slow moment meets both alike."""
+    draw = random.Random()
+    for number in range(-WARM_UP_READS, reads):
+        yield _Turn(draw.choice(transaction_ids), draw.sample(names, len(names)), number >= 0)
+
+
+def _read_in_thread(sources: dict[str, FeatureSource], turns: Sequence[_Turn], heat: Heat) -> None:
+    for turn in turns:
+        answers: dict[str, Answer] = {}
+        for name in turn.order:
+            started = time.perf_counter_ns()
+            answers[name] = sources[name].read([turn.transaction_id])
+            _note(heat, turn, name, time.perf_counter_ns() - started)
+        _compare(heat, turn, answers)
+
+
+def _note(heat: Heat, turn: _Turn, name: str, nanoseconds: int) -> None:
+    if turn.counted:
+        heat.latencies_ms[name].append(nanoseconds / 1e6)
+
+
+def _compare(heat: Heat, turn: _Turn, answers: dict[str, Answer]) -> None:
+    one, other = (_said(answer) for answer in answers.values())
+    heat.differing += turn.counted and one != other
+
+
+def _said(answer: Answer) -> object:
+    return [None if item is None else (item.values, item.event_timestamp) for item in answer]

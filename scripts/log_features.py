@@ -1,0 +1,44 @@
+"""Read online features as they are served, and log them for `feast validate`.
+
+    python scripts/log_features.py                     500 transactions of the prepared data
+    python scripts/log_features.py --transactions 50
+
+The log is where logging_config in feature_repo/features.py says.
+"""
+
+from datetime import datetime, timedelta, timezone
+
+from poc.benchmarks.arguments import whole_number
+from poc.command_line import argument_parser, note, ok, run
+from poc.database.endpoint import configured_endpoint
+from poc.database.sessions import cassandra_session, driver_errors_as_unavailable
+from poc.settings import load_settings
+
+
+def main() -> None:
+    parser = argument_parser(__doc__)
+    parser.add_argument("--transactions", type=whole_number, default=500, metavar="N", help="how many; 500")
+    wanted = parser.parse_args()
+    settings = load_settings()
+    endpoint = configured_endpoint(settings)
+    with cassandra_session(endpoint), driver_errors_as_unavailable(endpoint):
+        note("Loading Feast ...")
+        from poc.dataset.stored import sample_ids
+        from poc.feature_store import applied_features, open_feature_store
+        from poc.monitoring.expectations import REFERENCE
+        from poc.monitoring.feature_logs import log_online_features
+
+        store = open_feature_store(settings)
+        ids = sample_ids(applied_features(store, settings.feature_service), wanted.transactions)
+        begin = datetime.now(timezone.utc)
+        logged = log_online_features(store, settings.feature_service, ids)
+    ok(f"Logged the online features of {logged:,} transactions")
+    service, end = settings.feature_service, datetime.now(timezone.utc) + timedelta(seconds=1)
+    note(
+        f"Next: .validation-venv/bin/feast -c feature_repo validate --feature-service {service}"
+        f" --reference {REFERENCE} {begin.isoformat(timespec='seconds')} {end.isoformat(timespec='seconds')}"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,54 @@
+"""Watch the running servers: Prometheus, and Grafana where Docker is, until Ctrl-C.
+
+    python scripts/start_monitoring.py
+    PROMETHEUS_PORT=9091 python scripts/start_monitoring.py   where 9090 is taken
+
+Which servers are watched, deploy/prometheus/targets/servers.yml says; what is an alert, the rules beside it.
+Prometheus is the one on the PATH, else a container. Its data and both logs are in data/prometheus.
+"""
+
+import signal
+import threading
+from contextlib import ExitStack
+
+from poc.command_line import argument_parser, note, ok, run
+from poc.errors import NotInProjectFolder
+from poc.monitoring.programs import PROMETHEUS_FILES, grafana, prometheus
+from poc.monitoring.running import running
+from poc.settings import load_settings
+
+CHECK_SECONDS = 1.0
+
+
+def main() -> None:
+    argument_parser(__doc__).parse_args()
+    settings = load_settings()
+    if not PROMETHEUS_FILES.is_dir():
+        raise NotInProjectFolder(PROMETHEUS_FILES)
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    folder = settings.data_dir / "prometheus"
+    with ExitStack() as stack:
+        watched = [stack.enter_context(running(prometheus(settings), folder))]
+        watched[0].wait_until_ready()
+        url = watched[0].program.url
+        ok(f"Prometheus is ready: {url}/targets  what it watches")
+        note(f"  {url}/alerts   what is wrong now; docs/runbook.md says what to do")
+        note(f"  {url}/graph    any metric")
+        dashboard = grafana(settings)
+        if dashboard is None:
+            note("  The dashboard needs Grafana, which is started where Docker is.")
+        else:
+            note("Starting Grafana ...")
+            watched.append(stack.enter_context(running(dashboard, folder)))
+            watched[1].wait_until_ready()
+            ok(f"Grafana is ready: {watched[1].program.url}  the dashboard")
+        note("Ctrl-C stops it.")
+        while not stopping.wait(CHECK_SECONDS):
+            for program in watched:
+                program.require_running()
+
+
+if __name__ == "__main__":
+    run(main)

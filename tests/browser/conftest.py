@@ -1,0 +1,102 @@
+"""A real server on a real Cassandra, and Debian's Chromium in front of it."""
+
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import pandas as pd
+import pytest
+from console_page import ROWS, OpenPage, Seen
+from playwright.sync_api import Browser, Page, sync_playwright
+from ports import free_port
+from server_process import ServerProcess
+from small_model import register
+from stored_features import apply, environment, serving_settings, write_direct, write_through_feast
+
+from poc.database.endpoint import Endpoint
+from poc.database.sessions import cassandra_session
+from poc.definitions import FeatureSet
+
+
+@pytest.fixture(scope="session")
+def start(
+    tmp_path_factory: pytest.TempPathFactory, cassandra: Endpoint, definitions: FeatureSet
+) -> Iterator[Callable[[str], ServerProcess]]:
+    """Starts a server of that script, over both stores, a model and a Parquet with the same transactions."""
+    folder, keyspace = tmp_path_factory.mktemp("console"), f"test_{uuid.uuid4().hex[:12]}"
+    settings = serving_settings(folder, cassandra, keyspace)
+    servers: list[ServerProcess] = []
+
+    def start_server(script: str) -> ServerProcess:
+        servers.append(ServerProcess(script, free_port(), environment(settings), folder))
+        servers[-1].wait_until_ready()
+        return servers[-1]
+
+    with cassandra_session(cassandra) as session:
+        session.execute(
+            f"CREATE KEYSPACE {keyspace}"
+            " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
+        )
+        apply(settings)
+        write_through_feast(settings, definitions, ROWS)
+        write_direct(session, keyspace, definitions, ROWS)
+        register(settings, definitions)
+        parquet = folder / definitions.source_path
+        parquet.parent.mkdir(exist_ok=True)
+        pd.DataFrame(
+            {
+                definitions.join_key: [row.transaction_id for row in ROWS],
+                definitions.timestamp_column: [row.event_timestamp for row in ROWS],
+            }
+        ).to_parquet(parquet)
+        yield start_server
+        for server in servers:
+            server.kill()
+        session.execute(f"DROP KEYSPACE {keyspace}", timeout=60)
+
+
+@pytest.fixture(scope="session")
+def server(start: Callable[[str], ServerProcess]) -> ServerProcess:
+    return start("poc/serve_model_feast.py")
+
+
+# Not of the session: until it is stopped, Playwright's event loop runs in this thread, and no other may.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    assert chromium is not None, "These tests need Chromium: scripts/install_test_packages.sh"
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def open_page(server: ServerProcess, browser: Browser) -> Iterator[OpenPage]:
+    """Opens the console in a browser as configured, and holds it at the end to what no page may do."""
+    opened: list[tuple[Page, Seen]] = []
+
+    def open_console(
+        of: ServerProcess = server, fragment: str = "", **configured: object
+    ) -> tuple[Page, Seen]:
+        page, seen = browser.new_context(**configured).new_page(), Seen()
+        page.on("console", seen.note)
+        page.on("pageerror", lambda error: seen.errors.append(str(error)))
+        page.on("request", seen.ask)
+        opened.append((page, seen))
+        page.goto(f"{of.url}/{fragment}")
+        return page, seen
+
+    yield open_console
+    for page, seen in opened:
+        own = urlsplit(page.url).netloc
+        page.context.close()
+        assert [text for text in seen.errors if seen.expected is None or seen.expected not in text] == []
+        assert seen.hosts == {own}
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    opened, _ = open_page()
+    return opened

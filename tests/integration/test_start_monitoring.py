@@ -1,0 +1,91 @@
+"""scripts/start_monitoring.py, which `make monitor` calls, with a real Prometheus."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from ports import free_port
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[int], "subprocess.Popen[str]"]]:
+    """Starts the script for a port, with its data in a folder of the test's own."""
+    started: list[subprocess.Popen[str]] = []
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    # Without Docker, which would fetch Grafana's image.
+    (programs / "prometheus").symlink_to(str(shutil.which("prometheus")))
+
+    def start(port: int) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, "scripts/start_monitoring.py"],
+            cwd=ROOT,
+            env=os.environ | {"PATH": str(programs), "PROMETHEUS_PORT": str(port), "DATA_DIR": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.communicate()
+
+
+def watched(port: int) -> set[str]:
+    """The jobs that Prometheus watches, once there are any."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        targets = httpx.get(f"http://127.0.0.1:{port}/api/v1/targets").json()["data"]["activeTargets"]
+        if targets:
+            return {item["labels"]["job"] for item in targets}
+        time.sleep(0.2)
+    return set()
+
+
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_runs_prometheus_until_told_to_stop(start: Callable, tmp_path: Path, sig: signal.Signals) -> None:
+    port = free_port()
+    process = start(port)
+    assert process.stdout.readline().startswith(f"✓ Prometheus is ready: http://127.0.0.1:{port}/targets")
+    assert httpx.get(f"http://127.0.0.1:{port}/-/ready").is_success
+    # It reads the targets some seconds after it is ready.
+    assert watched(port) == {"serve_model_feast", "serve_model", "serve_model_remote"}
+    [prometheus] = psutil.Process(process.pid).children()
+    process.send_signal(sig)
+    assert process.wait(timeout=30) == 0
+    assert not prometheus.is_running()
+    assert (tmp_path / "prometheus/wal").is_dir()
+
+
+def test_prometheus_that_ends_is_an_error_with_its_last_words(start: Callable, tmp_path: Path) -> None:
+    process = start(free_port())
+    process.stdout.readline()
+    [prometheus] = psutil.Process(process.pid).children()
+    prometheus.kill()
+    assert process.wait(timeout=30) == 1
+    said = process.stderr.read()
+    assert "✗ Prometheus ended with status -9" in said
+    assert str(tmp_path / "prometheus/prometheus.log") in said
+
+
+def test_taken_port_is_named_with_the_variable_that_changes_it(start: Callable) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = start(port)
+        assert process.wait(timeout=30) == 1
+    assert f"✗ Prometheus cannot listen on 127.0.0.1:{port}" in (said := process.stderr.read())
+    assert "PROMETHEUS_PORT=9191" in said

@@ -1,0 +1,128 @@
+import json
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from poc.dataset.distribution import Distribution, Values
+from poc.definitions import FeatureSet
+from poc.errors import OutputNotWritable, ReferenceUnreadable
+from poc.model.reference import (
+    FeatureReference,
+    TrainingReference,
+    make_reference,
+    read_reference,
+    reference_in_place,
+    reference_json,
+    reference_path,
+)
+from poc.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(_env_file=None, data_dir=tmp_path)
+
+
+@pytest.fixture
+def reference(declared: FeatureSet) -> TrainingReference:
+    rows = pd.DataFrame(
+        {
+            "price": [float(number) for number in range(100)],
+            # A join gives an integer column with a null as floats.
+            "hour": [float(number % 3) for number in range(99)] + [None],
+            "abroad": [True, False] * 50,
+            "shop": ["Toys", "Books"] * 50,
+            "browser": [None] * 100,
+        }
+    )
+    return make_reference(
+        declared,
+        rows,
+        model_name="fraud",
+        model_version="7",
+        feature_service="payments_v1",
+        created_at=datetime(2026, 11, 24, 9, 30, tzinfo=timezone.utc),
+    )
+
+
+def put(settings: Settings, reference: TrainingReference) -> None:
+    with reference_in_place(settings, reference):
+        pass
+
+
+def test_reference_knows_each_features_distribution(reference: TrainingReference) -> None:
+    assert reference.rows == 100
+    assert reference.features["hour"] == FeatureReference(
+        "Int64", Distribution(Values((0, 1, 2)), (33, 33, 33, 0, 1))
+    )
+    assert reference.features["abroad"].distribution == Distribution(Values((False, True)), (50, 50, 0, 0))
+    assert reference.features["browser"] == FeatureReference("String", None)
+
+
+def test_what_is_written_is_what_is_read(settings: Settings, reference: TrainingReference) -> None:
+    put(settings, reference)
+    assert read_reference(settings) == reference
+    values = read_reference(settings).features["abroad"].distribution.bins.values  # type: ignore[union-attr]
+    assert [type(value) for value in values] == [bool, bool]
+
+
+def test_where_no_model_was_trained_there_is_no_reference(settings: Settings) -> None:
+    assert read_reference(settings) is None
+
+
+def test_file_says_who_it_belongs_to(settings: Settings, reference: TrainingReference) -> None:
+    put(settings, reference)
+    document = json.loads(reference_path(settings).read_text())
+    named = {name: document[name] for name in ("model_version", "feature_service", "rows", "created_at")}
+    assert named == {
+        "model_version": "7",
+        "feature_service": "payments_v1",
+        "rows": 100,
+        "created_at": "2026-11-24T09:30:00Z",
+    }
+
+
+def test_old_reference_stays_where_the_promotion_fails(
+    settings: Settings, reference: TrainingReference
+) -> None:
+    put(settings, reference)
+    with pytest.raises(RuntimeError), reference_in_place(settings, replace(reference, model_version="8")):
+        raise RuntimeError
+    assert read_reference(settings) == reference
+    assert [path.name for path in settings.data_dir.iterdir()] == ["training_reference.json"]
+
+
+def test_disk_that_refuses_is_found_out_before_the_promotion(
+    settings: Settings, reference: TrainingReference
+) -> None:
+    missing = settings.model_copy(update={"data_dir": settings.data_dir / "missing"})
+    promoted = False
+    with pytest.raises(OutputNotWritable), reference_in_place(missing, reference):
+        promoted = True
+    assert not promoted
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "Invalid JSON"),
+        ("{}", "model_name"),
+        ("[1, 2]", "Input should be"),
+    ],
+)
+def test_damaged_file_is_refused_with_the_way_out(settings: Settings, content: str, said: str) -> None:
+    reference_path(settings).write_text(content)
+    with pytest.raises(ReferenceUnreadable, match=said) as caught:
+        read_reference(settings)
+    assert "python poc/train_fraud_model.py" in caught.value.way_out
+
+
+def test_counts_that_do_not_fit_are_refused(settings: Settings, reference: TrainingReference) -> None:
+    document = json.loads(reference_json(reference))
+    document["features"]["hour"]["distribution"]["counts"] = [1]
+    reference_path(settings).write_text(json.dumps(document))
+    with pytest.raises(ReferenceUnreadable, match=r"features\.hour"):
+        read_reference(settings)

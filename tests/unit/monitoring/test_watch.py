@@ -1,0 +1,113 @@
+"""The state is read in the background; what was read last stays when it cannot be read any more."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from poc.errors import CassandraUnavailable
+from poc.monitoring.state import State
+from poc.monitoring.watch import StateWatch
+
+INTERVAL_SECONDS = 0.02
+
+
+class Reader:
+    """Reads what it is given, and fails with what it is told to."""
+
+    def __init__(self, state: State) -> None:
+        self.state, self.failure, self.closed = state, None, False
+
+    def read(self) -> State:
+        if self.failure is not None:
+            raise self.failure
+        return self.state
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., StateWatch]]:
+    started: list[StateWatch] = []
+
+    def start(*arguments: object) -> StateWatch:
+        watch = StateWatch(*arguments)
+        started.append(watch)
+        watch.start()
+        return watch
+
+    yield start
+    for watch in started:
+        watch.stop()
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_reads_again_and_again_and_tells_when(state: State, start: Callable) -> None:
+    moments: list[float] = []
+    begun = time.time()
+    watch = start(lambda: Reader(state), INTERVAL_SECONDS, moments.append)
+    wait_until(lambda: len(moments) >= 3)
+    assert watch.state is state
+    assert begun <= moments[0] < moments[-1] <= time.time()
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [CassandraUnavailable("127.0.0.1:9042", "timed out"), ZeroDivisionError()],
+    ids=["known", "bug"],
+)
+def test_last_known_state_stays_while_failures_are_counted(
+    state: State, start: Callable, failure: Exception
+) -> None:
+    reader, moments, failures = Reader(state), [], []
+    watch = start(lambda: reader, INTERVAL_SECONDS, moments.append, lambda: failures.append(1))
+    wait_until(lambda: bool(moments))
+    reader.failure = failure
+    wait_until(lambda: len(failures) >= 3)
+    assert watch.state is state
+    reader.failure, read = None, len(moments)
+    wait_until(lambda: len(moments) > read)
+
+
+def test_connects_as_soon_as_that_is_possible(state: State, start: Callable) -> None:
+    attempts: list[int] = []
+
+    def opens() -> Reader:
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise CassandraUnavailable("127.0.0.1:9042", "refused")
+        return Reader(state)
+
+    watch = start(opens, INTERVAL_SECONDS)
+    assert watch.state is None
+    wait_until(lambda: watch.state is not None)
+    assert len(attempts) == 3
+
+
+def test_stop_disconnects(state: State, start: Callable) -> None:
+    reader = Reader(state)
+    watch = start(lambda: reader, 60)
+    wait_until(lambda: watch.state is not None)
+    watch.stop()
+    assert reader.closed
+
+
+def test_asking_never_waits_for_a_read(start: Callable) -> None:
+    class Hanging:
+        def read(self) -> State:
+            time.sleep(1)
+            raise AssertionError
+
+        def close(self) -> None: ...
+
+    watch = start(Hanging, INTERVAL_SECONDS)
+    before = time.perf_counter()
+    assert watch.state is None
+    assert time.perf_counter() - before < 0.1
