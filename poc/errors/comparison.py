@@ -1,0 +1,92 @@
+"""Comparisons and benchmarks that cannot be made."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from poc.errors.base import PocError
+
+
+class ValuesDiffer(PocError):
+    """Two ways of reading the same features give different values."""
+
+    SHOWN = 20
+
+    def __init__(self, found: Sequence[str], transactions: int, compared: int) -> None:
+        lines = "".join(f"\n    {line}" for line in found[: self.SHOWN])
+        more = f"\n    and {len(found) - self.SHOWN:,} more" if len(found) > self.SHOWN else ""
+        super().__init__(
+            f"The ways of reading disagree about {transactions:,} of {compared:,} transactions:{lines}{more}",
+            "Nothing is compared until they agree. Fill both from the same rows: "
+            "python scripts/feast_materialize.py --full",
+        )
+
+
+class UnequalConsistency(PocError):
+    """The ways to compare read at different consistency levels."""
+
+    def __init__(self, levels: Mapping[str, str]) -> None:
+        said = ", ".join(f"{name} at {level}" for name, level in levels.items())
+        super().__init__(
+            f"These do not compare: {said}", "Configure the same read consistency level for all of them."
+        )
+
+
+class TooFewTransactions(PocError):
+    """A batch is to be larger than what is materialized."""
+
+    exit_status = 2
+
+    def __init__(self, batch_size: int, available: int) -> None:
+        super().__init__(
+            f"A batch of {batch_size:,} distinct transactions needs more than the {available:,} that are"
+            " materialized",
+            f"Ask for --batch-sizes up to {available}, or materialize more: "
+            "python scripts/feast_materialize.py --full",
+        )
+
+
+class OutputNotWritable(PocError):
+    """A result cannot be written where it is wanted."""
+
+    exit_status = 2
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"Cannot write {path}: {reason}", "Name another file, or make room for this one.")
+
+
+class MethodsUnavailable(PocError):
+    """A way of reading was asked for that cannot be had here."""
+
+    exit_status = 2
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        said = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        super().__init__(f"Cannot be compared: {said}", "Leave it out of --methods, or change what it lacks.")
+
+
+class LoadToolMissing(PocError):
+    """The serving benchmark drives the servers with a tool that is not installed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} is not on the PATH",
+            f"Install it: apt-get install {name}   or, on macOS:   brew install {name}",
+        )
+
+
+class BenchmarkFailed(PocError):
+    """A process that was to be measured ended otherwise than it should."""
+
+    def __init__(self, what: str, said: str) -> None:
+        lines = said.strip().splitlines()[-5:]
+        super().__init__(
+            "\n    ".join([f"{what} failed:", *lines]),
+            "Nothing was written. Correct that, and measure again.",
+        )
+
+
+class ResultsMissing(PocError):
+    """A page is to be written from results that are not there."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} holds no results", "Measure first: make benchmark")

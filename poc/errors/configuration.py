@@ -1,0 +1,79 @@
+"""Settings, the feature repository, and what is installed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from poc.errors.base import PocError
+
+
+class InvalidSettings(PocError):
+    """An environment variable does not fit."""
+
+    exit_status = 2
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems), "Correct or unset it in the environment or in .env.")
+
+
+class NotInProjectFolder(PocError):
+    """The feature repository is not where the working directory says."""
+
+    exit_status = 2
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} is not there, seen from {Path.cwd()}",
+            "Run this from the project's folder, or set FEAST_REPO_PATH.",
+        )
+
+
+class InvalidDefinitions(PocError):
+    """features.py or feature_store.yaml cannot be used."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}", f"Correct {path}, then: feast -c feature_repo plan")
+
+
+class StorePackageMissing(PocError):
+    """A store or engine that the yaml names cannot be imported."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path} names a store or an engine that cannot be imported: {reason}",
+            f"Install what the first lines of {path} say.",
+        )
+
+
+class OnlineStoreUnusable(PocError):
+    """The row store refuses the definitions or their values; it says itself what to do."""
+
+
+class DriverNotInstalled(PocError):
+    """A Cassandra driver was asked for that is not there."""
+
+    def __init__(self, driver: str) -> None:
+        super().__init__(
+            f"FEATURE_DRIVER asks for {driver}, which is not installed",
+            f"pip install {driver}   or set FEATURE_DRIVER=auto",
+        )
+
+
+class ValidationNotInstalled(PocError):
+    """Feast's own validation was asked for in an environment that does not have it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This environment has no Great Expectations",
+            "Use the one that has: scripts/install_apart.sh validation   and then"
+            "   .validation-venv/bin/python scripts/save_reference.py",
+        )
+
+
+class LoggingNotConfigured(PocError):
+    """Features are to be logged, and nothing says where."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(
+            f"Feature service {service} has no logging_config",
+            "Give it one in feature_repo/features.py, then: python scripts/feast_setup.py",
+        )

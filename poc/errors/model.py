@@ -1,0 +1,98 @@
+"""Models that cannot be trained, kept or used."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from poc.errors.base import PocError
+
+
+class ModelMismatch(PocError):
+    """The model wants a feature that the source does not give."""
+
+    def __init__(self, model: str, missing: Sequence[str]) -> None:
+        super().__init__(
+            f"Model {model} needs {', '.join(missing)}, which the features do not have",
+            "Train one on the present features: python poc/train_fraud_model.py",
+        )
+
+
+class NotExplainable(PocError):
+    """It cannot be said how much each input contributed to a score."""
+
+
+class LabelsUnavailable(PocError):
+    """The offline data cannot say which transactions were fraud."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"No labels in {path}: {reason}", "Prepare the data: python scripts/feast_setup.py")
+
+
+class DefinitionsChanged(PocError):
+    """features.py says something else than the registry, so a model's lineage would be wrong."""
+
+    def __init__(self, features: Sequence[str]) -> None:
+        super().__init__(
+            f"feature_repo/features.py and the registry differ in: {', '.join(features)}",
+            "Apply the definitions: python scripts/feast_setup.py",
+        )
+
+
+class TooFewExamples(PocError):
+    """A part of the labelled data is too small to learn from or to judge by."""
+
+    def __init__(self, part: str, rows: int, frauds: int) -> None:
+        super().__init__(
+            f"The {part} part has {rows:,} rows with {frauds:,} frauds: it needs both frauds and others",
+            "Train on more data, or on data in which fraud is spread over the whole time.",
+        )
+
+
+class ModelNotConvertible(PocError):
+    """The installed scikit-learn and skl2onnx are not those that the conversion was written for."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The trained model cannot be converted to ONNX: {reason}",
+            "Install the versions of requirements-poc.txt: pip install -r requirements-poc.txt",
+        )
+
+
+class ScoresDisagree(PocError):
+    """The converted model is not the trained one."""
+
+    def __init__(self, rows: int, flipped: int, largest_difference: float, allowed: float) -> None:
+        super().__init__(
+            f"Of {rows:,} rows the ONNX form decides {flipped:,} otherwise than scikit-learn; their scores"
+            f" differ by up to {largest_difference:.1e} (allowed: {allowed:.0e}). Nothing was registered as"
+            " the served model",
+            "Install the versions of requirements-poc.txt: pip install -r requirements-poc.txt",
+        )
+
+
+class ModelNotFound(PocError):
+    """No model is registered under the name and alias that are served."""
+
+    def __init__(self, name: str, alias: str, where: str) -> None:
+        super().__init__(
+            f"The model registry at {where} has no {name} with alias {alias}",
+            "Train one: python poc/train_fraud_model.py",
+        )
+
+
+class ModelRegistryUnavailable(PocError):
+    """MLflow does not answer, or not in time."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(
+            f"Cannot reach the model registry at {where}: {reason}",
+            "Start it: docker-compose up -d mlflow   or unset MLFLOW_TRACKING_URI to keep models in data/",
+        )
+
+
+class ModelUnusable(PocError):
+    """What is registered cannot be served."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(
+            f"{model} cannot be served: {reason}", "Train another: python poc/train_fraud_model.py"
+        )

@@ -1,0 +1,63 @@
+"""A server that cannot answer, or not yet."""
+
+from poc.errors.base import PocError
+
+
+class RaceUnderWay(PocError):
+    """One race is run at a time, so that races do not measure each other."""
+
+    def __init__(self) -> None:
+        super().__init__("Another race is being run on this server", "Start yours when that one has ended.")
+
+
+class StillOpening(PocError):
+    """The server has only just started."""
+
+    def __init__(self, component: str) -> None:
+        super().__init__(
+            f"The server is still loading the {component}", "Wait until /ready answers 200; it takes seconds."
+        )
+
+
+class OpeningFailed(PocError):
+    """Loading something failed in a way that nobody foresaw."""
+
+    def __init__(self, component: str, error: Exception) -> None:
+        super().__init__(
+            f"Loading the {component} failed: {type(error).__name__}: {error}",
+            "The server's log has the traceback. It is tried again every second.",
+        )
+
+
+class TooBusy(PocError):
+    """A request waited longer for its turn than it may take in all."""
+
+    def __init__(self, waited_seconds: float) -> None:
+        super().__init__(
+            f"The request waited {waited_seconds:.1f} s for its turn", "Ask again; or start more servers."
+        )
+
+
+class ShuttingDown(PocError):
+    """The server was told to stop."""
+
+    def __init__(self) -> None:
+        super().__init__("The server is shutting down", "Send requests to another one.")
+
+
+class WorkerEnded(PocError):
+    """A process of a server that has several stopped by itself."""
+
+    def __init__(self, pid: int, status: int | None) -> None:
+        super().__init__(
+            f"Worker {pid} ended with status {status}; the server stops", "What it said last is above."
+        )
+
+
+class AddressUnavailable(PocError):
+    """The server cannot listen where it is told to."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(
+            f"Cannot listen on {host}:{port}: {reason}", "Stop what is there, or set HOST or PORT."
+        )
