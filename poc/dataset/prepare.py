@@ -146,15 +146,17 @@ def _first_that_holds(sources: Sources, definitions: FeatureSet, now: datetime, 
     *preferred, last = sources.candidates
     for candidate in preferred:
         try:
-            return _complete(candidate(), definitions, now, refresh)
+            return _complete(candidate(), sources.replaced, definitions, now, refresh)
         except (DatasetRefused, ColumnsMissing):
             # What is in place no longer fits the declarations. The file it came from may, and if not,
             # that is the file whose lines a person can correct.
             continue
-    return _complete(last(), definitions, now, refresh)
+    return _complete(last(), sources.replaced, definitions, now, refresh)
 
 
-def _complete(records: Records, definitions: FeatureSet, now: datetime, refresh: bool) -> _Completed:
+def _complete(
+    records: Records, replaced: pa.Table | None, definitions: FeatureSet, now: datetime, refresh: bool
+) -> _Completed:
     """Bring records to their final form: declared columns and types, checked, with timestamps."""
     original, added = _with_declared_columns(records, definitions)
     table = _converted(original, definitions)
@@ -174,7 +176,7 @@ def _complete(records: Records, definitions: FeatureSet, now: datetime, refresh:
         stamped_before = moment in table.column_names and table.column(moment).null_count == 0
         if stamped_before and (refresh or out_of_date(table, definitions, now)):
             table = without_current(table, definitions)
-        table = stamp(table, definitions, now, seed)
+        table = stamp(table, definitions, now, seed, replaced)
     return _Completed(records, stamp_created(table, definitions, seed), added)
 
 

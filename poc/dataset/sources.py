@@ -47,6 +47,11 @@ class Sources:
     stored: ParquetFile | None
     candidates: tuple[Callable[[], Records], ...]
 
+    @property
+    def replaced(self) -> pa.Table | None:
+        """The records in place, if we put them there: their transactions may be online."""
+        return None if self.stored is None or self.stored.provenance is None else self.stored.table
+
 
 def find_sources(definitions: FeatureSet, csv_path: Path, *, refresh: bool) -> Sources:
     """Look at what is there.

@@ -2,7 +2,8 @@
 
 A record lies on one of the last days before today at the hour of its payment, so nothing is in the
 future, everything is within the features' ttl, and it stays so for some days. The moments depend on
-the seed, the row's place and the date, on nothing else.
+the seed, the row's place and the date. A record that takes the place of another one does not come before
+it: the online store keeps the later of two.
 """
 
 from datetime import datetime, timedelta, timezone
@@ -21,6 +22,7 @@ from poc.definitions import FeatureSet
 LONGEST_AGE = timedelta(days=30)
 # Hours are those of whole days, so records of yesterday are up to two days old before tomorrow.
 SHORTEST_AGE = timedelta(days=2)
+_WRITTEN_WITHIN = timedelta(minutes=1)
 _DAYS_TO_SPARE = 9
 _SECOND = 1_000_000
 _HOUR = 3600 * _SECOND
@@ -29,7 +31,9 @@ _DAY = 24 * _HOUR
 _LAST_SECOND_OF_EVENT = 3540
 
 
-def stamp(table: pa.Table, definitions: FeatureSet, now: datetime, seed: int) -> pa.Table:
+def stamp(
+    table: pa.Table, definitions: FeatureSet, now: datetime, seed: int, replaced: pa.Table | None = None
+) -> pa.Table:
     """Fill in the event times that are missing or null.
 
     Args:
@@ -37,13 +41,17 @@ def stamp(table: pa.Table, definitions: FeatureSet, now: datetime, seed: int) ->
         definitions: name of the column, and the ttl that the times keep within.
         now: aware; its date decides.
         seed: for the day and the second.
+        replaced: timestamped records in whose place these come, if any.
     """
     count = table.num_rows
     days = 1 + np.floor(uniform(seed, "event day", count) * _days(definitions)).astype(np.int64)
     seconds = np.floor(uniform(seed, "event second", count) * _LAST_SECOND_OF_EVENT).astype(np.int64)
     midnight = now.astimezone(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
     start = int(midnight.timestamp()) * _SECOND
-    moments = start - days * _DAY + _hours(table, seed) * _HOUR + seconds * _SECOND
+    hours = _hours(table, seed)
+    moments = start - days * _DAY + hours * _HOUR + seconds * _SECOND
+    if replaced is not None:
+        moments = _not_before(_latest(table, replaced, definitions), moments, hours, now)
     made = pa.chunked_array([pa.array(moments).cast(TIME)])
     name = definitions.timestamp_column
     if name not in table.column_names:
@@ -103,12 +111,29 @@ def _hours(table: pa.Table, seed: int) -> NDArray[np.int64]:
     return np.asarray(np.floor(uniform(seed, "event hour", table.num_rows) * 24), np.int64)
 
 
+def _not_before(
+    latest: pa.ChunkedArray, moments: NDArray[np.int64], hours: NDArray[np.int64], now: datetime
+) -> NDArray[np.int64]:
+    """Move what lies before `latest` to the record's next hour after it, or onto it where that is to come."""
+    newest = int((now - _WRITTEN_WITHIN).timestamp()) * _SECOND
+    bounds = latest.cast(TIME).cast(pa.int64()).fill_null(0).to_numpy()
+    at_hour = bounds - bounds % _DAY + hours * _HOUR + moments % _HOUR
+    following = np.where(at_hour < bounds, at_hour + _DAY, at_hour)
+    following = np.where((bounds % _DAY // _HOUR == hours) | (following > newest), bounds, following)
+    return np.where((moments < bounds) & (bounds <= newest), following, moments)
+
+
+def _latest(table: pa.Table, of: pa.Table, definitions: FeatureSet) -> pa.ChunkedArray:
+    """Give for each record of `table` its transaction's latest moment in `of`; null where it has none."""
+    key, moment = definitions.join_key, definitions.timestamp_column
+    latest = of.group_by(key).aggregate([(moment, "max")])
+    places = pc.index_in(table.column(key), latest.column(key).combine_chunks())
+    return latest.column(f"{moment}_max").take(places)
+
+
 def _is_current(table: pa.Table, definitions: FeatureSet) -> pa.ChunkedArray:
     """Tell for each record whether it is its transaction's latest."""
-    key, moment = definitions.join_key, definitions.timestamp_column
-    latest = table.group_by(key).aggregate([(moment, "max")])
-    places = pc.index_in(table.column(key), latest.column(key).combine_chunks())
-    return pc.equal(table.column(moment), latest.column(f"{moment}_max").take(places))
+    return pc.equal(table.column(definitions.timestamp_column), _latest(table, table, definitions))
 
 
 def _replaced(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:

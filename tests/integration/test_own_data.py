@@ -59,3 +59,15 @@ def test_missing_column_is_named(workplace: Any, public_file: str) -> None:
     (workplace.folder / CSV).write_text(public_file)
     assert refused.returncode == 1
     assert "no column device_trust_score" in refused.stderr
+
+
+def test_other_file_for_the_same_transactions_replaces_what_is_served(
+    workplace: Any, public_file: str, definitions: FeatureSet
+) -> None:
+    workplace.shell("python scripts/feast_setup.py && python scripts/feast_materialize.py")
+    corrected = generate_records(definitions, 2, [str(number) for number in range(10_000, 0, -1)])
+    corrected.to_csv(workplace.folder / CSV, index=False)
+    workplace.shell("python scripts/feast_setup.py && python scripts/feast_materialize.py")
+    checked = workplace.shell("python scripts/check_consistency.py").stdout
+    assert checked.count("every value equal") == 2
+    (workplace.folder / CSV).write_text(public_file)

@@ -56,6 +56,63 @@ def test_same_date_gives_the_same_moments_at_any_hour_and_in_any_zone(
     assert again.column(moment).equals(stamped.column(moment))
 
 
+@pytest.fixture
+def shuffled(definitions: FeatureSet) -> pa.Table:
+    """Other records of the same transactions, in another order: at other hours, and other days by chance."""
+    records = generate_dataset(definitions, seed=SEED + 1)
+    return records.take(pa.array(range(records.num_rows - 1, -1, -1)))
+
+
+def test_record_that_replaces_another_is_not_before_it(
+    stamped: pa.Table, shuffled: pa.Table, definitions: FeatureSet, now: datetime
+) -> None:
+    key, moment = definitions.join_key, definitions.timestamp_column
+    latest = stamped.group_by(key).aggregate([(moment, "max")])
+    before = dict(
+        zip(latest.column(key).to_pylist(), latest.column(f"{moment}_max").to_pylist(), strict=True)
+    )
+    alone = stamp(shuffled, definitions, now, SEED)
+    instead = stamp(shuffled, definitions, now, SEED, replaced=stamped)
+
+    def earlier(table: pa.Table) -> int:
+        rows = zip(table.column(key).to_pylist(), table.column(moment).to_pylist(), strict=True)
+        # The guide's older records of 2024 keep theirs.
+        return sum(when < before[name] for name, when in rows if when.year > 2024)
+
+    assert earlier(alone) > 1000
+    assert earlier(instead) == 0
+
+
+def test_replacing_record_keeps_to_its_hour_and_out_of_the_future(
+    stamped: pa.Table, shuffled: pa.Table, definitions: FeatureSet, now: datetime
+) -> None:
+    instead = stamp(shuffled, definitions, now, SEED, replaced=stamped)
+    moments = instead.column(definitions.timestamp_column)
+    hours = pc.hour(moments).to_pylist()
+    other = sum(a != b for a, b in zip(hours, instead.column("transaction_hour").to_pylist(), strict=True))
+    # Those of yesterday whose next such hour has not come yet stay where the replaced record was.
+    assert other < 0.02 * instead.num_rows
+    assert pc.max(moments).as_py() < now
+
+
+def test_records_that_replace_themselves_keep_their_moments(
+    stamped: pa.Table, shuffled: pa.Table, definitions: FeatureSet, now: datetime
+) -> None:
+    moment = definitions.timestamp_column
+    once = stamp(shuffled, definitions, now, SEED, replaced=stamped)
+    again = stamp(shuffled, definitions, now, SEED, replaced=once)
+    assert again.column(moment).equals(once.column(moment))
+
+
+def test_transaction_that_was_not_there_is_stamped_as_without_others(
+    stamped: pa.Table, definitions: FeatureSet, now: datetime
+) -> None:
+    moment = definitions.timestamp_column
+    others = stamped.slice(0, 0)
+    again = stamp(generate_dataset(definitions), definitions, now, SEED, replaced=others)
+    assert again.column(moment).equals(stamped.column(moment))
+
+
 def test_nothing_ages_out_for_eight_days(stamped: pa.Table, definitions: FeatureSet, now: datetime) -> None:
     assert not out_of_date(stamped, definitions, now)
     assert not out_of_date(stamped, definitions, now + timedelta(days=8))
