@@ -9,11 +9,11 @@ size take turns. What would take very long is left out and said to be, unless --
 
 from pathlib import Path
 
-from poc.benchmarks.arguments import whole_number, whole_numbers
+from poc.arguments import whole_number, whole_numbers
 from poc.command_line import argument_parser, note, ok, run
-from poc.comparison.output import require_writable, write_json
 from poc.database.endpoint import configured_endpoint
 from poc.database.sessions import cassandra_session, driver_errors_as_unavailable
+from poc.output import require_writable, write_json
 from poc.settings import load_settings
 
 DEFAULT_ROWS = (10_000,)

@@ -9,13 +9,13 @@ afterwards.
 
 from pathlib import Path
 
-from poc.benchmarks.arguments import whole_number, whole_numbers
+from poc.arguments import whole_number, whole_numbers
 from poc.command_line import argument_parser, hide_bars_of_others, note, ok, run
 from poc.comparison.measure import warm_up_rounds
-from poc.comparison.output import require_writable, write_json
 from poc.comparison.progress import rounds_bar
 from poc.database.endpoint import configured_endpoint
 from poc.database.sessions import cassandra_session, driver_errors_as_unavailable
+from poc.output import require_writable, write_json
 from poc.settings import load_settings
 
 DEFAULT_VIEWS = (1, 50, 200)

@@ -9,11 +9,11 @@ differ from scikit-learn's over all labelled rows. Needs the data and the applie
 
 from pathlib import Path
 
-from poc.benchmarks.arguments import whole_number
+from poc.arguments import whole_number
 from poc.command_line import argument_parser, note, ok, run
 from poc.comparison.measure import warm_up_rounds
-from poc.comparison.output import require_writable, write_json
 from poc.comparison.progress import rounds_bar
+from poc.output import require_writable, write_json
 from poc.settings import load_settings
 
 DEFAULT_ROUNDS = 200

@@ -10,11 +10,11 @@ Needs wrk (apt-get install wrk), materialized features and a trained model.
 
 from pathlib import Path
 
-from poc.benchmarks.arguments import whole_number, whole_numbers
+from poc.arguments import whole_number, whole_numbers
 from poc.command_line import argument_parser, note, ok, run
-from poc.comparison.output import require_writable, write_json
 from poc.database.endpoint import configured_endpoint
 from poc.database.sessions import cassandra_session
+from poc.output import require_writable, write_json
 from poc.settings import Settings, load_settings
 
 

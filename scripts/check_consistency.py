@@ -9,11 +9,11 @@ last; the online sides are Feast's online store and the direct table, read as th
 
 from pathlib import Path
 
-from poc.benchmarks.arguments import whole_number
+from poc.arguments import whole_number
 from poc.command_line import argument_parser, fail, note, ok, progress_bar, run
-from poc.comparison.output import require_writable, write_json
 from poc.database.endpoint import configured_endpoint
 from poc.database.sessions import cassandra_session, driver_errors_as_unavailable
+from poc.output import require_writable, write_json
 from poc.settings import load_settings
 
 

@@ -6,7 +6,7 @@ Prints the time, and the most memory of all processes. Spark is configured by fe
 and needs: pip install -r requirements-spark.txt
 """
 
-from poc.benchmarks.arguments import whole_number
+from poc.arguments import whole_number
 from poc.command_line import argument_parser, note, ok, run
 from poc.database.endpoint import configured_endpoint
 from poc.database.sessions import cassandra_session, driver_errors_as_unavailable

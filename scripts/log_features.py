@@ -8,7 +8,7 @@ The log is where logging_config in feature_repo/features.py says.
 
 from datetime import datetime, timedelta, timezone
 
-from poc.benchmarks.arguments import whole_number
+from poc.arguments import whole_number
 from poc.command_line import argument_parser, note, ok, run
 from poc.database.endpoint import configured_endpoint
 from poc.database.sessions import cassandra_session, driver_errors_as_unavailable

@@ -7,9 +7,9 @@ The Cassandra is an embedded one in a temporary folder, stopped and removed afte
 
 from pathlib import Path
 
-from poc.benchmarks.arguments import whole_number
+from poc.arguments import whole_number
 from poc.command_line import argument_parser, note, ok, run
-from poc.comparison.output import require_writable, write_json
+from poc.output import require_writable, write_json
 from poc.settings import load_settings
 
 DEFAULT_ROWS = 200_000

@@ -9,8 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from poc.comparison.output import replacing
 from poc.comparison.picture import BLACK, COLOURS
+from poc.output import replacing
 
 GRID = "#dddddd"
 BAR = 0.8

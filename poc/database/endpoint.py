@@ -66,7 +66,10 @@ def configured_endpoint(settings: Settings) -> Endpoint:
         login = configured_login(settings)
     else:
         login = Credentials(username, password)
-    consistency = stated.get("consistency_level") or DEFAULT_CONSISTENCY
+    consistency = stated.get("consistency_level")
+    if consistency is None:
+        consistency = DEFAULT_CONSISTENCY
+    read_consistency = stated.get("read_consistency_level")
     return Endpoint(
         hosts,
         port,
@@ -74,7 +77,7 @@ def configured_endpoint(settings: Settings) -> Endpoint:
         None if login is None else login.password,
         _tls(settings, stated.get("tls")),
         consistency,
-        stated.get("read_consistency_level") or consistency,
+        consistency if read_consistency is None else read_consistency,
         stated.get("speculative_execution_delay_ms"),
     )
 

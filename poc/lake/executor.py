@@ -17,7 +17,8 @@ from feast.infra.passthrough_provider import PassthroughProvider
 from feast.protos.feast.core.FeatureView_pb2 import FeatureView as FeatureViewProto
 
 from poc.online_store.row_store import CassandraRowOnlineStore
-from poc.online_store.sinks import Sink, SinkSettings, open_sink
+from poc.online_store.sinks import Sink, open_sink
+from poc.online_store.writers import SinkSettings
 
 RESULT = "rows long, process string, session string"
 """What `write_batches` tells of a partition, as Spark's schema: rows acknowledged, and by whom."""

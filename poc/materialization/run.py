@@ -26,7 +26,7 @@ from poc.materialization.offline import (
     newest_event,
 )
 from poc.materialization.verification import differences, online_store_holds, read_online
-from poc.materialization.window import Window, full_window, given_window, next_window
+from poc.materialization.window import Window, beside, full_window, given_window, next_window
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def run_materialization(
     direct_seconds = time.perf_counter() - before
 
     sampled = _check_samples(store, definitions, window)
-    content = interval_fingerprint(definitions, window.covered_from, window.end)
+    content = interval_fingerprint(definitions, window.covered_from, window.covered_until)
     finished = datetime.now(timezone.utc)
     record.add(
         session,
@@ -137,7 +137,7 @@ def run_materialization(
             finished,
             started,
             window.covered_from,
-            window.end,
+            window.covered_until,
             content,
             transactions,
             feast_seconds,
@@ -169,33 +169,38 @@ def _choose_window(
     # Cassandra keeps milliseconds; a finer end would not be found again in the record.
     now = datetime.now(timezone.utc).replace(microsecond=0)
     end = now if wish.end is None else wish.end
+    held = online_store_holds(store, definitions, sample_ids(definitions, SAMPLES))
+
+    def fingerprint(start: datetime, stop: datetime) -> str:
+        return interval_fingerprint(definitions, start, stop)
+
     if wish.start is not None:
-        return given_window(wish.start, end)
-    if wish.full or wish.end is not None:
+        return beside(given_window(wish.start, end), last, held, fingerprint)
+    if wish.end is not None:
+        return beside(full_window(end, "as asked"), last, held, fingerprint)
+    if wish.full:
         return full_window(end, "as asked")
     view = store.get_feature_view(definitions.view)
     until = view.most_recent_end_time
     if until is not None and until.tzinfo is None:
         until = until.replace(tzinfo=timezone.utc)
-    ids = sample_ids(definitions, SAMPLES)
-    held = online_store_holds(store, definitions, ids)
     return next_window(
         now,
         last,
         until,
         held,
-        lambda start, stop: interval_fingerprint(definitions, start, stop),
+        fingerprint,
         None if wish.until is None else wish.until.replace(microsecond=0),
     )
 
 
 def _check_samples(store: "FeatureStore", definitions: FeatureSet, window: Window) -> tuple[str, ...]:
     """Compare samples, online against offline: transactions whose newest row was materialized by now."""
-    candidates = ids_in_interval(definitions, window.covered_from, window.end, 20 * SAMPLES)
+    candidates = ids_in_interval(definitions, window.covered_from, window.covered_until, 20 * SAMPLES)
     offline = {
         key: row
         for key, row in latest_rows(definitions, candidates).items()
-        if window.covered_from <= row.event_timestamp < window.end
+        if window.covered_from <= row.event_timestamp < window.covered_until
     }
     ids = list(offline)[:SAMPLES]
     if not ids:

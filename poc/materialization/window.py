@@ -1,7 +1,7 @@
 """Which interval a materialization covers: all of the last 30 days, or what is new since the last run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from poc.database.materializations import MaterializationRun
@@ -16,7 +16,8 @@ class Window:
     Attributes:
         start: inclusive, UTC.
         end: exclusive, UTC.
-        covered_from: begin of what the online store holds once this is done, UTC.
+        covered_from: begin of what the online store holds once this is done, inclusive, UTC.
+        covered_until: its end, exclusive, UTC.
         why: what led to it, for a person.
         continues: whether it goes on where the last run ended, and writes nothing anew.
     """
@@ -24,6 +25,7 @@ class Window:
     start: datetime
     end: datetime
     covered_from: datetime
+    covered_until: datetime
     why: str
     continues: bool = False
 
@@ -42,13 +44,38 @@ class Window:
 
 def given_window(start: datetime, end: datetime) -> Window:
     """Take the interval a person gave."""
-    return Window(start, end, start, "as given")
+    return Window(start, end, start, end, "as given")
 
 
 def full_window(now: datetime, why: str) -> Window:
     """Take the 30 days before `now`."""
     start = now - FULL_WINDOW
-    return Window(start, now, start, f"the last {FULL_WINDOW.days} days: {why}")
+    return Window(start, now, start, now, f"the last {FULL_WINDOW.days} days: {why}")
+
+
+def beside(
+    window: Window,
+    last: MaterializationRun | None,
+    online_store_holds_samples: bool,
+    fingerprint: Callable[[datetime, datetime], str],
+) -> Window:
+    """Let `window` cover what the last run did, too, where it meets that and nothing there has changed.
+
+    A backfill, or a run that ends earlier, takes nothing away: the online store keeps the newest rows.
+
+    Args: as for `next_window`.
+    """
+    if last is None or not online_store_holds_samples:
+        return window
+    if window.end < last.covered_from or window.start > last.covered_until:
+        return window
+    if fingerprint(last.covered_from, last.covered_until) != last.content:
+        return window
+    return replace(
+        window,
+        covered_from=min(window.start, last.covered_from),
+        covered_until=max(window.end, last.covered_until),
+    )
 
 
 def next_window(
@@ -85,4 +112,4 @@ def next_window(
     if fingerprint(last.covered_from, last.covered_until) != last.content:
         return full_window(end, "the data or the definitions changed")
     start = min(last.covered_until, registry_until)
-    return Window(start, end, last.covered_from, "new since the last run", continues=True)
+    return Window(start, end, last.covered_from, end, "new since the last run", continues=True)

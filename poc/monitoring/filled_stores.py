@@ -39,7 +39,7 @@ class FilledStore:
         name: for a person.
         reads: of every feature of the view, whichever of them the service takes.
         connection: gives the way that acsylla takes; None where the store cannot be read with it.
-        run: the recorded run that reached furthest.
+        run: the last recorded run; for the direct table, which runs into any store fill, the furthest.
         kept_for: age from which the store itself removes a row; None if it never does.
     """
 

@@ -20,8 +20,6 @@ SPECULATIVE_RETRY = "50ms"
 # would give up nodes that are only busy.
 HEARTBEAT_SECONDS = 4
 HEARTBEAT_TIMEOUT_SECONDS = 10
-
-
 # Two: the second node may have come back a moment ago, and be slow.
 MORE_NODES = 2
 # The driver's 10 s were too short for three nodes on two busy cores: a read then met a node that did not

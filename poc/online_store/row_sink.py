@@ -2,7 +2,6 @@
 
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +14,7 @@ from poc.online_store.layout import row_layout
 from poc.online_store.row_store import CassandraRowOnlineStore
 from poc.online_store.write import seconds_left
 from poc.online_store.writer import BoundRow, write_all
-from poc.online_store.writers import open_writer
-
-if TYPE_CHECKING:
-    from poc.online_store.sinks import SinkSettings
+from poc.online_store.writers import SinkSettings, open_writer
 
 _MICROSECOND_NS = 1000
 
@@ -27,7 +23,7 @@ class RowSink:
     """A `Sink` over the row store's table of one view."""
 
     def __init__(
-        self, config: RepoConfig, store: CassandraRowOnlineStore, view: FeatureView, settings: "SinkSettings"
+        self, config: RepoConfig, store: CassandraRowOnlineStore, view: FeatureView, settings: SinkSettings
     ) -> None:
         connection = row_store_connection(config.online_store, config.repo_path)
         concurrency = settings.write_concurrency

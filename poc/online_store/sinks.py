@@ -12,7 +12,7 @@ from feast.utils import _convert_arrow_to_proto
 from poc.online_store.row_sink import RowSink
 from poc.online_store.row_store import CassandraRowOnlineStore
 from poc.online_store.stock_sink import StockSink
-from poc.online_store.writers import Driver
+from poc.online_store.writers import SinkSettings
 
 
 class Sink(Protocol):
@@ -25,16 +25,6 @@ class Sink(Protocol):
     def close(self) -> None:
         """Give up connections."""
         ...
-
-
-class SinkSettings(Protocol):
-    """What a sink takes from the engine's settings; see ArrowMaterializationEngineConfig."""
-
-    driver: Driver
-    write_concurrency: int | None
-    max_attempts: int
-    revision: int
-    write_time: str
 
 
 def open_sink(config: RepoConfig, store: OnlineStore, view: FeatureView, settings: SinkSettings) -> Sink:

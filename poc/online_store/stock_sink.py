@@ -1,6 +1,6 @@
 """Write batches into Feast's own Cassandra store: one batch on one partition, an entity."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,10 +18,7 @@ from poc.online_store.stock_layout import (
 )
 from poc.online_store.types import column_type, key_type
 from poc.online_store.writer import BoundRow, write_all
-from poc.online_store.writers import open_writer
-
-if TYPE_CHECKING:
-    from poc.online_store.sinks import SinkSettings
+from poc.online_store.writers import SinkSettings, open_writer
 
 
 class StockSink:
@@ -32,7 +29,7 @@ class StockSink:
             time cannot beat.
     """
 
-    def __init__(self, config: RepoConfig, view: FeatureView, settings: "SinkSettings") -> None:
+    def __init__(self, config: RepoConfig, view: FeatureView, settings: SinkSettings) -> None:
         connection = stock_connection(config.online_store)
         concurrency = settings.write_concurrency
         self._version: int = config.entity_key_serialization_version

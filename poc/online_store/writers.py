@@ -1,7 +1,7 @@
 """Choose what sends the writes, and open it."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from cassandra import InvalidRequest
 from cassandra.cluster import Session
@@ -14,6 +14,16 @@ from poc.online_store.session import open_session
 from poc.online_store.writer import Writer
 
 Driver = Literal["auto", "acsylla", "cassandra-driver"]
+
+
+class SinkSettings(Protocol):
+    """What a sink takes from the engine's settings; see ArrowMaterializationEngineConfig."""
+
+    driver: Driver
+    write_concurrency: int | None
+    max_attempts: int
+    revision: int
+    write_time: str
 
 
 def open_writer(

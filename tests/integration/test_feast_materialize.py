@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pyarrow.compute as pc
@@ -130,6 +131,20 @@ def test_late_backfill_leaves_the_newest_values(
         "print([check.differences for check in found])"
     ).stdout
     assert newest.strip().endswith("[(), (), ()]")
+
+
+def test_backfill_moves_neither_freshness_nor_what_is_compared_back(
+    first_run: subprocess.CompletedProcess[str], workplace: Any
+) -> None:
+    workplace.shell(MATERIALIZE)
+    now = datetime.now(timezone.utc)
+    start, end = ((now - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S") for days in (12, 8))
+    workplace.shell(f"{MATERIALIZE} --start {start} --end {end}")
+    assert "materialized until" in workplace.shell("python scripts/check_freshness.py --max-age 1h").stdout
+    checked = workplace.shell("python scripts/check_consistency.py").stdout
+    assert [line.partition(": ")[2][:18] for line in checked.splitlines() if "every value equal" in line] == [
+        "9,997 transactions"
+    ] * 2
 
 
 def test_service_over_some_features_leaves_the_check_to_the_whole_view(

@@ -1,7 +1,7 @@
 from datetime import datetime, timedelta, timezone
 
 from poc.database.materializations import MaterializationRun
-from poc.materialization.window import FULL_WINDOW, Window, given_window, next_window
+from poc.materialization.window import FULL_WINDOW, Window, beside, given_window, next_window
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 LAST = MaterializationRun(
@@ -66,6 +66,37 @@ def test_registry_behind_the_record_leaves_no_gap() -> None:
 def test_given_interval_is_taken_as_it_is() -> None:
     window = given_window(NOW - timedelta(days=2), NOW - timedelta(days=1))
     assert (window.start, window.end) == (NOW - timedelta(days=2), NOW - timedelta(days=1))
+
+
+def covered(window: Window, holds: bool = True, content: str = LAST.content) -> tuple[datetime, datetime]:
+    found = beside(window, LAST, holds, lambda start, end: content)
+    assert (found.start, found.end) == (window.start, window.end)
+    return found.covered_from, found.covered_until
+
+
+BACKFILL = given_window(NOW - timedelta(days=12), NOW - timedelta(days=8))
+
+
+def test_backfill_takes_nothing_away_from_what_was_covered() -> None:
+    assert covered(BACKFILL) == (LAST.covered_from, LAST.covered_until)
+
+
+def test_backfill_before_what_was_covered_adds_to_it() -> None:
+    before = given_window(LAST.covered_from - timedelta(days=9), LAST.covered_from)
+    assert covered(before) == (before.start, LAST.covered_until)
+
+
+def test_backfill_that_leaves_a_gap_covers_itself_only() -> None:
+    apart = given_window(LAST.covered_from - timedelta(days=9), LAST.covered_from - timedelta(days=1))
+    assert covered(apart) == (apart.start, apart.end)
+
+
+def test_backfill_beside_rows_that_changed_covers_itself_only() -> None:
+    assert covered(BACKFILL, content="another") == (BACKFILL.start, BACKFILL.end)
+
+
+def test_backfill_into_an_empty_store_covers_itself_only() -> None:
+    assert covered(BACKFILL, holds=False) == (BACKFILL.start, BACKFILL.end)
 
 
 def test_scheduled_run_ends_where_its_interval_does() -> None:

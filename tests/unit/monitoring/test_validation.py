@@ -16,7 +16,7 @@ from poc.monitoring.validation import gate, prepare_validated, validate_dataset
 from poc.settings import Settings
 
 NOW = datetime(2026, 11, 24, 13, 7, tzinfo=timezone.utc)
-MONTH = Window(NOW - timedelta(days=30), NOW, NOW - timedelta(days=30), "the last 30 days")
+MONTH = Window(NOW - timedelta(days=30), NOW, NOW - timedelta(days=30), NOW, "the last 30 days")
 
 
 @pytest.fixture
@@ -37,6 +37,7 @@ def trained(settings: Settings, features: FeatureSet) -> None:
         features,
         generate_dataset(features, SEED).to_pandas(),
         model_name="fraud_detection",
+        model_alias="champion",
         model_version="1",
         feature_service="fraud_detection_v1",
         created_at=NOW,
@@ -61,7 +62,37 @@ def test_without_a_trained_model_nothing_is_held_to_it(settings: Settings, featu
     write_csv(features, 9)
     assert validate_dataset(settings, features, NOW).drift is None
     assert prepare_validated(settings, features, NOW).records == 2000
-    assert announced(settings, features, MONTH) == [str(MONTH)]
+
+
+def test_without_a_reference_it_is_said_that_drift_is_not_checked(
+    settings: Settings, features: FeatureSet
+) -> None:
+    prepare_validated(settings, features, NOW)
+    window, missing = announced(settings, features, MONTH)
+    assert window == str(MONTH)
+    assert missing.startswith(f"  No training reference in {reference_path(settings)}: drift is not checked.")
+    assert "python poc/train_fraud_model.py" in missing
+
+
+@pytest.mark.usefixtures("trained")
+def test_reference_of_a_challenger_does_not_count(settings: Settings, features: FeatureSet) -> None:
+    write_csv(features, 9)
+    challenger = settings.model_copy(update={"model_alias": "challenger"})
+    table = validate_dataset(settings, features, NOW).checked.table
+    reference = make_reference(
+        features,
+        table.to_pandas(),
+        model_name="fraud_detection",
+        model_alias="challenger",
+        model_version="2",
+        feature_service="fraud_detection_v1",
+        created_at=NOW,
+    )
+    with reference_in_place(challenger, reference):
+        pass
+    with pytest.raises(DatasetDrifted, match="fraud_detection version 1"):
+        prepare_validated(settings, features, NOW)
+    assert prepare_validated(challenger, features, NOW).changed
 
 
 @pytest.mark.usefixtures("trained")

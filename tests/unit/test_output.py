@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from poc.comparison.output import replacing, require_writable, write_json
 from poc.errors import OutputNotWritable
+from poc.output import replacing, require_writable, write_json
 
 
 def test_folder_of_a_result_is_made_and_left_empty(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the benchmarks' scripts are told on their command lines."""
+"""Numbers that scripts are told on their command lines."""
 
 import argparse
 

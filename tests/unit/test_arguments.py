@@ -2,7 +2,7 @@ import argparse
 
 import pytest
 
-from poc.benchmarks.arguments import whole_number, whole_numbers
+from poc.arguments import whole_number, whole_numbers
 
 
 def test_numbers_are_taken_in_their_order_once() -> None:
