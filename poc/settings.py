@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     stale_features: Literal["serve", "refuse"] = Field(
         "serve", description="Values older than the view's ttl: serve them marked stale, or answer 503."
     )
+    console: Literal["on", "off"] = Field(
+        "on", description="Whether a server has the page at / and its routes under /console."
+    )
     registry_refresh_seconds: float = Field(
         15.0, gt=0, le=3600, description="How often a server looks for changed features in Feast's registry."
     )

@@ -2,6 +2,7 @@
 # Step 2: initialize Feast, on a Cassandra that is started where none answers.
 set -euo pipefail
 . "$(dirname "$0")/environment.sh"
+require_installed
 
 python scripts/start_cassandra.py
 python scripts/feast_setup.py "$@"

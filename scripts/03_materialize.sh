@@ -2,5 +2,6 @@
 # Step 3: materialize the features into Cassandra.
 set -euo pipefail
 . "$(dirname "$0")/environment.sh"
+require_installed
 
 python scripts/feast_materialize.py "$@"

@@ -2,5 +2,6 @@
 # Compare Feast with direct Cassandra reads.
 set -euo pipefail
 . "$(dirname "$0")/environment.sh"
+require_installed
 
 python scripts/compare_feast_cassandra.py "$@"

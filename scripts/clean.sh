@@ -6,8 +6,8 @@ set -euo pipefail
 . "$(dirname "$0")/environment.sh"
 
 read -r -p "Remove .venv, .airflow-venv, .validation-venv, .warehouses-venv, .airflow, .cassandra and everything in data/? [y/N] " answer
-[ "$answer" = y ] || exit 1
+if [ "$answer" != y ]; then echo "✗ Nothing was removed" >&2 && exit 1; fi
 if [ -d .cassandra ]; then python scripts/start_cassandra.py --stop; fi
-rm -rf .venv .airflow-venv .validation-venv .warehouses-venv .airflow .cassandra
+rm -rf ./*.egg-info .venv .airflow-venv .validation-venv .warehouses-venv .airflow .cassandra
 find data -mindepth 1 ! -name .gitkeep -delete
 echo "✓ Removed"

@@ -4,3 +4,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 if [ -z "${VIRTUAL_ENV:-}" ] && [ -d .venv ]; then
   PATH="$PWD/.venv/bin:$PATH"
 fi
+
+require_installed() {
+  if ! python -c "import poc" 2>/dev/null; then
+    echo "✗ Nothing is installed yet: scripts/01_install.sh" >&2
+    exit 1
+  fi
+}

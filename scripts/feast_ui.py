@@ -7,6 +7,8 @@ Stands for `feast -c feature_repo ui`, which feast 0.38.0 cannot do before Pytho
 meanwhile shows when the page is reloaded.
 """
 
+from contextlib import suppress
+
 from poc.command_line import argument_parser, note, ok, run
 from poc.settings import load_settings
 
@@ -30,7 +32,8 @@ def main() -> None:
     store = open_feature_store(settings)
     applied_features(store, settings.feature_service)  # An empty page explains nothing.
     ok(f"Feast UI on http://{shown_host(arguments.host)}:{arguments.port}")
-    uvicorn.Server(uvicorn.Config(ui_app(store), log_level="warning")).run(sockets=[listener])
+    with suppress(KeyboardInterrupt):  # The way to end it.
+        uvicorn.Server(uvicorn.Config(ui_app(store), log_level="warning")).run(sockets=[listener])
 
 
 if __name__ == "__main__":

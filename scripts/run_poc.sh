@@ -10,6 +10,13 @@ logs=data/logs
 servers=()
 trap 'for pid in "${servers[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" || true; done' EXIT
 
+for url in "$feast_url" "$direct_url"; do
+  if (exec 3<>"/dev/tcp/127.0.0.1/${url##*:}") 2>/dev/null; then
+    echo "✗ Port ${url##*:} is taken: stop what is there, or FEAST_PORT=8100 DIRECT_PORT=8101 make poc" >&2
+    exit 1
+  fi
+done
+
 step() { printf '\n== %s\n' "$1"; }
 
 serve() { # name, port, command
@@ -66,7 +73,10 @@ scripts/06_compare.sh
 step "What to try next"
 cat <<'END'
 Cassandra goes on running; python scripts/start_cassandra.py --stop ends it.
-  make serve                                         serve predictions on http://localhost:8000 (API: /docs)
+  . .venv/bin/activate                               first, in every shell: the commands need the environment
+  make serve                                         serve predictions on http://localhost:8000 and open it in
+                                                     a browser: the console (API: /docs)
+  make monitor                                       metrics and alerts, beside a running server
   python scripts/start_cassandra.py --status         the database
   data/comparison.png, data/pr_curve.png             the pictures
   feature_repo/features.py                           the features: add one (README, "Add a feature")

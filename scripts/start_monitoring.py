@@ -31,7 +31,8 @@ def main() -> None:
     folder = settings.data_dir / "prometheus"
     with ExitStack() as stack:
         watched = [stack.enter_context(running(prometheus(settings), folder))]
-        watched[0].wait_until_ready()
+        if not watched[0].wait_until_ready(stopping):
+            return
         url = watched[0].program.url
         ok(f"Prometheus is ready: {url}/targets  what it watches")
         note(f"  {url}/alerts   what is wrong now; docs/runbook.md says what to do")
@@ -42,7 +43,8 @@ def main() -> None:
         else:
             note("Starting Grafana ...")
             watched.append(stack.enter_context(running(dashboard, folder)))
-            watched[1].wait_until_ready()
+            if not watched[1].wait_until_ready(stopping):
+                return
             ok(f"Grafana is ready: {watched[1].program.url}  the dashboard")
         note("Ctrl-C stops it.")
         while not stopping.wait(CHECK_SECONDS):

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from poc.command_line import argument_parser, fail, note, ok, run
-from poc.comparison.output import require_writable, write_json
+from poc.output import require_writable, write_json
 from poc.settings import load_settings
 
 
@@ -24,7 +24,13 @@ def main() -> int:
     settings = load_settings()
     note("Loading Feast ...")
     from poc.definitions import read_definitions
-    from poc.monitoring.drift_report import describe_drift, drift_document, drift_table
+    from poc.model.reference import reference_path
+    from poc.monitoring.drift_report import (
+        describe_drift,
+        describe_missing_reference,
+        drift_document,
+        drift_table,
+    )
     from poc.monitoring.validation import validate_dataset
 
     definitions = read_definitions(settings)
@@ -36,7 +42,7 @@ def main() -> int:
     if arguments.json is not None:
         write_json({"records": checked.table.num_rows, "drift": drift_document(drift)}, arguments.json)
     if drift is None:
-        note(f"  {describe_drift(drift)}")
+        note(f"  {describe_missing_reference(reference_path(settings))}")
         return 0
     print(drift_table(drift))
     (fail if drift.drifted else ok)(describe_drift(drift))

@@ -77,7 +77,16 @@ def promise_lines(comparison: Comparison) -> Iterator[str]:
         )
     for method in comparison.methods:
         p99_ms = single.summaries[method.name].p99_ms
-        yield _judged(p99_ms < GUIDE_P99_MS, f"{method.title} <{GUIDE_P99_MS:.0f}ms P99", f"{p99_ms:.2f} ms")
+        yield _judged(
+            p99_ms < GUIDE_P99_MS, f"{method.title} <{GUIDE_P99_MS:.0f}ms P99", _measured_ms(p99_ms)
+        )
+
+
+def _measured_ms(latency_ms: float) -> str:
+    """Say it with as many digits as tell it from the promise."""
+    rounded = f"{latency_ms:.2f}"
+    hides = float(rounded) == GUIDE_P99_MS != latency_ms
+    return f"{latency_ms:.5f} ms" if hides else f"{rounded} ms"
 
 
 def _setting(comparison: Comparison) -> str:

@@ -37,6 +37,11 @@ class Ranges:
     def __len__(self) -> int:
         return len(self.edges) + 2
 
+    @property
+    def tells_values(self) -> bool:
+        """Whether one value can be told from another by its bin."""
+        return True
+
     def count(self, column: Column) -> Counts:
         """Count the values in each bin."""
         numbers = _numbers(column.drop_null())
@@ -58,6 +63,11 @@ class Values:
 
     def __len__(self) -> int:
         return len(self.values) + 2
+
+    @property
+    def tells_values(self) -> bool:
+        """Whether one value can be told from another by its bin; no, where all values are rare."""
+        return len(self.values) > 0
 
     def count(self, column: Column) -> Counts:
         """Count the values in each bin."""
@@ -96,6 +106,7 @@ def distribution(column: Column) -> Distribution | None:
 
     A number or a time with more than 25 values gets ten ranges with as many values in each, as far as
     equal values allow; anything else a bin for each value that at least one in a hundred rows has.
+    Where none has, as with names, there are the bins of all values and of nulls only.
 
     Args:
         column: of a type of `column_types`; NaN is null.

@@ -36,6 +36,9 @@ def ui_app(store: "FeatureStore") -> FastAPI:
     Raises:
         FileNotFoundError: the installed Feast brings no page.
     """
+    from feast.feature_view import DUMMY_ENTITY_NAME
+    from feast.protos.feast.core.Registry_pb2 import Registry
+
     page = Path(str(resources.files("feast"))) / "ui" / "build"
     if not (page / "index.html").is_file():
         raise FileNotFoundError(page / "index.html")
@@ -62,8 +65,12 @@ def ui_app(store: "FeatureStore") -> FastAPI:
     @app.get("/registry")
     def registry() -> Response:
         store.refresh_registry()
-        content = store.registry.proto().SerializeToString()
-        return Response(content, media_type="application/octet-stream")
+        shown = Registry.FromString(store.registry.proto().SerializeToString())
+        # Feast's own, for views without an entity: nobody declared it.
+        declared = [entity for entity in shown.entities if entity.spec.name != DUMMY_ENTITY_NAME]
+        del shown.entities[:]
+        shown.entities.extend(declared)
+        return Response(shown.SerializeToString(), media_type="application/octet-stream")
 
     @app.get("/p/{path:path}")
     def view(path: str) -> Response:

@@ -50,11 +50,11 @@ class DatasetDrifted(PocError):
 
 
 class ReferenceUnreadable(PocError):
-    """The training reference cannot be read."""
+    """The training reference cannot be read, or is not that of the served model."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
-            f"{path} is no training reference: {reason}",
+            f"{path} is not the training reference of the served model: {reason}",
             "Train, which writes it anew: python poc/train_fraud_model.py; or remove it: drift is then not"
             " checked until the next training.",
         )

@@ -59,5 +59,6 @@ class AddressUnavailable(PocError):
 
     def __init__(self, host: str, port: int, reason: str) -> None:
         super().__init__(
-            f"Cannot listen on {host}:{port}: {reason}", "Stop what is there, or set HOST or PORT."
+            f"Cannot listen on {host}:{port}: {reason}",
+            "Stop what is there, or take another: HOST and PORT, or --host and --port.",
         )

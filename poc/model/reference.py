@@ -1,7 +1,8 @@
 """The training reference: how the features were distributed in what the served model was made from.
 
-A file, so that a materialization can be held to it while MLflow is down. Knows how it is made, kept and
-read; what a batch must be like is the business of `poc.monitoring`.
+A file, so that a materialization can be held to it while MLflow is down; one for each alias of a model, so
+that training a challenger does not change what the champion's features are held to. Knows how it is made,
+kept and read; what a batch must be like is the business of `poc.monitoring`.
 """
 
 import os
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
@@ -22,6 +24,7 @@ from poc.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
+# In the model's MLflow run. In the data folder the name says of which model and alias it is.
 REFERENCE_FILE = "training_reference.json"
 
 
@@ -44,6 +47,7 @@ class TrainingReference:
 
     Attributes:
         model_name: the registered model.
+        model_alias: the alias that training moved to it.
         model_version: its version.
         feature_service: Feast's feature service that gave the features.
         created_at: when the model was trained, UTC.
@@ -52,6 +56,7 @@ class TrainingReference:
     """
 
     model_name: str
+    model_alias: str
     model_version: str
     feature_service: str
     created_at: AwareDatetime
@@ -64,6 +69,7 @@ def make_reference(
     rows: "pd.DataFrame",
     *,
     model_name: str,
+    model_alias: str,
     model_version: str,
     feature_service: str,
     created_at: datetime,
@@ -86,6 +92,7 @@ def make_reference(
         features[feature.name] = FeatureReference(str(feature.dtype), distribution(typed))
     return TrainingReference(
         model_name=model_name,
+        model_alias=model_alias,
         model_version=model_version,
         feature_service=feature_service,
         created_at=created_at,
@@ -101,7 +108,7 @@ def reference_json(reference: TrainingReference) -> str:
 
 @contextmanager
 def reference_in_place(settings: Settings, reference: TrainingReference) -> Iterator[None]:
-    """Put `reference` in place of the one before, once the block has ended well.
+    """Put `reference` in place of the one before of the same alias, once the block has ended well.
 
     All that can fail is done before the block: a model is not promoted without its reference.
 
@@ -125,14 +132,14 @@ def reference_in_place(settings: Settings, reference: TrainingReference) -> Iter
 
 
 def read_reference(settings: Settings) -> TrainingReference | None:
-    """Read the reference; None where no model was ever trained.
+    """Read the reference of the served model; None where its file is not on this machine.
 
     Raises:
-        ReferenceUnreadable: the file is no training reference.
+        ReferenceUnreadable: the file is no training reference, or that of another model or alias.
     """
     path = reference_path(settings)
     try:
-        return TypeAdapter(TrainingReference).validate_json(path.read_bytes())
+        reference = TypeAdapter(TrainingReference).validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -141,8 +148,13 @@ def read_reference(settings: Settings) -> TrainingReference | None:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ReferenceUnreadable(path, f"{where}: {first['msg']}" if where else first["msg"]) from error
+    found = (reference.model_name, reference.model_alias)
+    if found != (settings.model_name, settings.model_alias):
+        raise ReferenceUnreadable(path, f"it is that of model {found[0]} with alias {found[1]}")
+    return reference
 
 
 def reference_path(settings: Settings) -> Path:
-    """Name the file."""
-    return settings.data_dir / REFERENCE_FILE
+    """Name the file of the served model, after MLflow's name@alias."""
+    name, alias = (quote(part, safe="") for part in (settings.model_name, settings.model_alias))
+    return settings.data_dir / f"training_reference.{name}@{alias}.json"

@@ -173,7 +173,7 @@ def _release(
 ) -> Agreement:
     """Fetch the model back as a server would, compare it once more, and only then move the alias.
 
-    With the alias changes the training reference, to which batches are held.
+    With the alias changes its training reference, to which batches are held; other aliases keep theirs.
     """
     stored = load_version(settings, recorded.version)
     agreement = check_agreement(stored, fitted.pipeline, fitted.inputs, examples.rows)
@@ -182,6 +182,7 @@ def _release(
         examples.definitions,
         examples.rows,
         model_name=settings.model_name,
+        model_alias=settings.model_alias,
         model_version=recorded.version,
         feature_service=examples.feature_service,
         created_at=now,

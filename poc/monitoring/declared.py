@@ -161,7 +161,7 @@ ENTITIES = Metric(
 NODE_ANSWERS = Metric(
     "online_store_node_answers",
     "gauge",
-    "Whether a node of the cluster told its sizes when it was last asked.",
+    "Whether a node of the server's datacenter told its sizes when it was last asked.",
     ("node",),
 )
 STATE = (

@@ -41,11 +41,11 @@ class FeatureDrift:
         feature: its name.
         verdict: `drifted` beyond limit and chance, `within` its limit, `too few rows` beyond the limit but
             not beyond chance, `no limit` where none is declared, `not compared` where there is no `psi`.
-        psi: population stability index; None where the reference does not know the feature with its
-            present type, or the type has no distribution.
+        psi: population stability index; None where the values cannot be compared.
         limit: its tag `max_psi`; None where not declared.
         chance: what it stays below in 999 of 1,000 batches of this size without drift; None with `psi`.
         change: where the most has changed, for a person.
+        why_not: why there is no `psi`, for a person.
     """
 
     feature: str
@@ -54,10 +54,11 @@ class FeatureDrift:
     limit: float | None = None
     chance: float | None = None
     change: str = ""
+    why_not: str = ""
 
     def __str__(self) -> str:
         if self.psi is None:
-            return f"{self.feature}: {self.verdict}"
+            return f"{self.feature}: {self.verdict} ({self.why_not})"
         limit = "" if self.limit is None else f" (limit {self.limit:g})"
         return f"{self.feature}: PSI {self.psi:.3f}{limit}, {self.change}"
 
@@ -97,19 +98,19 @@ def measure_drift(
     """
     limits = {feature.name: read_max_psi(feature) for feature in definitions.features}
     known = {feature.name: _reference_of(feature, reference) for feature in definitions.features}
-    counts = {name: np.zeros(len(item.bins), np.int64) for name, item in known.items() if item is not None}
+    comparable = {name: item for name, item in known.items() if isinstance(item, Distribution)}
+    counts = {name: np.zeros(len(item.bins), np.int64) for name, item in comparable.items()}
     kinds = {feature.name: arrow_type(feature) for feature in definitions.features}
     rows = 0
     for batch in batches:
         rows += batch.num_rows
-        for name, item in known.items():
-            if item is not None:
-                column = pa.chunked_array(pa.table(batch).column(name).chunks, batch.schema.field(name).type)
-                counts[name] += item.bins.count(without_nan(convert(column, kinds[name])))
+        for name, item in comparable.items():
+            column = pa.chunked_array(pa.table(batch).column(name).chunks, batch.schema.field(name).type)
+            counts[name] += item.bins.count(without_nan(convert(column, kinds[name])))
     features = tuple(
-        FeatureDrift(name, "not compared", limit=limits[name])
-        if item is None or rows == 0
-        else _compared(name, item, counts[name].tolist(), limits[name])
+        _compared(name, item, counts[name].tolist(), limits[name])
+        if isinstance(item, Distribution) and rows > 0
+        else _not_compared(name, limits[name], item if isinstance(item, str) else "the batch has no rows")
         for name, item in known.items()
     )
     return Drift(f"{reference.model_name} version {reference.model_version}", rows, features)
@@ -132,9 +133,20 @@ def chi2_quantile(probability: float, freedom: int) -> float:
     return float(freedom * (1 - ninth + NormalDist().inv_cdf(probability) * sqrt(ninth)) ** 3)
 
 
-def _reference_of(feature: Feature, reference: TrainingReference) -> Distribution | None:
+def _reference_of(feature: Feature, reference: TrainingReference) -> Distribution | str:
+    """Give what to compare `feature` with, or say why there is nothing."""
     known = reference.features.get(feature.name)
-    return None if known is None or known.dtype != str(feature.dtype) else known.distribution
+    if known is None:
+        return "the model was trained without it"
+    if known.dtype != str(feature.dtype):
+        return f"it was {known.dtype} when the model was trained"
+    if known.distribution is None:
+        return "the training data has no value of it, or its type has no distribution"
+    return known.distribution
+
+
+def _not_compared(name: str, limit: float | None, why_not: str) -> FeatureDrift:
+    return FeatureDrift(name, "not compared", limit=limit, why_not=why_not)
 
 
 def _compared(name: str, reference: Distribution, batch: Sequence[int], limit: float | None) -> FeatureDrift:
@@ -148,6 +160,9 @@ def _compared(name: str, reference: Distribution, batch: Sequence[int], limit: f
         verdict = "no limit"
     elif psi > limit:
         verdict = "drifted" if psi > chance else "too few rows"
+    # Its index is of the nulls alone then: enough to refuse a batch for, and not to let one pass.
+    if not reference.bins.tells_values and verdict != "drifted":
+        return _not_compared(name, limit, "no value has 1 % of the training rows")
     change = f"most at {label}: {before:.1%} of rows before, {now:.1%} now"
     return FeatureDrift(name, verdict, psi, limit, chance, change)
 

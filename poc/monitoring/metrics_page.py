@@ -22,8 +22,9 @@ _OF_THE_STATE = """
 
 Read from Cassandra in the background, every `METRICS_REFRESH_SECONDS`: a scrape shows what was read last,
 also while Cassandra is down, and never waits for it. The servers with Feast and without tell the same: take
-the `max` over them. The one over a feature server has no connection to Cassandra, and tells neither these nor
-how reading them goes.
+the `max` over them, and of what goes up and down only over those that have read lately, as the rules do
+(`state_last_read_timestamp_seconds`). The one over a feature server has no connection to Cassandra, and tells
+neither these nor how reading them goes.
 
 What `scripts/feast_materialize.py` does is recorded in the tables `materializations` and
 `materialization_attempts` of `DIRECT_KEYSPACE`. Runs of Feast's own command line are not.

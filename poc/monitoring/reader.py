@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cassandra.cluster import ResponseFuture, Session
+from cassandra.policies import HostDistance
 from cassandra.pool import Host
 
 from poc.database.attempts import AttemptRecord
@@ -109,8 +110,17 @@ class CassandraStateReader:
                 yield TableCount(keyspace, table, count)
 
     def _sizes(self) -> dict[str, list[TableSize] | None]:
-        """Ask every node at once for its tables; None for one that does not answer."""
-        asked = [(host, self._ask(host)) for host in self._session.cluster.metadata.all_hosts()]
+        """Ask every node at once for its tables; None for one that does not answer.
+
+        A node of another datacenter is not connected to, and so is not asked.
+        """
+        cluster = self._session.cluster
+        hosts = [
+            host
+            for host in cluster.metadata.all_hosts()
+            if cluster.profile_manager.distance(host) != HostDistance.IGNORED
+        ]
+        asked = [(host, self._ask(host)) for host in hosts]
         return {host.address: self._answer(host, future) for host, future in asked}
 
     def _ask(self, host: Host) -> ResponseFuture | None:

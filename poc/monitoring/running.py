@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from poc.errors import MonitoringFailed, MonitoringPortTaken
 from poc.monitoring.programs import LISTEN, Program
 
 POLL_SECONDS = 0.1
+# One that accepts and is silent holds up the end of the wait for as long.
+ANSWER_SECONDS = 1.0
 STOP_SECONDS = 30.0
 
 
@@ -37,20 +40,22 @@ class RunningProgram:
         if status is not None:
             raise self._failure(f"ended with status {status}")
 
-    def wait_until_ready(self) -> None:
-        """Wait until it says that it can be used.
+    def wait_until_ready(self, stopping: threading.Event) -> bool:
+        """Wait until it says that it can be used, or until `stopping` is set; tell whether it can be used.
 
         Raises:
             MonitoringFailed: it ended, or took too long.
         """
         deadline = time.monotonic() + self.program.start_seconds
         while time.monotonic() < deadline:
+            if stopping.is_set():
+                return False
             self.require_running()
             try:
-                with urlopen(self.program.url + self.program.ready_path, timeout=5):
-                    return
+                with urlopen(self.program.url + self.program.ready_path, timeout=ANSWER_SECONDS):
+                    return True
             except OSError:  # No answer yet, or the answer that it is not ready.
-                time.sleep(POLL_SECONDS)
+                stopping.wait(POLL_SECONDS)
         raise self._failure(f"was not ready within {self.program.start_seconds:g} s")
 
     def stop(self) -> None:

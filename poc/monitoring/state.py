@@ -53,7 +53,7 @@ class State:
         attempts: those that were recorded.
         counts: of the view's tables.
         sizes: of all tables of the two keyspaces, on every node that answered.
-        nodes: whether each node of the cluster told its sizes.
+        nodes: whether each node of the servers' datacenter told its sizes.
     """
 
     online_store: str

@@ -14,9 +14,9 @@ from poc.definitions import FeatureSet
 from poc.errors import DatasetDrifted
 from poc.materialization.offline import latest_source
 from poc.materialization.window import Window
-from poc.model.reference import read_reference
+from poc.model.reference import TrainingReference, read_reference, reference_path
 from poc.monitoring.drift import Drift, measure_drift
-from poc.monitoring.drift_report import describe_drift
+from poc.monitoring.drift_report import describe_drift, describe_missing_reference
 from poc.settings import Settings
 
 BATCH_ROWS = 50_000
@@ -28,7 +28,7 @@ class ValidatedDataset:
 
     Attributes:
         checked: the records, not yet written.
-        drift: theirs; None where no model was trained yet.
+        drift: theirs; None where there is no training reference.
     """
 
     checked: CheckedDataset
@@ -80,19 +80,12 @@ def prepare_validated(
     return write_dataset(found.checked)
 
 
-def window_drift(settings: Settings, definitions: FeatureSet, window: Window) -> Drift | None:
-    """Measure the drift of the rows that a materialization of `window` writes.
-
-    Returns:
-        None where no model was trained yet, and where there are no such rows.
+def window_drift(definitions: FeatureSet, reference: TrainingReference, window: Window) -> Drift | None:
+    """Measure the drift of the rows that a materialization of `window` writes; None where there are none.
 
     Raises:
-        ReferenceUnreadable: the training reference cannot be read.
         DatasetNotPrepared, ColumnsMissing: the Parquet does not give what is declared.
     """
-    reference = None if window.is_empty else read_reference(settings)
-    if reference is None:
-        return None
     rows = latest_source(definitions, window.start, window.end)
     return measure_drift(definitions, reference, rows.batches(BATCH_ROWS)) if rows.num_rows else None
 
@@ -104,21 +97,29 @@ def gate(
     *,
     accept_drift: bool = False,
 ) -> Callable[[Window], None]:
-    """Make what `run_materialization` calls before its first write: announces the window, and its drift.
+    """Make what `run_materialization` calls before its first write: announces the window, and its drift
+    or that there is nothing to measure it against.
 
     Args:
         settings: where the training reference is.
         definitions: the features that are to be materialized.
-        announce: is told both.
+        announce: is told.
         accept_drift: the change is meant.
 
     Returns:
-        A function that raises what `window_drift` raises, and DatasetDrifted where the drift is not accepted.
+        A function that raises what `read_reference` and `window_drift` raise, and DatasetDrifted where the
+        drift is not accepted.
     """
 
     def begin(window: Window) -> None:
         announce(window)
-        drift = window_drift(settings, definitions, window)
+        if window.is_empty:
+            return
+        reference = read_reference(settings)
+        if reference is None:
+            announce(f"  {describe_missing_reference(reference_path(settings))}")
+            return
+        drift = window_drift(definitions, reference, window)
         if drift is None:
             return
         if not accept_drift:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
 from poc import __doc__ as summary
@@ -83,7 +84,7 @@ def create_app(
         if watch_state is not None:
             await run_in_threadpool(watch_state.stop)
 
-    app = FastAPI(
+    app = FastAPIOffline(
         title=f"Fraud predictions, features through {source_name}",
         description=summary or "",
         lifespan=lifespan,
@@ -95,7 +96,8 @@ def create_app(
     app.include_router(state_router(model, metrics))
     app.include_router(health_router(readiness, source_name))
     app.include_router(inference_router(predictor, model, readiness, definitions, settings.model_name))
-    app.include_router(console_router(predictor, features, model, definitions, source_name, rival))
+    if settings.console == "on":
+        app.include_router(console_router(predictor, features, model, definitions, source_name, rival))
     return app
 
 

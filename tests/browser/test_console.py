@@ -3,14 +3,15 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from console_page import HARMLESS, LONG, STALE, SUSPICIOUS, OpenPage
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from ports import free_port
 from server_process import ServerProcess
 
@@ -132,6 +133,84 @@ def test_value_that_is_not_allowed_is_refused_at_its_field(open_page: OpenPage) 
     expect(page.get_by_label("transaction_hour")).to_have_attribute("aria-invalid", "false")
 
 
+def delay_answers(page: Page) -> None:
+    """Let what the page asks about transactions take as long as over a slow network."""
+
+    def later(route: Route) -> None:
+        time.sleep(0.6)
+        route.continue_()
+
+    page.route("**/console/explain", later)
+
+
+def press_at_once(page: Page, *steps: Sequence[str], typing_ms: int = 0) -> None:
+    """Type into fields and press buttons within the page: quicker than Playwright's round trips.
+
+    Args:
+        page: where.
+        steps: a selector each, and what to type into its field; none for a button.
+        typing_ms: between two of them.
+    """
+    page.evaluate(
+        """async ([steps, pause]) => {
+            for (const [selector, value] of steps) {
+                const element = document.querySelector(selector);
+                if (value === undefined) element.click();
+                else {
+                    element.value = value;
+                    element.dispatchEvent(new Event("input", { bubbles: true }));
+                }
+                if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+            }
+        }""",
+        [[list(step) for step in steps], typing_ms],
+    )
+
+
+AMOUNT, LOOK_UP = "#features [aria-labelledby=name-amount]", "#lookup-form button"
+
+
+@pytest.mark.parametrize(
+    ("steps", "typing_ms"),
+    [
+        # Edited, and before the score follows the next one is looked up.
+        ([(AMOUNT, "12.5"), ("#lookup", HARMLESS), (LOOK_UP,)], 0),
+        # Edited while the next one is already looked up.
+        ([("#lookup", HARMLESS), (LOOK_UP,), (AMOUNT, "12.5")], 50),
+        # What was tried is taken back while the next one is looked up.
+        ([(AMOUNT, "12.5"), ("#lookup", HARMLESS), (LOOK_UP,), ("#change",)], 20),
+    ],
+)
+def test_next_look_up_wins_over_values_that_are_tried(
+    open_page: OpenPage, server: ServerProcess, steps: Sequence[Sequence[str]], typing_ms: int
+) -> None:
+    page, _ = open_page()
+    look_up(page, SUSPICIOUS)
+    page.get_by_role("button", name="What if").click()
+    delay_answers(page)
+    press_at_once(page, *steps, typing_ms=typing_ms)
+    # Longer than the page waits for the end of typing, and than two slow answers.
+    page.wait_for_timeout(2000)
+    expect(page.get_by_label("Transaction id")).to_have_value(HARMLESS)
+    expect(page.locator("#judged-id")).to_have_text(HARMLESS)
+    expect(page).to_have_url(re.compile(f"#id={HARMLESS}$"))
+    assert shown_probability(page) == predicted(server, HARMLESS)["fraud_probability"]
+
+
+def test_values_typed_just_before_they_are_taken_back_are_not_asked_for(open_page: OpenPage) -> None:
+    page, _ = open_page()
+    look_up(page, SUSPICIOUS)
+    page.get_by_role("button", name="What if").click()
+    page.get_by_label("amount").fill("12.5")
+    expect(page.locator("#decision")).to_have_text("No alarm")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    press_at_once(page, (AMOUNT, "13"), ("#reset",))
+    page.wait_for_timeout(500)
+    expect(page.locator("#decision")).to_have_text("Alarm")
+    assert [url.rpartition("/")[2] for url in asked].count("explain") == 1
+
+
 def test_race_draws_both_ways_and_ends_with_the_number_of_reads(page: Page) -> None:
     run_race(page)
     for side in (".way-0", ".way-1"):
@@ -149,6 +228,11 @@ def test_race_draws_both_ways_and_ends_with_the_number_of_reads(page: Page) -> N
     outcome = page.locator("#outcome").inner_text()
     assert re.match(r"Feast takes \d+\.\d\d times as long as direct reads at the median", outcome)
     assert "over 200 reads each. Both gave the same values each time." in outcome
+    expect(page.locator("#race-method")).to_contain_text(
+        re.compile(
+            r"Both were (awaited in the event loop, as predictions await|read in a thread, as) .*Feast\.$"
+        )
+    )
 
 
 def test_race_can_be_stopped_and_says_what_it_had(page: Page) -> None:
@@ -292,3 +376,8 @@ def test_pictures_of_a_server_that_is_not_there_are_a_failure(root: Path, tmp_pa
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, list(tmp_path.iterdir())) == (1, [])
     assert "ERR_CONNECTION_REFUSED" in done.stdout
+
+
+def test_page_of_the_api_needs_no_other_host(open_page: OpenPage) -> None:
+    page, _ = open_page(fragment="docs")
+    expect(page.get_by_text("/predict/batch")).to_be_visible(timeout=20_000)

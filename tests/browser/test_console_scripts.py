@@ -60,6 +60,25 @@ def test_contribution_is_worded_as_a_factor_on_the_odds(page: Page) -> None:
     assert worded(page, "factor", words) == words
 
 
+@pytest.mark.parametrize(
+    ("path", "as_served", "says"),
+    [
+        ("event_loop", True, "Both were awaited in the event loop, as predictions await direct reads."),
+        ("thread", True, "Both were read in a thread, as predictions read direct reads."),
+        (
+            "thread",
+            False,
+            "Both were read in a thread, since the other way cannot be awaited here;"
+            " predictions await direct reads.",
+        ),
+    ],
+)
+def test_race_tells_whether_predictions_read_like_that(
+    page: Page, path: str, as_served: bool, says: str
+) -> None:
+    assert call(page, "race.js", "paths", "Direct reads", path, as_served) == says
+
+
 def test_probability_is_never_rounded_to_certainty(page: Page) -> None:
     words = {
         0.80693: "80.7 %",

@@ -1,6 +1,7 @@
 """Every shell and Python block of the project's own documents is run, in its document's order."""
 
 import re
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -33,7 +34,8 @@ def run_block(block: Any, workplace: Any, running: ExitStack) -> None:
         running.enter_context(workplace.server(command, SERVERS[command]))
     else:
         # `-e .` of the copy would point this environment at the copy.
-        text = re.sub(r"^pip install -r .*", rf"(cd '{ROOT}' && \g<0>)", block.text, flags=re.MULTILINE)
+        activated = block.text.replace(". .venv/bin/activate", f". '{sys.prefix}/bin/activate'")
+        text = re.sub(r"^pip install -r .*", rf"(cd '{ROOT}' && \g<0>)", activated, flags=re.MULTILINE)
         if "--stop" in text:
             # The session's Cassandra is not this copy's to stop: it starts and stops one of its own.
             text = f"export CASSANDRA_PORT={free_port()}\n{text}\npython scripts/start_cassandra.py --stop"

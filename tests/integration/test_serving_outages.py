@@ -284,7 +284,7 @@ def test_port_in_use_is_told_at_once(source: str, start: Callable[..., ServerPro
         server = start(source, port=port)
         assert server.process.wait(20) == 1
     assert server.stderr.read_text().startswith(f"✗ Cannot listen on 127.0.0.1:{port}")
-    assert "set HOST or PORT" in server.stderr.read_text()
+    assert "HOST and PORT" in server.stderr.read_text()
 
 
 def test_help_is_the_manual_and_starts_nothing(source: str) -> None:

@@ -56,6 +56,13 @@ def watched(port: int) -> set[str]:
     return set()
 
 
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_runs_prometheus_until_told_to_stop(start: Callable, tmp_path: Path, sig: signal.Signals) -> None:
     port = free_port()
@@ -63,12 +70,30 @@ def test_runs_prometheus_until_told_to_stop(start: Callable, tmp_path: Path, sig
     assert process.stdout.readline().startswith(f"✓ Prometheus is ready: http://127.0.0.1:{port}/targets")
     assert httpx.get(f"http://127.0.0.1:{port}/-/ready").is_success
     # It reads the targets some seconds after it is ready.
-    assert watched(port) == {"serve_model_feast", "serve_model", "serve_model_remote"}
+    assert watched(port) == {"serve_model_feast", "serve_model"}
     [prometheus] = psutil.Process(process.pid).children()
     process.send_signal(sig)
     assert process.wait(timeout=30) == 0
     assert not prometheus.is_running()
     assert (tmp_path / "prometheus/wal").is_dir()
+
+
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_stops_at_once_while_prometheus_is_not_ready_yet(
+    start: Callable, tmp_path: Path, sig: signal.Signals
+) -> None:
+    slow = tmp_path / "bin/prometheus"
+    slow.unlink()
+    slow.write_text("#!/bin/sh\nexec /bin/sleep 600\n")
+    slow.chmod(0o700)
+    process = start(free_port())
+    wait_until(lambda: bool(psutil.Process(process.pid).children()))
+    [prometheus] = psutil.Process(process.pid).children()
+    process.send_signal(sig)
+    # Its own patience is a minute.
+    assert process.wait(timeout=20) == 0
+    assert not prometheus.is_running()
+    assert "ready" not in process.stdout.read()
 
 
 def test_prometheus_that_ends_is_an_error_with_its_last_words(start: Callable, tmp_path: Path) -> None:

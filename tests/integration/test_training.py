@@ -324,6 +324,16 @@ def test_model_that_disagrees_is_not_served(settings: Settings, monkeypatch: pyt
     assert reference is not None and reference.model_version == served
 
 
+def test_training_a_challenger_leaves_the_champions_reference(settings: Settings) -> None:
+    before = reference_path(settings).read_bytes()
+    challenger = own_settings(model_alias="challenging")
+    report = train_quietly(challenger)
+    assert reference_path(settings).read_bytes() == before
+    reference = read_reference(challenger)
+    assert reference is not None
+    assert (reference.model_alias, reference.model_version) == ("challenging", report.card.version)
+
+
 def test_data_folder_that_cannot_be_made_is_told(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "taken").touch()
     with pytest.raises(OutputNotWritable, match="taken"):

@@ -198,3 +198,17 @@ def test_meant_change_is_taken_and_is_normal_after_the_next_training(
     assert online.amount == records["amount"][0] * 6
     checked = workplace.shell("python scripts/validate_features.py")
     assert "✓ No feature drifted from what fraud_detection version 2 was trained on" in checked.stdout
+
+
+def test_missing_reference_is_said_and_nothing_is_refused(
+    workplace: Any, records: pd.DataFrame, put: Callable[[pd.DataFrame], None]
+) -> None:
+    put(dearer(dearer(records)))
+    name = "training_reference.fraud_detection@champion.json"
+    (workplace.folder / "data" / name).unlink()
+    line = f"  No training reference in data/{name}: drift is not checked. "
+    checked = workplace.shell("python scripts/validate_features.py")
+    materialized = workplace.shell(MATERIALIZE)
+    for done in (checked, materialized):
+        [said] = [said for said in done.stderr.splitlines() if said.startswith(line)]
+        assert "python poc/train_fraud_model.py" in said

@@ -1,7 +1,7 @@
 """What the page asks, and what it is answered."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -99,6 +99,10 @@ class RaceAnswer(Answer):
 
     latencies_ms: dict[str, list[float]]
     differing: int = Field(description="Reads in which the two ways did not say the same.")
+    path: Literal["event_loop", "thread"] = Field(
+        description="Where both were read: in a thread where only one, or none, can be awaited."
+    )
+    as_served: bool = Field(description="Whether predictions read the server's own way by that path too.")
 
 
 def about_answer(definitions: FeatureSet, ways: Sequence[str]) -> AboutAnswer:
@@ -139,7 +143,9 @@ def examples_answer(found: Sequence[Example]) -> ExamplesAnswer:
 def race_answer(heat: Heat) -> RaceAnswer:
     """Word what was measured; a nanosecond is more than a clock can tell."""
     rounded = {name: [round(item, 4) for item in all_ms] for name, all_ms in heat.latencies_ms.items()}
-    return RaceAnswer(latencies_ms=rounded, differing=heat.differing)
+    return RaceAnswer(
+        latencies_ms=rounded, differing=heat.differing, path=heat.path, as_served=heat.as_served
+    )
 
 
 def _feature(feature: Feature) -> FeatureAnswer:

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from starlette.concurrency import run_in_threadpool
 
@@ -30,8 +31,12 @@ class Heat:
     Attributes:
         latencies_ms: by the way's name, of each counted read. Position i is the same id for both ways.
         differing: counted ids of which the two ways gave different values or event times.
+        path: where both were read: awaited in the event loop, or in one thread.
+        as_served: whether predictions read the server's own way by that path too.
     """
 
+    path: Literal["event_loop", "thread"]
+    as_served: bool
     latencies_ms: dict[str, list[float]] = field(default_factory=dict)
     differing: int = 0
 
@@ -101,11 +106,16 @@ class Race:
             own = self._features.get()
             sources = {self._name: own, self._rival.name: await self._rival.get()}
             turns = list(_turns(list(sources), transaction_ids, reads))
-            heat = Heat({name: [] for name in sources})
             awaited = {
                 name: read for name, source in sources.items() if (read := source.async_read) is not None
             }
-            if len(awaited) < len(sources):
+            both = len(awaited) == len(sources)
+            heat = Heat(
+                path="event_loop" if both else "thread",
+                as_served=both or self._name not in awaited,
+                latencies_ms={name: [] for name in sources},
+            )
+            if not both:
                 await run_in_threadpool(_read_in_thread, sources, turns, heat)
                 return heat
             for turn in turns:

@@ -55,6 +55,11 @@ def test_p99_target_is_met_only_if_measured(comparison: Any, slowest: float, ver
     assert "✗ Missed: Feast <5ms P99; measured 9.00 ms" in printed
 
 
+def test_measured_time_that_rounds_to_the_promise_is_told_from_it(comparison: Any) -> None:
+    printed = report(comparison({1: ([1.0] * 200, [4.9996] * 200)}))
+    assert "✓ Met: Feast <5ms P99; measured 4.99960 ms" in printed
+
+
 def test_promises_are_not_judged_by_other_reads_than_single_ones(comparison: Any) -> None:
     printed = report(comparison({10: ([1.0] * 200, [1.0] * 200)}))
     assert "which were not measured" in printed

@@ -32,6 +32,14 @@ def test_rare_value_has_no_bin_of_its_own() -> None:
     assert found == Distribution(Values(("a",)), (995, 5, 0))
 
 
+def test_bins_of_rare_values_only_do_not_tell_them_apart() -> None:
+    found = distribution(pa.array([f"name {number}" for number in range(200)]))
+    assert found == Distribution(Values(()), (200, 0))
+    assert not found.bins.tells_values
+    assert Values(("a",)).tells_values
+    assert Ranges((1.0,)).tells_values
+
+
 def test_nulls_and_nans_are_one_bin() -> None:
     found = distribution(pa.array([1.0, None, float("nan"), 1.0]))
     assert found == Distribution(Values((1.0,)), (2, 0, 2))

@@ -111,6 +111,19 @@ def test_misspelt_metric_would_be_found() -> None:
     assert metrics_in(expression) - known_metrics() == {"no_such_metric"}
 
 
+@pytest.mark.parametrize("name", sorted(metric.name for metric in STATE))
+def test_server_that_reads_no_more_does_not_outvote_the_others(name: str) -> None:
+    """Of moments the newest counts, whoever tells it; the ttl is not read."""
+    if name.endswith(("_timestamp_seconds", "_ttl_seconds")):
+        return
+    expressions = [rule["expr"] for rule in RULES] + [
+        target["expr"] for panel in PANELS for target in panel["targets"]
+    ]
+    for expression in expressions:
+        if name in metrics_in(expression):
+            assert f"({name} and on (job, instance) job_instance:recent_state_age_seconds:max)" in expression
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert", rule.get("record")))
 def test_rules_read_metrics_that_exist(rule: dict[str, Any]) -> None:
     assert metrics_in(rule["expr"]) <= known_metrics()
@@ -126,14 +139,18 @@ def test_errors_are_the_outcomes_that_are_the_server_s_fault() -> None:
     assert left_out == {FRAUD, LEGITIMATE, *of_clients}
 
 
-def test_every_server_of_the_guide_is_watched_at_its_port() -> None:
-    targets = yaml.safe_load((PROMETHEUS / "targets/servers.yml").read_text())
-    found = {item["labels"]["job"]: item["targets"] for item in targets}
-    wanted = {}
+def listed(text: str) -> dict[str, list[str]]:
+    return {item["labels"]["job"]: item["targets"] for item in yaml.safe_load(text)}
+
+
+def test_the_two_servers_of_the_guide_are_watched_and_a_third_where_its_comment_is_taken_away() -> None:
+    text = (PROMETHEUS / "targets/servers.yml").read_text()
+    every = {}
     for path in ROOT.glob("poc/serve_*.py"):
         port = re.search(r"^PORT = (\d+)$", path.read_text(), re.MULTILINE).group(1)
-        wanted[path.stem] = [f"127.0.0.1:{port}"]
-    assert found == wanted
+        every[path.stem] = [f"127.0.0.1:{port}"]
+    assert listed(text) == {name: every[name] for name in ("serve_model_feast", "serve_model")}
+    assert listed(re.sub(r"^# (?=- |  )", "", text, flags=re.MULTILINE)) == every
 
 
 def test_containers_watch_the_services_that_serve() -> None:
@@ -205,6 +222,18 @@ def test_what_is_mounted_is_there_and_read_only(service: dict[str, Any]) -> None
         assert (ROOT / source).exists()
         assert mode == "ro"
     assert files
+
+
+def test_nobody_can_log_in_to_grafana() -> None:
+    variables = MONITOR["grafana"]["environment"]
+    assert {
+        name: value for name, value in variables.items() if name.startswith(("GF_AUTH", "GF_SECURITY"))
+    } == {
+        "GF_AUTH_ANONYMOUS_ENABLED": "true",
+        "GF_AUTH_DISABLE_LOGIN_FORM": "true",
+        "GF_AUTH_BASIC_ENABLED": "false",
+        "GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION": "true",
+    }
 
 
 def test_grafana_finds_its_dashboards_where_they_are_mounted() -> None:

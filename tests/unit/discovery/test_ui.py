@@ -14,6 +14,7 @@ def test_page_finds_the_projects_registry(registered: Any) -> None:
 
     assert project["id"] == store.project
     assert [view.spec.name for view in registry.feature_views] == ["transaction_features"]
+    assert [entity.spec.name for entity in registry.entities] == ["transaction"]
 
 
 def test_registry_is_read_anew(registered: Any) -> None:

@@ -41,7 +41,8 @@ def reference(declared: FeatureSet) -> TrainingReference:
     return make_reference(
         declared,
         rows,
-        model_name="fraud",
+        model_name="fraud_detection",
+        model_alias="champion",
         model_version="7",
         feature_service="payments_v1",
         created_at=datetime(2026, 11, 24, 9, 30, tzinfo=timezone.utc),
@@ -76,13 +77,16 @@ def test_where_no_model_was_trained_there_is_no_reference(settings: Settings) ->
 def test_file_says_who_it_belongs_to(settings: Settings, reference: TrainingReference) -> None:
     put(settings, reference)
     document = json.loads(reference_path(settings).read_text())
-    named = {name: document[name] for name in ("model_version", "feature_service", "rows", "created_at")}
+    named = {
+        name: document[name] for name in ("model_name", "model_alias", "model_version", "feature_service")
+    }
     assert named == {
+        "model_name": "fraud_detection",
+        "model_alias": "champion",
         "model_version": "7",
         "feature_service": "payments_v1",
-        "rows": 100,
-        "created_at": "2026-11-24T09:30:00Z",
     }
+    assert (document["rows"], document["created_at"]) == (100, "2026-11-24T09:30:00Z")
 
 
 def test_old_reference_stays_where_the_promotion_fails(
@@ -92,7 +96,36 @@ def test_old_reference_stays_where_the_promotion_fails(
     with pytest.raises(RuntimeError), reference_in_place(settings, replace(reference, model_version="8")):
         raise RuntimeError
     assert read_reference(settings) == reference
-    assert [path.name for path in settings.data_dir.iterdir()] == ["training_reference.json"]
+    assert [path.name for path in settings.data_dir.iterdir()] == [
+        "training_reference.fraud_detection@champion.json"
+    ]
+
+
+def test_each_alias_and_each_model_has_a_reference_of_its_own(
+    settings: Settings, reference: TrainingReference
+) -> None:
+    put(settings, reference)
+    challenger = settings.model_copy(update={"model_alias": "challenger"})
+    assert read_reference(challenger) is None
+    other = replace(reference, model_alias="challenger", model_version="8")
+    put(challenger, other)
+    assert (read_reference(settings), read_reference(challenger)) == (reference, other)
+    assert read_reference(settings.model_copy(update={"model_name": "spending"})) is None
+
+
+def test_name_of_a_model_names_no_other_folder(settings: Settings) -> None:
+    path = reference_path(settings.model_copy(update={"model_name": "../a@b", "model_alias": "c"}))
+    assert path == settings.data_dir / "training_reference...%2Fa%40b@c.json"
+
+
+@pytest.mark.parametrize("whose", [{"model_alias": "challenger"}, {"model_name": "spending"}])
+def test_reference_of_another_model_or_alias_is_refused(
+    settings: Settings, reference: TrainingReference, whose: dict[str, str]
+) -> None:
+    put(settings, replace(reference, **whose))
+    [theirs] = whose.values()
+    with pytest.raises(ReferenceUnreadable, match=f"it is that of model .*{theirs}"):
+        read_reference(settings)
 
 
 def test_disk_that_refuses_is_found_out_before_the_promotion(

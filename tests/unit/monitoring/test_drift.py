@@ -31,6 +31,7 @@ def reference(declared: FeatureSet) -> TrainingReference:
         declared,
         payments(10_000, seed=1).to_pandas(),
         model_name="fraud",
+        model_alias="champion",
         model_version="7",
         feature_service="payments_v1",
         created_at=datetime(2026, 11, 24, tzinfo=timezone.utc),
@@ -143,7 +144,39 @@ def test_new_feature_and_changed_type_are_not_compared(
     )
     found = by_name(changed, reference, payments(500, seed=2))
     assert [item.verdict for item in found.values()] == ["within", "not compared", "not compared"]
-    assert str(found["tip"]) == "tip: not compared"
+    assert str(found["hour"]) == "hour: not compared (it was Int64 when the model was trained)"
+    assert str(found["tip"]) == "tip: not compared (the model was trained without it)"
+
+
+@pytest.fixture(scope="module")
+def named(declared: FeatureSet) -> tuple[FeatureSet, TrainingReference]:
+    """A feature of which every value is rare, and what a model was trained on."""
+    only = replace(declared, features=(Feature("buyer", String, "", LIMITED),))
+    reference = make_reference(
+        only,
+        pa.table({"buyer": [f"buyer {number % 500}" for number in range(5000)]}).to_pandas(),
+        model_name="fraud",
+        model_alias="champion",
+        model_version="7",
+        feature_service="payments_v1",
+        created_at=datetime(2026, 11, 24, tzinfo=timezone.utc),
+    )
+    return only, reference
+
+
+@pytest.mark.parametrize("rows", [5000, 3])
+def test_values_that_are_all_rare_are_not_compared(
+    named: tuple[FeatureSet, TrainingReference], rows: int
+) -> None:
+    found = by_name(*named, pa.table({"buyer": ["a robot"] * rows}))["buyer"]
+    assert (found.verdict, found.psi, found.limit) == ("not compared", None, 0.25)
+    assert found.why_not == "no value has 1 % of the training rows"
+
+
+def test_rare_values_that_became_null_are_drift(named: tuple[FeatureSet, TrainingReference]) -> None:
+    found = by_name(*named, pa.table({"buyer": pa.nulls(5000, pa.string())}))["buyer"]
+    assert found.verdict == "drifted"
+    assert found.change == "most at null: 0.0% of rows before, 100.0% now"
 
 
 def test_lists_are_not_compared() -> None:
@@ -155,6 +188,7 @@ def test_lists_are_not_compared() -> None:
         listed,
         table.to_pandas(),
         model_name="m",
+        model_alias="champion",
         model_version="1",
         feature_service="s",
         created_at=datetime(2026, 11, 24, tzinfo=timezone.utc),
@@ -164,7 +198,9 @@ def test_lists_are_not_compared() -> None:
 
 def test_batch_without_rows_is_not_compared(declared: FeatureSet, reference: TrainingReference) -> None:
     drift = measure_drift(declared, reference, [payments(0, seed=1)])
-    assert {feature.verdict for feature in drift.features} == {"not compared"}
+    assert {(feature.verdict, feature.why_not) for feature in drift.features} == {
+        ("not compared", "the batch has no rows")
+    }
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 9, 24, 100])

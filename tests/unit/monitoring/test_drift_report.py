@@ -1,9 +1,15 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from poc.monitoring.drift import Drift, FeatureDrift
-from poc.monitoring.drift_report import describe_drift, drift_document, drift_table
+from poc.monitoring.drift_report import (
+    describe_drift,
+    describe_missing_reference,
+    drift_document,
+    drift_table,
+)
 
 
 @pytest.fixture
@@ -14,17 +20,17 @@ def drift() -> Drift:
         (
             FeatureDrift("amount", "drifted", 0.61234, 0.25, 0.01, "most at above 9: 10.0% of rows before"),
             FeatureDrift("hour", "no limit", 0.0, None, 0.01, "most at 3: 4.0% of rows before"),
-            FeatureDrift("tip", "not compared", limit=0.25),
+            FeatureDrift("tip", "not compared", limit=0.25, why_not="the model was trained without it"),
         ),
     )
 
 
 def test_table_has_a_line_a_feature(drift: Drift) -> None:
     assert drift_table(drift).splitlines() == [
-        "feature  PSI    limit  verdict       largest change",
+        "feature  PSI    limit  verdict       largest change, or why none",
         "amount   0.612  0.25   drifted       most at above 9: 10.0% of rows before",
         "hour     0.000         no limit",
-        "tip             0.25   not compared",
+        "tip             0.25   not compared  the model was trained without it",
     ]
 
 
@@ -40,8 +46,22 @@ def test_line_says_where_rows_are_too_few() -> None:
     )
 
 
-def test_line_says_that_nothing_was_trained_yet() -> None:
-    assert "No model was trained yet" in describe_drift(None)
+def test_line_says_which_limits_could_not_be_asked() -> None:
+    unseen = (
+        FeatureDrift("tip", "not compared", limit=0.25, why_not="the model was trained without it"),
+        FeatureDrift("note", "not compared", why_not="no value has 1 % of the training rows"),
+    )
+    assert describe_drift(Drift("fraud version 7", 12, unseen)) == (
+        "No feature drifted from what fraud version 7 was trained on;"
+        " tip: not compared (the model was trained without it)"
+    )
+
+
+def test_missing_reference_is_said_in_one_line_with_the_way_out() -> None:
+    line = describe_missing_reference(Path("data/some.json"))
+    assert line.startswith("No training reference in data/some.json: drift is not checked.")
+    assert "python poc/train_fraud_model.py" in line
+    assert "\n" not in line
 
 
 def test_document_has_the_figures(drift: Drift) -> None:

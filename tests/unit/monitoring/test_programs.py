@@ -65,6 +65,10 @@ def test_grafana_is_run_where_docker_is(programs: Path) -> None:
     program = grafana(SETTINGS)
     assert program is not None
     assert SERVICES["grafana"]["image"] == program.command[-1]
-    for variable in ("PROMETHEUS_URL=http://127.0.0.1:9191", "GF_SERVER_HTTP_ADDR=127.0.0.1"):
+    for variable in (
+        "PROMETHEUS_URL=http://127.0.0.1:9191",
+        "GF_SERVER_HTTP_ADDR=127.0.0.1",
+        "GF_AUTH_BASIC_ENABLED=false",
+    ):
         assert variable in program.command
     assert program.url == "http://127.0.0.1:3131"

@@ -1,11 +1,13 @@
 """The state is read in the background; what was read last stays when it cannot be read any more."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from poc.errors import CassandraUnavailable
+from poc.monitoring.collector import StateCollector
 from poc.monitoring.state import State
 from poc.monitoring.watch import StateWatch
 
@@ -99,15 +101,42 @@ def test_stop_disconnects(state: State, start: Callable) -> None:
     assert reader.closed
 
 
-def test_asking_never_waits_for_a_read(start: Callable) -> None:
-    class Hanging:
+def test_asking_starting_and_stopping_never_wait_for_a_read(state: State) -> None:
+    blocks_seconds = 60
+    begun, goes_on = threading.Event(), threading.Event()
+
+    class Blocked(Reader):
+        """Answers once; the second read hangs."""
+
         def read(self) -> State:
-            time.sleep(1)
-            raise AssertionError
+            if watch.state is not None:
+                begun.set()
+                goes_on.wait(blocks_seconds)
+            return self.state
 
-        def close(self) -> None: ...
-
-    watch = start(Hanging, INTERVAL_SECONDS)
     before = time.perf_counter()
-    assert watch.state is None
-    assert time.perf_counter() - before < 0.1
+    watch = StateWatch(lambda: Blocked(state), INTERVAL_SECONDS)
+    watch.start()
+    assert begun.wait(10)
+    assert watch.state is state
+    watch.stop()
+    assert not goes_on.is_set()
+    assert time.perf_counter() - before < blocks_seconds / 2
+    goes_on.set()
+
+
+def test_scrape_while_the_first_connection_hangs_shows_no_state(start: Callable) -> None:
+    blocks_seconds = 60
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def opens() -> Reader:
+        begun.set()
+        goes_on.wait(blocks_seconds)
+        raise CassandraUnavailable("127.0.0.1:9042", "timed out")
+
+    before = time.perf_counter()
+    watch = start(opens, INTERVAL_SECONDS)
+    assert begun.wait(10)
+    assert list(StateCollector(lambda: watch.state).collect()) == []
+    assert time.perf_counter() - before < blocks_seconds / 2
+    goes_on.set()

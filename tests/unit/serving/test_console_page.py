@@ -1,9 +1,14 @@
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import yaml
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from poc.serving.console.files import FOLDER
+from poc.settings import Settings
 
 FILES = sorted(path.name for path in FOLDER.iterdir())
 
@@ -73,6 +78,36 @@ def test_nothing_else_is_served(client: TestClient, path: str) -> None:
     answer = client.get(f"/console/page/{path}")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_console_that_is_switched_off_leaves_the_api_alone(
+    make_app: Callable[..., FastAPI], start: Callable[[FastAPI], TestClient]
+) -> None:
+    with start(make_app(console="off")) as client:
+        for method, path in [
+            ("GET", "/"),
+            ("GET", "/console/about"),
+            ("GET", "/console/examples"),
+            ("GET", "/console/page/page.js"),
+            ("POST", "/console/explain"),
+            ("POST", "/console/race"),
+        ]:
+            answer = client.request(method, path)
+            assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+            assert answer.json()["type"] == "/problems/not-found"
+        assert client.post("/predict", json={"transaction_id": "12345"}).status_code == 200
+
+
+def test_console_is_on_unless_it_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CONSOLE", raising=False)
+    assert Settings(_env_file=None).console == "on"
+    monkeypatch.setenv("CONSOLE", "off")
+    assert Settings(_env_file=None).console == "off"
+
+
+def test_console_is_off_in_the_cluster() -> None:
+    path = Path(__file__).parents[3] / "deploy/kubernetes/settings.yaml"
+    assert yaml.safe_load(path.read_text())["data"]["CONSOLE"] == "off"
 
 
 def test_console_is_no_part_of_the_described_api(client: TestClient) -> None:

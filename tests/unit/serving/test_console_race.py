@@ -171,6 +171,38 @@ def test_ways_that_can_be_awaited_are_read_in_the_event_loop(
     assert source.reads == rival_source.reads
 
 
+@pytest.mark.parametrize(
+    ("own_awaited", "rival_awaited", "path", "as_served"),
+    [
+        (True, True, "event_loop", True),
+        (False, False, "thread", True),
+        # The server's own way is read in a thread by predictions too.
+        (False, True, "thread", True),
+        (True, False, "thread", False),
+    ],
+)
+def test_answer_tells_by_which_path_both_were_read(
+    racing: TestClient,
+    source: Any,
+    rival_source: Any,
+    own_awaited: bool,
+    rival_awaited: bool,
+    path: str,
+    as_served: bool,
+) -> None:
+    awaited_ids: list[Sequence[str]] = []
+    for item, can in ((source, own_awaited), (rival_source, rival_awaited)):
+
+        async def awaited(ids: Sequence[str], read: Any = item.read) -> Any:
+            awaited_ids.append(ids)
+            return read(ids)
+
+        item.async_read = awaited if can else None
+    found = race(racing).json()
+    assert (found["path"], found["as_served"]) == (path, as_served)
+    assert bool(awaited_ids) is (path == "event_loop")
+
+
 @pytest.mark.parametrize("reads", [0, -1, MOST_READS + 1, 10**9, 1.5, "10", None])
 def test_number_of_reads_is_bounded(racing: TestClient, source: Any, reads: object) -> None:
     answer = racing.post("/console/race", json={"reads": reads, "transaction_ids": IDS})

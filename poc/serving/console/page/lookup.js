@@ -15,6 +15,7 @@ export class Lookup {
     this.ids = [];
     this.shown = null;
     this.asking = null;
+    this.looking = null;
     this.timer = 0;
     at("lookup-form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -38,9 +39,17 @@ export class Lookup {
     }
     // Whoever reads on must not take another transaction's score for this one's.
     const hide = () => { this.shown = null; at("judged").hidden = true; at("nothing-yet").hidden = false; };
-    const found = await this.ask({ transaction_id: id }, at("lookup-problem"), hide);
-    if (found === null) return;
+    clearTimeout(this.timer);
     history.replaceState(null, "", `#${new URLSearchParams({ id })}`);
+    const looking = {};
+    this.looking = looking;
+    let found;
+    try {
+      found = await this.ask({ transaction_id: id }, at("lookup-problem"), hide);
+    } finally {
+      if (this.looking === looking) this.looking = null;
+    }
+    if (found === null) return;
     this.ids = [id, ...this.ids.filter((other) => other !== id)].slice(0, 50);
     const stored = found.prediction.features;
     const rows = makeRows(orderedByEffect(this.about.features, found.contributions), stored, () => this.typed());
@@ -69,7 +78,9 @@ export class Lookup {
   }
 
   async retry() {
-    if (this.shown === null) return;
+    clearTimeout(this.timer);
+    // A look-up under way takes these values off the page: it is not to be given up for them.
+    if (this.shown === null || this.looking !== null) return;
     const overrides = readOverrides(this.shown.rows, this.shown.stored);
     const mark = (problem) => markWrong(this.shown.rows, problem);
     const found = await this.ask({ transaction_id: this.shown.id, overrides }, at("what-if-problem"), mark);

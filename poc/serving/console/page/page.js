@@ -41,7 +41,7 @@ async function showExamples(lookup) {
   at("examples").querySelector("ul").replaceChildren(...examples.map((example) => {
     const item = document.createElement("li");
     const button = Object.assign(document.createElement("button"), { type: "button" });
-    button.append(example.transaction_id,
+    button.append(example.transaction_id, " ",
       Object.assign(document.createElement("span"), { textContent: percent(example.fraud_probability) }));
     button.addEventListener("click", () => lookup.show(example.transaction_id));
     item.append(button);

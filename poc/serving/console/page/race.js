@@ -11,11 +11,12 @@ const at = (id) => document.getElementById(id);
 
 export function setUpRace(about, lookedUp) {
   const [own, rival] = about.ways;
-  at("race-about").textContent = `${own.title}, as this server reads, against ${low(rival.title)}.`;
-  at("race-method").textContent =
+  at("race-about").textContent = `${own.title}, this server's way, against ${low(rival.title)}.`;
+  const method =
     "Measured in this server's process: one transaction a read, the ways in turns on the same random ids, one read"
     + " at a time. The server opens the other way for the first race; each part begins with reads that are not"
     + " counted. No HTTP, no model.";
+  at("race-method").textContent = method;
   let running = false;
   let stopping = false;
   let last = null;
@@ -41,6 +42,7 @@ export function setUpRace(about, lookedUp) {
         const part = await patiently({ reads, transaction_ids: lookedUp() });
         for (const way of last) way.latencies.push(...part.latencies_ms[way.name]);
         differing += part.differing;
+        at("race-method").textContent = `${method} ${paths(own.title, part.path, part.as_served)}`;
         show(last, wanted);
       }
       at("outcome").textContent = `${stopping ? "Stopped. " : ""}${outcome(last, differing)}`;
@@ -56,6 +58,13 @@ export function setUpRace(about, lookedUp) {
   });
 
   new ResizeObserver(() => last !== null && draw(last)).observe(at("chart"));
+}
+
+// How both ways were read, and whether predictions read the server's own way like that too.
+export function paths(own, path, asServed) {
+  if (path === "event_loop") return `Both were awaited in the event loop, as predictions await ${low(own)}.`;
+  return asServed ? `Both were read in a thread, as predictions read ${low(own)}.`
+    : `Both were read in a thread, since the other way cannot be awaited here; predictions await ${low(own)}.`;
 }
 
 // Another race, or a server that is still opening, is waited for; not for long.
@@ -102,7 +111,8 @@ function outcome(ways, differing) {
     ? "Both gave the same values each time."
     : `They gave other values in ${differing.toLocaleString("en")} of them: python scripts/feast_materialize.py --full`;
   const tail = (way) => percentile(sorted(way.latencies), 99);
-  return `${own.title} takes ${middle.toFixed(2)} times as long as ${low(rival.title)} at the median`
+  const verb = own.title.endsWith("s") ? "take" : "takes";
+  return `${own.title} ${verb} ${middle.toFixed(2)} times as long as ${low(rival.title)} at the median`
     + ` (95 % interval ${least.toFixed(2)} to ${high.toFixed(2)}), ${(tail(own) / tail(rival)).toFixed(2)} times at P99,`
     + ` over ${count.toLocaleString("en")} reads each. ${same}`;
 }
