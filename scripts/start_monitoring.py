@@ -33,10 +33,11 @@ def main() -> None:
         watched = [stack.enter_context(running(prometheus(settings), folder))]
         if not watched[0].wait_until_ready(stopping):
             return
-        url = watched[0].program.url
-        ok(f"Prometheus is ready: {url}/targets  what it watches")
-        note(f"  {url}/alerts   what is wrong now; docs/runbook.md says what to do")
-        note(f"  {url}/graph    any metric")
+        # Debian's is built without the newer pages.
+        targets, alerts = (watched[0].page(f"/{name}", f"/classic/{name}") for name in ("targets", "alerts"))
+        ok(f"Prometheus is ready: {targets}  what it watches")
+        note(f"  {alerts}   what is wrong now; docs/runbook.md says what to do")
+        note(f"  {watched[0].program.url}/graph    any metric")
         dashboard = grafana(settings)
         if dashboard is None:
             note("  The dashboard needs Grafana, which is started where Docker is.")

@@ -58,6 +58,16 @@ class RunningProgram:
                 stopping.wait(POLL_SECONDS)
         raise self._failure(f"was not ready within {self.program.start_seconds:g} s")
 
+    def page(self, *paths: str) -> str:
+        """Give the address of the first of `paths` that it answers, or of the first where it answers none."""
+        for path in paths:
+            try:
+                with urlopen(self.program.url + path, timeout=ANSWER_SECONDS):
+                    return self.program.url + path
+            except OSError:
+                continue
+        return self.program.url + paths[0]
+
     def stop(self) -> None:
         """Tell it to end, and wait until it has."""
         self._process.terminate()

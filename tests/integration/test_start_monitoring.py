@@ -67,7 +67,10 @@ def wait_until(holds: Callable[[], bool]) -> None:
 def test_runs_prometheus_until_told_to_stop(start: Callable, tmp_path: Path, sig: signal.Signals) -> None:
     port = free_port()
     process = start(port)
-    assert process.stdout.readline().startswith(f"✓ Prometheus is ready: http://127.0.0.1:{port}/targets")
+    link = process.stdout.readline().partition("ready: ")[2].split()[0]
+    assert link.startswith(f"http://127.0.0.1:{port}/")
+    assert "targets" in link
+    assert httpx.get(link).is_success
     assert httpx.get(f"http://127.0.0.1:{port}/-/ready").is_success
     # It reads the targets some seconds after it is ready.
     assert watched(port) == {"serve_model_feast", "serve_model"}
