@@ -13,6 +13,7 @@ from cassandra import InvalidRequest
 from cassandra.cluster import Session
 
 from poc.database.sessions import idempotent, make_table
+from poc.online_store.patience import SPECULATIVE_RETRY
 
 TABLE = "materialization_attempts"
 # More failures in a row than these are not counted.
@@ -93,7 +94,7 @@ class AttemptRecord:
             "(online_store text, feature_view text, started_at timestamp, ended_at timestamp, failure text,"
             " last_succeeded_at timestamp STATIC, newest_event timestamp STATIC,"
             " PRIMARY KEY ((online_store, feature_view), started_at))"
-            " WITH CLUSTERING ORDER BY (started_at DESC)",
+            f" WITH CLUSTERING ORDER BY (started_at DESC) AND speculative_retry = '{SPECULATIVE_RETRY}'",
         )
 
     def begin(self, session: Session, online_store: str, view: str) -> Attempt:

@@ -8,6 +8,7 @@ from cassandra import InvalidRequest
 from cassandra.cluster import Session
 
 from poc.database.sessions import idempotent, make_table
+from poc.online_store.patience import SPECULATIVE_RETRY
 
 TABLE = "materializations"
 REVISIONS = "materialization_revisions"
@@ -69,14 +70,15 @@ class MaterializationRecord:
             self.keyspace,
             TABLE,
             f"({columns}, PRIMARY KEY ((online_store, feature_view), finished_at))"
-            " WITH CLUSTERING ORDER BY (finished_at DESC)",
+            f" WITH CLUSTERING ORDER BY (finished_at DESC) AND speculative_retry = '{SPECULATIVE_RETRY}'",
         )
         make_table(
             session,
             self.keyspace,
             REVISIONS,
             "(online_store text, feature_view text, revision int,"
-            " PRIMARY KEY ((online_store, feature_view)))",
+            " PRIMARY KEY ((online_store, feature_view)))"
+            f" WITH speculative_retry = '{SPECULATIVE_RETRY}'",
         )
 
     def claim_revision(self, session: Session, online_store: str, view: str) -> int:
