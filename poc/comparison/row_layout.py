@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from poc.database.endpoint import online_store_type
 from poc.definitions import read_repo_yaml
 from poc.settings import Settings
 
@@ -29,8 +30,7 @@ Interval = tuple[datetime, datetime]
 
 def keeps_rows(settings: Settings) -> bool:
     """Tell whether the selected feature_store.yaml names the row store."""
-    online_store = read_repo_yaml(settings).get("online_store")
-    return isinstance(online_store, dict) and online_store.get("type") == ROW_STORE
+    return online_store_type(settings) == ROW_STORE
 
 
 def row_store_yaml(settings: Settings) -> dict[str, Any]:

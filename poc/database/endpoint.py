@@ -51,8 +51,7 @@ def configured_endpoint(settings: Settings) -> Endpoint:
             has no ca.
         OnlineStoreUnusable: the environment has a user without a password, or the other way round.
     """
-    online_store = read_repo_yaml(settings).get("online_store")
-    stated = online_store if isinstance(online_store, dict) else {}
+    stated = stated_online_store(settings)
     hosts = settings.cassandra_hosts
     if hosts is None:
         hosts = tuple(str(host) for host in stated.get("hosts") or ())
@@ -88,8 +87,7 @@ def online_store_type(settings: Settings) -> str:
     Raises:
         NotInProjectFolder, InvalidDefinitions: there is no feature_store.yaml, or it cannot be read.
     """
-    stated = read_repo_yaml(settings).get("online_store")
-    return str(stated.get("type", "sqlite")) if isinstance(stated, dict) else "sqlite"
+    return str(stated_online_store(settings).get("type", "sqlite"))
 
 
 def names_cassandra(settings: Settings) -> bool:
@@ -98,9 +96,17 @@ def names_cassandra(settings: Settings) -> bool:
     Raises:
         NotInProjectFolder, InvalidDefinitions: there is no feature_store.yaml, or it cannot be read.
     """
+    return bool(stated_online_store(settings).get("hosts")) or settings.cassandra_hosts is not None
+
+
+def stated_online_store(settings: Settings) -> dict[str, Any]:
+    """Give what the yaml says under `online_store`; nothing where it says nothing, or names only a type.
+
+    Raises:
+        NotInProjectFolder, InvalidDefinitions: there is no feature_store.yaml, or it cannot be read.
+    """
     stated = read_repo_yaml(settings).get("online_store")
-    listed = isinstance(stated, dict) and bool(stated.get("hosts"))
-    return listed or settings.cassandra_hosts is not None
+    return stated if isinstance(stated, dict) else {}
 
 
 def _tls(settings: Settings, stated: Any) -> TlsFiles | None:

@@ -2,8 +2,8 @@
 
 from cassandra.cluster import Session
 
+from poc.database.endpoint import stated_online_store
 from poc.database.sessions import SCHEMA_TIMEOUT_SECONDS, idempotent
-from poc.definitions import read_repo_yaml
 from poc.errors import KeyspaceReplicationDiffers
 from poc.settings import Settings
 
@@ -50,7 +50,7 @@ def ensure_configured_keyspaces(settings: Settings, session: Session) -> list[st
     Raises:
         KeyspaceReplicationDiffers: one is there with another number of copies.
     """
-    online_store = read_repo_yaml(settings).get("online_store") or {}
+    online_store = stated_online_store(settings)
     datacenter = session.execute(idempotent("SELECT data_center FROM system.local")).one().data_center
     replication = replication_map(int(online_store.get("replication_factor", 1)), datacenter)
     keyspaces = (online_store_keyspace(settings), settings.direct_keyspace)
@@ -59,5 +59,4 @@ def ensure_configured_keyspaces(settings: Settings, session: Session) -> list[st
 
 def online_store_keyspace(settings: Settings) -> str:
     """Name the keyspace of the online store: the yaml's, else Feast's default."""
-    online_store = read_repo_yaml(settings).get("online_store") or {}
-    return str(online_store.get("keyspace", FEAST_DEFAULT_KEYSPACE))
+    return str(stated_online_store(settings).get("keyspace", FEAST_DEFAULT_KEYSPACE))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cassandra.cluster import Session
@@ -169,17 +170,14 @@ def _choose_window(
     # Cassandra keeps milliseconds; a finer end would not be found again in the record.
     now = datetime.now(timezone.utc).replace(microsecond=0)
     end = now if wish.end is None else wish.end
+    if wish.full and wish.start is None and wish.end is None:
+        return full_window(end, "as asked")
     held = online_store_holds(store, definitions, sample_ids(definitions, SAMPLES))
-
-    def fingerprint(start: datetime, stop: datetime) -> str:
-        return interval_fingerprint(definitions, start, stop)
-
+    fingerprint = partial(interval_fingerprint, definitions)
     if wish.start is not None:
         return beside(given_window(wish.start, end), last, held, fingerprint)
     if wish.end is not None:
         return beside(full_window(end, "as asked"), last, held, fingerprint)
-    if wish.full:
-        return full_window(end, "as asked")
     view = store.get_feature_view(definitions.view)
     until = view.most_recent_end_time
     if until is not None and until.tzinfo is None:
