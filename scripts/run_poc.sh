@@ -74,8 +74,8 @@ step "What to try next"
 cat <<'END'
 Cassandra goes on running; python scripts/start_cassandra.py --stop ends it.
   . .venv/bin/activate                               first, in every shell: the commands need the environment
-  make serve                                         serve predictions on http://localhost:8000 and open it in
-                                                     a browser: the console (API: /docs)
+  make serve                                         serve predictions on http://localhost:8000
+                                                     (in a browser: the console; API: /docs)
   make monitor                                       metrics and alerts, beside a running server
   python scripts/start_cassandra.py --status         the database
   data/comparison.png, data/pr_curve.png             the pictures
