@@ -1,25 +1,36 @@
-"""What `feature_repo/features.py` declares, as plain values for every room.
+"""What the feature repository declares, as plain values for every room.
 
-Knows how to find and run the file and how to read Feast's own objects. It connects to nothing and
-reads no registry, so it works before anything was applied.
+Read by Feast's own loader before anything was applied, and from Feast's registry afterwards: this project
+knows no other way to the definitions. What it cannot serve is refused here, with the reason.
 """
 
-import os
-import runpy
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from poc.errors import InvalidDefinitions, NotInProjectFolder
-from poc.settings import Settings
+from poc.errors import FeaturesNotApplied, InvalidDefinitions
 
 if TYPE_CHECKING:
-    from feast import FeatureView
+    from feast import FeatureService, FeatureStore, FeatureView
     from feast.types import FeastType
+
+# Where an error of a definition points to: which of the repository's files declares it, Feast does not say.
+DECLARED_IN = Path("the feature repository")
+
+
+@dataclass(frozen=True, slots=True)
+class JoinKey:
+    """A column that identifies entities.
+
+    Attributes:
+        name: as features.py, or a service's `with_join_key_map`, calls it.
+        dtype: Feast's type.
+    """
+
+    name: str
+    dtype: "FeastType"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +38,7 @@ class Feature:
     """One declared feature.
 
     Attributes:
-        name: its column in the Parquet and in every store.
+        name: its name in every store.
         dtype: Feast's type.
         description: what it means.
         tags: `min`, `max`, `values` bound it; see features.py.
@@ -41,130 +52,259 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class FeatureSet:
-    """One feature view: the features of one entity, and where they come from.
+    """One feature view: the features of one kind of entity, and where they come from.
 
     Attributes:
         view: name of the feature view.
-        join_key: name of the column that identifies the entity; its values are strings.
-        features: the declared features, in declared order, without the join key.
+        join_keys: what identifies an entity, in the order of the view's entities; none for a view without.
+        features: the declared features, in declared order, without the join keys.
         ttl: age from which a value is stale; None if it never is.
         source_path: the Parquet, relative to the working directory.
-        timestamp_column: event time, UTC.
+        timestamp_column: event time, UTC; the source's own name.
         created_timestamp_column: when the row was written, UTC; None where not declared.
+        source_columns: the source's own name of a join key or feature, where its field_mapping renames it.
     """
 
     view: str
-    join_key: str
+    join_keys: tuple[JoinKey, ...]
     features: tuple[Feature, ...]
     ttl: timedelta | None
     source_path: Path
     timestamp_column: str
     created_timestamp_column: str | None
+    source_columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The features' names in declared order."""
         return tuple(feature.name for feature in self.features)
 
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """The join keys' names."""
+        return tuple(key.name for key in self.join_keys)
 
-def repo_yaml(settings: Settings) -> Path:
-    """Name the feature_store.yaml that `settings` select.
+    def column(self, name: str) -> str:
+        """Return the source's own name of a join key or feature."""
+        return self.source_columns.get(name, name)
+
+
+@dataclass(frozen=True, slots=True)
+class ServedView:
+    """What a feature service takes of one view.
+
+    Attributes:
+        definitions: the whole view.
+        features: those the service takes, in declared order.
+        request_keys: what a request calls each of the view's join keys, in their order.
+    """
+
+    definitions: FeatureSet
+    features: tuple[Feature, ...]
+    request_keys: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of those features."""
+        return tuple(feature.name for feature in self.features)
+
+
+@dataclass(frozen=True, slots=True)
+class ServedFeatures:
+    """A feature service: what a model takes, of which views.
+
+    Attributes:
+        service: its name.
+        views: in the service's order.
+    """
+
+    service: str
+    views: tuple[ServedView, ...]
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """All features, view by view; no two have one name."""
+        return tuple(feature for view in self.views for feature in view.features)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(feature.name for feature in self.features)
+
+    @property
+    def join_keys(self) -> tuple[JoinKey, ...]:
+        """What a request names, each once, in the order of the views."""
+        keys: dict[str, JoinKey] = {}
+        for view in self.views:
+            for name, key in zip(view.request_keys, view.definitions.join_keys, strict=True):
+                keys.setdefault(name, JoinKey(name, key.dtype))
+        return tuple(keys.values())
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(key.name for key in self.join_keys)
+
+    @property
+    def feature_sets(self) -> tuple[FeatureSet, ...]:
+        """The whole views, each once: what is materialized."""
+        return tuple({view.definitions.view: view.definitions for view in self.views}.values())
+
+
+def applied_service(store: "FeatureStore", service: str) -> ServedFeatures:
+    """Read a feature service and its views from the registry.
 
     Raises:
-        NotInProjectFolder: it is not there.
+        FeaturesNotApplied: the registry does not know them.
+        InvalidDefinitions: this project cannot serve them; see `served_features`.
     """
-    path = settings.feast_fs_yaml_file_path
-    if path is None:
-        path = settings.feast_repo_path / "feature_store.yaml"
-    if not path.is_file():
-        raise NotInProjectFolder(path)
-    return path
+    from feast.errors import FeastObjectNotFoundException
 
-
-def read_repo_yaml(settings: Settings) -> dict[str, Any]:
-    """Read the selected feature_store.yaml as Feast does, `${VARIABLE}`s replaced.
-
-    Raises:
-        NotInProjectFolder: it is not there.
-        InvalidDefinitions: it is not YAML, or not a mapping.
-    """
-    path = repo_yaml(settings)
     try:
-        content = yaml.safe_load(os.path.expandvars(path.read_text()))
-    except yaml.YAMLError as error:
-        raise InvalidDefinitions(path, str(error)) from None
-    if not isinstance(content, dict):
-        raise InvalidDefinitions(path, "is not a mapping of settings")
-    return content
+        found = store.get_feature_service(service)
+        projected = {item.name for item in found.feature_view_projections}
+        views = {name: _applied_view(store, name) for name in projected}
+        entities = {item.name: item.join_key for item in store.list_entities()}
+    except (FeastObjectNotFoundException, OSError) as error:
+        # Where there is no registry file, Feast writes one, and fails where it may not.
+        raise FeaturesNotApplied(service) from error
+    return served_features(found, views, entities)
 
 
-def read_definitions(settings: Settings) -> FeatureSet:
-    """Run features.py and read the view behind the feature service of `settings`.
+def _applied_view(store: "FeatureStore", name: str) -> Any:
+    from feast.errors import FeatureViewNotFoundException
 
-    Raises:
-        NotInProjectFolder: there is no features.py.
-        InvalidDefinitions: it does not run, or does not declare that service over exactly one view
-            of one string entity.
-    """
-    view, _ = _declared(settings)
-    return view
-
-
-def read_served_definitions(settings: Settings) -> FeatureSet:
-    """Read the same view, with those of its features only that the service is made of: what is served.
-
-    Raises:
-        NotInProjectFolder, InvalidDefinitions: see `read_definitions`.
-    """
-    view, served = _declared(settings)
-    return replace(view, features=tuple(item for item in view.features if item.name in served))
-
-
-def _declared(settings: Settings) -> tuple[FeatureSet, frozenset[str]]:
-    """Give the view behind the service, and the names of the features that the service takes."""
-    from feast import FeatureService, FeatureView
-
-    path = settings.feast_repo_path / "features.py"
-    if not path.is_file():
-        raise NotInProjectFolder(path)
     try:
-        declared = runpy.run_path(str(path)).values()
-    except Exception as error:  # The file is a person's code: whatever it raises is the message.
-        raise InvalidDefinitions(path, f"{type(error).__name__}: {error}") from error
-    services = [item for item in declared if isinstance(item, FeatureService)]
-    service = next((item for item in services if item.name == settings.feature_service), None)
-    if service is None:
-        known = ", ".join(sorted(item.name for item in services))
-        raise InvalidDefinitions(
-            path, f"declares no feature service {settings.feature_service!r} (it has: {known})"
-        )
-    if len(service.feature_view_projections) != 1:
-        raise InvalidDefinitions(path, f"{service.name} must be made of exactly one feature view")
-    projection = service.feature_view_projections[0]
-    views = [item for item in declared if isinstance(item, FeatureView) and item.name == projection.name]
-    return feature_set(views[0]), frozenset(field.name for field in projection.features)
+        return store.get_feature_view(name)
+    except FeatureViewNotFoundException:
+        pass
+    try:
+        return store.get_stream_feature_view(name)
+    except FeatureViewNotFoundException:
+        # Knowing whether it is there needs no look at what it runs.
+        for item in store.registry.proto().on_demand_feature_views:
+            if item.spec.name == name and item.spec.project == store.project:
+                return None
+        raise
 
 
-def feature_set(view: "FeatureView") -> FeatureSet:
-    """Read a Feast feature view, as declared or as the registry holds it.
+def served_features(
+    service: "FeatureService", views: "Mapping[str, FeatureView | None]", join_keys: Mapping[str, str]
+) -> ServedFeatures:
+    """Read what `service` takes.
+
+    Args:
+        service: Feast's.
+        views: the views that it is made of, by name; None for one that is computed on demand.
+        join_keys: of every entity, by the entity's name.
 
     Raises:
-        InvalidDefinitions: it has not exactly one join key, or no source file.
+        InvalidDefinitions: a view is computed on demand, two features have one name, one join key has two
+            types, or there is no file source.
     """
-    join_keys = list(view.join_keys)
-    path = getattr(view.batch_source, "path", None)
-    if len(join_keys) != 1 or path is None:
-        raise InvalidDefinitions(
-            Path("features.py"), f"view {view.name} must have one join key and a file source"
+    served = []
+    for projection in service.feature_view_projections:
+        view = views[projection.name]
+        if view is None:
+            raise InvalidDefinitions(
+                DECLARED_IN,
+                f"service {service.name} takes {projection.name}, which is computed on demand: this project"
+                " serves stored features only. Leave that view out of the service",
+            )
+        definitions = feature_set(view, join_keys)
+        taken = {item.name for item in projection.features}
+        renamed = projection.join_key_map
+        served.append(
+            ServedView(
+                definitions,
+                tuple(item for item in definitions.features if item.name in taken),
+                tuple(renamed.get(key, key) for key in definitions.key_names),
+            )
         )
+    found = ServedFeatures(service.name, tuple(served))
+    _require_distinct(found)
+    return found
+
+
+def _require_distinct(served: ServedFeatures) -> None:
+    repeated = sorted({name for name in served.names if served.names.count(name) > 1})
+    if repeated:
+        raise InvalidDefinitions(
+            DECLARED_IN,
+            f"service {served.service} has {', '.join(repeated)} of more than one view, and a model takes"
+            " inputs by name: leave one out, as in view[['...']]",
+        )
+    if not served.features:
+        raise InvalidDefinitions(DECLARED_IN, f"service {served.service} takes no features")
+    if not served.join_keys:
+        raise InvalidDefinitions(
+            DECLARED_IN, f"service {served.service} has no join key: there is nothing to ask a prediction for"
+        )
+    kinds = {key.name: key.dtype for key in served.join_keys}
+    for view in served.views:
+        for name, key in zip(view.request_keys, view.definitions.join_keys, strict=True):
+            if key.dtype != kinds[name]:
+                raise InvalidDefinitions(
+                    DECLARED_IN, f"join key {name} is {kinds[name]} in one view and {key.dtype} in another"
+                )
+    both = sorted(set(served.names) & set(kinds))
+    if both:
+        raise InvalidDefinitions(DECLARED_IN, f"{', '.join(both)} is a join key of the service and a feature")
+
+
+def feature_set(view: "FeatureView", join_keys: Mapping[str, str]) -> FeatureSet:
+    """Read a Feast feature view, as inferred or as the registry holds it.
+
+    Args:
+        view: Feast's.
+        join_keys: of every entity, by the entity's name.
+
+    Raises:
+        InvalidDefinitions: it has no source file on this machine, or a type is not known.
+    """
+    source = view.batch_source
+    types = {column.name: column.dtype for column in view.entity_columns}
+    keys = [join_keys[name] for name in view.entities if name in join_keys]
+    unknown = [name for name in keys if name not in types]
+    if unknown:
+        raise InvalidDefinitions(
+            DECLARED_IN,
+            f"join key {unknown[0]} of view {view.name} has no type: give its Entity a value_type, or put it"
+            " into the view's schema",
+        )
+    columns = {name: column for column, name in (source.field_mapping or {}).items()}
     return FeatureSet(
         view=view.name,
-        join_key=join_keys[0],
+        join_keys=tuple(JoinKey(name, types[name]) for name in keys),
         features=tuple(
-            Feature(field.name, field.dtype, field.description, dict(field.tags)) for field in view.features
+            Feature(item.name, item.dtype, item.description, dict(item.tags))
+            for item in view.features
+            # Feast takes a repeated join key out of a FeatureView's features, and leaves it in a stream's.
+            if item.name not in types
         ),
         ttl=view.ttl if view.ttl else None,
-        source_path=Path(path),
-        timestamp_column=view.batch_source.timestamp_field,
-        created_timestamp_column=view.batch_source.created_timestamp_column or None,
+        source_path=_local_path(view.name, source),
+        timestamp_column=columns.get(source.timestamp_field, source.timestamp_field),
+        created_timestamp_column=_created(source, columns),
+        source_columns=columns,
     )
+
+
+def _created(source: Any, columns: Mapping[str, str]) -> str | None:
+    created = source.created_timestamp_column
+    return None if not created else columns.get(created, created)
+
+
+def _local_path(view: str, source: Any) -> Path:
+    path = getattr(source, "path", None)
+    if path is None:
+        raise InvalidDefinitions(
+            DECLARED_IN, f"view {view} has a {type(source).__name__}: this project reads a FileSource"
+        )
+    if "://" in path:
+        raise InvalidDefinitions(
+            DECLARED_IN,
+            f"view {view} reads {path}, which is no path of this machine: put the files here, or let Spark"
+            " read them by base_path of feature_repo/stores/spark.yaml",
+        )
+    return Path(path)

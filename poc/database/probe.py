@@ -55,18 +55,3 @@ def probe(
     version, _, _, opcode, _ = _HEADER.unpack(header)
     is_cql = version & _RESPONSE and opcode in (_SUPPORTED, _ERROR)
     return Answer.CQL if is_cql else Answer.OTHER
-
-
-def speaks_tls(host: str, port: int, timeout_seconds: float = 2.0) -> bool:
-    """Tell whether what listens at `host:port` answers to a TLS handshake, whoever it is."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    try:
-        with (
-            socket.create_connection((host, port), timeout_seconds) as plain,
-            context.wrap_socket(plain, server_hostname=host),
-        ):
-            return True
-    except OSError:
-        return False

@@ -83,17 +83,9 @@ from poc.errors.monitoring import (
     PrometheusMissing,
 )
 from poc.errors.retrieval import (
-    CassandraLoginRefused,
-    CassandraTlsFailed,
-    CassandraUnavailable,
     FeatureServerFailed,
     FeatureServerUnavailable,
-    FeaturesNotApplied,
-    FeaturesNotMaterialized,
     FeaturesNotServed,
-    FeaturesOutdated,
-    FeaturesUnavailable,
-    OnlineTableMissing,
     StaleFeatures,
     UnknownTransaction,
 )
@@ -106,8 +98,20 @@ from poc.errors.serving import (
     TooBusy,
     WorkerEnded,
 )
+from poc.online_store.errors import (
+    START_CASSANDRA,
+    CassandraLoginRefused,
+    CassandraTlsFailed,
+    CassandraUnavailable,
+    FeaturesNotApplied,
+    FeaturesNotMaterialized,
+    FeaturesOutdated,
+    FeaturesUnavailable,
+    OnlineTableMissing,
+)
 
 __all__ = [
+    "START_CASSANDRA",
     "AddressUnavailable",
     "BenchmarkFailed",
     "CacheNotWritable",

@@ -7,22 +7,13 @@ whether or not the caller's thread has one.
 import asyncio
 import threading
 from collections.abc import Coroutine, Iterator, Sequence
-from importlib.util import find_spec
 from typing import Any, TypeVar
 
+from poc.online_store.acsylla_cluster import cluster_arguments
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.patience import HEARTBEAT_SECONDS, HEARTBEAT_TIMEOUT_SECONDS, MORE_NODES
-from poc.online_store.tls import TlsFiles
 from poc.online_store.writer import BoundRow, Outcome
 
 T = TypeVar("T")
-# The C++ driver's protocol 5 is a beta of before Cassandra 4.0.
-_NEWEST_PROTOCOL = 4
-
-
-def acsylla_is_installed() -> bool:
-    """Whether the package is there (it has no wheels for Windows)."""
-    return find_spec("acsylla") is not None
 
 
 class AcsyllaWriter:
@@ -108,50 +99,6 @@ async def _prepare(settings: ConnectionSettings, cql: str) -> tuple[Any, Any]:
     cluster = acsylla.create_cluster(**cluster_arguments(settings))
     session = await cluster.create_session()
     return session, await session.create_prepared(cql)
-
-
-def cluster_arguments(settings: ConnectionSettings) -> dict[str, Any]:
-    """Give what `acsylla.create_cluster` takes for `settings`; statements run at the write consistency."""
-    arguments: dict[str, Any] = {
-        "contact_points": list(settings.hosts),
-        "port": settings.port,
-        "consistency": settings.write_consistency,
-        "request_timeout": settings.request_timeout_seconds,
-        "connect_timeout": settings.connect_timeout_seconds,
-        "constant_reconnect_delay_ms": 1000,
-        # As cassandra-driver has it: a frozen node answers no heartbeat, and is given up.
-        "heartbeat_interval_sec": HEARTBEAT_SECONDS,
-        "idle_timeout_sec": HEARTBEAT_SECONDS + HEARTBEAT_TIMEOUT_SECONDS,
-        # Else it prints that Cassandra has no ScyllaDB shards. Errors reach us as exceptions.
-        "log_level": "critical",
-    }
-    if settings.protocol_version is not None:
-        arguments["protocol_version"] = min(settings.protocol_version, _NEWEST_PROTOCOL)
-    if settings.local_dc is not None:
-        arguments["load_balance_dc_aware"] = settings.local_dc
-    if settings.username is not None:
-        arguments |= {"username": settings.username, "password": settings.password}
-    if settings.tls is not None:
-        arguments |= _tls_arguments(settings.tls)
-    if settings.speculative_delay_ms is not None:
-        from acsylla import SpeculativeExecutionPolicy
-
-        arguments["speculative_execution_policy"] = SpeculativeExecutionPolicy(
-            settings.speculative_delay_ms, max_speculative_executions=MORE_NODES
-        )
-    return arguments
-
-
-def _tls_arguments(files: TlsFiles) -> dict[str, Any]:
-    ca, cert, key = files.texts()
-    arguments: dict[str, Any] = {
-        "ssl_enabled": True,
-        "ssl_trusted_cert": ca,
-        "ssl_verify_flags": "PEER_IDENTITY" if files.check_hostname else "PEER_CERT",
-    }
-    if cert is not None and key is not None:
-        arguments |= {"ssl_cert": cert, "ssl_private_key": key}
-    return arguments
 
 
 def _passing_errors() -> tuple[type[Exception], ...]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cassandra import ConsistencyLevel
 from feast.repo_config import FeastConfigBaseModel
-from pydantic import AfterValidator, ConfigDict, Field, StrictStr, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StrictStr, field_validator, model_validator
 
 DEFAULT_PORT = 9042
 # Cassandra refuses a longer time to live: 20 years.
@@ -82,7 +82,7 @@ class RowStoreSettings(FeastConfigBaseModel):  # type: ignore[misc]
     """Keyspace of all tables; `feast apply` creates it where it is missing."""
 
     replication_factor: PositiveInt | None = None
-    """Copies in each data centre, of a keyspace that is created; 1 when not stated."""
+    """Copies in each data centre, of a keyspace that is created; 1 in the local one when not stated."""
 
     replication: Annotated[dict[StrictStr, PositiveInt], Field(min_length=1)] | None = None
     """Copies by data centre, instead of `replication_factor`."""
@@ -97,7 +97,7 @@ class RowStoreSettings(FeastConfigBaseModel):  # type: ignore[misc]
     """Encrypts the connections."""
 
     protocol_version: Annotated[int, Field(strict=True, ge=3, le=5)] | None = None
-    """CQL protocol; 5 when not stated (Cassandra 4.0 and later)."""
+    """CQL protocol; the newest that the cluster knows when not stated."""
 
     consistency_level: Consistency = "LOCAL_ONE"
     """How many replicas confirm a write, and a read where `read_consistency_level` is not stated."""
@@ -138,10 +138,20 @@ class RowStoreSettings(FeastConfigBaseModel):  # type: ignore[misc]
     @model_validator(mode="before")
     @classmethod
     def _drop_empty(cls, values: Any) -> Any:
-        # `port:` with nothing after it is null in YAML: the stock store takes that as not stated.
+        # `port:` with nothing after it is null in YAML: the stock store takes that as not stated. An
+        # environment variable that is empty leaves an empty text.
         if isinstance(values, dict):
-            return {key: value for key, value in values.items() if value is not None}
+            return {key: value for key, value in values.items() if value is not None and value != ""}
         return values
+
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, stated: Any) -> Any:
+        """Take one name, or several with commas between them, as well as a list."""
+        listed = [stated] if isinstance(stated, str) else stated
+        if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
+            return stated
+        return [part.strip() for item in listed for part in item.split(",") if part.strip()]
 
     @model_validator(mode="after")
     def _consistent(self) -> "RowStoreSettings":

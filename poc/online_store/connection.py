@@ -1,20 +1,26 @@
-"""What it takes to reach a Cassandra, read from either store's settings.
+"""What it takes to reach a Cassandra: Feast's loaded `online_store` block, and what the environment overrides.
 
-The row store and the stock store are configured differently; everything below this speaks
-`ConnectionSettings`.
+Both stores' settings are read here, and nowhere else; everything below speaks `ConnectionSettings`.
 """
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from poc.online_store.config import DEFAULT_PORT, RowStoreSettings
+from feast import RepoConfig
+
+from poc.online_store.config import DEFAULT_PORT
 from poc.online_store.credentials import Credentials, environment_credentials
+from poc.online_store.errors import EnvironmentUnusable, NoCassandra
 from poc.online_store.tls import TlsFiles
 
-PROTOCOL_VERSION = 5
+Driver = Literal["auto", "acsylla", "cassandra-driver"]
+
+HOSTS_VARIABLE = "CASSANDRA_HOSTS"
+PORT_VARIABLE = "CASSANDRA_PORT"
+DEFAULT_TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,28 +29,39 @@ class ConnectionSettings:
 
     Attributes:
         hosts: contact points; empty with a secure bundle.
+        port: CQL port of every node.
+        keyspace: of the online store's tables.
         secure_bundle_path: Astra's bundle instead of hosts.
-        protocol_version: None lets the driver find out.
-        local_dc: None takes the first contact point's.
+        username, password: for password authentication; None for none.
+        tls: files of an encrypted connection; None for a plain one.
+        protocol_version: None takes the newest that both ends know.
+        read_consistency, write_consistency: how many replicas answer, by Cassandra's name.
         request_timeout_seconds, connect_timeout_seconds: longest waits.
         speculative_delay_ms: after which a second node is asked; None for never.
+        local_dc: None takes the first contact point's.
+        replication_factor: copies in each data centre of a keyspace that is made; None for not stated.
+        replication: copies by data centre, instead; None for not stated.
+        read_concurrency, write_concurrency: most statements in flight of one batch.
     """
 
     hosts: tuple[str, ...]
-    port: int
-    keyspace: str
+    port: int = DEFAULT_PORT
+    keyspace: str = "feast_keyspace"
     secure_bundle_path: str | None = None
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: TlsFiles | None = None
-    protocol_version: int | None = PROTOCOL_VERSION
+    protocol_version: int | None = None
     read_consistency: str = "LOCAL_ONE"
     write_consistency: str = "LOCAL_ONE"
-    request_timeout_seconds: float = 10.0
+    request_timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     connect_timeout_seconds: float = 5.0
     speculative_delay_ms: int | None = None
     compression: bool = False
     local_dc: str | None = None
+    replication_factor: int | None = None
+    replication: Mapping[str, int] | None = field(default=None, hash=False)
+    read_concurrency: int = 100
     write_concurrency: int = 100
 
     def __str__(self) -> str:
@@ -53,73 +70,91 @@ class ConnectionSettings:
         return ",".join(f"{host}:{self.port}" for host in self.hosts)
 
 
-def row_store_connection(
-    config: RowStoreSettings, repo: Path | str | None = None, environment: Mapping[str, str] = os.environ
+def connection_settings(
+    config: RepoConfig, environment: Mapping[str, str] = os.environ
 ) -> ConnectionSettings:
-    """Read the row store's settings; user and password from `environment` where they are not stated.
+    """Read the online store's block of `config`, whichever of the two Cassandra stores it names.
 
-    Args:
-        repo: the feature repository, which relative paths of TLS files are seen from; None for the
-            working directory.
+    CASSANDRA_HOSTS and CASSANDRA_PORT of `environment` go before it; user and password come from there
+    where it names none. What is empty is not stated.
 
     Raises:
+        NoCassandra: the online store names no hosts and no bundle.
         CredentialsUnusable: the environment has a user without a password, or the other way round.
     """
-    if config.username is not None and config.password is not None:
-        login: Credentials | None = Credentials(config.username, config.password)
-    else:
-        login = environment_credentials(environment)
-    tls, read = config.tls, config.read_consistency_level
-    files = None if tls is None else TlsFiles(tls.ca, tls.cert, tls.key, tls.check_hostname)
+    block = config.online_store
+    stated = _Stated(block)
+    hosts = _hosts(environment.get(HOSTS_VARIABLE)) or _hosts(stated.get("hosts"))
+    bundle = None if environment.get(HOSTS_VARIABLE) else stated.get("secure_bundle_path")
+    if not hosts and bundle is None:
+        raise NoCassandra(str(stated.get("type", "none")))
+    login = _login(stated, environment)
+    consistency = stated.get("consistency_level", "LOCAL_ONE")
     return ConnectionSettings(
-        hosts=tuple(config.hosts if config.hosts is not None else ()),
-        port=DEFAULT_PORT if config.port is None else config.port,
-        keyspace=config.keyspace,
-        secure_bundle_path=config.secure_bundle_path,
+        hosts=hosts if bundle is None else (),
+        port=_port(environment.get(PORT_VARIABLE)) or stated.get("port", DEFAULT_PORT),
+        keyspace=stated.get("keyspace", "feast_keyspace"),
+        secure_bundle_path=bundle,
         username=None if login is None else login.username,
         password=None if login is None else login.password,
-        tls=None if files is None else files.relative_to(None if repo is None else Path(repo)),
-        protocol_version=_protocol_version(config),
-        read_consistency=config.consistency_level if read is None else read,
-        write_consistency=config.consistency_level,
-        request_timeout_seconds=config.request_timeout,
-        connect_timeout_seconds=config.connect_timeout,
-        speculative_delay_ms=config.speculative_execution_delay_ms,
-        compression=config.compression,
-        local_dc=_local_dc(config),
-        write_concurrency=config.write_concurrency,
+        tls=_tls(stated.get("tls"), config.repo_path),
+        protocol_version=stated.get("protocol_version"),
+        read_consistency=stated.get("read_consistency_level", consistency),
+        write_consistency=consistency,
+        request_timeout_seconds=float(stated.get("request_timeout", DEFAULT_TIMEOUT_SECONDS)),
+        connect_timeout_seconds=float(stated.get("connect_timeout", 5.0)),
+        speculative_delay_ms=stated.get("speculative_execution_delay_ms"),
+        compression=stated.get("compression", False),
+        local_dc=_local_dc(stated),
+        replication_factor=stated.get("replication_factor"),
+        replication=stated.get("replication"),
+        read_concurrency=stated.get("read_concurrency", 100),
+        write_concurrency=stated.get("write_concurrency", 100),
     )
 
 
-def stock_connection(config: Any) -> ConnectionSettings:
-    """Read the stock store's CassandraOnlineStoreConfig.
+class _Stated:
+    """What a block states: Feast's own store has fewer keys than the row store, and either may leave one empty."""
 
-    Its request_timeout applies here with or without a load_balancing block.
-    """
-    timeout, concurrency = config.request_timeout, config.write_concurrency
-    return ConnectionSettings(
-        hosts=tuple(config.hosts if config.hosts is not None else ()),
-        port=DEFAULT_PORT if config.port is None else config.port,
-        keyspace=config.keyspace,
-        secure_bundle_path=config.secure_bundle_path,
-        username=config.username,
-        password=config.password,
-        protocol_version=_protocol_version(config),
-        request_timeout_seconds=10.0 if timeout is None else timeout,
-        local_dc=_local_dc(config),
-        write_concurrency=100 if concurrency is None else concurrency,
-    )
+    def __init__(self, block: Any) -> None:
+        self._block = block
+
+    def get(self, key: str, default: Any = None) -> Any:
+        value = getattr(self._block, key, None)
+        return default if value is None or value == "" else value
 
 
-def _protocol_version(config: Any) -> int | None:
-    if config.protocol_version is not None:
-        return int(config.protocol_version)
-    # Astra speaks what it speaks: there the driver has to ask.
-    return PROTOCOL_VERSION if config.secure_bundle_path is None else None
+def _hosts(stated: Any) -> tuple[str, ...]:
+    parts = stated.split(",") if isinstance(stated, str) else stated or ()
+    return tuple(part.strip() for part in parts if part.strip())
 
 
-def _local_dc(config: Any) -> str | None:
-    stated = getattr(config, "local_dc", None)
-    if stated is not None:
-        return str(stated)
-    return None if config.load_balancing is None else str(config.load_balancing.local_dc)
+def _port(stated: str | None) -> int | None:
+    if not stated:
+        return None
+    if not (stated.isascii() and stated.isdigit() and 1 <= int(stated) <= 65535):
+        raise EnvironmentUnusable(f"{PORT_VARIABLE}={stated!r} is no port")
+    return int(stated)
+
+
+def _login(stated: _Stated, environment: Mapping[str, str]) -> Credentials | None:
+    username, password = stated.get("username"), stated.get("password")
+    if username is not None and password is not None:
+        return Credentials(username, password)
+    return environment_credentials(environment)
+
+
+def _tls(stated: Any, repo: Path | str | None) -> TlsFiles | None:
+    if stated is None:
+        return None
+    files = TlsFiles(stated.ca, stated.cert, stated.key, stated.check_hostname)
+    return files.relative_to(None if repo is None else Path(repo))
+
+
+def _local_dc(stated: _Stated) -> str | None:
+    own = stated.get("local_dc")
+    if own is not None:
+        return str(own)
+    block = stated.get("load_balancing")
+    # A block that leaves local_dc out says nothing of the data centre, whatever the stock store would take.
+    return str(block.local_dc) if block is not None and "local_dc" in block.model_fields_set else None

@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 
-class OnlineStoreError(Exception):
-    """A situation with a way out.
+START_CASSANDRA = "docker-compose up -d cassandra   or, without Docker:   python scripts/start_cassandra.py"
+
+
+class PocError(Exception):
+    """A situation with a way out: what every error of this project is.
 
     Attributes:
         what: what happened, with the value that caused it.
-        way_out: what to do about it.
+        way_out: what to do about it, with the command where there is one.
         exit_status: 1 for a state that has to change, 2 for a call that has to change.
     """
 
@@ -18,6 +21,123 @@ class OnlineStoreError(Exception):
         super().__init__(f"{what}\n  {way_out}")
         self.what = what
         self.way_out = way_out
+
+
+class OnlineStoreError(PocError):
+    """What Feast's online store in Cassandra refuses, and why."""
+
+
+class FeaturesUnavailable(PocError):
+    """What holds the features does not answer now; it may in a moment."""
+
+
+class CassandraUnavailable(FeaturesUnavailable):
+    """No Cassandra answers, or not in time."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"Cannot reach Cassandra at {where}: {reason}", f"Start one: {START_CASSANDRA}")
+
+
+class CassandraLoginRefused(CassandraUnavailable):
+    """A Cassandra wants a user and a password, and these are none, or not the right ones."""
+
+    def __init__(self, where: str, username: str | None) -> None:
+        given = "none was given" if username is None else f"those of user {username!r} are wrong"
+        PocError.__init__(
+            self,
+            f"Cassandra at {where} asks for a user and a password, and {given}",
+            "Set CASSANDRA_USERNAME, and CASSANDRA_PASSWORD or CASSANDRA_PASSWORD_FILE; those of a Cassandra"
+            " that this project started: set -a; . .cassandra/credentials; set +a",
+        )
+
+
+class CassandraTlsFailed(CassandraUnavailable):
+    """The two ends do not agree on encryption."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        PocError.__init__(
+            self,
+            f"No encrypted connection to Cassandra at {where}: {reason}",
+            "Name in online_store.tls the files that belong to this Cassandra; leave tls out if it has none.",
+        )
+
+
+class DataCentreUnknown(CassandraUnavailable):
+    """The data centre whose nodes are to be asked is none of the cluster's."""
+
+    def __init__(self, where: str, stated: str, known: Sequence[str]) -> None:
+        PocError.__init__(
+            self,
+            f"The Cassandra at {where} has no data centre {stated!r}, but {', '.join(known)}",
+            "Correct local_dc in online_store, or leave it out: then it is that of the first contact point.",
+        )
+
+
+class NoCassandra(OnlineStoreError):
+    """The yaml's online store is kept elsewhere, or names no place."""
+
+    exit_status = 2
+
+    def __init__(self, store_type: str) -> None:
+        super().__init__(
+            f"The online store ({store_type}) names no Cassandra",
+            "Give online_store in feature_store.yaml the type cassandra and hosts, or set CASSANDRA_HOSTS.",
+        )
+
+
+class EnvironmentUnusable(OnlineStoreError):
+    """An environment variable about Cassandra does not fit."""
+
+    exit_status = 2
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, "Correct or unset it in the environment or in .env.")
+
+
+class FeastNotSupported(OnlineStoreError):
+    """This Feast is none that the resolved call is written for."""
+
+    def __init__(self, found: str, supported: str) -> None:
+        super().__init__(
+            f"poc.online_store.provider.ResolvingProvider is written for feast {supported}, this is {found}",
+            f"pip install feast=={supported}   or set provider: local in feature_store.yaml",
+        )
+
+
+class FeaturesNotApplied(PocError):
+    """The registry does not know the feature service."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(
+            f"The feature registry has no feature service {service!r}",
+            "Apply the definitions: python scripts/feast_setup.py",
+        )
+
+
+class OnlineTableMissing(FeaturesNotApplied):
+    """The registry knows the features, the online store has no table for them."""
+
+    def __init__(self, where: str) -> None:
+        PocError.__init__(
+            self, f"The online store has no table {where}", "Create it: python scripts/feast_setup.py"
+        )
+
+
+class FeaturesNotMaterialized(PocError):
+    """The online store holds nothing yet."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"{where} has never been materialized",
+            "Fill it: python scripts/feast_materialize.py",
+        )
+
+
+class FeaturesOutdated(PocError):
+    """What is stored was written for other definitions than the present ones."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, "Write it again: python scripts/feast_materialize.py --full")
 
 
 class TlsFilesUnusable(OnlineStoreError):

@@ -40,40 +40,48 @@ def kept_column(values: list[Any], column: Column) -> list[Any]:
     return [kept(value) for value in values] if column.kind.cql in ("text", "blob") else values
 
 
-def read_key(columns: Sequence[Column]) -> Callable[[EntityKey], tuple[Any, ...] | None]:
-    """Give the function from Feast's entity key to the bound key; None for one that no row can have.
+def bound_key(columns: Sequence[Column]) -> Callable[[tuple[Any, ...]], tuple[Any, ...] | None]:
+    """Give the function from join keys to what is bound for them; None for a key that no row can have.
 
-    A value of another type than its join key's finds nothing, as in every Feast store; nor does a key
-    longer than Cassandra's limit.
+    It takes the values of `columns`, in their order, as Python has them. A key that is longer than
+    Cassandra's limit finds nothing, as one that is not stored.
     """
-    if len(columns) == 1:
-        only = columns[0]
-        attribute = only.kind.attribute
-        long = only.kind.cql in ("text", "blob")
+    long = [column.kind.cql in ("text", "blob") for column in columns]
+    if long == [True]:
 
-        def single(key: EntityKey) -> tuple[Any, ...] | None:
-            value = key.entity_values[0]
-            if value.WhichOneof("val") != attribute:
-                return None
-            content = _bound_or_none(only, value)
-            if not long or content is None:
-                return None if content is None else (content,)
-            content = kept(content)
-            return (content,) if _fits((content,)) else None
+        def single(key: tuple[Any, ...]) -> tuple[Any, ...] | None:
+            bound = (kept(key[0]),)
+            return bound if _fits(bound) else None
 
         return single
+    if not any(long):
+        return lambda key: key
 
-    def several(key: EntityKey) -> tuple[Any, ...] | None:
+    def several(key: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        bound = tuple(kept(part) for part in key)
+        return bound if _fits(bound) else None
+
+    return several
+
+
+def join_keys(columns: Sequence[Column]) -> Callable[[EntityKey], tuple[Any, ...] | None]:
+    """Give the function from Feast's entity key to join keys, in the order of `columns`.
+
+    None for a key that no row can have: a value of another type than its join key's finds nothing, as in
+    every Feast store.
+    """
+
+    def read(key: EntityKey) -> tuple[Any, ...] | None:
         given = dict(zip(key.join_keys, key.entity_values, strict=True))
         parts = []
         for column in columns:
             value = given.get(column.field)
             if value is None or value.WhichOneof("val") != column.kind.attribute:
                 return None
-            parts.append(kept(_bound_or_none(column, value)))
-        return tuple(parts) if None not in parts and _fits(parts) else None
+            parts.append(_bound_or_none(column, value))
+        return None if None in parts else tuple(parts)
 
-    return several
+    return read
 
 
 def _bound_or_none(column: Column, value: Value) -> Any:

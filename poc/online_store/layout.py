@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 from feast import FeatureView
 
-from poc.online_store.naming import CREATED_TIMESTAMP, EVENT_TIMESTAMP, column_name, quoted, table_name
+from poc.online_store.naming import (
+    CREATED_TIMESTAMP,
+    EVENT_TIMESTAMP,
+    column_name,
+    project_name,
+    quoted,
+    table_name,
+)
 from poc.online_store.patience import SPECULATIVE_RETRY
 from poc.online_store.types import ColumnType, column_type, key_type
 
@@ -80,8 +87,23 @@ class RowLayout:
     def select(self, features: Sequence[Column]) -> str:
         """SELECT `features`, then the event timestamp, of one entity; binds the keys."""
         names = [quoted(column.name) for column in features] + [quoted(EVENT_TIMESTAMP)]
+        return self._select_one(names)
+
+    def select_typed(self, features: Sequence[Column]) -> str | None:
+        """SELECT the same, each column as the type that is declared; None where one has a type without a CAST.
+
+        At protocol 4 the C++ driver goes on reading by the types that a statement was prepared with, also
+        when the table was made anew with others: a double is then read as an integer. To its own type a
+        CAST costs nothing; from another it converts, or is refused.
+        """
+        if any(column.kind.items is not None for column in features):
+            return None
+        names = [f"CAST({quoted(column.name)} AS {column.kind.cql})" for column in features]
+        return self._select_one([*names, f"CAST({quoted(EVENT_TIMESTAMP)} AS timestamp)"])
+
+    def _select_one(self, selected: Sequence[str]) -> str:
         condition = " AND ".join(f"{quoted(column.name)} = ?" for column in self.keys)
-        return f"SELECT {', '.join(names)} FROM {self.qualified} WHERE {condition}"
+        return f"SELECT {', '.join(selected)} FROM {self.qualified} WHERE {condition}"
 
     def select_several(self, features: Sequence[Column]) -> str | None:
         """SELECT `features`, the event timestamp and the key of several entities; binds a list of keys.
@@ -97,17 +119,33 @@ class RowLayout:
 
 
 def row_layout(keyspace: str, project: str, view: FeatureView) -> RowLayout:
-    """Lay out the table of `view`.
+    """Lay out the row store's table of `view`.
 
     Raises:
         UnsupportedType: a field has no column type, or a join key is a list.
     """
+    return _layout(keyspace, table_name(project, view.name), view)
+
+
+def direct_layout(keyspace: str, project: str, view: FeatureView) -> RowLayout:
+    """Lay out the table that is read without Feast: the same columns, under a name that people type.
+
+    Raises:
+        UnsupportedType: see `row_layout`.
+    """
+    return _layout(keyspace, project_name(project, view.name), view)
+
+
+def _layout(keyspace: str, table: str, view: FeatureView) -> RowLayout:
     keys = [
         Column(field.name, column_name(field.name), key_type(field.name, field.dtype))
         for field in sorted(view.entity_columns, key=lambda field: field.name)
     ]
+    # Feast takes a join key that the schema repeats out of a FeatureView's features, and leaves it in a stream's.
+    repeated = {column.field for column in keys}
     features = [
         Column(field.name, column_name(field.name), column_type(field.name, field.dtype))
         for field in view.features
+        if field.name not in repeated
     ]
-    return RowLayout(keyspace, table_name(project, view.name), tuple(keys), tuple(features))
+    return RowLayout(keyspace, table, tuple(keys), tuple(features))

@@ -9,6 +9,9 @@ _DIGEST = 12
 _PLAIN = re.compile(r"[A-Za-z0-9](_?[A-Za-z0-9])*")
 _NOT_WORD = re.compile(r"[^A-Za-z0-9]+")
 
+# The project of the guide, whose names are the guide's.
+GUIDE_PROJECT = "ml_platform_poc"
+
 EVENT_TIMESTAMP = "event_timestamp"
 CREATED_TIMESTAMP = "created_timestamp"
 _RESERVED = frozenset((EVENT_TIMESTAMP, CREATED_TIMESTAMP))
@@ -27,6 +30,14 @@ def table_name(project: str, view: str) -> str:
     digest = hashlib.sha256(f"{len(project)}:{project}:{view}".encode()).hexdigest()[:_DIGEST]
     readable = _NOT_WORD.sub("_", f"{project}_{view}").strip("_")[: MAX_TABLE_NAME - _DIGEST - 1].rstrip("_")
     return f"{readable}_{digest}" if readable else digest
+
+
+def project_name(project: str, name: str) -> str:
+    """Name a table of `project` that people type: as it is for the guide's project, else with the project's.
+
+    Two projects on one Cassandra never share such a table.
+    """
+    return name if project == GUIDE_PROJECT and len(name) <= MAX_TABLE_NAME else table_name(project, name)
 
 
 def column_name(field: str) -> str:

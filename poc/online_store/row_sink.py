@@ -1,17 +1,19 @@
-"""Write batches into the row layout: one mutation an entity."""
+"""Write batches into a row layout, the row store's or the direct table's: one mutation an entity."""
 
 import time
+from collections.abc import Callable
 from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
-from feast import FeatureView, RepoConfig
+from cassandra.cluster import Session
+from feast import FeatureView
 
 from poc.online_store.arrow_columns import event_times, milliseconds, python_values
-from poc.online_store.connection import row_store_connection
+from poc.online_store.connection import ConnectionSettings
 from poc.online_store.keys import kept_column
-from poc.online_store.layout import row_layout
-from poc.online_store.row_store import CassandraRowOnlineStore
+from poc.online_store.layout import RowLayout
+from poc.online_store.schema import extend_layout
 from poc.online_store.write import seconds_left
 from poc.online_store.writer import BoundRow, write_all
 from poc.online_store.writers import SinkSettings, open_writer
@@ -20,26 +22,45 @@ _MICROSECOND_NS = 1000
 
 
 class RowSink:
-    """A `Sink` over the row store's table of one view."""
+    """A `Sink` over the table of one view, which gets the columns that it lacks.
+
+    Args:
+        layout: the table.
+        view: names the columns of the batches that are times.
+        connection: what a writer connects with.
+        session: gives a session that stays the caller's.
+        settings: the engine's.
+        ttl_seconds: age at which Cassandra removes a row; None for never.
+
+    Raises:
+        NotApplied: there is no table.
+        TypeChanged, KeyChanged: it was made for other definitions.
+    """
 
     def __init__(
-        self, config: RepoConfig, store: CassandraRowOnlineStore, view: FeatureView, settings: SinkSettings
+        self,
+        layout: RowLayout,
+        view: FeatureView,
+        connection: ConnectionSettings,
+        session: Callable[[], Session],
+        settings: SinkSettings,
+        ttl_seconds: int | None = None,
     ) -> None:
-        connection = row_store_connection(config.online_store, config.repo_path)
         concurrency = settings.write_concurrency
-        self._layout = row_layout(connection.keyspace, config.project, view)
+        extend_layout(session(), layout)
+        self._layout = layout
         self._timestamp = view.batch_source.timestamp_field
         self._created = view.batch_source.created_timestamp_column or None
-        self._ttl_seconds: int | None = config.online_store.ttl_seconds
+        self._ttl_seconds = ttl_seconds
         self._revision = settings.revision
         self._attempts = settings.max_attempts
         self._writer = open_writer(
             settings.driver,
             connection,
-            self._layout.qualified,
-            self._layout.insert(self._layout.features, self._ttl_seconds is not None),
+            layout.qualified,
+            layout.insert(layout.features, ttl_seconds is not None),
             connection.write_concurrency if concurrency is None else concurrency,
-            session=lambda: store.session(config),
+            session=session,
         )
 
     def write(self, batch: pa.RecordBatch) -> None:

@@ -10,25 +10,33 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from cassandra.cluster import Session
-from feast import Entity, FeatureView, RepoConfig
+from feast import Entity, FeatureView, RepoConfig, StreamFeatureView
 from feast.infra.infra_object import InfraObject
 from feast.infra.online_stores.online_store import OnlineStore
 from feast.protos.feast.core.Registry_pb2 import Registry
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 
 from poc.online_store.config import RowStoreSettings
-from poc.online_store.connection import row_store_connection
+from poc.online_store.acsylla_reads import AcsyllaReads, acsylla_reads
+from poc.online_store.connection import Driver, connection_settings
 from poc.online_store.driver_writer import DriverWriter
+from poc.online_store.feast_rows import FeatureRow, read_feast_rows, read_feast_rows_async
 from poc.online_store.layout import Column, RowLayout, row_layout
-from poc.online_store.read import FeatureRow, RowReader
-from poc.online_store.schema import apply_layout, changes, drop_layout, ensure_keyspace, stored_table
+from poc.online_store.readers import Readers
+from poc.online_store.schema import (
+    changes,
+    create_layout,
+    drop_layout,
+    ensure_keyspace,
+    extend_layout,
+    stored_table,
+)
 from poc.online_store.session import open_session
+from poc.online_store.view_reader import RowReader
 from poc.online_store.write import FeastRow, bound_rows, by_features
 from poc.online_store.writer import write_all
 
 _MICROSECOND_NS = 1000
-# A bound for callers that ask for ever new selections of features.
-_MOST_READERS = 1000
 
 
 class CassandraRowOnlineStoreConfig(RowStoreSettings):
@@ -41,54 +49,59 @@ class CassandraRowOnlineStoreConfig(RowStoreSettings):
 
 
 class CassandraRowOnlineStore(OnlineStore):  # type: ignore[misc]
-    """One Cassandra row an entity, written in one mutation at its event time."""
+    """One Cassandra row an entity, written in one mutation at its event time.
+
+    Attributes:
+        driver: what reads for event loops.
+    """
 
     def __init__(self) -> None:
+        self.driver: Driver = "auto"
         self._lock = threading.Lock()
         self._session: Session | None = None
-        self._readers: dict[tuple[str, str, tuple[str, ...] | None], RowReader] = {}
+        self._acsylla: AcsyllaReads | None = None
+        self._readers: Readers[RowReader] = Readers(self._new_reader)
         self._writers: dict[str, DriverWriter] = {}
 
     def session(self, config: RepoConfig) -> Session:
         """Give the store's session, opened when first asked for.
 
         Raises:
-            cassandra.cluster.NoHostAvailable: no node accepts a connection.
+            CassandraUnavailable: no node accepts a connection.
         """
         if self._session is None:
             with self._lock:
                 if self._session is None:
-                    self._session = open_session(row_store_connection(config.online_store, config.repo_path))
+                    settings = connection_settings(config)
+                    session = open_session(settings)
+                    self._acsylla = acsylla_reads(settings, self.driver)
+                    self._session = session
         return self._session
 
     def close(self) -> None:
-        """End the session; the next call opens another."""
+        """End the sessions; the next call opens others."""
         with self._lock:
             session, self._session = self._session, None
-            self._readers.clear()
-            self._writers.clear()
+            acsylla, self._acsylla = self._acsylla, None
+            self._forget()
+        if acsylla is not None:
+            acsylla.close()
         if session is not None:
             session.cluster.shutdown()
 
     def reader(self, config: RepoConfig, view: FeatureView, features: Sequence[str] | None) -> RowReader:
         """Give the reader of some features of `view` (of all for None), prepared when first asked for."""
-        wanted = None if features is None else tuple(features)
-        name = (config.project, view.name, wanted)
-        known = self._readers.get(name)
-        if known is not None and (known.view is view or _fields(known.view) == _fields(view)):
-            return known
-        layout = self._layout(config, view)
-        if len(self._readers) >= _MOST_READERS:
-            self._readers.clear()
-        self._readers[name] = RowReader(
+        return self._readers.get(config, view, features)
+
+    def _new_reader(self, config: RepoConfig, view: FeatureView, features: Sequence[str] | None) -> RowReader:
+        return RowReader(
             self.session(config),
-            view,
-            layout,
-            wanted,
-            in_flight=config.online_store.read_concurrency,
-            keys_per_statement=config.online_store.read_keys_per_statement,
+            self._layout(config, view),
+            features,
+            connection_settings(config),
+            config.online_store.read_keys_per_statement,
+            self._acsylla,
         )
-        return self._readers[name]
 
     def online_read(
         self,
@@ -99,12 +112,13 @@ class CassandraRowOnlineStore(OnlineStore):  # type: ignore[misc]
     ) -> list[FeatureRow]:
         """Read as Feast asks: event time (UTC-aware) and values by name, or (None, None) for an absent row.
 
-        A null is a Value without content; a feature that the view does not have is left out.
+        A null is a Value without content; a feature that the view does not have is left out, and so is one
+        that was never written.
 
         Raises:
             cassandra.DriverException, cassandra.cluster.NoHostAvailable: no answer; never an absent row.
         """
-        return self.reader(config, table, requested_features).read(entity_keys)
+        return read_feast_rows(self.reader(config, table, requested_features), table, entity_keys)
 
     async def online_read_async(
         self,
@@ -114,7 +128,7 @@ class CassandraRowOnlineStore(OnlineStore):  # type: ignore[misc]
         requested_features: list[str] | None = None,
     ) -> list[FeatureRow]:
         """Do what `online_read` does, without blocking the event loop once the statement is prepared."""
-        return await self.reader(config, table, requested_features).read_async(entity_keys)
+        return await read_feast_rows_async(self.reader(config, table, requested_features), table, entity_keys)
 
     def online_write_batch(
         self,
@@ -149,7 +163,7 @@ class CassandraRowOnlineStore(OnlineStore):  # type: ignore[misc]
         entities_to_keep: Sequence[Entity],
         partial: bool,
     ) -> None:
-        """Create the keyspace and tables that are missing, add new columns, drop deleted views' tables.
+        """Create the keyspace and tables that are missing, drop deleted views' tables.
 
         Raises:
             TypeChanged, KeyChanged, UnsupportedType: a definition that its table cannot follow; nothing
@@ -159,11 +173,13 @@ class CassandraRowOnlineStore(OnlineStore):  # type: ignore[misc]
         keep = [self._layout(config, view) for view in tables_to_keep]
         drop = [self._layout(config, view) for view in tables_to_delete]
         session = self.session(config)
-        ensure_keyspace(session, config.online_store)
+        ensure_keyspace(session, connection_settings(config))
         for layout in keep:
             changes(stored_table(session, layout), layout, comment="")
         for layout, view in zip(keep, tables_to_keep, strict=True):
-            apply_layout(session, layout, _comment(config, view))
+            # A column is added by the first write that has a value for it: until then its feature was never
+            # written, which is another thing than null.
+            create_layout(session, layout, _comment(config, view))
         for layout in drop:
             drop_layout(session, layout)
         self._forget()
@@ -176,6 +192,8 @@ class CassandraRowOnlineStore(OnlineStore):  # type: ignore[misc]
         """
         for proto in desired_registry_proto.feature_views:
             self._layout(config, FeatureView.from_proto(proto))
+        for proto in desired_registry_proto.stream_feature_views:
+            self._layout(config, StreamFeatureView.from_proto(proto))
         return []
 
     def teardown(self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Entity]) -> None:
@@ -191,18 +209,15 @@ class CassandraRowOnlineStore(OnlineStore):  # type: ignore[misc]
         cql = layout.insert(features, config.online_store.ttl_seconds is not None)
         writer = self._writers.get(cql)
         if writer is None:
-            writer = DriverWriter(self.session(config), cql, config.online_store.write_concurrency)
+            session = self.session(config)
+            extend_layout(session, layout)
+            writer = DriverWriter(session, cql, config.online_store.write_concurrency)
             self._writers[cql] = writer
         return writer
 
     def _forget(self) -> None:
         self._readers.clear()
         self._writers.clear()
-
-
-def _fields(view: FeatureView) -> list[tuple[str, Any]]:
-    """List what the columns of `view` follow from; a reading of the registry makes new objects each time."""
-    return [(field.name, field.dtype) for field in (*view.entity_columns, *view.features)]
 
 
 def _comment(config: RepoConfig, view: FeatureView) -> str:

@@ -13,11 +13,11 @@ from cassandra import AlreadyExists, InvalidRequest
 from cassandra.cluster import Session
 from cassandra.query import SimpleStatement
 
-from poc.online_store.config import RowStoreSettings
-from poc.online_store.errors import KeyChanged, ReplicationDiffers, TypeChanged
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.errors import KeyChanged, NotApplied, ReplicationDiffers, TypeChanged
 from poc.online_store.layout import RowLayout
 from poc.online_store.naming import quoted
-from poc.online_store.session import SCHEMA
+from poc.online_store.session import SCHEMA, local_data_centre
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,24 @@ def apply_layout(session: Session, layout: RowLayout, comment: str) -> None:
                 raise
 
 
+def create_layout(session: Session, layout: RowLayout, comment: str) -> None:
+    """Create the table where it is missing, and add no columns to one that is there."""
+    if stored_table(session, layout) is None:
+        session.execute(layout.create(comment), execution_profile=SCHEMA)
+
+
+def extend_layout(session: Session, layout: RowLayout) -> None:
+    """Add the new columns, and create no table that is missing.
+
+    Raises:
+        NotApplied: it is missing.
+        KeyChanged, TypeChanged: see `changes`.
+    """
+    if stored_table(session, layout) is None:
+        raise NotApplied(layout.qualified, "it is not there")
+    apply_layout(session, layout, "")
+
+
 def drop_layout(session: Session, layout: RowLayout) -> None:
     """Drop the table with all its values, if it is there."""
     session.execute(f"DROP TABLE IF EXISTS {layout.qualified}", execution_profile=SCHEMA)
@@ -87,45 +105,78 @@ def stored_table(session: Session, layout: RowLayout) -> StoredTable | None:
     )
 
 
-def ensure_keyspace(session: Session, config: RowStoreSettings) -> None:
-    """Create the keyspace if it is missing; one that is there is left as it is.
+def ensure_keyspace(session: Session, settings: ConnectionSettings, keyspace: str | None = None) -> bool:
+    """Create a keyspace if it is missing; one that is there is used as it is. Return whether it was made.
+
+    Args:
+        session: where.
+        settings: the copies that are stated, if any: 1 in the local data centre where none are.
+        keyspace: its name; that of the online store for None.
 
     Raises:
         ReplicationDiffers: it has other copies than the settings state. Changing that needs a repair of
             every node, which is an operator's decision.
     """
+    name = settings.keyspace if keyspace is None else keyspace
     found = session.execute(
         SimpleStatement(
             "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = %s", is_idempotent=True
         ),
-        (config.keyspace,),
+        (name,),
         execution_profile=SCHEMA,
     ).one()
     if found is not None:
-        _compare_replication(config, dict(found[0]))
-        return
-    stated = ", ".join(f"'{place}': {copies}" for place, copies in _replication(config).items())
+        _compare_replication(settings, name, dict(found[0]))
+        return False
+    copies = ", ".join(f"'{place}': {count}" for place, count in _copies(session, settings).items())
     session.execute(
-        f"CREATE KEYSPACE IF NOT EXISTS {quoted(config.keyspace)}"
-        f" WITH replication = {{'class': 'NetworkTopologyStrategy', {stated}}}",
+        f"CREATE KEYSPACE IF NOT EXISTS {quoted(name)}"
+        f" WITH replication = {{'class': 'NetworkTopologyStrategy', {copies}}}",
         execution_profile=SCHEMA,
     )
+    return True
 
 
-def _replication(config: RowStoreSettings) -> Mapping[str, int]:
-    if config.replication is not None:
-        return config.replication
-    factor = config.replication_factor
-    return {"replication_factor": 1 if factor is None else factor}
+def make_table(session: Session, keyspace: str, table: str, definition: str) -> None:
+    """Make a table where it is not there: what stands after its name in CREATE TABLE is `definition`.
+
+    Where it is there, no schema change is asked for, which a cluster with a lost node is slow to agree on.
+    """
+    found = session.execute(
+        SimpleStatement(
+            "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s AND table_name = %s",
+            is_idempotent=True,
+        ),
+        (keyspace, table),
+        execution_profile=SCHEMA,
+    ).one()
+    if found is None:
+        session.execute(
+            f"CREATE TABLE IF NOT EXISTS {quoted(keyspace)}.{quoted(table)} {definition}",
+            execution_profile=SCHEMA,
+        )
 
 
-def _compare_replication(config: RowStoreSettings, found: Mapping[str, str]) -> None:
+def _copies(session: Session, settings: ConnectionSettings) -> Mapping[str, int]:
+    """Name every data centre: `replication_factor` as a shorthand for all came with Cassandra 4."""
+    if settings.replication is not None:
+        return settings.replication
+    if settings.replication_factor is None:
+        return {local_data_centre(session): 1}
+    hosts = session.cluster.metadata.all_hosts()
+    centres = {host.datacenter for host in hosts if host.datacenter} or {local_data_centre(session)}
+    return dict.fromkeys(sorted(centres), settings.replication_factor)
+
+
+def _compare_replication(settings: ConnectionSettings, keyspace: str, found: Mapping[str, str]) -> None:
     copies = {place: count for place, count in found.items() if place != "class"}
-    if config.replication is not None:
-        agree = copies == {place: str(count) for place, count in config.replication.items()}
-    elif config.replication_factor is not None:
-        agree = set(copies.values()) == {str(config.replication_factor)}
+    if settings.replication is not None:
+        stated: Mapping[str, int] = settings.replication
+        agree = copies == {place: str(count) for place, count in stated.items()}
+    elif settings.replication_factor is not None:
+        stated = {"replication_factor": settings.replication_factor}
+        agree = set(copies.values()) == {str(settings.replication_factor)}
     else:
-        agree = True
+        return
     if not agree:
-        raise ReplicationDiffers(config.keyspace, found, _replication(config))
+        raise ReplicationDiffers(keyspace, found, stated)

@@ -1,47 +1,120 @@
 """Sessions of cassandra-driver: policies, encryption and a limit on every wait.
 
-Reads, writes and schema changes have an execution profile each: their consistency and patience differ,
-and only what does no harm when it is done twice is asked of a second node.
+Reads, writes and schema changes have an execution profile each: their consistency and patience differ, and
+only what does no harm when it is done twice is asked of a second node. Their rows are tuples. What is run
+without a profile runs at the write consistency, and its rows have names.
 """
 
-from cassandra import ConsistencyLevel
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from cassandra import (
+    AuthenticationFailed,
+    ConsistencyLevel,
+    DriverException,
+    OperationTimedOut,
+    Timeout,
+    Unavailable,
+)
 from cassandra.auth import PlainTextAuthProvider
-from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, Session
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
+from cassandra.connection import ConnectionException, ConnectionShutdown
 from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
-from cassandra.query import tuple_factory
+from cassandra.query import SimpleStatement, named_tuple_factory, tuple_factory
 
 from poc.online_store.connection import ConnectionSettings
+from poc.online_store.errors import (
+    CassandraLoginRefused,
+    CassandraTlsFailed,
+    CassandraUnavailable,
+    DataCentreUnknown,
+)
 from poc.online_store.patience import recognition, speculation
-from poc.online_store.tls import tls_context
+from poc.online_store.tls import speaks_tls, tls_context
 
-READ = EXEC_PROFILE_DEFAULT
+READ = "read"
 WRITE = "write"
 SCHEMA = "schema"
 # Creating or dropping a table waits for every node's agreement and, on dropping, for a snapshot.
 SCHEMA_TIMEOUT_SECONDS = 60.0
+# Cassandra's own, newest first. Left to itself the driver begins with DataStax's, and logs a warning a step.
+PROTOCOL_VERSIONS = (5, 4, 3)
+# What the driver raises when no node answers, or too few, or too late.
+UNAVAILABLE = (NoHostAvailable, OperationTimedOut, Timeout, Unavailable, ConnectionShutdown)
 
 
 def open_session(settings: ConnectionSettings) -> Session:
-    """Connect without a keyspace; rows come as tuples. End it with `session.cluster.shutdown()`.
+    """Connect without a keyspace. End it with `session.cluster.shutdown()`.
 
     Raises:
-        cassandra.cluster.NoHostAvailable: no node accepts a connection.
+        CassandraUnavailable: no node accepts a connection.
+        CassandraLoginRefused, CassandraTlsFailed, DataCentreUnknown: of those, what other settings can help.
         TlsFilesUnusable: a PEM file cannot be used.
     """
-    cluster = Cluster(**_cluster_arguments(settings))
+    stated = settings.protocol_version
+    versions = PROTOCOL_VERSIONS if stated is None else (stated,)
+    # A secure bundle tells the driver all it needs, and it agrees on a version with Astra by itself.
+    offered: tuple[int | None, ...] = versions if settings.secure_bundle_path is None else (stated,)
+    for version in offered:
+        try:
+            return _connected(settings, version)
+        except (DriverException, ConnectionException, *UNAVAILABLE) as error:
+            if version == offered[-1] or not _speaks_older(error):
+                raise _refusal(settings, error) from error
+    raise AssertionError("the last version raises")
+
+
+@contextmanager
+def cassandra_session(settings: ConnectionSettings) -> Iterator[Session]:
+    """Give a session as `open_session` does, and end it."""
+    session = open_session(settings)
+    try:
+        yield session
+    finally:
+        session.cluster.shutdown()
+
+
+def idempotent(cql: str) -> SimpleStatement:
+    """Make of `cql` a statement that does no harm when it is run twice, as a lost node may demand."""
+    return SimpleStatement(cql, is_idempotent=True)
+
+
+def prepare(session: Session, cql: str) -> Any:
+    """Prepare a statement that does no harm when it is run twice."""
+    statement = session.prepare(cql)
+    statement.is_idempotent = True
+    return statement
+
+
+def _connected(settings: ConnectionSettings, version: int | None) -> Session:
+    cluster = Cluster(**_cluster_arguments(settings, version))
     try:
         return cluster.connect()
+    except NoHostAvailable as error:
+        known = sorted({host.datacenter for host in cluster.metadata.all_hosts() if host.datacenter})
+        cluster.shutdown()
+        if settings.local_dc is not None and known and settings.local_dc not in known:
+            raise DataCentreUnknown(str(settings), settings.local_dc, known) from error
+        raise
     except BaseException:
         cluster.shutdown()
         raise
 
 
-def _cluster_arguments(settings: ConnectionSettings) -> dict[str, object]:
+def _cluster_arguments(settings: ConnectionSettings, version: int | None) -> dict[str, object]:
     arguments: dict[str, object] = {
         "execution_profiles": {
-            READ: _asked_twice(settings, settings.read_consistency),
-            WRITE: _asked_twice(settings, settings.write_consistency),
-            SCHEMA: _profile(settings, "LOCAL_ONE", timeout_seconds=SCHEMA_TIMEOUT_SECONDS),
+            EXEC_PROFILE_DEFAULT: _profile(settings, settings.write_consistency, named_tuple_factory),
+            READ: _profile(settings, settings.read_consistency, tuple_factory),
+            WRITE: _profile(settings, settings.write_consistency, tuple_factory),
+            SCHEMA: ExecutionProfile(
+                load_balancing_policy=_policy(settings),
+                consistency_level=ConsistencyLevel.LOCAL_ONE,
+                request_timeout=SCHEMA_TIMEOUT_SECONDS,
+                row_factory=tuple_factory,
+            ),
         },
         **recognition(),
         "connect_timeout": settings.connect_timeout_seconds,
@@ -52,8 +125,8 @@ def _cluster_arguments(settings: ConnectionSettings) -> dict[str, object]:
         arguments["cloud"] = {"secure_connect_bundle": settings.secure_bundle_path}
     else:
         arguments |= {"contact_points": list(settings.hosts), "port": settings.port}
-    if settings.protocol_version is not None:
-        arguments["protocol_version"] = settings.protocol_version
+    if version is not None:
+        arguments["protocol_version"] = version
     if settings.username is not None:
         arguments["auth_provider"] = PlainTextAuthProvider(settings.username, settings.password)
     if settings.tls is not None:
@@ -61,20 +134,54 @@ def _cluster_arguments(settings: ConnectionSettings) -> dict[str, object]:
     return arguments
 
 
-def _asked_twice(settings: ConnectionSettings, consistency: str) -> ExecutionProfile:
-    twice = speculation(settings.speculative_delay_ms)
-    return _profile(settings, consistency, speculative_execution_policy=twice)
-
-
-def _profile(
-    settings: ConnectionSettings, consistency: str, timeout_seconds: float | None = None, **policies: object
-) -> ExecutionProfile:
-    dc = settings.local_dc
-    local = DCAwareRoundRobinPolicy() if dc is None else DCAwareRoundRobinPolicy(dc)
+def _profile(settings: ConnectionSettings, consistency: str, row_factory: Any) -> ExecutionProfile:
     return ExecutionProfile(
-        load_balancing_policy=TokenAwarePolicy(local),
+        load_balancing_policy=_policy(settings),
         consistency_level=ConsistencyLevel.name_to_value[consistency],
-        request_timeout=settings.request_timeout_seconds if timeout_seconds is None else timeout_seconds,
-        row_factory=tuple_factory,
-        **policies,
+        request_timeout=settings.request_timeout_seconds,
+        row_factory=row_factory,
+        speculative_execution_policy=speculation(settings.speculative_delay_ms),
     )
+
+
+def _policy(settings: ConnectionSettings) -> TokenAwarePolicy:
+    dc = settings.local_dc
+    return TokenAwarePolicy(DCAwareRoundRobinPolicy() if dc is None else DCAwareRoundRobinPolicy(dc))
+
+
+def local_data_centre(session: Session) -> str:
+    """Name the data centre of the node that `session` was opened through."""
+    name: str = session.execute(idempotent("SELECT data_center FROM system.local")).one().data_center
+    return name
+
+
+def reason(error: Exception) -> str:
+    """Say in one line why the driver failed: for NoHostAvailable, what the first host said."""
+    return str(_cause(error))
+
+
+def _cause(error: Exception) -> Exception:
+    if isinstance(error, NoHostAvailable) and error.errors:
+        first: Exception = (
+            next(iter(error.errors.values())) if isinstance(error.errors, dict) else error.errors[0]
+        )
+        return first
+    return error
+
+
+def _speaks_older(error: Exception) -> bool:
+    """Tell whether the server refused the version of the protocol, and nothing else."""
+    said = reason(error).lower()
+    return "protocol" in said and "version" in said
+
+
+def _refusal(settings: ConnectionSettings, error: Exception) -> CassandraUnavailable:
+    """Tell what stands in the way of a connection."""
+    cause, where = _cause(error), str(settings)
+    if isinstance(cause, AuthenticationFailed):
+        return CassandraLoginRefused(where, settings.username)
+    if isinstance(cause, ssl.SSLError):
+        return CassandraTlsFailed(where, cause.reason or str(cause))
+    if settings.tls is None and any(speaks_tls(host, settings.port) for host in settings.hosts):
+        return CassandraTlsFailed(where, "it speaks TLS only")
+    return CassandraUnavailable(where, str(cause))

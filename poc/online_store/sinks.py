@@ -9,6 +9,8 @@ from feast.infra.online_stores.online_store import OnlineStore
 # What Feast's own engine converts with, under this name, in every release since 0.20.
 from feast.utils import _convert_arrow_to_proto
 
+from poc.online_store.connection import connection_settings
+from poc.online_store.layout import row_layout
 from poc.online_store.row_sink import RowSink
 from poc.online_store.row_store import CassandraRowOnlineStore
 from poc.online_store.stock_sink import StockSink
@@ -36,7 +38,10 @@ def open_sink(config: RepoConfig, store: OnlineStore, view: FeatureView, setting
         WrittenByAnotherEngine: see `stock_sink`.
     """
     if isinstance(store, CassandraRowOnlineStore):
-        return RowSink(config, store, view, settings)
+        connection = connection_settings(config)
+        layout = row_layout(connection.keyspace, config.project, view)
+        ttl_seconds = config.online_store.ttl_seconds
+        return RowSink(layout, view, connection, lambda: store.session(config), settings, ttl_seconds)
     if getattr(config.online_store, "type", None) == "cassandra":
         return StockSink(config, view, settings)
     return AnySink(config, store, view)

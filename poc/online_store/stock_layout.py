@@ -63,10 +63,36 @@ def entity_keys(columns: Mapping[str, tuple[ColumnType, pa.Array]], version: int
     return [(head + b"".join(part)).hex() for part in zip(*parts, strict=True)]
 
 
-def _key_parts(name: str, kind: ColumnType, array: pa.Array, version: int) -> list[bytes]:
+def entity_key(kinds: Mapping[str, ColumnType], version: int) -> Callable[[tuple[Any, ...]], str]:
+    """Give the function from join keys to one entity key as the store has it: hexadecimal text.
+
+    Args:
+        kinds: type by join key; the function takes values in the order of their sorted names.
+        version: `entity_key_serialization_version`.
+
+    Raises:
+        UnsupportedType: Feast's key encoding does not know a type.
+    """
+    names = sorted(kinds)
+    head = b"".join(struct.pack("<I", _STRING) + name.encode() for name in names)
+    packers = [_key_packer(name, kinds[name]) for name in names]
+
+    def serialize(values: tuple[Any, ...]) -> str:
+        parts = [pack(value, version) for pack, value in zip(packers, values, strict=True)]
+        return (head + b"".join(parts)).hex()
+
+    return serialize
+
+
+def _key_packer(name: str, kind: ColumnType) -> Callable[[Any, int], bytes]:
     pack = _KEY_PACKERS.get(kind.attribute)
     if pack is None:
         raise UnsupportedType(name, kind.name, "cannot be a join key in Feast's own stores")
+    return pack
+
+
+def _key_parts(name: str, kind: ColumnType, array: pa.Array, version: int) -> list[bytes]:
+    pack = _key_packer(name, kind)
     plain = canonical(array, kind, name)
     if plain is None:
         values = [

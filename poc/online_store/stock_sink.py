@@ -7,7 +7,7 @@ import pyarrow as pa
 from feast import FeatureView, RepoConfig
 
 from poc.online_store.arrow_columns import event_times, milliseconds
-from poc.online_store.connection import stock_connection
+from poc.online_store.connection import connection_settings
 from poc.online_store.stock_layout import (
     CELL_TIMES,
     batch_insert,
@@ -30,11 +30,11 @@ class StockSink:
     """
 
     def __init__(self, config: RepoConfig, view: FeatureView, settings: SinkSettings) -> None:
-        connection = stock_connection(config.online_store)
+        connection = connection_settings(config)
         concurrency = settings.write_concurrency
         self._version: int = config.entity_key_serialization_version
         self._keys = {field.name: key_type(field.name, field.dtype) for field in view.entity_columns}
-        self._features = {field.name: column_type(field.name, field.dtype) for field in view.features}
+        self._features = {field.name: column_type(field.name, field.dtype) for field in view.features if field.name not in self._keys}
         self._timestamp = view.batch_source.timestamp_field
         self._revision = settings.revision if settings.write_time == "event" else None
         self._attempts = settings.max_attempts

@@ -3,6 +3,7 @@
 Imports neither Feast nor a driver, so that a script can ask whether a Cassandra answers in milliseconds.
 """
 
+import socket
 import ssl
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,6 +62,21 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
         names = ", ".join(name for name in (files.ca, files.cert, files.key) if name is not None)
         raise TlsFilesUnusable(names, str(error)) from error
     return context
+
+
+def speaks_tls(host: str, port: int, timeout_seconds: float = 2.0) -> bool:
+    """Tell whether what listens at `host:port` answers to a TLS handshake, whoever it is."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((host, port), timeout_seconds) as plain,
+            context.wrap_socket(plain, server_hostname=host),
+        ):
+            return True
+    except OSError:
+        return False
 
 
 def _text(name: str) -> str:

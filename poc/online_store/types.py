@@ -4,9 +4,9 @@ Lists are frozen: a frozen list is one cell, so an empty one differs from none, 
 same time stamp never merge into one list.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from feast.protos.feast.types import Value_pb2 as protos
@@ -49,6 +49,15 @@ class ColumnType:
         """Give the function from what the driver read, not None, to Feast's Value."""
         return _decoder(self)
 
+    def plain(self) -> "Callable[[Any], Any] | None":
+        """Give the function from what the driver read, not None, to what Feast's `to_dict` gives of it.
+
+        None where both are the same. Times are whole seconds there, UTC-aware.
+        """
+        if not self.timestamp:
+            return None
+        return _feast_moment if self.items is None else _feast_moments
+
     def bindable(self, field: str, value: Value) -> Any:
         """Give what the driver binds for `value`; None for a null.
 
@@ -70,6 +79,19 @@ class ColumnType:
         return content
 
 
+def _feast_moment(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0, tzinfo=timezone.utc)
+
+
+def _feast_moments(moments: Sequence[datetime]) -> list[datetime]:
+    return [_feast_moment(moment) for moment in moments]
+
+
+def _naive(moment: datetime) -> datetime:
+    # cassandra-driver gives UTC without saying so, acsylla says it.
+    return moment.replace(tzinfo=None)
+
+
 def _moment(field: str, seconds: int) -> datetime:
     if not MIN_SECONDS <= seconds <= MAX_SECONDS:
         raise ValueOutOfRange(field, seconds, "seconds since 1970 are outside the years 1 to 9999")
@@ -80,11 +102,11 @@ def _decoder(kind: ColumnType) -> Callable[[Any], Value]:
     attribute, items = kind.attribute, kind.items
     if items is None:
         if kind.timestamp:
-            return lambda moment: Value(unix_timestamp_val=(moment - EPOCH) // _SECOND)
+            return lambda moment: Value(unix_timestamp_val=(_naive(moment) - EPOCH) // _SECOND)
         return lambda content: Value(**{attribute: content})
     if kind.timestamp:
         return lambda moments: Value(
-            unix_timestamp_list_val=protos.Int64List(val=[(moment - EPOCH) // _SECOND for moment in moments])
+            unix_timestamp_list_val=protos.Int64List(val=[(_naive(moment) - EPOCH) // _SECOND for moment in moments])
         )
     return lambda content: Value(**{attribute: items(val=content)})
 

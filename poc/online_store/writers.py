@@ -1,19 +1,18 @@
 """Choose what sends the writes, and open it."""
 
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from cassandra import InvalidRequest
 from cassandra.cluster import Session
 
-from poc.online_store.acsylla_writer import AcsyllaWriter, acsylla_is_installed
-from poc.online_store.connection import ConnectionSettings
+from poc.online_store.acsylla_reads import acsylla_is_installed
+from poc.online_store.acsylla_writer import AcsyllaWriter
+from poc.online_store.connection import ConnectionSettings, Driver
 from poc.online_store.driver_writer import DriverWriter
 from poc.online_store.errors import DriverMissing, NotApplied
 from poc.online_store.session import open_session
 from poc.online_store.writer import Writer
-
-Driver = Literal["auto", "acsylla", "cassandra-driver"]
 
 
 class SinkSettings(Protocol):

@@ -1,0 +1,152 @@
+"""Reads of event loops with acsylla, the C++ driver, which speaks asyncio only: a session for each loop.
+
+It stands in where it can. Where it cannot connect, or fails at a statement, the caller takes the other driver,
+which knows why: acsylla says of a table that is gone what it says of a cluster that is.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine, Iterator, Sequence
+from concurrent.futures import TimeoutError as WaitTimeout
+from importlib.util import find_spec
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from poc.online_store.acsylla_cluster import cluster_arguments
+from poc.online_store.connection import ConnectionSettings, Driver
+from poc.online_store.errors import DriverMissing
+
+log = logging.getLogger(__name__)
+
+READS_IN_FLIGHT = 100
+CLOSE_SECONDS = 2.0
+# After a failure the other driver reads for so long.
+RETRY_SECONDS = 1.0
+
+Rows = list[tuple[Any, ...]]
+
+
+def acsylla_is_installed() -> bool:
+    """Whether the package is there (it has no wheels for Windows)."""
+    return find_spec("acsylla") is not None
+
+
+def acsylla_reads(settings: ConnectionSettings, driver: Driver) -> "AcsyllaReads | None":
+    """Give the reads by acsylla that `driver` asks for; None where cassandra-driver is to read.
+
+    Raises:
+        DriverMissing: acsylla is demanded and not installed.
+    """
+    if driver == "acsylla" and not acsylla_is_installed():
+        raise DriverMissing("acsylla")
+    wanted = driver == "acsylla" or (driver == "auto" and acsylla_is_installed())
+    return AcsyllaReads(settings) if wanted and settings.hosts else None
+
+
+class AcsyllaReads:
+    """Sessions of acsylla and their prepared statements, one session an event loop.
+
+    Args:
+        settings: the cluster and how to read from it.
+    """
+
+    def __init__(self, settings: ConnectionSettings) -> None:
+        self._arguments = cluster_arguments(settings) | {"consistency": settings.read_consistency}
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
+
+    async def rows(self, cql: str, keys: Sequence[tuple[Any, ...]]) -> list[Rows] | None:
+        """Read the rows of each of `keys`, in their order; None where the other driver has to."""
+        loop = asyncio.get_running_loop()
+        of_loop = self._loops.get(loop)
+        if of_loop is None:
+            of_loop = self._loops.setdefault(loop, _Loop(self._arguments))
+        return await of_loop.rows(cql, keys)
+
+    def close(self) -> None:
+        """End all sessions. A second call does nothing."""
+        loops, self._loops = list(self._loops.items()), WeakKeyDictionary()
+        for loop, of_loop in loops:
+            of_loop.close(loop)
+
+
+class _Loop:
+    """The session of one event loop, used by that loop only."""
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        self._arguments = arguments
+        self._opening = asyncio.Lock()
+        self._session: Any = None
+        self._statements: dict[str, Any] = {}
+        self._not_before = 0.0
+
+    async def rows(self, cql: str, keys: Sequence[tuple[Any, ...]]) -> list[Rows] | None:
+        if time.monotonic() < self._not_before:
+            return None
+        try:
+            statement = self._statements.get(cql)
+            if statement is None:
+                statement = await self._prepared(cql)
+            if len(keys) == 1:
+                return [await self._rows(statement, keys[0])]
+            return await self._many(statement, keys)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            if type(error).__name__ == "CassErrorLibRequestTimedOut":
+                raise
+            log.info("acsylla stands aside for %.0f s: %s", RETRY_SECONDS, error)
+            # What is prepared again follows the table as it is then.
+            self._statements.clear()
+            self._not_before = time.monotonic() + RETRY_SECONDS
+            return None
+
+    def close(self, loop: asyncio.AbstractEventLoop) -> None:
+        session, self._session = self._session, None
+        if session is None or loop.is_closed():
+            return
+        ending: Coroutine[Any, Any, Any] = session.close()
+        if not loop.is_running():
+            loop.run_until_complete(ending)
+            return
+        done = asyncio.run_coroutine_threadsafe(ending, loop)
+        try:
+            # Called from the loop's own thread, it can only be asked for.
+            if not _runs_here(loop):
+                done.result(CLOSE_SECONDS)
+        except WaitTimeout:  # A type of its own before Python 3.11.
+            done.cancel()
+
+    async def _prepared(self, cql: str) -> Any:
+        import acsylla
+
+        async with self._opening:
+            if self._session is None:
+                self._session = await acsylla.create_cluster(**self._arguments).create_session()
+            if cql not in self._statements:
+                self._statements[cql] = await self._session.create_prepared(cql)
+            return self._statements[cql]
+
+    async def _many(self, statement: Any, keys: Sequence[tuple[Any, ...]]) -> list[Rows]:
+        found: list[Rows] = [[]] * len(keys)
+
+        async def lane(places: Iterator[int]) -> None:
+            for place in places:
+                found[place] = await self._rows(statement, keys[place])
+
+        places = iter(range(len(keys)))
+        await asyncio.gather(*(lane(places) for _ in range(min(READS_IN_FLIGHT, len(keys)))))
+        return found
+
+    async def _rows(self, statement: Any, key: tuple[Any, ...]) -> Rows:
+        bound = statement.bind(key)
+        # Without it a read that is late, or whose node dies, is not asked of another one.
+        bound.set_is_idempotent(True)
+        return [row.as_tuple() for row in (await self._session.execute(bound)).all()]
+
+
+def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False

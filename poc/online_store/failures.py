@@ -1,0 +1,73 @@
+"""What the two drivers raise while statements run, as this project's errors."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from cassandra import DriverException, InvalidRequest
+from cassandra.cluster import NoHostAvailable
+from cassandra.connection import ConnectionException
+from cassandra.protocol import ErrorMessage
+
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.errors import CassandraUnavailable, FeaturesOutdated, OnlineTableMissing, PocError
+from poc.online_store.session import reason
+
+# What Cassandra says of a keyspace or table, and of a column, that is not there.
+_NO_TABLE = ("does not exist", "unconfigured table")
+_NO_COLUMN = ("Undefined column", "Unknown identifier", "Undefined name")
+
+
+@contextmanager
+def cassandra_failures(
+    where: str | ConnectionSettings, missing: Callable[[], PocError] | None = None
+) -> Iterator[None]:
+    """Turn what cassandra-driver and acsylla raise into errors with a way out.
+
+    Args:
+        where: the cluster, for the message.
+        missing: makes the error for a keyspace or table that is not there; `OnlineTableMissing` for None.
+
+    Raises:
+        CassandraUnavailable: no node could answer, or none did in time.
+        FeaturesOutdated: the table lacks a column.
+    """
+    try:
+        yield
+    except PocError:
+        raise
+    except Exception as error:
+        known = _known(error, str(where), missing)
+        if known is None:
+            raise
+        raise known from error
+
+
+def _known(error: Exception, where: str, missing: Callable[[], PocError] | None) -> PocError | None:
+    # acsylla may not be there to name its classes.
+    name = type(error).__name__
+    if isinstance(error, InvalidRequest) or name == "CassErrorServerInvalidQuery":
+        return refusal(str(error), missing)
+    if isinstance(error, (DriverException, NoHostAvailable, ConnectionException, ErrorMessage)):
+        return CassandraUnavailable(where, reason(error))
+    if name.startswith("CassError"):
+        return CassandraUnavailable(where, str(error) or name)
+    # What acsylla says of a session that was closed.
+    if isinstance(error, RuntimeError) and "closed" in str(error).lower():
+        return CassandraUnavailable(where, str(error))
+    return None
+
+
+def refusal(said: str, missing: Callable[[], PocError] | None = None) -> PocError | None:
+    """Tell what Cassandra means by refusing a statement; None where the statement itself is at fault.
+
+    Args:
+        said: its message.
+        missing: makes the error for a keyspace or table that is not there.
+    """
+    # `Error from server: code=2200 [Invalid query] message="..."`, cut down to the message.
+    message = said.split('message="', 1)[-1].rstrip('"')
+    if any(text in said for text in _NO_TABLE):
+        return OnlineTableMissing(f"as it is asked for: {message}") if missing is None else missing()
+    if any(text in said for text in _NO_COLUMN):
+        return FeaturesOutdated(f"The stored table is older than the definitions: {message}")
+    return None

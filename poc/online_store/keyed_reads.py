@@ -1,0 +1,132 @@
+"""Rows by key: prepared statements, a bounded number of them at a time, by whichever driver is at hand.
+
+A single key is asked for by itself. Of many, each statement asks for some: what cassandra-driver does for a
+statement in Python costs several times what Cassandra does for one more key. A read that fails raises what
+the driver raised. It is never taken for an absent row.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from cassandra.cluster import ResponseFuture, Session
+from cassandra.query import PreparedStatement
+
+from poc.online_store.acsylla_reads import AcsyllaReads
+from poc.online_store.session import READ, prepare
+
+Key = tuple[Any, ...]
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """How the rows of a key are asked for.
+
+    Attributes:
+        one: binds a key.
+        several: binds a list of keys' only parts, and selects that part last; None where keys have several
+            parts, or could not be told apart by what a driver gives for them.
+        typed: as `one`, for a driver that does not follow a table's types; None where it cannot be had.
+    """
+
+    one: str
+    several: str | None
+    typed: str | None
+
+
+class KeyedReads:
+    """Reads the rows of keys. Safe to use from many threads and event loops at once.
+
+    Args:
+        session: where to read; statements are prepared at once.
+        statements: how.
+        in_flight: most statements under way of one read.
+        keys_per_statement: most keys that a statement asks for.
+        acsylla: reads for event loops instead, where it can; None for never.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        statements: Statements,
+        *,
+        in_flight: int,
+        keys_per_statement: int,
+        acsylla: AcsyllaReads | None = None,
+    ) -> None:
+        self._session, self._in_flight = session, in_flight
+        self._one = prepare(session, statements.one)
+        asked_together = statements.several if keys_per_statement > 1 else None
+        self._several = None if asked_together is None else prepare(session, asked_together)
+        self._keys_per_statement = keys_per_statement
+        self._acsylla, self._typed = acsylla, statements.typed
+
+    def rows(self, keys: Sequence[Key]) -> dict[Key, list[Row]]:
+        """Read the rows of distinct `keys`; a key that has none is left out."""
+        if len(keys) == 1:
+            rows = self._session.execute(self._one, keys[0], execution_profile=READ).all()
+            return {keys[0]: rows} if rows else {}
+        statement, bound = self._batches(keys)
+        sent = (self._session.execute_async(statement, item, execution_profile=READ) for item in bound)
+        return self._by_key(keys, list(_in_order(sent, self._in_flight)))
+
+    async def rows_async(self, keys: Sequence[Key]) -> dict[Key, list[Row]]:
+        """Do what `rows` does without blocking the event loop."""
+        if self._acsylla is not None and self._typed is not None:
+            found = await self._acsylla.rows(self._typed, keys)
+            if found is not None:
+                return {key: rows for key, rows in zip(keys, found, strict=True) if rows}
+        statement, bound = self._batches(keys)
+        if len(bound) == 1:
+            return self._by_key(keys, [await self._awaited(statement, bound[0])])
+        permits = asyncio.Semaphore(self._in_flight)
+
+        async def answer(item: Key) -> Sequence[Row]:
+            async with permits:
+                return await self._awaited(statement, item)
+
+        return self._by_key(keys, await asyncio.gather(*map(answer, bound)))
+
+    def _batches(self, keys: Sequence[Key]) -> tuple[PreparedStatement, Sequence[Key]]:
+        if self._several is None or len(keys) == 1:
+            return self._one, keys
+        parts, size = [part for (part,) in keys], self._keys_per_statement
+        return self._several, [(parts[at : at + size],) for at in range(0, len(parts), size)]
+
+    def _by_key(self, keys: Sequence[Key], answers: Sequence[Sequence[Row]]) -> dict[Key, list[Row]]:
+        if self._several is None or len(keys) == 1:
+            return {key: list(rows) for key, rows in zip(keys, answers, strict=True) if rows}
+        found: dict[Key, list[Row]] = {}
+        for rows in answers:
+            for row in rows:
+                found.setdefault(row[-1:], []).append(row[:-1])
+        return found
+
+    async def _awaited(self, statement: PreparedStatement, bound: Key) -> Sequence[Row]:
+        """Wait for the driver, whose callbacks run in its own thread, in this event loop."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Sequence[Row]] = loop.create_future()
+
+        def settle(action: Callable[[Any], None], outcome: Any) -> None:
+            if not answer.done():
+                action(outcome)
+
+        # Never of several pages: a key has few rows, and a statement few keys.
+        self._session.execute_async(statement, bound, execution_profile=READ).add_callbacks(
+            lambda rows: loop.call_soon_threadsafe(settle, answer.set_result, rows),
+            lambda error: loop.call_soon_threadsafe(settle, answer.set_exception, error),
+        )
+        return await answer
+
+
+def _in_order(sent: Iterator[ResponseFuture], in_flight: int) -> Iterator[Sequence[Row]]:
+    """Give the answers to statements that `sent` sends as it is drawn from."""
+    waiting = deque(islice(sent, in_flight))
+    while waiting:
+        rows = waiting.popleft().result().all()
+        waiting.extend(islice(sent, 1))
+        yield rows

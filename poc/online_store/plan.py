@@ -1,0 +1,181 @@
+"""What a call for online features asks of the stores, worked out once for each state of the registry.
+
+Feast's own call looks everything up anew each time: 0.4-0.6 ms of Python with one view, 100 ms with 200. Its
+own resolution makes the plans too, so that names mean here what they mean there. What is not as plain as a plan
+takes it (views computed on demand, keys under another name or of another type than declared, nulls) stays
+Feast's own to answer or to refuse.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from feast import FeatureService, FeatureView
+from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL
+from feast.value_type import ValueType
+
+from poc.online_store.response import Answered, ResolvedResponse
+from poc.online_store.view_reader import Found, JoinKeys, ViewReader
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+OpenReader = Callable[[FeatureView, list[str]], ViewReader]
+
+_INT32, _INT64 = 2**31, 2**63
+
+
+def _is_int(value: Any, bound: int) -> bool:
+    return type(value) is int and -bound <= value < bound
+
+
+# What is its own join key without any conversion. Feast converts the rest, or refuses it.
+_NATIVE: dict[ValueType, Callable[[Any], bool]] = {
+    # An empty one may be a null to Feast, by what else is in the list.
+    ValueType.STRING: lambda value: type(value) is str and value != "",
+    ValueType.INT64: lambda value: _is_int(value, _INT64),
+    ValueType.INT32: lambda value: _is_int(value, _INT32),
+    ValueType.BYTES: lambda value: type(value) is bytes and value != b"",
+}
+# The types that Feast takes an alias's values for, which it has no declaration of.
+_GUESSED = (ValueType.STRING, ValueType.INT64)
+
+
+@dataclass(frozen=True, slots=True)
+class ViewPart:
+    """The reads of one view.
+
+    Attributes:
+        view: Feast's, with the projection that was asked for.
+        features: those to read.
+        prefix: what precedes their names in the answer.
+        request_keys: what the request calls each of the view's join keys, by the join key.
+    """
+
+    view: FeatureView
+    features: tuple[str, ...]
+    prefix: str
+    request_keys: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to answer one selection of features for one set of join keys.
+
+    Attributes:
+        parts: one a view.
+        kinds: the type of each join key of the request.
+        dropped: answered names that Feast leaves out.
+    """
+
+    parts: tuple[ViewPart, ...]
+    kinds: Mapping[str, ValueType]
+    dropped: frozenset[str]
+
+    def takes(self, entity_values: Mapping[str, Any]) -> bool:
+        """Tell whether the request is as plain as it must be: equal lists, of native values only."""
+        lengths = set()
+        for name, kind in self.kinds.items():
+            values = entity_values.get(name)
+            if type(values) is not list or not values or not all(map(_NATIVE[kind], values)):
+                return False
+            lengths.add(len(values))
+        return len(lengths) == 1
+
+    def answer(self, entity_values: Mapping[str, list[Any]], reader: OpenReader) -> ResolvedResponse:
+        """Read, and answer.
+
+        Raises:
+            what the store raises where no answer comes.
+        """
+        answered = []
+        for part in self.parts:
+            opened = reader(part.view, list(part.features))
+            keys = self._keys(part, opened, entity_values)
+            distinct = keys if len(keys) == 1 else list(dict.fromkeys(keys))
+            answered.append(self._answered(part, opened, keys, opened.read(distinct)))
+        return ResolvedResponse(entity_values, self.kinds, answered)
+
+    async def answer_async(
+        self, entity_values: Mapping[str, list[Any]], reader: OpenReader
+    ) -> ResolvedResponse:
+        """Do the same without blocking the event loop."""
+        answered = []
+        for part in self.parts:
+            opened = reader(part.view, list(part.features))
+            keys = self._keys(part, opened, entity_values)
+            distinct = keys if len(keys) == 1 else list(dict.fromkeys(keys))
+            answered.append(self._answered(part, opened, keys, await opened.read_async(distinct)))
+        return ResolvedResponse(entity_values, self.kinds, answered)
+
+    def _keys(
+        self, part: ViewPart, reader: ViewReader, entity_values: Mapping[str, list[Any]]
+    ) -> list[JoinKeys]:
+        if reader.key_names == (DUMMY_ENTITY_ID,):
+            return [(DUMMY_ENTITY_VAL,)] * len(next(iter(entity_values.values())))
+        columns = [entity_values[part.request_keys[name]] for name in reader.key_names]
+        return list(zip(*columns, strict=True))
+
+    def _answered(
+        self,
+        part: ViewPart,
+        reader: ViewReader,
+        keys: Sequence[JoinKeys],
+        found: Mapping[JoinKeys, Found],
+    ) -> Answered:
+        names = tuple(part.prefix + name for name in reader.names)
+        return Answered(reader, names, [found.get(key) for key in keys], self.dropped)
+
+
+def resolve(
+    store: "FeatureStore",
+    features: list[str] | FeatureService,
+    full_feature_names: bool,
+    key_names: Sequence[str],
+) -> Plan | None:
+    """Work out the plan; None for what Feast answers by itself.
+
+    Args:
+        store: whose registry, as it is cached, says what names mean.
+        features: references, or a service.
+        full_feature_names: whether to precede names by their view's.
+        key_names: the join keys of the request.
+
+    Raises:
+        what Feast raises for features that are not there, or that have one name.
+    """
+    (_, on_demand, _, types, _, grouped, answered, request_data, _) = store._get_online_request_context(
+        features, full_feature_names
+    )
+    if on_demand or request_data or not key_names:
+        return None
+    parts = [_part(view, names, full_feature_names) for view, names in grouped]
+    kinds: dict[str, ValueType] = {}
+    for part in parts:
+        for key, asked in part.request_keys.items():
+            kind = _kind(part.view, key)
+            # Of an alias Feast knows no type, and guesses it by the values.
+            if kind not in (_GUESSED if asked not in types else _NATIVE) or types.get(asked, kind) != kind:
+                return None
+            if kinds.setdefault(asked, kind) != kind:
+                return None
+    if set(kinds) != set(key_names):
+        return None
+    names = {part.prefix + name for part in parts for name in part.features}
+    return Plan(tuple(parts), kinds, frozenset(names - set(answered) - set(key_names)))
+
+
+def _part(view: FeatureView, features: Sequence[str], full_feature_names: bool) -> ViewPart:
+    renamed = view.projection.join_key_map
+    keys = [column.name for column in view.entity_columns if column.name != DUMMY_ENTITY_ID]
+    return ViewPart(
+        view,
+        tuple(features),
+        f"{view.projection.name_to_use()}__" if full_feature_names else "",
+        {key: renamed.get(key, key) for key in keys},
+    )
+
+
+def _kind(view: FeatureView, key: str) -> ValueType:
+    kind: ValueType = next(c.dtype.to_value_type() for c in view.entity_columns if c.name == key)
+    return kind

@@ -1,0 +1,176 @@
+"""The plans of one feature store, kept for as long as the registry stays what it is.
+
+A registry has a state: the object that Feast has it cached as, and the version that each commit stamps on it.
+An `apply` in this process changes it at once. What others apply is read in the background, before Feast's own
+cache expires (Feast would read it within a call, under a lock), and is planned before it is shown: no request
+waits for either.
+"""
+
+import copy
+import logging
+import threading
+import weakref
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from feast import FeatureService
+
+from poc.online_store.plan import Plan, resolve
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+log = logging.getLogger(__name__)
+
+# A bound for callers that ask for ever new selections of features.
+MOST_PLANS = 1000
+# The present state, the one that takes its place, and those that requests under way began with.
+MOST_STATES = 4
+# Of the life of Feast's cache, how much passes before it is read anew.
+SHARE = 0.8
+LEAST_SECONDS = 0.2
+
+
+@dataclass(slots=True)
+class _State:
+    """One state of the registry, and the plans that were worked out for it."""
+
+    proto: Any
+    version: str
+    plans: dict[Any, Plan | None] = field(default_factory=dict)
+    asked: dict[Any, Any] = field(default_factory=dict)
+
+    def is_of(self, proto: Any) -> bool:
+        return self.proto is proto and self.version == proto.version_id
+
+
+class Plans:
+    """Plans by what is asked. Safe to use from many threads at once."""
+
+    def __init__(self) -> None:
+        self._state: _State | None = None
+        self._states: list[_State] = []
+        # Feast's services are compared slowly, and hashed by their name: known ones are told by identity.
+        self._services: dict[int, tuple[FeatureService, bytes]] = {}
+        self._lock = threading.Lock()
+        self._refreshed = False
+
+    def find(
+        self,
+        store: "FeatureStore",
+        features: "list[str] | FeatureService",
+        full_feature_names: bool,
+        key_names: tuple[str, ...],
+    ) -> Plan | None:
+        """Give the plan of a call, worked out when it is first asked for; None for what is Feast's to answer.
+
+        Raises:
+            what Feast raises for such a call.
+        """
+        proto = getattr(store._registry, "cached_registry_proto", None)
+        if proto is None:
+            return None
+        if not self._refreshed:
+            self._keep_fresh(store)
+        state = self._state
+        if state is None or not state.is_of(proto):
+            state = self._enter(proto)
+        try:
+            asked = (self._named(features), full_feature_names, key_names)
+            return state.plans[asked]
+        except TypeError:
+            return None  # Nothing that features could be called by: Feast says what is wrong with it.
+        except KeyError:
+            return _planned(store, state, asked, features)
+
+    def _named(self, features: "list[str] | FeatureService") -> Any:
+        if not isinstance(features, FeatureService):
+            return tuple(features)
+        known = self._services.get(id(features))
+        if known is None or known[0] is not features:
+            known = (features, features.to_proto().SerializeToString(deterministic=True))
+            if len(self._services) >= MOST_PLANS:
+                self._services.clear()
+            self._services[id(features)] = known
+        return known[1]
+
+    def _enter(self, proto: Any) -> _State:
+        """Go over to the state of the registry that `proto` is."""
+        with self._lock:
+            version = str(proto.version_id)
+            known = next((item for item in self._states if version and item.version == version), None)
+            # The same state read once more is another object.
+            state = _State(proto, version) if known is None else _State(proto, version, known.plans, known.asked)
+            self._states = [state, *(item for item in self._states if item is not known)][:MOST_STATES]
+            self._state = state
+            return state
+
+    def _keep_fresh(self, store: "FeatureStore") -> None:
+        with self._lock:
+            if self._refreshed:
+                return
+            self._refreshed = True
+        life: timedelta = getattr(store._registry, "cached_registry_proto_ttl", timedelta(0))
+        if life.total_seconds() <= 0:
+            return  # Zero is for ever.
+        gone = threading.Event()
+        weakref.finalize(store, gone.set)
+        seconds = max(life.total_seconds() * SHARE, LEAST_SECONDS)
+        threading.Thread(
+            target=_refresh,
+            args=(weakref.ref(store), self, gone, seconds),
+            name="registry-refresh",
+            daemon=True,
+        ).start()
+
+    def refresh(self, store: "FeatureStore") -> None:
+        """Read the registry again, plan what was asked so far, and only then show it to `store`.
+
+        Raises:
+            whatever reading a registry raises.
+        """
+        registry = store._registry
+        # A twin shares where the registry lies, not what is known of it.
+        twin = object.__new__(type(registry))
+        twin.__dict__.update(registry.__dict__)
+        twin.refresh(store.project)
+        proto = twin.cached_registry_proto
+        before = self._state
+        if before is not None and before.version != proto.version_id:
+            other = copy.copy(store)
+            other._registry = twin
+            state = _State(proto, str(proto.version_id))
+            for asked, features in list(before.asked.items()):
+                try:
+                    _planned(other, state, asked, features)
+                except Exception as error:  # What is gone from the registry is refused when it is asked for.
+                    log.info("No plan for the features as they are now: %s", error)
+            with self._lock:
+                self._states = [state, *self._states][:MOST_STATES]
+        registry.cached_registry_proto = proto
+        registry.cached_registry_proto_created = datetime.utcnow()  # noqa: DTZ003 - as Feast compares it.
+
+
+def _planned(store: "FeatureStore", state: _State, asked: Any, features: Any) -> Plan | None:
+    _, full_feature_names, key_names = asked
+    plan = resolve(store, features, full_feature_names, key_names)
+    if len(state.plans) >= MOST_PLANS:
+        state.plans.clear()
+        state.asked.clear()
+    state.plans[asked], state.asked[asked] = plan, features
+    return plan
+
+
+def _refresh(
+    store: "weakref.ref[FeatureStore]", plans: Plans, gone: threading.Event, seconds: float
+) -> None:
+    while not gone.wait(seconds):
+        found = store()
+        if found is None:
+            return
+        try:
+            plans.refresh(found)
+        except Exception as error:  # A file, a database, a web service: none may end the thread.
+            log.warning("The features stay as they were: the registry cannot be read: %s", error)
+        del found

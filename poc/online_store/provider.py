@@ -1,0 +1,128 @@
+"""The Feast provider whose stores answer online reads from plans: `provider: poc.online_store.provider.ResolvingProvider`.
+
+Feast asks a provider only for the rows, after all that is slow. So importing this module puts the resolved call
+into `FeatureStore`, where `get_online_features`, its async twin and Feast's feature server all end: it answers
+for stores that have this provider, and leaves every other store to Feast.
+"""
+
+import functools
+import threading
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from feast import FeatureService, FeatureStore, FeatureView, RepoConfig
+from feast.infra.online_stores.online_store import OnlineStore
+from feast.infra.passthrough_provider import PassthroughProvider
+
+from poc.online_store.errors import FeastNotSupported
+from poc.online_store.foreign_reader import ForeignReader
+from poc.online_store.plan import Plan
+from poc.online_store.plans import Plans
+from poc.online_store.row_store import CassandraRowOnlineStore
+from poc.online_store.stock_store import StockCassandraOnlineStore
+from poc.online_store.view_reader import ViewReader
+
+SUPPORTED = "0.38.0"
+STOCK_TYPE = "cassandra"
+_OURS = (CassandraRowOnlineStore, StockCassandraOnlineStore)
+
+
+class ResolvingProvider(PassthroughProvider):  # type: ignore[misc]
+    """Feast's own provider, but for how online features are found.
+
+    Raises:
+        FeastNotSupported: this is not the Feast that the resolved call is written for.
+    """
+
+    def __init__(self, config: RepoConfig) -> None:
+        found = version("feast")
+        if found != SUPPORTED:
+            raise FeastNotSupported(found, SUPPORTED)
+        super().__init__(config)
+        self.plans = Plans()
+        self._opening = threading.Lock()
+
+    @property
+    def online_store(self) -> OnlineStore | None:
+        """The configured store; Feast's own for Cassandra on a connection of ours."""
+        if self._online_store is None:
+            with self._opening:
+                if self._online_store is None:
+                    # A store that somebody derived from Feast's own keeps its values as it sees fit.
+                    if getattr(self.repo_config.online_store, "type", None) == STOCK_TYPE:
+                        self._online_store = StockCassandraOnlineStore()
+                    else:
+                        return super().online_store
+        return self._online_store
+
+    def reader(self, view: FeatureView, features: list[str]) -> ViewReader:
+        """Give what reads `features` of `view` from the online store."""
+        store = self.online_store
+        if isinstance(store, _OURS):
+            return store.reader(self.repo_config, view, features)
+        return ForeignReader(self, self.repo_config, view, features)
+
+    @property
+    def reads_awaited(self) -> bool:
+        """Whether the store answers an event loop without blocking it."""
+        return isinstance(self.online_store, _OURS)
+
+
+def _plan(
+    store: FeatureStore,
+    features: list[str] | FeatureService,
+    entity_values: Any,
+    full_feature_names: bool,
+    native_entity_values: bool,
+) -> "tuple[ResolvingProvider, Plan] | None":
+    """Find the plan of a call; None where Feast itself has to answer it."""
+    provider = store._get_provider()
+    if not isinstance(provider, ResolvingProvider) or not native_entity_values or not features:
+        return None
+    plan = provider.plans.find(store, features, full_feature_names, tuple(entity_values))
+    return None if plan is None or not plan.takes(entity_values) else (provider, plan)
+
+
+def install() -> None:
+    """Put the resolved call into Feast's FeatureStore. A second time does nothing."""
+    feasts, feasts_async = FeatureStore._get_online_features, FeatureStore._get_online_features_async
+    if hasattr(feasts, "__wrapped__"):
+        return
+
+    @functools.wraps(feasts)
+    def get_online_features(
+        self: FeatureStore,
+        features: list[str] | FeatureService,
+        entity_values: Any,
+        full_feature_names: bool = False,
+        native_entity_values: bool = True,
+    ) -> Any:
+        found = _plan(self, features, entity_values, full_feature_names, native_entity_values)
+        if found is None:
+            return feasts(self, features, entity_values, full_feature_names, native_entity_values)
+        provider, plan = found
+        return plan.answer(entity_values, provider.reader)
+
+    @functools.wraps(feasts_async)
+    async def get_online_features_async(
+        self: FeatureStore,
+        features: list[str] | FeatureService,
+        entity_values: Any,
+        full_feature_names: bool = False,
+        native_entity_values: bool = True,
+    ) -> Any:
+        found = _plan(self, features, entity_values, full_feature_names, native_entity_values)
+        if found is None or not found[0].reads_awaited:
+            return await feasts_async(self, features, entity_values, full_feature_names, native_entity_values)
+        provider, plan = found
+        return await plan.answer_async(entity_values, provider.reader)
+
+    FeatureStore._get_online_features = get_online_features
+    FeatureStore._get_online_features_async = get_online_features_async
+
+
+install()
+
+
+__all__: Sequence[str] = ("ResolvingProvider",)

@@ -1,0 +1,150 @@
+"""Feast's `OnlineResponse` over rows as they were read; its protobuf is made when somebody asks for it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from feast.online_response import TIMESTAMP_POSTFIX, OnlineResponse
+from feast.protos.feast.serving.ServingService_pb2 import FieldStatus, GetOnlineFeaturesResponse
+from feast.protos.feast.types.Value_pb2 import Value
+from feast.type_map import python_values_to_proto_values
+from feast.value_type import ValueType
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from poc.online_store.feast_rows import event_time
+from poc.online_store.view_reader import Found, ViewReader
+
+_ABSENT = Value()
+_NOBODYS = Timestamp()
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What was read of one view.
+
+    Attributes:
+        reader: says what the values of a found row are.
+        names: of the features in the answer, in the reader's order.
+        rows: of each entity that was asked for; None for one that is not stored.
+        dropped: names that are left out of the answer.
+    """
+
+    reader: ViewReader
+    names: tuple[str, ...]
+    rows: Sequence[Found | None]
+    dropped: frozenset[str]
+
+    def event_times(self) -> list[datetime | None]:
+        """Give each entity's event time, UTC-aware; None where it is not stored, or was stored without."""
+        return [None if row is None else event_time(row) for row in self.rows]
+
+    def present(self, row: Found | None, place: int) -> bool:
+        """Tell whether the feature at `place` was ever written for the entity of `row`: it may be null."""
+        return row is not None and (self.reader.stored[place] or row[place] is not None)
+
+    def columns(self) -> "list[tuple[str, list[Any]]]":
+        """Give the values as Feast's `to_dict` does, by the answered name."""
+        found = []
+        for place, (name, plain) in enumerate(zip(self.names, self.reader.plain, strict=True)):
+            if name in self.dropped:
+                continue
+            if plain is None:
+                values = [None if row is None else row[place] for row in self.rows]
+            else:
+                values = [
+                    None if row is None or row[place] is None else plain(row[place]) for row in self.rows
+                ]
+            found.append((name, values))
+        return found
+
+
+class ResolvedResponse(OnlineResponse):  # type: ignore[misc]
+    """The answer to a call that was resolved before.
+
+    Args:
+        entity_values: the join keys as they were asked for, native values.
+        kinds: their types.
+        answered: what was read of each view.
+    """
+
+    def __init__(
+        self,
+        entity_values: Mapping[str, list[Any]],
+        kinds: Mapping[str, ValueType],
+        answered: Sequence[Answered],
+    ) -> None:
+        self.entity_values, self.answered = entity_values, answered
+        self._kinds = kinds
+        self._proto: GetOnlineFeaturesResponse | None = None
+
+    @property
+    def proto(self) -> GetOnlineFeaturesResponse:
+        """The protobuf; the same one each time."""
+        if self._proto is None:
+            self._proto = self._message()
+        return self._proto
+
+    def to_dict(self, include_event_timestamps: bool = False) -> dict[str, Any]:
+        """Give the values by name; see `OnlineResponse.to_dict`."""
+        if include_event_timestamps:
+            return self._with_times()
+        answer: dict[str, list[Any]] = {name: list(values) for name, values in self.entity_values.items()}
+        for part in self.answered:
+            answer.update(part.columns())
+        return answer
+
+    def _with_times(self) -> dict[str, list[Any]]:
+        answer: dict[str, list[Any]] = {}
+        for name, values in self.entity_values.items():
+            answer[name] = list(values)
+            answer[name + TIMESTAMP_POSTFIX] = [0] * len(values)
+        for part in self.answered:
+            seconds = [0 if moment is None else _seconds(moment) for moment in part.event_times()]
+            for name, values in part.columns():
+                answer[name] = values
+                answer[name + TIMESTAMP_POSTFIX] = list(seconds)
+        return answer
+
+    def _message(self) -> GetOnlineFeaturesResponse:
+        message = GetOnlineFeaturesResponse(results=[])
+        for name, values in self.entity_values.items():
+            message.metadata.feature_names.val.append(name)
+            message.results.append(
+                GetOnlineFeaturesResponse.FeatureVector(
+                    values=python_values_to_proto_values(values, self._kinds[name]),
+                    statuses=[FieldStatus.PRESENT] * len(values),
+                    event_timestamps=[_NOBODYS] * len(values),
+                )
+            )
+        for part in self.answered:
+            times = [_timestamp(moment) for moment in part.event_times()]
+            for place, (name, proto) in enumerate(zip(part.names, part.reader.proto, strict=True)):
+                if name in part.dropped:
+                    continue
+                there = [part.present(row, place) for row in part.rows]
+                message.metadata.feature_names.val.append(name)
+                message.results.append(
+                    GetOnlineFeaturesResponse.FeatureVector(
+                        values=[
+                            proto(row[place]) if is_there and row is not None else _ABSENT
+                            for row, is_there in zip(part.rows, there, strict=True)
+                        ],
+                        statuses=[
+                            FieldStatus.PRESENT if is_there else FieldStatus.NOT_FOUND for is_there in there
+                        ],
+                        event_timestamps=times,
+                    )
+                )
+        return message
+
+
+def _timestamp(moment: datetime | None) -> Timestamp:
+    made = Timestamp()
+    if moment is not None:
+        made.FromDatetime(moment)
+    return made
+
+
+def _seconds(moment: datetime) -> int:
+    return int(_timestamp(moment).seconds)

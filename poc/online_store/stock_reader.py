@@ -1,0 +1,110 @@
+"""Features read from the layout of Feast's own Cassandra store: a partition an entity, a row a feature."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from cassandra.cluster import Session
+from feast import FeatureView
+from feast.protos.feast.types.Value_pb2 import Value
+from feast.type_map import feast_value_type_to_python_type
+
+from poc.online_store.acsylla_reads import AcsyllaReads
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.keyed_reads import KeyedReads, Row, Statements
+from poc.online_store.stock_layout import entity_key
+from poc.online_store.types import key_type
+from poc.online_store.view_reader import Found, JoinKeys
+
+# An entity is a partition of some rows: with many in one answer Cassandra, not the driver, is what is waited for.
+KEYS_PER_STATEMENT = 20
+_parse = Value.FromString
+# Feast's own reading of these is the attribute itself, and costs ten times as much.
+_SCALARS = frozenset(
+    f"{name}_val" for name in ("string", "bytes", "int32", "int64", "double", "float", "bool")
+)
+
+
+class StockReader:
+    """A `ViewReader` of the stock layout.
+
+    Args:
+        session: where to read.
+        table: quoted, with its keyspace.
+        view: Feast's.
+        features: those wanted.
+        version: `entity_key_serialization_version`.
+        settings: how many statements at once.
+        acsylla: reads for event loops; None for cassandra-driver.
+
+    Raises:
+        UnsupportedType: a join key has a type that Feast cannot serialize.
+        cassandra.InvalidRequest: there is no table.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        table: str,
+        view: FeatureView,
+        features: Sequence[str],
+        version: int,
+        settings: ConnectionSettings,
+        acsylla: AcsyllaReads | None = None,
+    ) -> None:
+        keys = sorted(view.entity_columns, key=lambda column: column.name)
+        self.names = tuple(features)
+        self.key_names = tuple(column.name for column in keys)
+        self.plain: tuple[Callable[[Any], Any] | None, ...] = (python_value,) * len(self.names)
+        self.proto: tuple[Callable[[Any], Value], ...] = (_same,) * len(self.names)
+        self.stored = (False,) * len(self.names)
+        self._places = {name: place for place, name in enumerate(self.names)}
+        self._serialize = entity_key(
+            {column.name: key_type(column.name, column.dtype) for column in keys}, version
+        )
+        select = f"SELECT feature_name, value, event_ts{{}} FROM {table} WHERE entity_key "
+        # The types of these columns never change: nothing has to be cast.
+        one = select.format("") + "= ?"
+        self._reads = KeyedReads(
+            session,
+            Statements(one, select.format(", entity_key") + "IN ?", one),
+            in_flight=settings.read_concurrency,
+            keys_per_statement=KEYS_PER_STATEMENT,
+            acsylla=acsylla,
+        )
+
+    def read(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
+        """See `ViewReader.read`."""
+        serialized = {(self._serialize(key),): key for key in keys}
+        return self._found(serialized, self._reads.rows(list(serialized)) if serialized else {})
+
+    async def read_async(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
+        """See `ViewReader.read_async`."""
+        serialized = {(self._serialize(key),): key for key in keys}
+        rows = await self._reads.rows_async(list(serialized)) if serialized else {}
+        return self._found(serialized, rows)
+
+    def _found(
+        self, serialized: Mapping[tuple[Any, ...], JoinKeys], rows: Mapping[tuple[Any, ...], list[Row]]
+    ) -> dict[JoinKeys, Found]:
+        places, width = self._places, len(self.names)
+        found: dict[JoinKeys, Found] = {}
+        for key, cells in rows.items():
+            values: list[Any] = [None] * (width + 1)
+            known = False
+            for name, content, moment in cells:
+                place = places.get(name)
+                if place is not None:
+                    values[place], values[width], known = _parse(content), moment, True
+            if known:
+                found[serialized[key]] = tuple(values)
+        return found
+
+
+def python_value(value: Value) -> Any:
+    """Give a stored message as Feast's `to_dict` does."""
+    kind = value.WhichOneof("val")
+    return getattr(value, kind) if kind in _SCALARS else feast_value_type_to_python_type(value)
+
+
+def _same(value: Value | None) -> Value:
+    return Value() if value is None else value

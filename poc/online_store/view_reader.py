@@ -1,0 +1,151 @@
+"""Some features of one view, read by key: what the resolved call and the direct source ask a layout for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from cassandra.cluster import Session
+from feast.protos.feast.types.Value_pb2 import Value
+
+from poc.online_store.acsylla_reads import AcsyllaReads
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.errors import FeaturesOutdated, OnlineTableMissing
+from poc.online_store.keyed_reads import Key, KeyedReads, Row, Statements
+from poc.online_store.keys import bound_key
+from poc.online_store.layout import RowLayout
+from poc.online_store.naming import EVENT_TIMESTAMP
+from poc.online_store.schema import StoredTable, stored_table
+from poc.online_store.types import NULL
+
+JoinKeys = tuple[Any, ...]
+# Of one entity: a value a feature, as the layout has it, then the event time, UTC with or without saying so.
+Found = Row
+
+
+class ViewReader(Protocol):
+    """Reads some features of one view. Safe to use from many threads and event loops at once.
+
+    Attributes:
+        names: the features, in the order in which they are found.
+        key_names: the view's join keys, in the order in which `read` takes them.
+        plain: for each feature, what makes of a found value the one that Feast's `to_dict` gives; None for
+            nothing to do.
+        proto: for each feature, what makes of a found value Feast's message.
+        stored: for each feature, whether an entity that is found has it for certain: its value may be null, a
+            None, all the same. Where not, a None says that it was never written.
+    """
+
+    names: tuple[str, ...]
+    key_names: tuple[str, ...]
+    plain: tuple[Callable[[Any], Any] | None, ...]
+    proto: tuple[Callable[[Any], Value], ...]
+    stored: tuple[bool, ...]
+
+    def read(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
+        """Read by distinct `keys`; a key that is not stored is left out.
+
+        Raises:
+            the driver's errors: no answer; never an absent row.
+        """
+        ...
+
+    async def read_async(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
+        """Do the same without blocking the event loop."""
+        ...
+
+
+class RowReader:
+    """A `ViewReader` of the row layout: one row an entity, a typed column a feature.
+
+    Args:
+        session: where to read.
+        layout: the table.
+        features: those wanted; all for None. One that the view does not have is left out.
+        settings: how many statements at once.
+        keys_per_statement: most entities that one statement asks for.
+        acsylla: reads for event loops; None for cassandra-driver.
+
+    Attributes:
+        lacking: features that the table has no column for yet: they were never written.
+
+    Raises:
+        OnlineTableMissing: there is no table.
+        FeaturesOutdated: its key, or a column, has another type.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        layout: RowLayout,
+        features: Sequence[str] | None,
+        settings: ConnectionSettings,
+        keys_per_statement: int,
+        acsylla: AcsyllaReads | None = None,
+    ) -> None:
+        columns = layout.named(features)
+        table = stored_table(session, layout)
+        _require_readable(layout, table)
+        assert table is not None
+        there = tuple(column for column in columns if column.name in table.columns)
+        self.layout = layout
+        self.names = tuple(column.field for column in columns)
+        self.key_names = tuple(column.field for column in layout.keys)
+        self.lacking = tuple(column.field for column in columns if column not in there)
+        self.stored = tuple(column in there for column in columns)
+        self.plain = tuple(column.kind.plain() for column in columns)
+        self.proto = tuple(_null_or(column.kind.decoder()) for column in columns)
+        self._places = [None if column not in there else there.index(column) for column in columns]
+        self._bound = bound_key(layout.keys)
+        self._reads = KeyedReads(
+            session,
+            Statements(layout.select(there), layout.select_several(there), layout.select_typed(there)),
+            in_flight=settings.read_concurrency,
+            keys_per_statement=keys_per_statement,
+            acsylla=acsylla,
+        )
+
+    def read(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
+        """See `ViewReader.read`."""
+        bound = self._bind(keys)
+        return self._by_join_keys(bound, self._reads.rows(list(bound)) if bound else {})
+
+    async def read_async(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
+        """See `ViewReader.read_async`."""
+        bound = self._bind(keys)
+        return self._by_join_keys(bound, await self._reads.rows_async(list(bound)) if bound else {})
+
+    def _bind(self, keys: Sequence[JoinKeys]) -> dict[Key, JoinKeys]:
+        """Give the keys by what is bound for them; one that no row can have is left out."""
+        make = self._bound
+        return {bound: key for key in keys if (bound := make(key)) is not None}
+
+    def _by_join_keys(
+        self, bound: Mapping[Key, JoinKeys], found: Mapping[Key, list[Row]]
+    ) -> dict[JoinKeys, Found]:
+        if self.lacking:
+            return {bound[key]: self._widened(rows[0]) for key, rows in found.items()}
+        return {bound[key]: rows[0] for key, rows in found.items()}
+
+    def _widened(self, row: Row) -> Found:
+        return (*(None if place is None else row[place] for place in self._places), row[-1])
+
+
+def _null_or(decode: Callable[[Any], Value]) -> Callable[[Any], Value]:
+    return lambda content: NULL if content is None else decode(content)
+
+
+def _require_readable(layout: RowLayout, table: StoredTable | None) -> None:
+    if table is None:
+        raise OnlineTableMissing(layout.qualified)
+    declared = {column.name: column.kind.cql for column in (*layout.keys, *layout.features)}
+    declared[EVENT_TIMESTAMP] = "timestamp"
+    for name, cql in declared.items():
+        if name in table.columns and table.columns[name] != cql:
+            raise FeaturesOutdated(
+                f"Column {name!r} of {layout.qualified} is {table.columns[name]}, and is declared as {cql}"
+            )
+    keys = {column.name for column in layout.keys}
+    if keys != table.keys:
+        raise FeaturesOutdated(
+            f"The key of {layout.qualified} is ({', '.join(sorted(table.keys))}), and is declared as"
+            f" ({', '.join(sorted(keys))})"
+        )
