@@ -1,20 +1,36 @@
-"""The Feast feature store that the settings select: open it, apply the definitions to it."""
+"""The Feast feature store that the settings select: open it, read what its repository declares, apply that."""
 
 import os
 import sys
-from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from poc.definitions import FeatureSet, feature_set, read_repo_yaml, repo_yaml
-from poc.errors import FeaturesNotApplied, InvalidDefinitions, OnlineStoreUnusable, StorePackageMissing
+from poc.definitions import DECLARED_IN, ServedFeatures, served_features
+from poc.errors import InvalidDefinitions, NotInProjectFolder, StorePackageMissing
+from poc.online_store.connection import ConnectionSettings, Driver
 from poc.online_store.credentials import Credentials, given_credentials
-from poc.online_store.errors import OnlineStoreError
 from poc.settings import Settings
 
 if TYPE_CHECKING:
-    from feast import FeatureStore
+    from feast import FeatureStore, FeatureView
+    from feast.repo_contents import RepoContents
+
+
+def repo_yaml(settings: Settings) -> Path:
+    """Name the feature_store.yaml that `settings` select.
+
+    Raises:
+        NotInProjectFolder: it is not there.
+    """
+    path = settings.feast_fs_yaml_file_path
+    if path is None:
+        path = settings.feast_repo_path / "feature_store.yaml"
+    if not path.is_file():
+        raise NotInProjectFolder(path)
+    return path
 
 
 def open_feature_store(settings: Settings) -> "FeatureStore":
@@ -26,51 +42,202 @@ def open_feature_store(settings: Settings) -> "FeatureStore":
         NotInProjectFolder: there is no feature_store.yaml.
         InvalidDefinitions: Feast refuses it.
         StorePackageMissing: a store that it names needs a package that is not installed.
-        OnlineStoreUnusable: the environment has a user without a password, or the other way round.
+        CredentialsUnusable: the environment has a user without a password, or the other way round.
     """
     from feast import FeatureStore
     from feast.errors import FeastModuleImportError
     from feast.repo_config import FeastConfigError
 
     path = repo_yaml(settings)
-    read_repo_yaml(settings)  # Feast's answer to YAML that is none is a traceback.
     try:
         # As a whole path: Feast changes the working directory while it applies.
         store = FeatureStore(repo_path=str(settings.feast_repo_path.resolve()), fs_yaml_file=path)
     except FeastConfigError as error:
-        raise InvalidDefinitions(path, str(error)) from error
+        raise InvalidDefinitions(path, config_problem(error)) from error
     except FeastModuleImportError as error:
         raise StorePackageMissing(path, str(error.__cause__ or error)) from error
-    if settings.cassandra_hosts is not None:
-        store.config.online_store.hosts = list(settings.cassandra_hosts)
-    if settings.cassandra_port is not None:
-        store.config.online_store.port = settings.cassandra_port
-    _log_in(settings, store)
+    except (ValueError, TypeError) as error:
+        # What is no YAML, or no mapping, Feast lets through to its own code.
+        raise InvalidDefinitions(path, str(error)) from error
+    except Exception as error:
+        if type(error).__module__.startswith("yaml"):
+            raise InvalidDefinitions(path, str(error)) from error
+        raise
+    online_store = store.config.online_store
+    if settings.cassandra_hosts is not None and hasattr(online_store, "hosts"):
+        online_store.hosts = list(settings.cassandra_hosts)
+    if settings.cassandra_port is not None and hasattr(online_store, "port"):
+        online_store.port = settings.cassandra_port
+    login = _login(settings)
+    if login is not None and getattr(online_store, "username", "") is None:
+        online_store.username, online_store.password = login.username, login.password
     return store
 
 
-def _log_in(settings: Settings, store: "FeatureStore") -> None:
-    """Give the online store the environment's user and password where the yaml names none."""
-    online_store = store.config.online_store
-    if getattr(online_store, "username", "") is not None:
-        return  # The yaml names one, or the store knows no users.
-    login = configured_login(settings)
-    if login is not None:
-        online_store.username, online_store.password = login.username, login.password
+def read_for_serving(store: "FeatureStore", timeout_seconds: float, driver: Driver) -> None:
+    """Let the online store of `store` wait no longer than a request may, and read with `driver`."""
+    block = store.config.online_store
+    if hasattr(block, "request_timeout"):
+        stated = block.request_timeout
+        block.request_timeout = timeout_seconds if stated is None else min(float(stated), timeout_seconds)
+    online_store = store._get_provider().online_store
+    if hasattr(online_store, "driver"):
+        online_store.driver = driver
 
 
-def configured_login(settings: Settings) -> Credentials | None:
-    """Give the user and password of the environment; None where it names none.
+def close_feature_store(store: "FeatureStore") -> None:
+    """End the sessions of the online store, where there are any; Feast has no call for it."""
+    online_store = store._get_provider().online_store
+    if hasattr(online_store, "close"):
+        online_store.close()
+    elif (session := getattr(online_store, "_session", None)) is not None:
+        session.cluster.shutdown()
 
-    Raises:
-        OnlineStoreUnusable: it has a user without a password, or the other way round.
-    """
+
+def config_problem(error: Exception) -> str:
+    """Word what Feast finds wrong in a feature_store.yaml: each key, and what is wrong with it."""
+    from pydantic import ValidationError
+
+    found = error.args[0] if error.args else error
+    if not isinstance(found, ValidationError):
+        return str(error)
+    return "; ".join(
+        f"{'.'.join(str(part) for part in item['loc']) or 'the file'}: {item['msg']} (it says {item['input']!r})"
+        for item in found.errors()
+    )
+
+
+def _login(settings: Settings) -> Credentials | None:
     secret = settings.cassandra_password
     password = None if secret is None else secret.get_secret_value()
+    return given_credentials(settings.cassandra_username, password, settings.cassandra_password_file)
+
+
+def cassandra_connection(settings: Settings) -> ConnectionSettings:
+    """Give the way into the Cassandra of the online store. Imports Feast, which takes seconds.
+
+    Raises:
+        NoCassandra: the yaml's online store is kept elsewhere.
+        PocError: as `open_feature_store`.
+    """
+    return connection_of(open_feature_store(settings))
+
+
+def connection_of(store: "FeatureStore") -> ConnectionSettings:
+    """Give the way into the Cassandra of the online store that `store` is configured with.
+
+    Raises:
+        NoCassandra: it is kept elsewhere.
+    """
+    from poc.online_store.connection import connection_settings
+
+    return connection_settings(store.config)
+
+
+def declared_service(settings: Settings) -> ServedFeatures:
+    """Read the feature service of `settings` from the repository's Python files, as Feast loads them.
+
+    What they leave to inference is inferred as `feast apply` does, from the source files that are there.
+
+    Raises:
+        NotInProjectFolder: the repository is not there.
+        InvalidDefinitions: its files do not run, do not declare the service, or this project cannot serve it.
+    """
+    store = open_feature_store(settings)
+    found = load_repository(settings, store)
+    service = next((item for item in found.feature_services if item.name == settings.feature_service), None)
+    if service is None:
+        known = ", ".join(sorted(item.name for item in found.feature_services)) or "none"
+        raise InvalidDefinitions(
+            settings.feast_repo_path,
+            f"declares no feature service {settings.feature_service!r} (it has: {known})",
+        )
+    views: dict[str, Any] = {item.name: item for item in (*found.feature_views, *found.stream_feature_views)}
+    views |= {item.name: None for item in found.on_demand_feature_views}
+    entities = {item.name: item.join_key for item in found.entities if item.name != "__dummy"}
+    return served_features(service, views, entities)
+
+
+def load_repository(settings: Settings, store: "FeatureStore") -> "RepoContents":
+    """Run the repository's Python files by Feast's own loader, and infer what they leave out.
+
+    Raises:
+        NotInProjectFolder: the repository is not there.
+        InvalidDefinitions: they do not run, or cannot be inferred.
+    """
+    from feast.repo_operations import parse_repo
+
+    repo = settings.feast_repo_path
+    if not repo.is_dir():
+        raise NotInProjectFolder(repo)
+    with _inside(repo):
+        try:
+            found = parse_repo(Path.cwd())
+        except Exception as error:  # The files are a person's code: whatever they raise is the message.
+            raise InvalidDefinitions(repo, f"{type(error).__name__}: {error}") from error
+    _infer(store, found)
+    return found
+
+
+def _infer(store: "FeatureStore", found: "RepoContents") -> None:
+    """Complete what was declared, as Feast does when it applies; without its sources, as far as that goes."""
+    from feast.errors import RegistryInferenceFailure
+    from feast.value_type import ValueType
+
+    there = [view for view in found.feature_views if _source_is_there(view)]
+    for entity in found.entities:
+        if entity.value_type == ValueType.UNKNOWN:
+            missing = [view for view in found.feature_views if view not in there]
+            _give_text_key([view for view in missing if entity.name in view.entities], entity.join_key)
     try:
-        return given_credentials(settings.cassandra_username, password, settings.cassandra_password_file)
-    except OnlineStoreError as error:
-        raise OnlineStoreUnusable(error.what, error.way_out) from error
+        store._make_inferences(
+            [view.batch_source for view in there],
+            found.entities,
+            there,
+            found.on_demand_feature_views,
+            found.stream_feature_views,
+            [],
+        )
+        views = {view.name: view for view in (*found.feature_views, *found.stream_feature_views)}
+        for service in found.feature_services:
+            service.infer_features(fvs_to_update=views)
+    except (RegistryInferenceFailure, ValueError, AssertionError, KeyError) as error:
+        raise InvalidDefinitions(DECLARED_IN, f"{type(error).__name__}: {error}") from error
+
+
+def _source_is_there(view: Any) -> bool:
+    path = getattr(view.batch_source, "path", None)
+    return path is None or "://" in path or Path(path).exists()
+
+
+def _give_text_key(views: "Sequence[FeatureView]", join_key: str) -> None:
+    """Take a join key of undeclared type for text: so are the ids of generated data, the only that may still come."""
+    from feast import Field
+    from feast.types import String
+
+    for view in views:
+        if join_key not in [column.name for column in view.entity_columns]:
+            view.entity_columns.append(Field(name=join_key, dtype=String))
+
+
+@contextmanager
+def _inside(repo: Path) -> Iterator[None]:
+    """Work in the repository as Feast's command does, and forget its modules afterwards.
+
+    They stay imported otherwise, also for the next repository that has modules of the same names.
+    """
+    folder, known, root = Path.cwd(), set(sys.modules), str(repo.resolve())
+    os.chdir(repo)
+    sys.path.insert(0, root)
+    try:
+        yield
+    finally:
+        os.chdir(folder)
+        sys.path.remove(root)
+        for name in set(sys.modules) - known:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file is not None and Path(file).is_relative_to(root):
+                del sys.modules[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,55 +259,18 @@ def apply_definitions(settings: Settings) -> AppliedDefinitions:
     from feast.errors import FeastObjectNotFoundException
     from feast.repo_operations import apply_total
 
-    config = open_feature_store(settings).config
-    folder, repo = Path.cwd(), settings.feast_repo_path.resolve()
-    sys.path.insert(0, str(repo))  # Feast imports features.py by its name.
-    try:
-        # Feast prints its own account of the changes, and changes the working directory.
-        with redirect_stdout(sys.stderr):
-            apply_total(config, repo, skip_source_validation=False)
-    except (ValueError, TypeError, FeastObjectNotFoundException) as error:
-        raise InvalidDefinitions(settings.feast_repo_path / "features.py", str(error)) from error
-    finally:
-        os.chdir(folder)
-        sys.path.remove(str(repo))
-        # It stays imported otherwise, also for an apply of another folder's.
-        sys.modules.pop("features", None)
+    store = open_feature_store(settings)
+    repo = settings.feast_repo_path
+    # Feast prints its own account of the changes. Its sources' paths count from the working directory.
+    with _inside(repo), redirect_stdout(sys.stderr):
+        try:
+            apply_total(store.config, Path.cwd(), skip_source_validation=False)
+        except (ValueError, TypeError, FeastObjectNotFoundException) as error:
+            raise InvalidDefinitions(repo, str(error)) from error
     store = open_feature_store(settings)
     return AppliedDefinitions(
         # Feast adds an entity of its own for views without one.
         sorted(item.name for item in store.list_entities() if item.name != "__dummy"),
-        sorted(item.name for item in store.list_feature_views()),
+        sorted(item.name for item in (*store.list_feature_views(), *store.list_stream_feature_views())),
         sorted(item.name for item in store.list_feature_services()),
     )
-
-
-def applied_features(store: "FeatureStore", service: str) -> FeatureSet:
-    """Read from the registry the feature set of the view behind `service`.
-
-    Raises:
-        FeaturesNotApplied: the registry does not know the service.
-        InvalidDefinitions: it is not made of one view of one entity with a file source.
-    """
-    return _applied(store, service)[0]
-
-
-def served_features(store: "FeatureStore", service: str) -> FeatureSet:
-    """Read the same feature set, with those features only that the service is made of.
-
-    Raises:
-        FeaturesNotApplied, InvalidDefinitions: see `applied_features`.
-    """
-    view, served = _applied(store, service)
-    return replace(view, features=tuple(item for item in view.features if item.name in served))
-
-
-def _applied(store: "FeatureStore", service: str) -> tuple[FeatureSet, frozenset[str]]:
-    from feast.errors import FeastObjectNotFoundException
-
-    try:
-        projection = store.get_feature_service(service).feature_view_projections[0]
-        view = feature_set(store.get_feature_view(projection.name))
-    except FeastObjectNotFoundException:
-        raise FeaturesNotApplied(service) from None
-    return view, frozenset(field.name for field in projection.features)
