@@ -34,6 +34,19 @@ from poc.online_store.errors import (
 from poc.online_store.patience import recognition, speculation
 from poc.online_store.tls import speaks_tls, tls_context
 
+__all__ = [
+    "READ",
+    "SCHEMA",
+    "WRITE",
+    "Session",
+    "cassandra_session",
+    "idempotent",
+    "local_data_centre",
+    "open_session",
+    "prepare",
+    "reason",
+]
+
 READ = "read"
 WRITE = "write"
 SCHEMA = "schema"
