@@ -1,4 +1,4 @@
-"""The Feast feature store that the settings select: open it, read what its repository declares, apply that."""
+"""The Feast feature store that the settings select: open it, read what is declared, apply that."""
 
 import os
 import sys
@@ -102,7 +102,7 @@ def config_problem(error: Exception) -> str:
     if not isinstance(found, ValidationError):
         return str(error)
     return "; ".join(
-        f"{'.'.join(str(part) for part in item['loc']) or 'the file'}: {item['msg']} (it says {item['input']!r})"
+        f"{'.'.join(map(str, item['loc'])) or 'the file'}: {item['msg']} (it says {item['input']!r})"
         for item in found.errors()
     )
 
@@ -211,7 +211,7 @@ def _source_is_there(view: Any) -> bool:
 
 
 def _give_text_key(views: "Sequence[FeatureView]", join_key: str) -> None:
-    """Take a join key of undeclared type for text: so are the ids of generated data, the only that may still come."""
+    """Take a join key of undeclared type for text: so are the ids of generated data, which may still come."""
     from feast import Field
     from feast.types import String
 

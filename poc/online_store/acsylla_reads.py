@@ -1,7 +1,7 @@
 """Reads of event loops with acsylla, the C++ driver, which speaks asyncio only: a session for each loop.
 
-It stands in where it can. Where it cannot connect, or fails at a statement, the caller takes the other driver,
-which knows why: acsylla says of a table that is gone what it says of a cluster that is.
+It stands in where it can. Where it cannot connect, or fails at a statement, the caller takes the other
+driver, which knows why: acsylla says of a table that is gone what it says of a cluster that is.
 """
 
 import asyncio

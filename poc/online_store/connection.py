@@ -1,4 +1,4 @@
-"""What it takes to reach a Cassandra: Feast's loaded `online_store` block, and what the environment overrides.
+"""What it takes to reach a Cassandra: Feast's loaded `online_store` block, and the environment.
 
 Both stores' settings are read here, and nowhere else; everything below speaks `ConnectionSettings`.
 """
@@ -114,7 +114,7 @@ def connection_settings(
 
 
 class _Stated:
-    """What a block states: Feast's own store has fewer keys than the row store, and either may leave one empty."""
+    """What a block states. Feast's own store has fewer keys than the row store; either may leave one empty."""
 
     def __init__(self, block: Any) -> None:
         self._block = block

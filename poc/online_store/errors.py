@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-
 START_CASSANDRA = "docker-compose up -d cassandra   or, without Docker:   python scripts/start_cassandra.py"
 
 

@@ -1,4 +1,4 @@
-"""Found rows as Feast's stores answer them: event time and messages by name, or nothing for an absent entity."""
+"""Found rows as Feast's stores answer them: event time and messages by name, or nothing."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone

@@ -43,9 +43,7 @@ class ForeignReader:
         raise NotImplementedError
 
     def _entity_key(self, key: JoinKeys) -> EntityKey:
-        values = [
-            Value(**{attribute: part}) for attribute, part in zip(self._attributes, key, strict=True)
-        ]
+        values = [Value(**{attribute: part}) for attribute, part in zip(self._attributes, key, strict=True)]
         return EntityKey(join_keys=self.key_names, entity_values=values)
 
 

@@ -90,7 +90,7 @@ class RowLayout:
         return self._select_one(names)
 
     def select_typed(self, features: Sequence[Column]) -> str | None:
-        """SELECT the same, each column as the type that is declared; None where one has a type without a CAST.
+        """SELECT the same, each column as its declared type; None where one has a type without a CAST.
 
         At protocol 4 the C++ driver goes on reading by the types that a statement was prepared with, also
         when the table was made anew with others: a double is then read as an integer. To its own type a
@@ -141,7 +141,7 @@ def _layout(keyspace: str, table: str, view: FeatureView) -> RowLayout:
         Column(field.name, column_name(field.name), key_type(field.name, field.dtype))
         for field in sorted(view.entity_columns, key=lambda field: field.name)
     ]
-    # Feast takes a join key that the schema repeats out of a FeatureView's features, and leaves it in a stream's.
+    # A join key that the schema repeats is among the features of a stream view, and of no other.
     repeated = {column.field for column in keys}
     features = [
         Column(field.name, column_name(field.name), column_type(field.name, field.dtype))

@@ -101,7 +101,9 @@ class Plans:
             version = str(proto.version_id)
             known = next((item for item in self._states if version and item.version == version), None)
             # The same state read once more is another object.
-            state = _State(proto, version) if known is None else _State(proto, version, known.plans, known.asked)
+            state = (
+                _State(proto, version) if known is None else _State(proto, version, known.plans, known.asked)
+            )
             self._states = [state, *(item for item in self._states if item is not known)][:MOST_STATES]
             self._state = state
             return state
@@ -162,9 +164,7 @@ def _planned(store: "FeatureStore", state: _State, asked: Any, features: Any) ->
     return plan
 
 
-def _refresh(
-    store: "weakref.ref[FeatureStore]", plans: Plans, gone: threading.Event, seconds: float
-) -> None:
+def _refresh(store: "weakref.ref[FeatureStore]", plans: Plans, gone: threading.Event, seconds: float) -> None:
     while not gone.wait(seconds):
         found = store()
         if found is None:

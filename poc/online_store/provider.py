@@ -1,8 +1,8 @@
-"""The Feast provider whose stores answer online reads from plans: `provider: poc.online_store.provider.ResolvingProvider`.
+"""The Feast provider that answers online reads from plans: `poc.online_store.provider.ResolvingProvider`.
 
-Feast asks a provider only for the rows, after all that is slow. So importing this module puts the resolved call
-into `FeatureStore`, where `get_online_features`, its async twin and Feast's feature server all end: it answers
-for stores that have this provider, and leaves every other store to Feast.
+Feast asks a provider only for the rows, after all that is slow. So importing this module puts the resolved
+call into `FeatureStore`, where `get_online_features`, its async twin and Feast's feature server all end: it
+answers for stores that have this provider, and leaves every other store to Feast.
 """
 
 import functools
@@ -40,6 +40,7 @@ class ResolvingProvider(PassthroughProvider):  # type: ignore[misc]
         if found != SUPPORTED:
             raise FeastNotSupported(found, SUPPORTED)
         super().__init__(config)
+        self._online_store: OnlineStore | None = None
         self.plans = Plans()
         self._opening = threading.Lock()
 
@@ -56,7 +57,7 @@ class ResolvingProvider(PassthroughProvider):  # type: ignore[misc]
                         return super().online_store
         return self._online_store
 
-    def reader(self, view: FeatureView, features: list[str]) -> ViewReader:
+    def reader(self, view: FeatureView, features: Sequence[str]) -> ViewReader:
         """Give what reads `features` of `view` from the online store."""
         store = self.online_store
         if isinstance(store, _OURS):

@@ -1,4 +1,4 @@
-"""The readers that a store has made: one for each selection of features, as long as the view stays what it is."""
+"""The readers that a store has made: one for each selection of features, while the view stays what it is."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from poc.online_store.view_reader import ViewReader
 
 # A bound for callers that ask for ever new selections of features.
 MOST_READERS = 1000
-# A feature without a column gets one when it is first written, by whichever process: so soon it is looked for.
+# A feature without a column gets one when it is first written, by whichever process.
 LACKING_SECONDS = 1.0
 
 Reader = TypeVar("Reader", bound=ViewReader)

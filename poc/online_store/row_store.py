@@ -16,8 +16,8 @@ from feast.infra.online_stores.online_store import OnlineStore
 from feast.protos.feast.core.Registry_pb2 import Registry
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 
-from poc.online_store.config import RowStoreSettings
 from poc.online_store.acsylla_reads import AcsyllaReads, acsylla_reads
+from poc.online_store.config import RowStoreSettings
 from poc.online_store.connection import Driver, connection_settings
 from poc.online_store.driver_writer import DriverWriter
 from poc.online_store.feast_rows import FeatureRow, read_feast_rows, read_feast_rows_async

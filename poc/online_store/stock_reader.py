@@ -15,7 +15,7 @@ from poc.online_store.stock_layout import entity_key
 from poc.online_store.types import key_type
 from poc.online_store.view_reader import Found, JoinKeys
 
-# An entity is a partition of some rows: with many in one answer Cassandra, not the driver, is what is waited for.
+# An entity is a partition of some rows: with more in one answer it is Cassandra that is waited for.
 KEYS_PER_STATEMENT = 20
 _parse = Value.FromString
 # Feast's own reading of these is the attribute itself, and costs ten times as much.

@@ -1,12 +1,13 @@
 """Feast's own Cassandra store on our connection: what `type: cassandra` is under the resolving provider.
 
 Left alone it connects with the driver's defaults: no timeout that holds, half a minute until a node that is
-back is used again, a cache of statements that all its instances share; and a failed read it takes for an absent
-row. Its tables and their bytes stay exactly its own.
+back is used again, a cache of statements that all its instances share; and a failed read it takes for an
+absent row. Its tables and their bytes stay exactly its own.
 """
 
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 from cassandra.cluster import Session
 from feast import FeatureView, RepoConfig
@@ -37,7 +38,8 @@ class StockCassandraOnlineStore(CassandraOnlineStore):  # type: ignore[misc]
         self._lock = threading.Lock()
         self._acsylla: AcsyllaReads | None = None
         self._readers: Readers[StockReader] = Readers(self._new_reader)
-        self._prepared_statements = {}
+        self._session: Session | None = None
+        self._prepared_statements: dict[str, Any] = {}
 
     def session(self, config: RepoConfig) -> Session:
         """Give the store's session, opened when first asked for.
@@ -74,7 +76,9 @@ class StockCassandraOnlineStore(CassandraOnlineStore):  # type: ignore[misc]
         """Give the reader of some features of `view` (of all for None), prepared when first asked for."""
         return self._readers.get(config, view, features)
 
-    def _new_reader(self, config: RepoConfig, view: FeatureView, features: Sequence[str] | None) -> StockReader:
+    def _new_reader(
+        self, config: RepoConfig, view: FeatureView, features: Sequence[str] | None
+    ) -> StockReader:
         session = self._get_session(config)
         settings = connection_settings(config)
         layout = row_layout(settings.keyspace, config.project, view)

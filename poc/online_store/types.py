@@ -106,7 +106,9 @@ def _decoder(kind: ColumnType) -> Callable[[Any], Value]:
         return lambda content: Value(**{attribute: content})
     if kind.timestamp:
         return lambda moments: Value(
-            unix_timestamp_list_val=protos.Int64List(val=[(_naive(moment) - EPOCH) // _SECOND for moment in moments])
+            unix_timestamp_list_val=protos.Int64List(
+                val=[(_naive(moment) - EPOCH) // _SECOND for moment in moments]
+            )
         )
     return lambda content: Value(**{attribute: items(val=content)})
 
