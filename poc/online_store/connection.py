@@ -114,7 +114,7 @@ def connection_settings(
 
 
 class _Stated:
-    """What a block states. Feast's own store has fewer keys than the row store; either may leave one empty."""
+    """What a block states: Feast's own store has fewer keys than the row store; each may be empty."""
 
     def __init__(self, block: Any) -> None:
         self._block = block

@@ -15,7 +15,7 @@ from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL
 from feast.value_type import ValueType
 
 from poc.online_store.response import Answered, ResolvedResponse
-from poc.online_store.view_reader import Found, JoinKeys, ViewReader
+from poc.online_store.view_reader import JoinKeys, ViewReader
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -48,13 +48,13 @@ class ViewPart:
     Attributes:
         view: Feast's, with the projection that was asked for.
         features: those to read.
-        prefix: what precedes their names in the answer.
+        names: what the answer calls them.
         request_keys: what the request calls each of the view's join keys, by the join key.
     """
 
     view: FeatureView
     features: tuple[str, ...]
-    prefix: str
+    names: tuple[str, ...]
     request_keys: Mapping[str, str]
 
 
@@ -91,9 +91,9 @@ class Plan:
         answered = []
         for part in self.parts:
             opened = reader(part.view, part.features)
-            keys = self._keys(part, opened, entity_values)
-            distinct = keys if len(keys) == 1 else list(dict.fromkeys(keys))
-            answered.append(self._answered(part, opened, keys, opened.read(distinct)))
+            keys = _keys(part, opened.key_names, entity_values)
+            found = opened.read(_distinct(keys))
+            answered.append(Answered(opened, part.names, [found.get(key) for key in keys], self.dropped))
         return ResolvedResponse(entity_values, self.kinds, answered)
 
     async def answer_async(
@@ -103,28 +103,25 @@ class Plan:
         answered = []
         for part in self.parts:
             opened = reader(part.view, part.features)
-            keys = self._keys(part, opened, entity_values)
-            distinct = keys if len(keys) == 1 else list(dict.fromkeys(keys))
-            answered.append(self._answered(part, opened, keys, await opened.read_async(distinct)))
+            keys = _keys(part, opened.key_names, entity_values)
+            found = await opened.read_async(_distinct(keys))
+            answered.append(Answered(opened, part.names, [found.get(key) for key in keys], self.dropped))
         return ResolvedResponse(entity_values, self.kinds, answered)
 
-    def _keys(
-        self, part: ViewPart, reader: ViewReader, entity_values: Mapping[str, list[Any]]
-    ) -> list[JoinKeys]:
-        if reader.key_names == (DUMMY_ENTITY_ID,):
-            return [(DUMMY_ENTITY_VAL,)] * len(next(iter(entity_values.values())))
-        columns = [entity_values[part.request_keys[name]] for name in reader.key_names]
-        return list(zip(*columns, strict=True))
 
-    def _answered(
-        self,
-        part: ViewPart,
-        reader: ViewReader,
-        keys: Sequence[JoinKeys],
-        found: Mapping[JoinKeys, Found],
-    ) -> Answered:
-        names = tuple(part.prefix + name for name in reader.names)
-        return Answered(reader, names, [found.get(key) for key in keys], self.dropped)
+def _keys(part: ViewPart, key_names: Sequence[str], entity_values: Mapping[str, list[Any]]) -> list[JoinKeys]:
+    """Return the join keys of each entity, in the order in which the reader takes them."""
+    if len(key_names) > 1:
+        return list(zip(*(entity_values[part.request_keys[name]] for name in key_names), strict=True))
+    asked = part.request_keys.get(key_names[0])
+    if asked is None:
+        # A view without entities has one row, under a key that nobody names.
+        return [(DUMMY_ENTITY_VAL,)] * len(next(iter(entity_values.values())))
+    return [(value,) for value in entity_values[asked]]
+
+
+def _distinct(keys: list[JoinKeys]) -> list[JoinKeys]:
+    return keys if len(keys) == 1 else list(dict.fromkeys(keys))
 
 
 def resolve(
@@ -161,17 +158,18 @@ def resolve(
                 return None
     if set(kinds) != set(key_names):
         return None
-    names = {part.prefix + name for part in parts for name in part.features}
+    names = {name for part in parts for name in part.names}
     return Plan(tuple(parts), kinds, frozenset(names - set(answered) - set(key_names)))
 
 
 def _part(view: FeatureView, features: Sequence[str], full_feature_names: bool) -> ViewPart:
     renamed = view.projection.join_key_map
     keys = [column.name for column in view.entity_columns if column.name != DUMMY_ENTITY_ID]
+    prefix = f"{view.projection.name_to_use()}__" if full_feature_names else ""
     return ViewPart(
         view,
         tuple(features),
-        f"{view.projection.name_to_use()}__" if full_feature_names else "",
+        tuple(prefix + name for name in features),
         {key: renamed.get(key, key) for key in keys},
     )
 

@@ -1,7 +1,6 @@
 """Feast's `OnlineResponse` over rows as they were read; its protobuf is made when somebody asks for it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +18,6 @@ _ABSENT = Value()
 _NOBODYS = Timestamp()
 
 
-@dataclass(frozen=True, slots=True)
 class Answered:
     """What was read of one view.
 
@@ -30,33 +28,42 @@ class Answered:
         dropped: names that are left out of the answer.
     """
 
-    reader: ViewReader
-    names: tuple[str, ...]
-    rows: Sequence[Found | None]
-    dropped: frozenset[str]
+    __slots__ = ("dropped", "names", "reader", "rows")
+
+    def __init__(
+        self,
+        reader: ViewReader,
+        names: tuple[str, ...],
+        rows: Sequence[Found | None],
+        dropped: frozenset[str],
+    ) -> None:
+        self.reader, self.names, self.rows, self.dropped = reader, names, rows, dropped
 
     def event_times(self) -> list[datetime | None]:
-        """Give each entity's event time, UTC-aware; None where it is not stored, or was stored without."""
+        """Return each entity's event time, UTC-aware; None where it is not stored, or was stored without."""
         return [None if row is None else event_time(row) for row in self.rows]
 
     def present(self, row: Found | None, place: int) -> bool:
         """Tell whether the feature at `place` was ever written for the entity of `row`: it may be null."""
         return row is not None and (self.reader.stored[place] or row[place] is not None)
 
-    def columns(self) -> "list[tuple[str, list[Any]]]":
-        """Give the values as Feast's `to_dict` does, by the answered name."""
-        found = []
-        for place, (name, plain) in enumerate(zip(self.names, self.reader.plain, strict=True)):
+    def columns(self) -> Iterator[tuple[str, list[Any]]]:
+        """Return the values as Feast's `to_dict` does, by the answered name."""
+        # The event times come last, and are no feature.
+        for name, plain, values in zip(self.names, self.reader.plain, self._by_feature(), strict=False):
             if name in self.dropped:
                 continue
             if plain is None:
-                values = [None if row is None else row[place] for row in self.rows]
+                yield name, list(values)
             else:
-                values = [
-                    None if row is None or row[place] is None else plain(row[place]) for row in self.rows
-                ]
-            found.append((name, values))
-        return found
+                yield name, [None if value is None else plain(value) for value in values]
+
+    def _by_feature(self) -> Iterable[Sequence[Any]]:
+        rows = self.rows
+        if None not in rows:
+            return zip(*rows, strict=True)
+        nothing = (None,) * (len(self.names) + 1)
+        return zip(*(nothing if row is None else row for row in rows), strict=True)
 
 
 class ResolvedResponse(OnlineResponse):  # type: ignore[misc]
@@ -86,7 +93,7 @@ class ResolvedResponse(OnlineResponse):  # type: ignore[misc]
         return self._proto
 
     def to_dict(self, include_event_timestamps: bool = False) -> dict[str, Any]:
-        """Give the values by name; see `OnlineResponse.to_dict`."""
+        """Return the values by name; see `OnlineResponse.to_dict`."""
         if include_event_timestamps:
             return self._with_times()
         answer: dict[str, list[Any]] = {name: list(values) for name, values in self.entity_values.items()}
