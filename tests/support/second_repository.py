@@ -1,10 +1,10 @@
 """A feature repository unlike the guide's: three views of three kinds of entity, in two Python files.
 
-Beside the transaction view (String key) there are aggregates of cards (`card_id`, Int64) and of a merchant and
-a card together (`merchant_id`, String, and `card_id`); the service `fraud_detection_v1` takes all three. The
-sources are written too: a few hundred rows, made by a seed, at times before `now`. Each transaction finds an
-aggregate of its card and of its pair that is older than itself and within the views' ttl, and the transactions'
-source names all join keys, so that the labels (`is_fraud`, frauds in every part of the time) join every view.
+Beside the transaction view (String key) there are aggregates of cards (`card_id`, Int64) and of a merchant
+and a card together (`merchant_id`, String, and `card_id`); the service `fraud_detection_v1` takes all three.
+The sources are written too: a few hundred rows, made by a seed, at times before `now`. Each transaction finds
+aggregates of its card and of its pair that are older than itself and within the views' ttl. The transactions'
+source names all join keys, so that its labels (`is_fraud`, frauds in every part of the time) join every view.
 
     repository = write_second_repository(tmp_path / "feature_repo", port=9042, keyspace="mine")
     apply_definitions(repository.settings())
