@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from cassandra.cluster import Session
 from ports import free_port
 
-from poc.database.endpoint import Endpoint
-from poc.database.sessions import cassandra_session, open_session
-from poc.definitions import FeatureSet, read_definitions
+from poc.definitions import ServedFeatures
+from poc.feature_store import declared_service
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.session import SCHEMA, Session, cassandra_session, open_session
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session")
-def cassandra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+def cassandra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConnectionSettings]:
     """A real Cassandra: an embedded one of this session's own, or the one TEST_CASSANDRA=host:port names."""
     given = os.environ.get("TEST_CASSANDRA")
     if given is not None:
         host, _, port = given.partition(":")
-        yield Endpoint((host,), int(port))
+        yield ConnectionSettings((host,), int(port))
         return
     from poc.database.embedded import start_embedded, stop_embedded
 
@@ -61,7 +61,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[EmbeddedCassa
 
 
 @pytest.fixture
-def keyspace(cassandra: Endpoint) -> Iterator[str]:
+def keyspace(cassandra: ConnectionSettings) -> Iterator[str]:
     """A fresh keyspace, dropped afterwards."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     with cassandra_session(cassandra) as session:
@@ -70,11 +70,11 @@ def keyspace(cassandra: Endpoint) -> Iterator[str]:
             " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
         )
         yield name
-        session.execute(f"DROP KEYSPACE IF EXISTS {name}", timeout=60)
+        session.execute(f"DROP KEYSPACE IF EXISTS {name}", execution_profile=SCHEMA)
 
 
 @pytest.fixture
-def session(cassandra: Endpoint) -> Iterator[Session]:
+def session(cassandra: ConnectionSettings) -> Iterator[Session]:
     """A driver session to that Cassandra."""
     opened = open_session(cassandra)
     yield opened
@@ -82,9 +82,9 @@ def session(cassandra: Endpoint) -> Iterator[Session]:
 
 
 @pytest.fixture(scope="session")
-def definitions() -> FeatureSet:
-    """The features of this repository, their paths relative to its root."""
-    return read_definitions(Settings(feast_repo_path=ROOT / "feature_repo"))
+def definitions() -> ServedFeatures:
+    """What this repository's feature service takes, the sources' paths relative to its root."""
+    return declared_service(Settings(feast_repo_path=ROOT / "feature_repo"))
 
 
 @pytest.fixture(scope="session")
@@ -190,7 +190,7 @@ def workplace(
     What it connects to is one node, or three where the yaml names three.
     """
     chosen = getattr(request, "param", "feature_store.yaml")
-    cassandra: Endpoint
+    cassandra: ConnectionSettings
     if chosen == "stores/cluster.yaml":
         cassandra = request.getfixturevalue("cluster").endpoint
     else:
@@ -212,7 +212,7 @@ def workplace(
     drop_keyspaces(cassandra)
 
 
-def drop_keyspaces(cassandra: Endpoint) -> None:
-    with cassandra_session(cassandra, request_timeout_seconds=60) as session:
+def drop_keyspaces(cassandra: ConnectionSettings) -> None:
+    with cassandra_session(cassandra) as session:
         for keyspace in ("feast_online_store", "ml_features"):
-            session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}")
+            session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}", execution_profile=SCHEMA)

@@ -9,7 +9,8 @@ from cassandra import ConsistencyLevel
 from feast.repo_config import FeastConfigBaseModel
 from pydantic import AfterValidator, ConfigDict, Field, StrictStr, field_validator, model_validator
 
-DEFAULT_PORT = 9042
+from poc.online_store.connection import DEFAULT_PORT
+
 # Cassandra refuses a longer time to live: 20 years.
 MAX_TTL_SECONDS = 630_720_000
 POLICIES = ("DCAwareRoundRobinPolicy", "TokenAwarePolicy(DCAwareRoundRobinPolicy)")

@@ -7,17 +7,18 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from feast import RepoConfig
-
-from poc.online_store.config import DEFAULT_PORT
 from poc.online_store.credentials import Credentials, environment_credentials
 from poc.online_store.errors import EnvironmentUnusable, NoCassandra
 from poc.online_store.tls import TlsFiles
 
+if TYPE_CHECKING:
+    from feast import RepoConfig
+
 Driver = Literal["auto", "acsylla", "cassandra-driver"]
 
+DEFAULT_PORT = 9042
 HOSTS_VARIABLE = "CASSANDRA_HOSTS"
 PORT_VARIABLE = "CASSANDRA_PORT"
 DEFAULT_TIMEOUT_SECONDS = 10.0
@@ -71,7 +72,7 @@ class ConnectionSettings:
 
 
 def connection_settings(
-    config: RepoConfig, environment: Mapping[str, str] = os.environ
+    config: "RepoConfig", environment: Mapping[str, str] = os.environ
 ) -> ConnectionSettings:
     """Read the online store's block of `config`, whichever of the two Cassandra stores it names.
 

@@ -15,11 +15,10 @@ from poc.database.certificates import client_files
 from poc.database.embedded.conditions import free_storage_port, require_free
 from poc.database.embedded.login import read_credentials
 from poc.database.embedded.node import NodePlace, Ports, node_places
-from poc.database.endpoint import Endpoint
 from poc.database.probe import Answer, probe
-from poc.database.sessions import endpoint_context
+from poc.online_store.connection import ConnectionSettings
 from poc.online_store.credentials import Credentials
-from poc.online_store.tls import TlsFiles
+from poc.online_store.tls import TlsFiles, tls_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class EmbeddedCassandra:
     started: int = 0
 
     @property
-    def endpoint(self) -> Endpoint:
+    def endpoint(self) -> ConnectionSettings:
         """The way in, by every node."""
         return _endpoint(tuple(node.address for node in self.nodes), self.port, self.tls, self.login)
 
@@ -116,7 +115,7 @@ class ClusterFolder:
         """Whether the cluster has ever come up."""
         return self._ready.exists()
 
-    def endpoint(self, cql_port: int) -> Endpoint:
+    def endpoint(self, cql_port: int) -> ConnectionSettings:
         """Name the way in, by every node."""
         tls = None if self.tls_folder is None else client_files(self.tls_folder)
         login = read_credentials(self.credentials_file) if self.secure else None
@@ -125,7 +124,7 @@ class ClusterFolder:
     def answers(self, address: str, cql_port: int) -> bool:
         """Tell whether a node accepts clients."""
         # Made anew for each: the files may have been renewed.
-        context = endpoint_context(self.endpoint(cql_port))
+        context = None if self.tls_folder is None else tls_context(client_files(self.tls_folder))
         return probe(address, cql_port, context=context) is Answer.CQL
 
     def missing(self) -> tuple[NodePlace, ...]:
@@ -220,7 +219,7 @@ def running_cluster(directory: Path) -> ClusterFolder | None:
 
 def _endpoint(
     addresses: tuple[str, ...], port: int, tls: TlsFiles | None, login: Credentials | None
-) -> Endpoint:
+) -> ConnectionSettings:
     if login is None:
-        return Endpoint(addresses, port, tls=tls)
-    return Endpoint(addresses, port, login.username, login.password, tls)
+        return ConnectionSettings(addresses, port, tls=tls)
+    return ConnectionSettings(addresses, port, username=login.username, password=login.password, tls=tls)

@@ -17,10 +17,10 @@ from poc.database.embedded.interruption import Interruptible
 from poc.database.embedded.login import ensure_login, make_credentials
 from poc.database.embedded.node import NodePlace
 from poc.database.embedded.ring import wait_for_ring
-from poc.database.endpoint import Endpoint
 from poc.database.jars import cassandra_jars
 from poc.database.java import find_java
 from poc.errors import CassandraCrashed, CassandraStartTimeout, FolderNotUsable, OtherClusterRunning
+from poc.online_store.connection import ConnectionSettings
 
 HEAP_MB = 512
 START_TIMEOUT_SECONDS = 180.0
@@ -81,7 +81,7 @@ def start_embedded(
         unanswered = tuple(place for place in cluster.places if not cluster.answers(place.address, port))
         launched: dict[NodePlace, subprocess.Popen[bytes]] = {}
         try:
-            with _shown(console, f"Starting Cassandra at {Endpoint(cluster.addresses, port)}"):
+            with _shown(console, f"Starting Cassandra at {ConnectionSettings(cluster.addresses, port)}"):
                 for place in missing:
                     with interruptible.unbroken(), _folder_errors(directory):
                         launched[place] = place.launch(

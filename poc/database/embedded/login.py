@@ -11,21 +11,17 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from cassandra import ConsistencyLevel, DriverException, RequestExecutionException
-from cassandra.cluster import NoHostAvailable, Session
-from cassandra.query import SimpleStatement
-
-from poc.database.embedded.ring import POLL_SECONDS, ring_is_whole
-from poc.database.endpoint import Endpoint
-from poc.database.sessions import LOCAL_DATACENTER, SCHEMA_TIMEOUT_SECONDS, cassandra_session
-from poc.errors import CassandraUnavailable, CredentialsLost
+from poc.database.embedded.ring import POLL_SECONDS, ring_is_whole, ring_session
+from poc.errors import CassandraUnavailable, CredentialsLost, OnlineTableMissing
+from poc.online_store.connection import ConnectionSettings
 from poc.online_store.credentials import PASSWORD_VARIABLE, USERNAME_VARIABLE, Credentials
+from poc.online_store.session import READ, SCHEMA, Session, idempotent, local_data_centre
 
 USERNAME = "feast"
 DEFAULT_USER = "cassandra"
 # A login asks for as many copies of the user as a read does: with one, a lost node would shut everybody out.
 MOST_COPIES = 3
-PASSING = (CassandraUnavailable, DriverException, RequestExecutionException, NoHostAvailable)
+PASSING = (CassandraUnavailable, OnlineTableMissing)
 
 
 def read_credentials(file: Path) -> Credentials | None:
@@ -53,7 +49,7 @@ def make_credentials(file: Path) -> Credentials:
     return made
 
 
-def ensure_login(endpoint: Endpoint, file: Path, deadline: float) -> None:
+def ensure_login(endpoint: ConnectionSettings, file: Path, deadline: float) -> None:
     """Make the user that `endpoint` logs in with, where it cannot yet, and shut the one Cassandra came with.
 
     Args:
@@ -67,38 +63,30 @@ def ensure_login(endpoint: Endpoint, file: Path, deadline: float) -> None:
     default = replace(endpoint, username=DEFAULT_USER, password=DEFAULT_USER)
     while True:
         # Cassandra makes its own user some moments after it answers.
-        with (
-            suppress(*PASSING),
-            cassandra_session(endpoint, request_timeout_seconds=SCHEMA_TIMEOUT_SECONDS) as session,
-        ):
+        with suppress(*PASSING), ring_session(endpoint) as session:
             _shut_default_user(session)
             return
-        with (
-            suppress(*PASSING),
-            cassandra_session(default, request_timeout_seconds=SCHEMA_TIMEOUT_SECONDS) as session,
-        ):
+        with suppress(*PASSING), ring_session(default) as session:
             _make_user(session, endpoint)
         if time.monotonic() >= deadline:
             raise CredentialsLost(file)
         time.sleep(POLL_SECONDS)
 
 
-def _make_user(session: Session, endpoint: Endpoint) -> None:
-    count = len(endpoint.hosts)
-    if count > 1 and not ring_is_whole(session, count):
+def _make_user(session: Session, endpoint: ConnectionSettings) -> None:
+    if len(endpoint.hosts) > 1 and not ring_is_whole(session, endpoint):
         return
-    copies = min(count, MOST_COPIES)
+    copies = min(len(endpoint.hosts), MOST_COPIES)
     session.execute(
         "ALTER KEYSPACE system_auth WITH replication ="
-        f" {{'class': 'NetworkTopologyStrategy', '{LOCAL_DATACENTER}': {copies}}}"
+        f" {{'class': 'NetworkTopologyStrategy', '{local_data_centre(session)}': {copies}}}",
+        execution_profile=SCHEMA,
     )
     # A read from all brings what is there to the new copies, as a repair would.
-    session.execute(
-        SimpleStatement("SELECT * FROM system_auth.roles", consistency_level=ConsistencyLevel.ALL)
-    ).all()
+    session.execute(idempotent("SELECT * FROM system_auth.roles"), execution_profile=READ).all()
     rights = f"WITH SUPERUSER = true AND LOGIN = true AND PASSWORD = '{endpoint.password}'"
-    session.execute(f"CREATE ROLE IF NOT EXISTS {endpoint.username} {rights}")
-    session.execute(f"ALTER ROLE {endpoint.username} {rights}")
+    for statement in ("CREATE ROLE IF NOT EXISTS", "ALTER ROLE"):
+        session.execute(f"{statement} {endpoint.username} {rights}", execution_profile=SCHEMA)
 
 
 def _shut_default_user(session: Session) -> None:
@@ -106,5 +94,6 @@ def _shut_default_user(session: Session) -> None:
     if row is not None and row.can_login:
         session.execute(
             f"ALTER ROLE {DEFAULT_USER} WITH SUPERUSER = false AND LOGIN = false"
-            f" AND PASSWORD = '{secrets.token_urlsafe(24)}'"
+            f" AND PASSWORD = '{secrets.token_urlsafe(24)}'",
+            execution_profile=SCHEMA,
         )
