@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cassandra.cluster import Session
-from feast import FeatureView, RepoConfig
+from feast import Entity, FeatureView, RepoConfig
 from feast.infra.online_stores.contrib.cassandra_online_store.cassandra_online_store import (
     CassandraOnlineStore,
 )
@@ -21,9 +21,11 @@ from poc.online_store.connection import Driver, connection_settings
 from poc.online_store.feast_rows import FeatureRow, read_feast_rows, read_feast_rows_async
 from poc.online_store.layout import row_layout
 from poc.online_store.readers import Readers
+from poc.online_store.schema import ensure_keyspace
 from poc.online_store.session import open_session
-from poc.online_store.stock_layout import stock_table
+from poc.online_store.stock_layout import entity_key, stock_table
 from poc.online_store.stock_reader import StockReader
+from poc.online_store.types import key_type
 
 
 class StockCassandraOnlineStore(CassandraOnlineStore):  # type: ignore[misc]
@@ -90,6 +92,28 @@ class StockCassandraOnlineStore(CassandraOnlineStore):  # type: ignore[misc]
             config.entity_key_serialization_version,
             settings,
             self._acsylla,
+        )
+
+    def update(
+        self,
+        config: RepoConfig,
+        tables_to_delete: Sequence[FeatureView],
+        tables_to_keep: Sequence[FeatureView],
+        entities_to_delete: Sequence[Entity],
+        entities_to_keep: Sequence[Entity],
+        partial: bool,
+    ) -> None:
+        """Make the tables as Feast's own store does, and the keyspace where it is missing.
+
+        Raises:
+            UnsupportedType: a join key has a type that Feast cannot serialize; nothing has been changed then.
+        """
+        for view in tables_to_keep:
+            keys = {column.name: key_type(column.name, column.dtype) for column in view.entity_columns}
+            entity_key(keys, config.entity_key_serialization_version)
+        ensure_keyspace(self._get_session(config), connection_settings(config))
+        super().update(
+            config, tables_to_delete, tables_to_keep, entities_to_delete, entities_to_keep, partial
         )
 
     def online_read(
