@@ -56,6 +56,11 @@ def open_feature_store(settings: Settings) -> "FeatureStore":
         raise InvalidDefinitions(path, config_problem(error)) from error
     except FeastModuleImportError as error:
         raise StorePackageMissing(path, str(error.__cause__ or error)) from error
+    except KeyError as error:
+        if error.args != ("type",):
+            raise
+        reason = "online_store and offline_store need a type each: only Feast's own providers have defaults"
+        raise InvalidDefinitions(path, reason) from error
     except (ValueError, TypeError) as error:
         # What is no YAML, or no mapping, Feast lets through to its own code.
         raise InvalidDefinitions(path, str(error)) from error

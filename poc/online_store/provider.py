@@ -12,8 +12,8 @@ from importlib.metadata import version
 from typing import Any
 
 from feast import FeatureService, FeatureStore, FeatureView, RepoConfig
+from feast.infra.local import LocalProvider
 from feast.infra.online_stores.online_store import OnlineStore
-from feast.infra.passthrough_provider import PassthroughProvider
 
 from poc.online_store.errors import FeastNotSupported
 from poc.online_store.foreign_reader import ForeignReader
@@ -28,7 +28,7 @@ STOCK_TYPE = "cassandra"
 _OURS = (CassandraRowOnlineStore, StockCassandraOnlineStore)
 
 
-class ResolvingProvider(PassthroughProvider):  # type: ignore[misc]
+class ResolvingProvider(LocalProvider):  # type: ignore[misc]
     """Feast's own provider, but for how online features are found.
 
     Raises:
