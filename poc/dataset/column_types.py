@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from poc.dataset.label import LABEL
-from poc.definitions import Feature, FeatureSet
+from poc.definitions import Feature, FeatureSet, JoinKey
 from poc.errors import InvalidDefinitions
 
 TIME = pa.timestamp("us", "UTC")
@@ -24,8 +24,8 @@ _ARROW_TYPES = {
 }
 
 
-def arrow_type(feature: Feature) -> pa.DataType:
-    """Give the Arrow type that holds `feature`.
+def arrow_type(feature: Feature | JoinKey) -> pa.DataType:
+    """Return the Arrow type that holds a feature or a join key.
 
     Raises:
         InvalidDefinitions: the feature is declared without a usable type.

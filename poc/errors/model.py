@@ -23,16 +23,17 @@ class NotExplainable(PocError):
 class LabelsUnavailable(PocError):
     """The offline data cannot say which transactions were fraud."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"No labels in {path}: {reason}", "Prepare the data: python scripts/feast_setup.py")
+    def __init__(self, paths: Sequence[Path], reason: str) -> None:
+        named = ", ".join(map(str, paths))
+        super().__init__(f"No labels in {named}: {reason}", "Prepare the data: python scripts/feast_setup.py")
 
 
 class DefinitionsChanged(PocError):
-    """features.py says something else than the registry, so a model's lineage would be wrong."""
+    """The repository's files say something else than the registry, so a model's lineage would be wrong."""
 
     def __init__(self, features: Sequence[str]) -> None:
         super().__init__(
-            f"feature_repo/features.py and the registry differ in: {', '.join(features)}",
+            f"The feature repository and the registry differ in: {', '.join(features)}",
             "Apply the definitions: python scripts/feast_setup.py",
         )
 

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poc.errors import NotExplainable
-from poc.model.scoring import Scorer
-from poc.retrieval.source import Value
+from poc.model.scoring import Scorer, Value
 
 # Mixtures double with each input: 12 make 4,096, which the model scores in a few milliseconds.
 MOST_DIFFERING_INPUTS = 12
@@ -40,7 +39,7 @@ class Contributions:
     log_odds: Mapping[str, float]
 
 
-def contributions(scorer: Scorer, row: Mapping[str, Value]) -> Contributions:
+def contributions(scorer: Scorer, row: Mapping[str, object]) -> Contributions:
     """Work out how much each input of `row` contributes, against the model's typical transaction.
 
     An input that is as in the typical transaction contributes exactly nothing.

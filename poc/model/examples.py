@@ -1,30 +1,31 @@
 """Labelled transactions with the features that were known at the time of each.
 
-The labels come from the prepared Parquet, the features from Feast's point-in-time join through the
-feature service, the way a server gets them: nothing that was written later can leak into training.
+The labels come from the source that has them, the features from Feast's point-in-time join, view by view of
+the feature service: nothing that was written later can leak into training.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from poc.dataset.label import LABEL
-from poc.definitions import FeatureSet, feature_set, read_definitions
+from poc.dataset.column_types import arrow_type
+from poc.dataset.conversion import convert, convert_times
+from poc.dataset.label import LABEL, labelled_view, source_columns
+from poc.definitions import FeatureSet, ServedFeatures, ServedView, applied_service
 from poc.errors import (
     ColumnsMissing,
-    DatasetNotPrepared,
     DatasetUnreadable,
     DefinitionsChanged,
     LabelsUnavailable,
     TooFewExamples,
 )
-from poc.feature_store import open_feature_store
-from poc.retrieval.plan import resolve_plan
+from poc.feature_store import declared_service, open_feature_store
 from poc.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
     from feast import FeatureStore
 
 # The column in which Feast looks for the time of an entity row.
@@ -38,20 +39,21 @@ class Examples:
     """Labelled transactions in order of time.
 
     Attributes:
-        rows: one row an example: join key, `event_timestamp`, the features, `is_fraud` as 0 or 1.
-        definitions: the features, as the registry has them.
-        feature_service: the service they were read through.
-        unlabelled: rows of the Parquet left out because they have no label.
-        repeated: rows left out because several have the same id and time, and Feast knows but one.
-        unmatched: labelled rows left out because Feast has no features for their id and time.
+        rows: one row an example: the service's join keys, `event_timestamp`, the features, `is_fraud` as
+            0 or 1.
+        served: the features, as the registry has them.
+        unlabelled: rows of the source left out because they have no label.
+        repeated: rows left out because several have the same keys and time, and Feast knows but one.
+        unmatched: labelled rows left out because Feast has no features for their keys and time.
+        keyless: labelled rows left out because one of their keys is null: nothing can be asked by that.
     """
 
     rows: "pd.DataFrame"
-    definitions: FeatureSet
-    feature_service: str
+    served: ServedFeatures
     unlabelled: int
     repeated: int
     unmatched: int
+    keyless: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,27 +69,30 @@ class Split:
 
 
 def labelled_examples(settings: Settings) -> Examples:
-    """Join the labels of the prepared Parquet to the features that Feast has for their ids and times.
+    """Join the labels to the features that Feast has for their keys and times.
 
     Raises:
         NotInProjectFolder, InvalidDefinitions: there is no usable feature repository.
         FeaturesNotApplied: the registry does not know the feature service.
-        DefinitionsChanged: the registry has other features than features.py.
-        DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is no Parquet to use.
-        LabelsUnavailable: no row of it has a label.
+        DefinitionsChanged: the registry has other features than the repository's files.
+        DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is no source to use.
+        LabelsUnavailable: no source has a label, or it has none in any row.
     """
-    declared = read_definitions(settings)
+    declared = declared_service(settings)
     store = open_feature_store(settings)
-    definitions = _applied_definitions(store, settings.feature_service, declared)
-    labels, unlabelled, repeated = _read_labels(definitions)
-    rows = _join_features(store, settings.feature_service, definitions, labels)
+    served = applied_service(store, settings.feature_service)
+    _require_same(declared, served)
+    for definitions in served.feature_sets:
+        _require_columns(definitions)
+    found = _read_labels(served)
+    rows = _join_features(store, served, found.labels)
     return Examples(
         rows=rows,
-        definitions=definitions,
-        feature_service=settings.feature_service,
-        unlabelled=unlabelled,
-        repeated=repeated,
-        unmatched=len(labels) - len(rows),
+        served=served,
+        unlabelled=found.unlabelled,
+        repeated=found.repeated,
+        unmatched=len(found.labels) - len(rows),
+        keyless=found.keyless,
     )
 
 
@@ -117,64 +122,129 @@ def time_span(part: "pd.DataFrame") -> tuple[datetime, datetime]:
     return times.iloc[0].to_pydatetime(), times.iloc[-1].to_pydatetime()
 
 
-def _applied_definitions(store: "FeatureStore", service: str, declared: FeatureSet) -> FeatureSet:
-    """Give the service's features as the registry has them: these are the ones that can be served."""
-    plan = resolve_plan(store, service)
-    applied = feature_set(plan.table)
-    differing = {(item.name, str(item.dtype)) for item in applied.features} ^ {
-        (item.name, str(item.dtype)) for item in declared.features
-    }
+@dataclass(frozen=True, slots=True, eq=False)
+class _Labels:
+    """The rows to be asked for: the service's keys, `event_timestamp`, label; and how many were left out."""
+
+    labels: "pd.DataFrame"
+    unlabelled: int
+    repeated: int
+    keyless: int
+
+
+def _require_same(declared: ServedFeatures, applied: ServedFeatures) -> None:
+    differing = _stated(declared) ^ _stated(applied)
     if differing:
-        raise DefinitionsChanged(sorted({name for name, _ in differing}))
-    chosen = tuple(item for item in applied.features if item.name in plan.feature_names)
-    return replace(applied, features=chosen)
+        raise DefinitionsChanged(sorted({name for _, name, _ in differing}))
 
 
-def _read_labels(definitions: FeatureSet) -> "tuple[pd.DataFrame, int, int]":
-    """Read id, event time and label; tell how many rows have no label, and how many are repeated."""
-    import pandas as pd
+def _stated(served: ServedFeatures) -> set[tuple[str, str, str]]:
+    """Name what is declared of the views, and what the service takes of them."""
+    declared: dict[str, ServedFeatures | FeatureSet] = {"": served}
+    declared |= {definitions.view: definitions for definitions in served.feature_sets}
+    found: set[tuple[str, str, str]] = set()
+    for place, part in declared.items():
+        found |= {(place, key.name, str(key.dtype)) for key in part.join_keys}
+        found |= {(place, feature.name, str(feature.dtype)) for feature in part.features}
+    return found
+
+
+def _require_columns(definitions: FeatureSet) -> None:
+    present = source_columns(definitions)
+    names = (*definitions.key_names, *definitions.names)
+    wanted = [*map(definitions.column, names), definitions.timestamp_column]
+    missing = [name for name in wanted if name not in present]
+    if missing:
+        raise ColumnsMissing(definitions.source_path, missing, present)
+
+
+def _read_labels(served: ServedFeatures) -> _Labels:
+    """Read keys, event time and label of every row of the source that has labels."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    path = definitions.source_path
-    if not path.is_file():
-        raise DatasetNotPrepared(path)
-    key, moment = definitions.join_key, definitions.timestamp_column
-    try:
-        present = pq.read_schema(path).names
-        wanted = [key, moment, LABEL, *definitions.names]
-        missing = [name for name in wanted if name not in present]
-        if missing:
-            raise ColumnsMissing(path, missing, present)
-        stored = pd.read_parquet(path, columns=[key, moment, LABEL])
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetUnreadable(path, str(error).partition("\n")[0]) from error
+    labelled = labelled_view(served)
+    definitions = labelled.definitions
+    columns = _key_columns(served, labelled)
+    moment = definitions.timestamp_column
+    own = [definitions.column(name) for name in definitions.key_names] or list(columns.values())
+    stored = _read(definitions, [*columns.values(), *own, moment, LABEL])
     # Feast sorts by the time of writing, then by the event time with a sort that is not stable: of two
     # rows of one id and time it takes either, so a label might meet the features of the other.
-    repeated = stored.duplicated([key, moment], keep=False)
-    kept = stored[~repeated & stored[LABEL].notna()]
-    if kept.empty:
-        raise LabelsUnavailable(path, f"its column {LABEL} is empty")
-    labels = pd.DataFrame(
-        {
-            key: kept[key].astype(str),
-            EVENT_TIMESTAMP: pd.to_datetime(kept[moment], utc=True),
-            LABEL: kept[LABEL].astype(int),
+    together = stored.select(list(dict.fromkeys([*own, moment])))
+    repeated = together.to_pandas(integer_object_nulls=True).duplicated(keep=False)
+    rows = pa.table(
+        {key.name: convert(stored.column(columns[key.name]), arrow_type(key)) for key in served.join_keys}
+        | {
+            EVENT_TIMESTAMP: convert_times(stored.column(moment)),
+            LABEL: convert(stored.column(LABEL), pa.int64(), binary=True),
         }
     )
-    return labels, len(stored) - int(repeated.sum()) - len(kept), int(repeated.sum())
+    known = rows.filter(pa.array(~repeated))
+    labels = known.filter(known.column(LABEL).is_valid())
+    if labels.num_rows == 0:
+        raise LabelsUnavailable([definitions.source_path], f"its column {LABEL} is empty")
+    kept = labels.drop_null()
+    return _Labels(
+        labels=kept.to_pandas(),
+        unlabelled=known.num_rows - labels.num_rows,
+        repeated=int(repeated.sum()),
+        keyless=labels.num_rows - kept.num_rows,
+    )
 
 
-def _join_features(
-    store: "FeatureStore", service: str, definitions: FeatureSet, labels: "pd.DataFrame"
-) -> "pd.DataFrame":
-    keys = [definitions.join_key, EVENT_TIMESTAMP]
-    known = store.get_historical_features(
-        entity_df=labels[keys], features=store.get_feature_service(service)
-    ).to_df()
-    # The file store keeps neither the order nor repeated rows, so a label finds its row by id and time.
-    known[EVENT_TIMESTAMP] = known[EVENT_TIMESTAMP].astype(labels[EVENT_TIMESTAMP].dtype)
-    known = known.dropna(how="all", subset=list(definitions.names))
-    joined = labels.merge(known, how="inner", on=keys, validate="one_to_one")
-    rows: pd.DataFrame = joined.sort_values(keys[::-1], kind="stable", ignore_index=True)
-    return rows
+def _key_columns(served: ServedFeatures, labelled: ServedView) -> dict[str, str]:
+    """Say which column of the labelled source holds each of the service's join keys."""
+    definitions = labelled.definitions
+    present = source_columns(definitions)
+    own = dict(zip(labelled.request_keys, definitions.key_names, strict=True))
+    columns = {name: definitions.column(own.get(name, name)) for name in served.key_names}
+    missing = [column for column in columns.values() if column not in present]
+    if missing:
+        raise ColumnsMissing(definitions.source_path, missing, present)
+    return columns
+
+
+def _read(definitions: FeatureSet, columns: Sequence[str]) -> "pa.Table":
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    try:
+        return ds.dataset(definitions.source_path, format="parquet").to_table(list(dict.fromkeys(columns)))
+    except (pa.ArrowException, OSError) as error:
+        raise DatasetUnreadable(definitions.source_path, str(error).partition("\n")[0]) from error
+
+
+def _join_features(store: "FeatureStore", served: ServedFeatures, labels: "pd.DataFrame") -> "pd.DataFrame":
+    """Give each label the features of its keys and time; those of a view that has none are null.
+
+    Asked of all views at once, Feast's file store drops rows: those that share keys and time in the first
+    view, and those for which a view knows only what is too old.
+    """
+    rows = labels
+    for view in served.views:
+        keys = [*view.request_keys, EVENT_TIMESTAMP]
+        rows = rows.merge(_features_of(store, view, labels), how="left", on=keys, validate="many_to_one")
+    rows = rows.dropna(how="all", subset=list(served.names))
+    ordered: pd.DataFrame = rows.sort_values(
+        [EVENT_TIMESTAMP, *served.key_names], kind="stable", ignore_index=True
+    )
+    return ordered
+
+
+def _features_of(store: "FeatureStore", view: ServedView, labels: "pd.DataFrame") -> "pd.DataFrame":
+    """Ask Feast for what the service takes of one view, by what the service calls its keys."""
+    definitions = view.definitions
+    requested = dict(zip(definitions.key_names, view.request_keys, strict=True))
+    asked = labels[[*view.request_keys, EVENT_TIMESTAMP]].drop_duplicates()
+    asked.columns = [*requested, EVENT_TIMESTAMP]
+    try:
+        known = store.get_historical_features(
+            entity_df=asked, features=[f"{definitions.view}:{name}" for name in view.names]
+        ).to_df()
+    except (ValueError, TypeError, KeyError) as error:
+        # Such as a key that is text in one source and a number in another.
+        raise DatasetUnreadable(definitions.source_path, str(error).partition("\n")[0]) from error
+    # The file store keeps neither the order nor the precision of times.
+    typed = known.astype(asked.dtypes.to_dict())[[*requested, EVENT_TIMESTAMP, *view.names]]
+    named: pd.DataFrame = typed.rename(columns=requested)
+    return named

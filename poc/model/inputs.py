@@ -4,13 +4,12 @@ Numbers and booleans go in as doubles, missing ones as NaN; strings by their cat
 are ordered by name: the order in which Feast answers comes from a set.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poc.dataset.limits import read_limits
-from poc.definitions import FeatureSet
+from poc.definitions import DECLARED_IN, Feature
 from poc.errors import InvalidDefinitions
 from poc.model.scoring import NULL_STRING
 
@@ -41,8 +40,8 @@ class ModelInputs:
         return tuple(sorted((*self.numbers, *self.categories)))
 
 
-def model_inputs(definitions: FeatureSet, training: "pd.DataFrame") -> ModelInputs:
-    """Turn every feature of `definitions` into an input.
+def model_inputs(features: Sequence[Feature], training: "pd.DataFrame") -> ModelInputs:
+    """Turn every one of `features` into an input.
 
     A string's categories are its declared `values`; where none are declared, its most frequent values
     in `training`.
@@ -52,7 +51,7 @@ def model_inputs(definitions: FeatureSet, training: "pd.DataFrame") -> ModelInpu
     """
     numbers: list[str] = []
     categories: dict[str, tuple[str, ...]] = {}
-    for feature in sorted(definitions.features, key=lambda item: item.name):
+    for feature in sorted(features, key=lambda item: item.name):
         if str(feature.dtype) in NUMBERS:
             numbers.append(feature.name)
         elif str(feature.dtype) == STRING:
@@ -62,7 +61,7 @@ def model_inputs(definitions: FeatureSet, training: "pd.DataFrame") -> ModelInpu
             )
         else:
             raise InvalidDefinitions(
-                Path("features.py"),
+                DECLARED_IN,
                 f"the model cannot take {feature.name}, a {feature.dtype}:"
                 " leave it out of the feature service",
             )

@@ -5,9 +5,9 @@ The run says which data, which features, which code and which costs; the version
 """
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ class TrainingRecord:
         facts: what it says about itself; the metrics are kept from here.
         parameters: what it was made with, by name.
         validation_metrics: measured where the threshold was chosen.
-        files: kept beside the model: features.py and the pictures.
+        files: kept beside the model, by their name there: the definitions and the pictures.
     """
 
     onnx_model: bytes
@@ -44,7 +44,7 @@ class TrainingRecord:
     facts: ModelFacts
     parameters: Mapping[str, Any]
     validation_metrics: Mapping[str, float]
-    files: Sequence[Path]
+    files: Mapping[str, Path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +120,12 @@ def _log(client: "MlflowClient", run_id: str, training: TrainingRecord) -> None:
         client.log_metric(run_id, name, value)
     for name, value in training.validation_metrics.items():
         client.log_metric(run_id, f"validation_{name}", value)
-    for path in training.files:
-        client.log_artifact(run_id, str(path))
-    with TemporaryDirectory() as folder:
-        _save_model(Path(folder) / MODEL_FOLDER, training)
-        client.log_artifacts(run_id, str(Path(folder) / MODEL_FOLDER), MODEL_FOLDER)
+    for name, path in training.files.items():
+        folder = str(PurePosixPath(name).parent)
+        client.log_artifact(run_id, str(path), None if folder == "." else folder)
+    with TemporaryDirectory() as made:
+        _save_model(Path(made) / MODEL_FOLDER, training)
+        client.log_artifacts(run_id, str(Path(made) / MODEL_FOLDER), MODEL_FOLDER)
 
 
 def _save_model(folder: Path, training: TrainingRecord) -> None:

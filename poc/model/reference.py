@@ -17,7 +17,7 @@ from urllib.parse import quote
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from poc.dataset.distribution import Distribution
-from poc.definitions import FeatureSet
+from poc.definitions import ServedFeatures
 from poc.errors import OutputNotWritable, ReferenceUnreadable
 from poc.settings import Settings
 
@@ -65,16 +65,15 @@ class TrainingReference:
 
 
 def make_reference(
-    definitions: FeatureSet,
+    served: ServedFeatures,
     rows: "pd.DataFrame",
     *,
     model_name: str,
     model_alias: str,
     model_version: str,
-    feature_service: str,
     created_at: datetime,
 ) -> TrainingReference:
-    """Summarize `rows`: a column for each feature of `definitions`.
+    """Summarize `rows`: a column for each feature of `served`.
 
     All rows that the model was made from, not only its training part: what it was trained, tuned and
     tested on can then not count as drifted, however it changed in the course of time.
@@ -86,7 +85,7 @@ def make_reference(
     from poc.dataset.distribution import distribution
 
     features = {}
-    for feature in definitions.features:
+    for feature in served.features:
         column = pa.chunked_array([pa.array(rows[feature.name], from_pandas=True)])
         typed = convert(column, arrow_type(feature))
         features[feature.name] = FeatureReference(str(feature.dtype), distribution(typed))
@@ -94,7 +93,7 @@ def make_reference(
         model_name=model_name,
         model_alias=model_alias,
         model_version=model_version,
-        feature_service=feature_service,
+        feature_service=served.service,
         created_at=created_at,
         rows=len(rows),
         features=features,

@@ -20,11 +20,12 @@ def describe_examples(examples: Examples) -> str:
         (examples.unlabelled, "without a label"),
         (examples.repeated, "that share id and time with another"),
         (examples.unmatched, "without features at their time"),
+        (examples.keyless, "without one of their keys"),
     )
     left_out = "".join(f"\n    left out: {rows:,} rows {why}" for rows, why in counted if rows)
     return (
         f"Joined {len(examples.rows):,} labels to the features known at their time"
-        f" (feature service {examples.feature_service}){left_out}"
+        f" (feature service {examples.served.service}){left_out}"
     )
 
 

@@ -15,9 +15,11 @@ import onnxruntime
 
 from poc.errors import ModelUnusable
 from poc.model.card import ModelCard, from_metadata, registered
-from poc.retrieval.source import Value
 
-Rows = Sequence[Mapping[str, Value]]
+# What an input can be; None for a null.
+Value = float | int | str | bool | None
+# What a row holds beside its inputs is of any type.
+Rows = Sequence[Mapping[str, object]]
 Column = Callable[[str, Rows], "np.ndarray[Any, Any]"]
 
 OUTPUT = "fraud_probability"
@@ -74,7 +76,7 @@ class Scorer:
 
         Raises:
             KeyError: a row lacks an input.
-            TypeError: a value is not of its input's type.
+            TypeError: a value is not of its input's type, or larger than any double.
         """
         if not rows:
             return []
@@ -126,7 +128,7 @@ def _numbers(name: str, rows: Rows) -> "np.ndarray[Any, Any]":
     try:
         # An array of doubles takes integers and booleans, and no strings, unlike NumPy's.
         return np.frombuffer(array("d", values))
-    except TypeError as error:
+    except (TypeError, OverflowError) as error:
         raise TypeError(f"{name}: {error}") from None
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from poc.dataset.label import LABEL
 from poc.dataset.stored import dataset_fingerprint
-from poc.definitions import repo_yaml
 from poc.errors import OutputNotWritable
+from poc.feature_store import repo_yaml
 from poc.model.agreement import Agreement, check_agreement
 from poc.model.card import ModelCard, ModelFacts
 from poc.model.conversion import to_onnx
@@ -123,7 +123,6 @@ def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -
     check_agreement(candidate, fitted.pipeline, fitted.inputs, examples.rows)
     pictures = draw_pictures(settings.data_dir, fitted.test_scores, _labels(split.test), fitted.test)
     announce(f"Drew {pictures[0]} and {pictures[1]}")
-    files = (settings.feast_repo_path / "features.py", *pictures)
     recorded = record(
         settings,
         TrainingRecord(
@@ -132,7 +131,7 @@ def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -
             facts=facts,
             parameters=_parameters(settings, examples, split, fitted),
             validation_metrics=fitted.validation.metrics(),
-            files=files,
+            files=_definition_files(settings.feast_repo_path) | {path.name: path for path in pictures},
         ),
     )
     agreement = _release(settings, recorded, fitted, examples, now, announce)
@@ -141,7 +140,7 @@ def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -
 
 def fit(examples: Examples, split: Split, costs: Costs) -> Fitted:
     """Fit on the oldest part, choose trees and threshold by the next, measure on the newest."""
-    inputs = model_inputs(examples.definitions, split.training)
+    inputs = model_inputs(examples.served.features, split.training)
     validation = input_columns(inputs, split.validation)
     pipeline = fit_pipeline(
         inputs,
@@ -179,12 +178,11 @@ def _release(
     agreement = check_agreement(stored, fitted.pipeline, fitted.inputs, examples.rows)
     announce(describe_agreement(agreement))
     reference = make_reference(
-        examples.definitions,
+        examples.served,
         examples.rows,
         model_name=settings.model_name,
         model_alias=settings.model_alias,
         model_version=recorded.version,
-        feature_service=examples.feature_service,
         created_at=now,
     )
     keep_text(settings, recorded, REFERENCE_FILE, reference_json(reference))
@@ -202,7 +200,7 @@ def _facts(
         categories=fitted.inputs.categories,
         threshold=fitted.threshold,
         label=LABEL,
-        feature_service=examples.feature_service,
+        feature_service=examples.served.service,
         missed_fraud_cost=costs.missed_fraud,
         false_alarm_cost=costs.false_alarm,
         trained_at=now,
@@ -212,13 +210,15 @@ def _facts(
 
 
 def _parameters(settings: Settings, examples: Examples, split: Split, fitted: Fitted) -> dict[str, Any]:
+    sources = examples.served.feature_sets
     parts = {f"{name}_rows": len(part) for name, part in split}
     ends = {f"{name}_until": f"{time_span(part)[1]:%Y-%m-%dT%H:%M:%SZ}" for name, part in split}
     return {
         "feature_store": "feast",
-        "feature_view": examples.definitions.view,
-        "feature_service": examples.feature_service,
-        "data_sha256": dataset_fingerprint(examples.definitions.source_path),
+        "feature_view": ",".join(item.view for item in sources),
+        "feature_service": examples.served.service,
+        # Of the views' sources, in the views' order.
+        "data_sha256": ",".join(dataset_fingerprint(item.source_path) for item in sources),
         "git_commit": git_commit(settings.feast_repo_path),
         "threshold": fitted.threshold,
         "trees": number_of_trees(fitted.pipeline),
@@ -226,6 +226,13 @@ def _parameters(settings: Settings, examples: Examples, split: Split, fitted: Fi
         **parts,
         **ends,
     }
+
+
+def _definition_files(repo: Path) -> dict[str, Path]:
+    """Find the Python files that declare the features, by their path in the repository."""
+    from feast.repo_operations import get_repo_files
+
+    return {str(path.relative_to(repo.resolve())): path for path in get_repo_files(repo)}
 
 
 def _labels(part: "pd.DataFrame") -> NDArray[np.int64]:

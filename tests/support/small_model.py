@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 import numpy as np
 import pandas as pd
 
-from poc.definitions import FeatureSet
+from poc.definitions import ServedFeatures
 from poc.model.card import ModelFacts
 from poc.model.conversion import to_onnx
 from poc.model.inputs import ModelInputs, model_inputs
@@ -16,7 +16,7 @@ from poc.settings import Settings
 ROWS = 400
 
 
-def small_model(definitions: FeatureSet) -> tuple[bytes, ModelInputs, ModelFacts]:
+def small_model(served: ServedFeatures) -> tuple[bytes, ModelInputs, ModelFacts]:
     """Train it, and give its ONNX form, what it takes and what it says about itself."""
     rng = np.random.default_rng(7)
     amounts = rng.uniform(0, 600, ROWS)
@@ -24,18 +24,18 @@ def small_model(definitions: FeatureSet) -> tuple[bytes, ModelInputs, ModelFacts
         feature.name: rng.choice(feature.tags["values"].split(","), ROWS)
         if "values" in feature.tags
         else rng.integers(0, 2, ROWS).astype(float)
-        for feature in definitions.features
+        for feature in served.features
     }
     frame = pd.DataFrame(columns | {"amount": amounts})
     labels = (amounts >= 300).astype(np.int64)
-    inputs = model_inputs(definitions, frame)
+    inputs = model_inputs(served.features, frame)
     taken = frame[list(inputs.names)]
     facts = ModelFacts(
         inputs=inputs.names,
         categories=inputs.categories,
         threshold=0.5,
         label="is_fraud",
-        feature_service="fraud_detection_v1",
+        feature_service=served.service,
         missed_fraud_cost=10.0,
         false_alarm_cost=1.0,
         trained_at=datetime(2026, 1, 1, tzinfo=timezone.utc),
@@ -46,12 +46,12 @@ def small_model(definitions: FeatureSet) -> tuple[bytes, ModelInputs, ModelFacts
     return to_onnx(fit_pipeline(inputs, taken, labels, taken, labels), inputs, facts), inputs, facts
 
 
-def register(settings: Settings, definitions: FeatureSet) -> str:
+def register(settings: Settings, served: ServedFeatures) -> str:
     """Register it in the registry of `settings` as the served version, and give that version."""
     from poc.model.recording import TrainingRecord, record
     from poc.model.registry import promote
 
-    onnx_model, inputs, facts = small_model(definitions)
-    recorded = record(settings, TrainingRecord(onnx_model, inputs, facts, {}, {}, []))
+    onnx_model, inputs, facts = small_model(served)
+    recorded = record(settings, TrainingRecord(onnx_model, inputs, facts, {}, {}, {}))
     promote(settings, recorded.version)
     return recorded.version

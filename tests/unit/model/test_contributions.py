@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from poc.errors import NotExplainable
 from poc.model.contributions import MOST_DIFFERING_INPUTS, contributions, shapley_values
-from poc.model.scoring import Scorer
-from poc.retrieval.source import Value
+from poc.model.scoring import Scorer, Value
 
 ROWS = st.fixed_dictionaries(
     {
