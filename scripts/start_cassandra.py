@@ -17,8 +17,8 @@ import os
 
 from poc.command_line import argument_parser, fail, ok, progress_console, run
 from poc.database.choice import ensure_cassandra, running_cassandra, stop_cassandra
-from poc.database.keyspaces import ensure_configured_keyspaces
-from poc.database.sessions import cassandra_session
+from poc.online_store.schema import ensure_keyspace
+from poc.online_store.session import cassandra_session, idempotent
 from poc.settings import load_settings
 
 
@@ -48,14 +48,16 @@ def main() -> int | None:
         with progress_console() as console:
             running = ensure_cassandra(settings, arguments.mode, arguments.nodes, console, arguments.secure)
     with cassandra_session(running.way_in) as session:
-        version = session.execute("SELECT release_version FROM system.local").one().release_version
+        local = session.execute(idempotent("SELECT release_version FROM system.local")).one()
+        version = local.release_version
         ok(f"Cassandra {version} {'started' if running.started else 'is running already'}: {running}")
         if running.embedded is not None and running.embedded.secure:
             ok(f"Credentials: set -a; . {settings.cassandra_dir / 'credentials'}; set +a")
         # The keyspaces of several nodes are left to a configuration that names all of them: feast_setup.py.
         if not arguments.status and len(running.way_in.hosts) <= len(running.endpoint.hosts):
-            for keyspace in ensure_configured_keyspaces(settings, session):
-                ok(f"Keyspace created: {keyspace}")
+            for keyspace in (running.endpoint.keyspace, settings.direct_keyspace):
+                if ensure_keyspace(session, running.endpoint, keyspace):
+                    ok(f"Keyspace created: {keyspace}")
     return 0
 
 

@@ -5,29 +5,35 @@ calls this.
 """
 
 import ipaddress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 from rich.console import Console
 
+from poc.command_line import note
 from poc.database.certificates import ensure_certificates
 from poc.database.docker import container_runs, engine_answers, start_container, stop_container
 from poc.database.embedded import EmbeddedCassandra, embedded_state, start_embedded, stop_embedded
-from poc.database.endpoint import Endpoint, configured_endpoint
 from poc.database.probe import Answer, probe
-from poc.database.sessions import endpoint_context
 from poc.errors import (
     CassandraElsewhere,
     NotSecureInDocker,
     NotStartedHere,
     OtherClusterRunning,
+    PocError,
     PortTaken,
     SeveralNodesInDocker,
 )
+from poc.feature_store import cassandra_connection
+from poc.online_store.connection import DEFAULT_PORT, ConnectionSettings
+from poc.online_store.tls import tls_context
 from poc.settings import Settings
 
 Mode = Literal["auto", "docker", "embedded"]
 Kind = Literal["embedded", "docker", "other"]
+# What loading the configuration can end in: it names no Cassandra, Feast refuses it or cannot be imported.
+UNKNOWN_PLACE = (PocError, ImportError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +47,13 @@ class RunningCassandra:
         embedded: its nodes; None for the other kinds.
     """
 
-    endpoint: Endpoint
+    endpoint: ConnectionSettings
     kind: Kind
     started: bool
     embedded: EmbeddedCassandra | None
 
     @property
-    def way_in(self) -> Endpoint:
+    def way_in(self) -> ConnectionSettings:
         """What to connect to: of one of ours every node, with the user and certificates it was given."""
         return self.endpoint if self.embedded is None else self.embedded.endpoint
 
@@ -81,9 +87,9 @@ def ensure_cassandra(
         PortTaken: something else listens there.
         OtherClusterRunning, NotStartedHere: one answers, with another number of nodes or not secure.
         SeveralNodesInDocker, NotSecureInDocker: mode `docker` with several nodes, or a secure one.
-        PocError: what `start_container` and `start_embedded` raise.
+        PocError: what `cassandra_connection`, `start_container` and `start_embedded` raise.
     """
-    endpoint = configured_endpoint(settings)
+    endpoint = _configured(settings)
     if mode == "docker" and nodes is not None and nodes > 1:
         raise SeveralNodesInDocker(nodes)
     secure = secure or endpoint.tls is not None
@@ -93,7 +99,7 @@ def ensure_cassandra(
         # The configuration names files that the first start makes.
         ensure_certificates(settings.cassandra_dir / "tls")
     if mode == "auto":
-        running = running_cassandra(settings)
+        running = _running_at(settings, endpoint)
         if running is not None and _is_enough(running, nodes, secure):
             return running
     _require_local(endpoint)
@@ -113,21 +119,20 @@ def ensure_cassandra(
 def running_cassandra(settings: Settings) -> RunningCassandra | None:
     """Tell which Cassandra answers at the configured place; None if none does.
 
+    Where the configuration names no place, or cannot be loaded, it is the embedded one, if that runs.
+
     Raises:
         PortTaken: something else listens there.
+        PocError: what `cassandra_connection` raises, where no embedded one runs.
     """
-    endpoint = configured_endpoint(settings)
-    embedded = _embedded_at(settings, endpoint)
-    if embedded is not None and any(node.answers for node in embedded.nodes):
-        return RunningCassandra(endpoint, "embedded", False, embedded)
-    context = endpoint_context(endpoint)
-    answers = {host: probe(host, endpoint.port, context=context) for host in endpoint.hosts}
-    if Answer.CQL in answers.values():
-        return RunningCassandra(endpoint, "docker" if container_runs() else "other", False, None)
-    taken = [host for host, answer in answers.items() if answer is Answer.OTHER and _is_loopback(host)]
-    if taken:
-        raise PortTaken(f"{taken[0]}:{endpoint.port}", Answer.OTHER.value)
-    return None
+    try:
+        endpoint = _configured(settings)
+    except UNKNOWN_PLACE:
+        embedded = embedded_state(settings.cassandra_dir)
+        if embedded is None:
+            raise
+        return RunningCassandra(embedded.endpoint, "embedded", False, embedded)
+    return _running_at(settings, endpoint)
 
 
 def stop_cassandra(settings: Settings) -> Kind | None:
@@ -138,14 +143,42 @@ def stop_cassandra(settings: Settings) -> Kind | None:
     """
     if stop_embedded(settings.cassandra_dir) > 0:
         return "embedded"
-    endpoint = configured_endpoint(settings)
+    endpoint = None
+    with suppress(*UNKNOWN_PLACE):
+        endpoint = _configured(settings)
     if container_runs():
-        stop_container(endpoint.port)
+        stop_container(DEFAULT_PORT if endpoint is None else endpoint.port)
         return "docker"
-    context = endpoint_context(endpoint)
-    if any(probe(host, endpoint.port, context=context) is Answer.CQL for host in endpoint.hosts):
+    if endpoint is not None and Answer.CQL in _answers(endpoint).values():
         raise NotStartedHere(str(endpoint))
     return None
+
+
+def _configured(settings: Settings) -> ConnectionSettings:
+    note("Loading Feast ...")
+    return cassandra_connection(settings)
+
+
+def _running_at(settings: Settings, endpoint: ConnectionSettings) -> RunningCassandra | None:
+    if endpoint.secure_bundle_path is not None:
+        # Where Astra's nodes are, the bundle tells the driver only.
+        return RunningCassandra(endpoint, "other", False, None)
+    embedded = _embedded_at(settings, endpoint)
+    if embedded is not None and any(node.answers for node in embedded.nodes):
+        return RunningCassandra(endpoint, "embedded", False, embedded)
+    answers = _answers(endpoint)
+    if Answer.CQL in answers.values():
+        return RunningCassandra(endpoint, "docker" if container_runs() else "other", False, None)
+    taken = [host for host, answer in answers.items() if answer is Answer.OTHER and _is_loopback(host)]
+    if taken:
+        raise PortTaken(f"{taken[0]}:{endpoint.port}", Answer.OTHER.value)
+    return None
+
+
+def _answers(endpoint: ConnectionSettings) -> dict[str, Answer]:
+    """Ask what is behind each host."""
+    context = None if endpoint.tls is None else tls_context(endpoint.tls)
+    return {host: probe(host, endpoint.port, context=context) for host in endpoint.hosts}
 
 
 def _is_enough(running: RunningCassandra, nodes: int | None, secure: bool) -> bool:
@@ -160,7 +193,7 @@ def _is_enough(running: RunningCassandra, nodes: int | None, secure: bool) -> bo
     return running.embedded.is_complete
 
 
-def _embedded_at(settings: Settings, endpoint: Endpoint) -> EmbeddedCassandra | None:
+def _embedded_at(settings: Settings, endpoint: ConnectionSettings) -> EmbeddedCassandra | None:
     """Give our embedded cluster if it is the one at `endpoint`."""
     embedded = embedded_state(settings.cassandra_dir)
     if embedded is None or embedded.port != endpoint.port or not all(map(_is_loopback, endpoint.hosts)):
@@ -168,7 +201,7 @@ def _embedded_at(settings: Settings, endpoint: Endpoint) -> EmbeddedCassandra | 
     return embedded
 
 
-def _require_local(endpoint: Endpoint) -> None:
+def _require_local(endpoint: ConnectionSettings) -> None:
     """Refuse to start here what every script would look for elsewhere."""
     if not all(map(_is_loopback, endpoint.hosts)):
         raise CassandraElsewhere(str(endpoint))
@@ -181,7 +214,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _listed_nodes(endpoint: Endpoint) -> int:
+def _listed_nodes(endpoint: ConnectionSettings) -> int:
     """Count the nodes that the configuration lists as an embedded cluster has them; 1 for any other list."""
     count = len(endpoint.hosts)
     return count if set(endpoint.hosts) == {f"127.0.0.{i + 1}" for i in range(count)} else 1

@@ -9,8 +9,6 @@ from cassandra import ConsistencyLevel
 from feast.repo_config import FeastConfigBaseModel
 from pydantic import AfterValidator, ConfigDict, Field, StrictStr, field_validator, model_validator
 
-from poc.online_store.connection import DEFAULT_PORT
-
 # Cassandra refuses a longer time to live: 20 years.
 MAX_TTL_SECONDS = 630_720_000
 POLICIES = ("DCAwareRoundRobinPolicy", "TokenAwarePolicy(DCAwareRoundRobinPolicy)")
