@@ -151,8 +151,13 @@ class ServedFeatures:
         return tuple({view.definitions.view: view.definitions for view in self.views}.values())
 
 
-def applied_service(store: "FeatureStore", service: str) -> ServedFeatures:
+def applied_service(store: "FeatureStore", service: str, cached: bool = False) -> ServedFeatures:
     """Read a feature service and its views from the registry.
+
+    Args:
+        store: whose registry.
+        service: its name.
+        cached: whether to take the registry as `store` has it at hand, instead of reading it again.
 
     Raises:
         FeaturesNotApplied: the registry does not know them.
@@ -161,25 +166,26 @@ def applied_service(store: "FeatureStore", service: str) -> ServedFeatures:
     from feast.errors import FeastObjectNotFoundException
 
     try:
-        found = store.get_feature_service(service)
+        found = store.get_feature_service(service, allow_cache=cached)
         projected = {item.name for item in found.feature_view_projections}
-        views = {name: _applied_view(store, name) for name in projected}
-        entities = {item.name: item.join_key for item in store.list_entities()}
+        views = {name: applied_view(store, name, cached) for name in projected}
+        entities = {item.name: item.join_key for item in store.list_entities(allow_cache=cached)}
     except (FeastObjectNotFoundException, OSError) as error:
         # Where there is no registry file, Feast writes one, and fails where it may not.
         raise FeaturesNotApplied(service) from error
     return served_features(found, views, entities)
 
 
-def _applied_view(store: "FeatureStore", name: str) -> Any:
+def applied_view(store: "FeatureStore", name: str, cached: bool = False) -> Any:
+    """Return a view or stream view of the registry by its name; None for one that is computed on demand."""
     from feast.errors import FeatureViewNotFoundException
 
     try:
-        return store.get_feature_view(name)
+        return store.get_feature_view(name, allow_registry_cache=cached)
     except FeatureViewNotFoundException:
         pass
     try:
-        return store.get_stream_feature_view(name)
+        return store.get_stream_feature_view(name, allow_registry_cache=cached)
     except FeatureViewNotFoundException:
         # Knowing whether it is there needs no look at what it runs.
         for item in store.registry.proto().on_demand_feature_views:

@@ -89,17 +89,15 @@ class RowLayout:
         names = [quoted(column.name) for column in features] + [quoted(EVENT_TIMESTAMP)]
         return self._select_one(names)
 
-    def select_typed(self, features: Sequence[Column]) -> str | None:
-        """SELECT the same, each column as its declared type; None where one has a type without a CAST.
+    def select_typed(self, features: Sequence[Column]) -> str:
+        """SELECT the same, each column held to the type that is declared: another is refused.
 
         At protocol 4 the C++ driver goes on reading by the types that a statement was prepared with, also
-        when the table was made anew with others: a double is then read as an integer. To its own type a
-        CAST costs nothing; from another it converts, or is refused.
+        when the table was made anew with others: a double is then read as an integer. A CAST would convert
+        it, and lose its fraction.
         """
-        if any(column.kind.items is not None for column in features):
-            return None
-        names = [f"CAST({quoted(column.name)} AS {column.kind.cql})" for column in features]
-        return self._select_one([*names, f"CAST({quoted(EVENT_TIMESTAMP)} AS timestamp)"])
+        names = [f"({column.kind.cql}){quoted(column.name)}" for column in features]
+        return self._select_one([*names, f"(timestamp){quoted(EVENT_TIMESTAMP)}"])
 
     def _select_one(self, selected: Sequence[str]) -> str:
         condition = " AND ".join(f"{quoted(column.name)} = ?" for column in self.keys)

@@ -36,6 +36,9 @@ class StockReader:
         settings: how many statements at once.
         acsylla: reads for event loops; None for cassandra-driver.
 
+    Attributes:
+        table: as given.
+
     Raises:
         UnsupportedType: a join key has a type that Feast cannot serialize.
         cassandra.InvalidRequest: there is no table.
@@ -52,6 +55,7 @@ class StockReader:
         acsylla: AcsyllaReads | None = None,
     ) -> None:
         keys = sorted(view.entity_columns, key=lambda column: column.name)
+        self.table = table
         self.names = tuple(features)
         self.key_names = tuple(column.name for column in keys)
         self.plain: tuple[Callable[[Any], Any] | None, ...] = (python_value,) * len(self.names)
