@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from poc.definitions import Feature, FeatureSet
+from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures, ServedView
 from poc.model.card import ModelFacts
 from poc.model.conversion import to_onnx
 from poc.model.inputs import ModelInputs, input_columns, model_inputs
@@ -23,7 +23,7 @@ ROWS = 1500
 
 @dataclass(frozen=True)
 class Trained:
-    definitions: FeatureSet
+    served: ServedFeatures
     rows: pd.DataFrame
     labels: NDArray[np.int64]
     inputs: ModelInputs
@@ -34,7 +34,7 @@ class Trained:
 
 
 @pytest.fixture(scope="session")
-def declared() -> FeatureSet:
+def declared() -> ServedFeatures:
     """A double, an integer, a boolean, a string with declared values and one without."""
     from feast.types import Bool, Float64, Int64, String
 
@@ -45,11 +45,13 @@ def declared() -> FeatureSet:
         Feature("shop", String, "", {"values": "Toys, Books"}),
         Feature("browser", String, "", {}),
     )
-    return FeatureSet("payments", "payment_id", features, None, Path("payments.parquet"), "at", None)
+    keys = (JoinKey("payment_id", String),)
+    view = FeatureSet("payments", keys, features, None, Path("payments.parquet"), "at", None)
+    return ServedFeatures("payments_v1", (ServedView(view, features, view.key_names),))
 
 
 @pytest.fixture(scope="session")
-def trained(declared: FeatureSet) -> Trained:
+def trained(declared: ServedFeatures) -> Trained:
     rng = np.random.default_rng(5)
     rows = pd.DataFrame(
         {
@@ -64,7 +66,7 @@ def trained(declared: FeatureSet) -> Trained:
     # Missing hours happen in fraud: the trees have something to learn from a null.
     labels = (rng.random(ROWS) < 1 / (1 + np.exp(-3 * risk))).astype(np.int64).to_numpy()
     rows.loc[(labels == 1) & (rng.random(ROWS) < 0.3), "hour"] = np.nan
-    inputs = model_inputs(declared, rows)
+    inputs = model_inputs(declared.features, rows)
     columns = input_columns(inputs, rows)
     pipeline = fit_pipeline(inputs, columns[:1000], labels[:1000], columns[1000:], labels[1000:])
     facts = ModelFacts(

@@ -32,7 +32,7 @@ def test_inputs_are_named_columns_and_the_output_is_one_probability_a_row(traine
 def test_feature_that_is_always_null_is_no_obstacle(trained: Any, name: str) -> None:
     """As after a feature was declared and before the data has it."""
     rows = trained.rows.assign(**{name: None})
-    inputs = model_inputs(trained.definitions, rows)
+    inputs = model_inputs(trained.served.features, rows)
     columns = input_columns(inputs, rows)
     pipeline = fit_pipeline(inputs, columns, trained.labels, columns, trained.labels)
     scorer = open_scorer(to_onnx(pipeline, inputs, trained.facts), name="fraud", version="1")

@@ -1,11 +1,10 @@
 import math
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from poc.definitions import Feature, FeatureSet
+from poc.definitions import Feature, ServedFeatures
 from poc.errors import InvalidDefinitions
 from poc.model.inputs import MOST_LEARNED_CATEGORIES, ModelInputs, input_columns, model_inputs
 
@@ -18,29 +17,29 @@ def rows(**columns: list[Any]) -> pd.DataFrame:
     return pd.DataFrame({name: values * length for name, values in whole.items()} | columns)
 
 
-def test_inputs_are_ordered_by_name(declared: FeatureSet) -> None:
-    assert model_inputs(declared, rows()).names == ("abroad", "browser", "hour", "price", "shop")
+def test_inputs_are_ordered_by_name(declared: ServedFeatures) -> None:
+    assert model_inputs(declared.features, rows()).names == ("abroad", "browser", "hour", "price", "shop")
 
 
-def test_declared_values_are_the_categories_whatever_the_data_has(declared: FeatureSet) -> None:
-    assert model_inputs(declared, rows(shop=["Toys", "Cars"])).categories["shop"] == ("Toys", "Books")
+def test_declared_values_are_the_categories_whatever_the_data_has(declared: ServedFeatures) -> None:
+    assert model_inputs(declared.features, rows(shop=["Toys", "Cars"])).categories["shop"] == ("Toys", "Books")
 
 
-def test_categories_without_declared_values_are_learned(declared: FeatureSet) -> None:
-    learned = model_inputs(declared, rows(browser=["b", "a", None, "", "b"])).categories["browser"]
+def test_categories_without_declared_values_are_learned(declared: ServedFeatures) -> None:
+    learned = model_inputs(declared.features, rows(browser=["b", "a", None, "", "b"])).categories["browser"]
     assert learned == ("a", "b")
 
 
-def test_rare_values_are_not_learned(declared: FeatureSet) -> None:
+def test_rare_values_are_not_learned(declared: ServedFeatures) -> None:
     frequent = [f"often {number}" for number in range(MOST_LEARNED_CATEGORIES)]
-    learned = model_inputs(declared, rows(browser=[*frequent, *frequent, "once"])).categories["browser"]
+    learned = model_inputs(declared.features, rows(browser=[*frequent, *frequent, "once"])).categories["browser"]
     assert learned == tuple(sorted(frequent))
 
 
-def test_feature_of_another_type_is_refused_by_name(declared: FeatureSet) -> None:
+def test_feature_of_another_type_is_refused_by_name(declared: ServedFeatures) -> None:
     from feast.types import Array, Int64
 
-    listed = replace(declared, features=(*declared.features, Feature("items", Array(Int64), "", {})))
+    listed = (*declared.features, Feature("items", Array(Int64), "", {}))
     with pytest.raises(InvalidDefinitions, match="items"):
         model_inputs(listed, rows())
 

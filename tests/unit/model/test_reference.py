@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from poc.dataset.distribution import Distribution, Values
-from poc.definitions import FeatureSet
+from poc.definitions import ServedFeatures
 from poc.errors import OutputNotWritable, ReferenceUnreadable
 from poc.model.reference import (
     FeatureReference,
@@ -27,7 +27,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def reference(declared: FeatureSet) -> TrainingReference:
+def reference(declared: ServedFeatures) -> TrainingReference:
     rows = pd.DataFrame(
         {
             "price": [float(number) for number in range(100)],
@@ -44,7 +44,6 @@ def reference(declared: FeatureSet) -> TrainingReference:
         model_name="fraud_detection",
         model_alias="champion",
         model_version="7",
-        feature_service="payments_v1",
         created_at=datetime(2026, 11, 24, 9, 30, tzinfo=timezone.utc),
     )
 

@@ -1,9 +1,7 @@
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
-from poc.definitions import FeatureSet
+from poc.definitions import ServedFeatures
 from poc.model.agreement import Agreement
 from poc.model.evaluation import evaluate
 from poc.model.examples import Examples
@@ -15,15 +13,15 @@ PART = pd.DataFrame({"event_timestamp": TIMES, "is_fraud": [0, 1]})
 SCORES, LABELS = np.array([0.2, 0.6]), np.array([0, 1])
 
 
-def examples(unlabelled: int, repeated: int, unmatched: int) -> Examples:
-    definitions = FeatureSet("v", "id", (), None, Path("x.parquet"), "at", None)
-    return Examples(PART, definitions, "v1", unlabelled, repeated, unmatched)
+def examples(unlabelled: int, repeated: int, unmatched: int, keyless: int = 0) -> Examples:
+    return Examples(PART, ServedFeatures("v1", ()), unlabelled, repeated, unmatched, keyless)
 
 
 def test_rows_left_out_are_told() -> None:
-    assert describe_examples(examples(1200, 0, 3)).splitlines()[1:] == [
+    assert describe_examples(examples(1200, 0, 3, 2)).splitlines()[1:] == [
         "    left out: 1,200 rows without a label",
         "    left out: 3 rows without features at their time",
+        "    left out: 2 rows without one of their keys",
     ]
 
 
