@@ -32,6 +32,11 @@ def table_name(project: str, view: str) -> str:
     return f"{readable}_{digest}" if readable else digest
 
 
+def stock_table_name(project: str, view: str) -> str:
+    """Name the table of `view` as Feast's own store does."""
+    return f"{project}_{view}"
+
+
 def project_name(project: str, name: str) -> str:
     """Name a table of `project` that people type: as it is for the guide's project, else with the project's.
 

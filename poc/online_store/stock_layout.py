@@ -14,7 +14,7 @@ from feast.protos.feast.types import Value_pb2 as protos
 
 from poc.online_store.arrow_columns import canonical, feast_values
 from poc.online_store.errors import NullJoinKey, UnsupportedType, WrittenByAnotherEngine
-from poc.online_store.naming import quoted
+from poc.online_store.naming import quoted, stock_table_name
 from poc.online_store.types import ColumnType, Value
 from poc.online_store.write import microseconds, naive_utc
 
@@ -29,7 +29,7 @@ _TOLERANCE_US = 1_000_000
 
 def stock_table(keyspace: str, project: str, view: str) -> str:
     """Name the stock store's table, as it does, for CQL."""
-    return f"{quoted(keyspace)}.{quoted(f'{project}_{view}')}"
+    return f"{quoted(keyspace)}.{quoted(stock_table_name(project, view))}"
 
 
 def batch_insert(table: str, features: Sequence[str], timestamped: bool) -> str:

@@ -1,4 +1,4 @@
-"""How many partitions a table of Cassandra has, at the price of reading a thousand keys.
+"""How many partitions a table of Cassandra has: exactly, or at the price of reading a thousand keys.
 
 COUNT(*) reads everything, and Cassandra's own estimates are minutes old and count what lies in several files
 several times. But keys are spread evenly over the ring by their tokens: how far a thousand of them reach
@@ -8,12 +8,21 @@ tells how many there are.
 from cassandra import ConsistencyLevel
 from cassandra.cluster import Session
 
-from poc.database.sessions import idempotent
 from poc.online_store.naming import quoted
+from poc.online_store.session import idempotent
 
 SAMPLE = 1000
 # The Murmur3 partitioner's tokens are the signed 64-bit integers.
 _FIRST_TOKEN, _TOKENS = -(2**63), 2**64
+
+
+def count_partitions(session: Session, keyspace: str, table: str) -> int | None:
+    """Count the partitions of `table`, a page of keys at a time. None where there is no such table."""
+    key = _partition_key(session, keyspace, table)
+    if key is None:
+        return None
+    keys = session.execute(idempotent(f"SELECT DISTINCT {key} FROM {quoted(keyspace)}.{quoted(table)}"))
+    return sum(1 for _ in keys)
 
 
 def estimate_partitions(session: Session, keyspace: str, table: str) -> int | None:
@@ -21,10 +30,9 @@ def estimate_partitions(session: Session, keyspace: str, table: str) -> int | No
 
     None where there is no such table.
     """
-    known = session.cluster.metadata.keyspaces.get(keyspace)
-    if known is None or table not in known.tables:
+    key = _partition_key(session, keyspace, table)
+    if key is None:
         return None
-    key = ", ".join(quoted(column.name) for column in known.tables[table].partition_key)
     sample = idempotent(
         f"SELECT DISTINCT {key}, token({key}) FROM {quoted(keyspace)}.{quoted(table)} LIMIT {SAMPLE}"
     )
@@ -41,3 +49,10 @@ def partitions_from(tokens: list[int]) -> int:
     share = (tokens[-1] - _FIRST_TOKEN) / _TOKENS
     # The last one marks the end of the share that the others lie in.
     return round((len(tokens) - 1) / share)
+
+
+def _partition_key(session: Session, keyspace: str, table: str) -> str | None:
+    known = session.cluster.metadata.keyspaces.get(keyspace)
+    if known is None or table not in known.tables:
+        return None
+    return ", ".join(quoted(column.name) for column in known.tables[table].partition_key)
