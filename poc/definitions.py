@@ -97,11 +97,13 @@ class ServedView:
         definitions: the whole view.
         features: those the service takes, in declared order.
         request_keys: what a request calls each of the view's join keys, in their order.
+        alias: what the service calls the view (`with_name`); None for its own name.
     """
 
     definitions: FeatureSet
     features: tuple[Feature, ...]
     request_keys: tuple[str, ...]
+    alias: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -225,6 +227,7 @@ def served_features(
                 definitions,
                 tuple(item for item in definitions.features if item.name in taken),
                 tuple(renamed.get(key, key) for key in definitions.key_names),
+                projection.name_alias,
             )
         )
     found = ServedFeatures(service.name, tuple(served))
