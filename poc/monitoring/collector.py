@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from poc.monitoring import declared
 from poc.monitoring.declared import Metric
-from poc.monitoring.state import State
+from poc.monitoring.state import State, ViewState
 
 
 class StateCollector(Collector):
@@ -27,22 +27,23 @@ class StateCollector(Collector):
         state = self._state()
         if state is None:
             return
-        view = (state.online_store, state.feature_view)
-        for metric, value in _of_view(state).items():
-            if value is not None:
-                family = _family(metric)
-                family.add_metric(view, value)
-                yield family
+        families: dict[Metric, GaugeMetricFamily] = {}
+        for view in state.views:
+            for metric, value in _of_view(view).items():
+                if value is not None:
+                    family = families.setdefault(metric, _family(metric))
+                    family.add_metric((state.online_store, view.feature_view), value)
+        yield from families.values()
         yield from _of_store(state)
 
 
-def _of_view(state: State) -> dict[Metric, float | None]:
-    run, attempts = state.last_run, state.attempts
+def _of_view(view: ViewState) -> dict[Metric, float | None]:
+    run, attempts = view.last_run, view.attempts
     failed = attempts.failed
     values: dict[Metric, float | None] = {
-        declared.TTL: None if state.ttl is None else state.ttl.total_seconds(),
+        declared.TTL: None if view.ttl is None else view.ttl.total_seconds(),
         declared.NEWEST_EVENT: _unix(attempts.newest_event),
-        declared.LAST_SUCCESS: _unix(state.last_success),
+        declared.LAST_SUCCESS: _unix(view.last_success),
     }
     if run is not None:
         values |= {

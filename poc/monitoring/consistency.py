@@ -1,36 +1,36 @@
-"""Skew: whether the stores give, for every transaction, what the offline data said when it was materialized.
+"""Skew: whether the stores hold, for every entity, what the offline data said when it was materialized.
 
-A sample finds a store that is wrong, not a value that is. Here every transaction is read, through the same
-resolved reads that the servers use: what is compared is what a model would be given. The offline side is
-the Parquet's latest row of each transaction in the interval that the last recorded run covered. Both are
-streamed; of the offline data only the rows' positions are held.
+A sample finds a store that is wrong, not a value that is. Here every entity of every view of the service is
+read, from the online store by the call that the servers make: what is compared is what a model would be given.
+The offline side is the source's latest row of each entity in the interval that the last recorded run covered.
+Both are streamed; of the offline data only the rows' positions are held.
 
 What counts as a difference is said in `poc.monitoring.skew`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from cassandra.cluster import Session
 
-from poc.database.sessions import idempotent
-from poc.definitions import FeatureSet
-from poc.feature_store import applied_features
+from poc.dataset.stored import declared_columns
+from poc.definitions import FeatureSet, applied_service
+from poc.feature_store import connection_of
 from poc.materialization.offline import interval_fingerprint, latest_source
-from poc.monitoring.bulk_reads import Read, bulk_reading
 from poc.monitoring.filled_stores import FilledStore, filled_stores
-from poc.monitoring.skew import Skew, differences
-from poc.retrieval.reads import CassandraReads
+from poc.monitoring.skew import Skew, StoredRow, differences
+from poc.monitoring.stored_rows import Key
+from poc.online_store.counting import count_partitions
+from poc.online_store.failures import cassandra_failures
+from poc.online_store.session import Session
 from poc.settings import Settings
 
 if TYPE_CHECKING:
     from feast import FeatureStore
 
 BATCH = 1000
-BATCH_TIMEOUT_SECONDS = 60.0
 # A row may be gone this long before we know that its time is over: clocks differ.
 _CLOCKS = timedelta(seconds=5)
 
@@ -39,17 +39,17 @@ Progress = Callable[[int], object]
 
 @dataclass(slots=True)
 class StoreCheck:
-    """What the comparison of one store came to.
+    """What the comparison of one view in one store came to.
 
     Attributes:
         store: its name, for a person.
         covered_from: begin of the interval that it was filled from, UTC, inclusive.
         covered_until: its end, UTC, exclusive.
-        compared: transactions with a row in that interval.
+        compared: entities with a row in that interval.
         differing: how many of them have another value online, or no row.
         missing: how many of those have no row.
-        expired: transactions without a row because their time in the store is over; not differing.
-        others: transactions online that have no row in that interval; None where they cannot be counted.
+        expired: entities without a row because their time in the store is over; not differing.
+        others: entities online that have no row in that interval; None where they cannot be counted.
         shown: the first of the differences.
     """
 
@@ -65,8 +65,8 @@ class StoreCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class Consistency:
-    """The comparison of all stores of one view.
+class ViewCheck:
+    """The comparison of one view in all stores.
 
     Attributes:
         feature_view: its name.
@@ -81,7 +81,7 @@ class Consistency:
 
     @property
     def holds(self) -> bool:
-        """Whether no transaction differs."""
+        """Whether no entity differs."""
         return not any(store.differing for store in self.stores)
 
 
@@ -91,87 +91,102 @@ def check_consistency(
     session: Session,
     progress: Progress,
     shown: int = 20,
-) -> Consistency:
-    """Compare every transaction, in Feast's online store and in the direct table.
+) -> tuple[ViewCheck, ...]:
+    """Compare every entity of every view of the service, in Feast's online store and in the direct table.
 
     The caller holds the materialization lock: a run in between would look like skew.
 
     Args:
-        settings: where the stores and the record are.
+        settings: which service, and where the record is.
         store: Feast, with the online store that its yaml selects.
         session: to read the record and the direct table.
-        progress: is told how many transactions were compared since the last call.
-        shown: how many differences to give of each store; all are counted.
+        progress: is told how many entities were compared since the last call.
+        shown: how many differences to give of each store and view; all are counted.
 
     Raises:
-        FeaturesNotApplied, InvalidDefinitions: as `poc.feature_store.applied_features`.
-        FeaturesNotMaterialized: no run into the configured online store was recorded.
-        FeaturesOutdated: a store lacks a feature, or has it with another type.
-        CassandraUnavailable: it does not answer within a minute.
-        DatasetNotPrepared, ColumnsMissing: the Parquet does not give what is declared.
+        FeaturesNotApplied, InvalidDefinitions: as `poc.definitions.applied_service`.
+        FeaturesNotMaterialized: no run of a view into the configured online store was recorded.
+        FeaturesOutdated: a table has a column of another type than declared.
+        CassandraUnavailable: it does not answer.
+        DatasetNotPrepared, ColumnsMissing: a source does not give what is declared.
     """
-    definitions = applied_features(store, settings.feature_service)
-    patient = settings.model_copy(update={"feature_timeout_seconds": BATCH_TIMEOUT_SECONDS})
-    with filled_stores(patient, store, session, definitions) as stores:
-        checks = tuple(_check(item, patient, session, definitions, progress, shown) for item in stores)
-        run = stores[0].run
+    views = applied_service(store, settings.feature_service).feature_sets
+    with cassandra_failures(connection_of(store)):
+        # Nothing is compared before it is known that all can be.
+        filled = [filled_stores(store, session, settings.direct_keyspace, view) for view in views]
+        return tuple(
+            _check_view(view, stores, session, progress, shown)
+            for view, stores in zip(views, filled, strict=True)
+        )
+
+
+def _check_view(
+    definitions: FeatureSet,
+    stores: tuple[FilledStore, ...],
+    session: Session,
+    progress: Progress,
+    shown: int,
+) -> ViewCheck:
+    checks = tuple(_check(item, session, definitions, progress, shown) for item in stores)
+    run = stores[0].run
     content = interval_fingerprint(definitions, run.covered_from, run.covered_until)
-    return Consistency(definitions.view, content != run.content, checks)
+    return ViewCheck(definitions.view, content != run.content, checks)
 
 
 def _check(
-    filled: FilledStore,
-    settings: Settings,
-    session: Session,
-    definitions: FeatureSet,
-    progress: Progress,
-    shown: int,
+    filled: FilledStore, session: Session, definitions: FeatureSet, progress: Progress, shown: int
 ) -> StoreCheck:
     check = StoreCheck(filled.name, filled.run.covered_from, filled.run.covered_until)
     source = latest_source(definitions, filled.run.covered_from, filled.run.covered_until)
-    with bulk_reading(filled.reads, filled.connection, settings) as read:
-        for batch in source.batches(BATCH):
-            _compare(batch, read, filled.kept_for, definitions, check, shown)
-            progress(batch.num_rows)
-    known = check.compared - check.missing - check.expired
-    if isinstance(filled.reads, CassandraReads):
-        check.others = max(_count_keys(session, filled.reads) - known, 0)
+    for batch in source.batches(BATCH):
+        _compare(batch, filled, definitions, check, shown)
+        progress(batch.num_rows)
+    if filled.table is not None:
+        count = count_partitions(session, *filled.table)
+        known = check.compared - check.missing - check.expired
+        check.others = None if count is None else max(count - known, 0)
     return check
 
 
 def _compare(
-    batch: pa.RecordBatch,
-    read: Read,
-    kept_for: timedelta | None,
-    definitions: FeatureSet,
-    check: StoreCheck,
-    shown: int,
+    batch: pa.RecordBatch, filled: FilledStore, definitions: FeatureSet, check: StoreCheck, shown: int
 ) -> None:
-    moment = definitions.timestamp_column
-    ids = batch.column(definitions.join_key).to_pylist()
-    events = batch.column(moment).cast(pa.timestamp("us", "UTC"), safe=False).to_pylist()
-    columns = [batch.column(name).to_pylist() for name in definitions.names]
-    online = read(ids)
+    rows = list(_offline(batch, definitions))
+    online = filled.read([key for key, _, _ in rows])
     now = datetime.now(timezone.utc)
-    for transaction_id, event, stored, values in zip(
-        ids, events, online, zip(*columns, strict=True), strict=True
-    ):
+    for (key, values, event), stored in zip(rows, online, strict=True):
         check.compared += 1
         if stored is None:
-            if kept_for is not None and event + kept_for <= now + _CLOCKS:
+            if filled.kept_for is not None and event + filled.kept_for <= now + _CLOCKS:
                 check.expired += 1
                 continue
             check.missing += 1
-            found = [Skew(transaction_id, None, None, None)]
-        else:
-            offline = dict(zip(definitions.names, values, strict=True))
-            found = differences(transaction_id, stored, offline, event, moment)
+        found = _skew(definitions, key, stored, values, event)
         if found:
             check.differing += 1
             check.shown += found[: max(shown - len(check.shown), 0)]
 
 
-def _count_keys(session: Session, reads: CassandraReads) -> int:
-    """Count the transactions in a table, a page at a time."""
-    key = reads.lookup.cql.rpartition(" WHERE ")[2].partition(" =")[0]
-    return sum(1 for _ in session.execute(idempotent(f"SELECT DISTINCT {key} FROM {reads.lookup.table}")))
+def _skew(
+    definitions: FeatureSet,
+    key: Key,
+    stored: StoredRow | None,
+    values: tuple[object, ...],
+    event: datetime,
+) -> list[Skew]:
+    named = dict(zip(definitions.key_names, key, strict=True))
+    if stored is None:
+        return [Skew(named, None, None, None)]
+    offline = dict(zip(definitions.names, values, strict=True))
+    return differences(named, stored, offline, event, definitions.timestamp_column)
+
+
+def _offline(
+    batch: pa.RecordBatch, definitions: FeatureSet
+) -> Iterator[tuple[Key, tuple[object, ...], datetime]]:
+    """Give each row's key, values and event time, as declared."""
+    rows = declared_columns(batch, definitions)
+    keys = zip(*(rows.column(name).to_pylist() for name in definitions.key_names), strict=True)
+    values = zip(*(rows.column(name).to_pylist() for name in definitions.names), strict=True)
+    moments = rows.column(definitions.timestamp_column).to_pylist()
+    return zip(keys if definitions.join_keys else [()] * len(moments), values, moments, strict=True)

@@ -1,39 +1,46 @@
 """The comparison of the stores for a person, a few lines a store, and for a program, as JSON."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from poc.monitoring.consistency import Consistency, StoreCheck
+from poc.monitoring.consistency import StoreCheck, ViewCheck
 
 
-def describe_store(check: StoreCheck) -> str:
-    """Say in one line how many transactions differ."""
-    compared = f"{check.compared:,} transactions as of {check.covered_until:%Y-%m-%dT%H:%M:%S} UTC"
+def describe_store(view: str, check: StoreCheck) -> str:
+    """Say in one line how many entities of `view` differ."""
+    compared = f"{check.compared:,} entities as of {check.covered_until:%Y-%m-%dT%H:%M:%S} UTC"
     if check.differing == 0:
-        return f"{check.store}: {compared}, every value equal"
+        return f"{view} in {check.store}: {compared}, every value equal"
     missing = f", {check.missing:,} of them missing online" if check.missing else ""
-    return f"{check.store}: {check.differing:,} of {compared} differ{missing}"
+    return f"{view} in {check.store}: {check.differing:,} of {compared} differ{missing}"
 
 
 def describe_rest(check: StoreCheck) -> list[str]:
     """Say what was not compared, a line each."""
     lines = []
     if check.expired:
-        lines.append(f"{check.expired:,} transactions expired online, as the store's ttl_seconds asks")
+        lines.append(f"{check.expired:,} entities expired online, as the store's ttl_seconds asks")
     if check.others is None:
-        lines.append("Transactions online that are not offline cannot be counted in this store")
+        lines.append("Entities online that are not offline cannot be counted in this store")
     elif check.others:
-        lines.append(f"{check.others:,} transactions online have no row in the materialized interval")
+        lines.append(f"{check.others:,} entities online have no row in the materialized interval")
     return lines
 
 
-def consistency_document(found: Consistency) -> dict[str, Any]:
-    """Give everything for JSON; what JSON does not know is text."""
+def consistency_document(views: Sequence[ViewCheck]) -> dict[str, Any]:
+    """Return everything for JSON; what JSON does not know is text."""
     return {
-        "feature_view": found.feature_view,
-        "holds": found.holds,
-        "offline_changed": found.offline_changed,
-        "stores": [_store_document(check) for check in found.stores],
+        "holds": all(view.holds for view in views),
+        "views": [
+            {
+                "feature_view": view.feature_view,
+                "holds": view.holds,
+                "offline_changed": view.offline_changed,
+                "stores": [_store_document(check) for check in view.stores],
+            }
+            for view in views
+        ],
     }
 
 
@@ -49,7 +56,7 @@ def _store_document(check: StoreCheck) -> dict[str, Any]:
         "others": check.others,
         "differences": [
             {
-                "transaction_id": skew.transaction_id,
+                "key": _json_key(skew.key),
                 "column": skew.column,
                 "online": _json_value(skew.online),
                 "offline": _json_value(skew.offline),
@@ -57,6 +64,10 @@ def _store_document(check: StoreCheck) -> dict[str, Any]:
             for skew in check.shown
         ],
     }
+
+
+def _json_key(key: Mapping[str, object]) -> dict[str, object]:
+    return {name: _json_value(value) for name, value in key.items()}
 
 
 def _json_value(value: object) -> object:

@@ -10,7 +10,7 @@ both beyond its limit and beyond what chance gives in 999 of 1,000 batches of th
 Pure calculation: it reads no file and knows no store.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import log, sqrt
 from statistics import NormalDist
@@ -23,10 +23,11 @@ from poc.dataset.column_types import arrow_type
 from poc.dataset.conversion import convert
 from poc.dataset.distribution import Distribution, shares, without_nan
 from poc.dataset.limits import read_max_psi
-from poc.definitions import Feature, FeatureSet
+from poc.definitions import Feature
 from poc.model.reference import TrainingReference
 
 CHANCE = 0.001
+UNTRAINED = "the model was trained without it"
 # Added to each count, so that an empty bin has a logarithm: half a row, as Jeffreys' prior has it.
 _HALF_A_ROW = 0.5
 
@@ -84,36 +85,43 @@ class Drift:
 
 
 def measure_drift(
-    definitions: FeatureSet, reference: TrainingReference, batches: Iterable[pa.RecordBatch | pa.Table]
+    features: Sequence[Feature],
+    reference: TrainingReference,
+    batches: Iterable[pa.RecordBatch | pa.Table],
+    untrained: Collection[str] = (),
 ) -> Drift:
     """Compare a batch with `reference`, in memory that does not grow with it.
 
     Args:
-        definitions: the declared features and their limits.
+        features: the declared features and their limits.
         reference: what the model was trained on.
         batches: the rows of the batch, in parts, with a column for each feature.
+        untrained: names of features that the model does not take, though it may take others of that name.
 
     Raises:
         InvalidDefinitions: a tag `max_psi` is no number above zero.
     """
-    limits = {feature.name: read_max_psi(feature) for feature in definitions.features}
-    known = {feature.name: _reference_of(feature, reference) for feature in definitions.features}
+    limits = {feature.name: read_max_psi(feature) for feature in features}
+    known = {
+        feature.name: UNTRAINED if feature.name in untrained else _reference_of(feature, reference)
+        for feature in features
+    }
     comparable = {name: item for name, item in known.items() if isinstance(item, Distribution)}
     counts = {name: np.zeros(len(item.bins), np.int64) for name, item in comparable.items()}
-    kinds = {feature.name: arrow_type(feature) for feature in definitions.features}
+    kinds = {feature.name: arrow_type(feature) for feature in features}
     rows = 0
     for batch in batches:
         rows += batch.num_rows
         for name, item in comparable.items():
             column = pa.chunked_array(pa.table(batch).column(name).chunks, batch.schema.field(name).type)
             counts[name] += item.bins.count(without_nan(convert(column, kinds[name])))
-    features = tuple(
+    compared = tuple(
         _compared(name, item, counts[name].tolist(), limits[name])
         if isinstance(item, Distribution) and rows > 0
         else _not_compared(name, limits[name], item if isinstance(item, str) else "the batch has no rows")
         for name, item in known.items()
     )
-    return Drift(f"{reference.model_name} version {reference.model_version}", rows, features)
+    return Drift(f"{reference.model_name} version {reference.model_version}", rows, compared)
 
 
 def stability_index(reference: Sequence[int], batch: Sequence[int]) -> float:
@@ -137,7 +145,7 @@ def _reference_of(feature: Feature, reference: TrainingReference) -> Distributio
     """Give what to compare `feature` with, or say why there is nothing."""
     known = reference.features.get(feature.name)
     if known is None:
-        return "the model was trained without it"
+        return UNTRAINED
     if known.dtype != str(feature.dtype):
         return f"it was {known.dtype} when the model was trained"
     if known.distribution is None:

@@ -4,29 +4,31 @@ Reads a handful of rows and a sample of keys, so that it may be asked every few 
 """
 
 import logging
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from cassandra.cluster import ResponseFuture, Session
-from cassandra.policies import HostDistance
-from cassandra.pool import Host
-
-from poc.database.attempts import AttemptRecord
-from poc.database.endpoint import Endpoint, configured_endpoint, online_store_type
-from poc.database.keyspaces import online_store_keyspace
-from poc.database.materializations import MaterializationRecord
-from poc.database.sessions import driver_errors_as_unavailable, idempotent, open_session
-from poc.definitions import FeatureSet, read_definitions, read_repo_yaml
-from poc.monitoring.counting import estimate_partitions
-from poc.monitoring.state import State, TableCount, TableSize
-from poc.online_store.naming import table_name
+from poc.definitions import FeatureSet, applied_service
+from poc.feature_store import connection_of, open_feature_store
+from poc.materialization.records import AttemptRecord, MaterializationRecord
+from poc.monitoring.state import State, TableCount, TableSize, ViewState
+from poc.online_store.counting import estimate_partitions
+from poc.online_store.failures import cassandra_failures
+from poc.online_store.naming import project_name
+from poc.online_store.nodes import ask_nodes
+from poc.online_store.session import open_session
+from poc.online_store.tables import Table, online_tables
 from poc.settings import Settings
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
 
 log = logging.getLogger(__name__)
 
 # Other nodes are asked meanwhile; one that takes longer to tell its own sizes is in trouble.
 NODE_TIMEOUT_SECONDS = 5.0
 _MEBIBYTE = 2**20
+# Each node's own table: the one that is asked is the one that is meant.
+_USAGE = "SELECT keyspace_name, table_name, mebibytes FROM system_views.disk_usage"
 
 
 def open_state_reader(settings: Settings) -> "CassandraStateReader":
@@ -34,63 +36,46 @@ def open_state_reader(settings: Settings) -> "CassandraStateReader":
 
     Raises:
         NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
+        NoCassandra: the online store is kept elsewhere, and has no such state.
         CassandraUnavailable: no host accepts a connection.
     """
-    definitions, endpoint = read_definitions(settings), configured_endpoint(settings)
-    keyspace, project = online_store_keyspace(settings), str(read_repo_yaml(settings)["project"])
-    view = definitions.view
-    tables = (
-        # By Feast's own store, by the row store, and the one that is read without Feast.
-        (keyspace, f"{project}_{view}"),
-        (keyspace, table_name(project, view)),
-        (settings.direct_keyspace, view),
-    )
-    session = open_session(endpoint)
     return CassandraStateReader(
-        session, endpoint, online_store_type(settings), definitions, settings.direct_keyspace, tables
+        open_feature_store(settings), settings.feature_service, settings.direct_keyspace
     )
 
 
 class CassandraStateReader:
-    """Reads the state of one feature view in one online store.
+    """Reads the state of a feature service's views in the online store of `store`.
 
     Args:
-        session: where to read; `close` ends it.
-        endpoint: the cluster, for messages.
-        online_store: type of the online store in Feast's configuration.
-        definitions: the view.
-        records: keyspace of the records of materialization.
-        tables: keyspaces and names of the tables that may hold the view.
+        store: Feast; its registry is followed as it caches it.
+        service: the feature service.
+        direct_keyspace: of the records of materialization and the direct tables.
+
+    Raises:
+        NoCassandra: the online store is kept elsewhere.
+        CassandraUnavailable: no host accepts a connection.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        endpoint: Endpoint,
-        online_store: str,
-        definitions: FeatureSet,
-        records: str,
-        tables: tuple[tuple[str, str], ...],
-    ) -> None:
-        self._session, self._endpoint = session, endpoint
-        self._online_store, self._definitions = online_store, definitions
-        self._records, self._tables = records, tables
-        self._keyspaces = {keyspace for keyspace, _ in tables}
+    def __init__(self, store: "FeatureStore", service: str, direct_keyspace: str) -> None:
+        self._store, self._service, self._direct_keyspace = store, service, direct_keyspace
+        self._connection = connection_of(store)
+        self._session = open_session(self._connection)
 
     def read(self) -> State:
-        """Read it now; see `StateReader.read`. The sizes and counts that no answer came for are left out."""
-        session, store, view = self._session, self._online_store, self._definitions.view
-        with driver_errors_as_unavailable(self._endpoint):
-            run = MaterializationRecord(self._records).last(session, store, view)
-            attempts = AttemptRecord(self._records).read(session, store, view)
+        """Read it now; see `StateReader.read`. The sizes and counts that no answer came for are left out.
+
+        Raises:
+            FeaturesNotApplied, InvalidDefinitions: as `poc.definitions.applied_service`.
+        """
+        views = applied_service(self._store, self._service, cached=True).feature_sets
+        with cassandra_failures(self._connection):
+            states = tuple(self._view(view) for view in views)
         sizes = self._sizes()
         return State(
-            online_store=store,
-            feature_view=view,
-            ttl=self._definitions.ttl,
-            last_run=run,
-            attempts=attempts,
-            counts=tuple(self._counts()),
+            online_store=self._store.config.online_store.type,
+            views=states,
+            counts=tuple(self._counts(table for view in views for table in self._tables(view))),
             sizes=tuple(size for of_node in sizes.values() for size in of_node or ()),
             nodes={node: of_node is not None for node, of_node in sizes.items()},
         )
@@ -99,8 +84,25 @@ class CassandraStateReader:
         """End the session. A second call does nothing."""
         self._session.cluster.shutdown()
 
-    def _counts(self) -> Iterator[TableCount]:
-        for keyspace, table in self._tables:
+    def _view(self, definitions: FeatureSet) -> ViewState:
+        project, key = self._store.project, (self._store.config.online_store.type, definitions.view)
+        runs = MaterializationRecord(self._direct_keyspace, project)
+        attempts = AttemptRecord(self._direct_keyspace, project)
+        return ViewState(
+            definitions.view,
+            definitions.ttl,
+            runs.last(self._session, *key),
+            attempts.read(self._session, *key),
+        )
+
+    def _tables(self, definitions: FeatureSet) -> list[Table]:
+        """List where the view may be: of either Cassandra store, and the one that is read without Feast."""
+        project, view = self._store.project, definitions.view
+        online = online_tables(self._connection.keyspace, project, view).values()
+        return [*online, (self._direct_keyspace, project_name(project, view))]
+
+    def _counts(self, tables: Iterable[Table]) -> Iterator[TableCount]:
+        for keyspace, table in tables:
             try:
                 count = estimate_partitions(self._session, keyspace, table)
             except Exception as error:  # How many there are is worth less than what else is known.
@@ -110,35 +112,15 @@ class CassandraStateReader:
                 yield TableCount(keyspace, table, count)
 
     def _sizes(self) -> dict[str, list[TableSize] | None]:
-        """Ask every node at once for its tables; None for one that does not answer.
-
-        A node of another datacenter is not connected to, and so is not asked.
-        """
-        cluster = self._session.cluster
-        hosts = [
-            host
-            for host in cluster.metadata.all_hosts()
-            if cluster.profile_manager.distance(host) != HostDistance.IGNORED
-        ]
-        asked = [(host, self._ask(host)) for host in hosts]
-        return {host.address: self._answer(host, future) for host, future in asked}
-
-    def _ask(self, host: Host) -> ResponseFuture | None:
-        if host.is_up is False:
-            return None
-        usage = idempotent("SELECT keyspace_name, table_name, mebibytes FROM system_views.disk_usage")
-        # The table is each node's own: the one that is asked is the one that is meant.
-        return self._session.execute_async(usage, host=host, timeout=NODE_TIMEOUT_SECONDS)
-
-    def _answer(self, host: Host, future: ResponseFuture | None) -> list[TableSize] | None:
-        if future is None:
-            return None
-        try:
-            rows = future.result().all()
-        except Exception as error:  # Whatever keeps one node from answering, the others are still told of.
-            log.warning("Node %s does not tell its sizes: %s", host.address, error)
-            return None
-        return [self._size(row, host) for row in rows if row.keyspace_name in self._keyspaces]
-
-    def _size(self, row: Any, host: Host) -> TableSize:
-        return TableSize(row.keyspace_name, row.table_name, host.address, row.mebibytes * _MEBIBYTE)
+        keyspaces = (self._connection.keyspace, self._direct_keyspace)
+        answers = ask_nodes(self._session, _USAGE, NODE_TIMEOUT_SECONDS)
+        return {
+            node: None
+            if rows is None
+            else [
+                TableSize(row.keyspace_name, row.table_name, node, row.mebibytes * _MEBIBYTE)
+                for row in rows
+                if row.keyspace_name in keyspaces
+            ]
+            for node, rows in answers.items()
+        }

@@ -1,77 +1,78 @@
-"""Differences between what a store gives of a transaction and what the offline data says of it.
+"""Differences between what a store holds of an entity and what the offline data says of it."""
 
-A NaN is a null, as everywhere at serving time. Times are compared to the precision that their store keeps:
-milliseconds, and whole seconds for features that are times in Feast's stores.
-"""
-
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from typing import Any
+from datetime import datetime
 
-from poc.retrieval.lookup import Stored
+from poc.dataset.values import same_event_time, same_value
 
-_MILLISECOND = 1000
-_SECOND = 1_000_000
+
+class _NeverWritten:
+    """What stands for a feature that was never written for an entity: not a null, which somebody wrote."""
+
+    def __repr__(self) -> str:
+        return "never written"
+
+
+NEVER_WRITTEN = _NeverWritten()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """What a store holds of an entity.
+
+    Attributes:
+        values: of the view's features, in declared order; None is a null, `NEVER_WRITTEN` none at all.
+        event_time: when they were true, UTC; None where the store was not told.
+    """
+
+    values: Sequence[object]
+    event_time: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Skew:
-    """One value that a store gives otherwise than the offline data.
+    """One value that a store holds otherwise than the offline data.
 
     Attributes:
-        transaction_id: whose it is.
-        column: the feature's name, or the event time's column; None where the store has no such
-            transaction.
-        online: what the store gave.
+        key: whose it is: the join keys by name.
+        column: the feature's name, or the event time's column; None where the store has no such entity.
+        online: what the store holds.
         offline: what the offline data says.
     """
 
-    transaction_id: str
+    key: Mapping[str, object]
     column: str | None
     online: object
     offline: object
 
     def __str__(self) -> str:
+        entity = "/".join(str(part) for part in self.key.values())
         if self.column is None:
-            return f"{self.transaction_id}: missing online"
-        return f"{self.transaction_id}.{self.column}: online {self.online!r}, offline {self.offline!r}"
+            return f"{entity}: missing online"
+        return f"{entity}.{self.column}: online {self.online!r}, offline {self.offline!r}"
 
 
 def differences(
-    transaction_id: str,
-    online: Stored,
-    values: Mapping[str, object],
+    key: Mapping[str, object],
+    online: StoredRow,
+    offline: Mapping[str, object],
     event_time: datetime,
     event_column: str,
 ) -> list[Skew]:
-    """List where a stored transaction is not exactly the offline one: event time, then declared order."""
-    moment, stored = online
+    """List where a stored entity is not exactly the offline one: event time, then declared order.
+
+    Args:
+        key: the join keys by name.
+        online: what the store holds.
+        offline: the value of every feature, in declared order and of the declared type.
+        event_time: the offline row's, UTC.
+        event_column: its name, for the message.
+    """
     found = []
-    if moment != _cut(event_time, _MILLISECOND):
-        found.append(Skew(transaction_id, event_column, moment, event_time))
-    found += [
-        Skew(transaction_id, name, stored.get(name), value)
-        for name, value in values.items()
-        if not _same(stored.get(name), value)
-    ]
+    if not same_event_time(online.event_time, event_time):
+        found.append(Skew(key, event_column, online.event_time, event_time))
+    for (name, value), stored in zip(offline.items(), online.values, strict=True):
+        if stored is NEVER_WRITTEN or not same_value(stored, value):
+            found.append(Skew(key, name, stored, value))
     return found
-
-
-def _same(online: object, offline: object) -> bool:
-    online, offline = _comparable(online), _comparable(offline)
-    if isinstance(offline, datetime):
-        return online in (_cut(offline, _MILLISECOND), _cut(offline, _SECOND))
-    if isinstance(offline, list) and isinstance(online, list):
-        return len(online) == len(offline) and all(map(_same, online, offline))
-    return type(online) is type(offline) and online == offline
-
-
-def _comparable(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _cut(moment: datetime, microseconds: int) -> datetime:
-    utc = moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment
-    return utc - timedelta(microseconds=utc.microsecond % microseconds)

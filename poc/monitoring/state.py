@@ -1,12 +1,11 @@
 """The state of the online store as it was read at one moment; how it is read and shown is left to others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from poc.database.attempts import Attempts
-from poc.database.materializations import MaterializationRun
+from poc.materialization.records import Attempts, MaterializationRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +27,12 @@ class TableSize:
 
 @dataclass(frozen=True, slots=True)
 class TableCount:
-    """How many entities one table of the feature view holds.
+    """How many entities one table of a feature view holds.
 
     Attributes:
         keyspace: of the table.
         table: its name.
-        entities: an estimate; see `poc.monitoring.counting`.
+        entities: an estimate; see `poc.online_store.counting`.
     """
 
     keyspace: str
@@ -42,28 +41,20 @@ class TableCount:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """What is known of one feature view and the tables that hold it.
+class ViewState:
+    """What is known of one feature view.
 
     Attributes:
-        online_store: type of the online store in Feast's configuration.
-        feature_view: name of the feature view.
+        feature_view: its name.
         ttl: age from which its values are stale; None if they never are.
         last_run: the last finished run; None if there was none.
         attempts: those that were recorded.
-        counts: of the view's tables.
-        sizes: of all tables of the two keyspaces, on every node that answered.
-        nodes: whether each node of the servers' datacenter told its sizes.
     """
 
-    online_store: str
     feature_view: str
     ttl: timedelta | None
     last_run: MaterializationRun | None
     attempts: Attempts
-    counts: Sequence[TableCount]
-    sizes: Sequence[TableSize]
-    nodes: dict[str, bool]
 
     @property
     def last_success(self) -> datetime | None:
@@ -72,6 +63,25 @@ class State:
             return self.attempts.last_succeeded_at
         # Runs before attempts were recorded.
         return None if self.last_run is None else self.last_run.finished_at
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is known of a service's feature views and the tables that hold them.
+
+    Attributes:
+        online_store: type of the online store in Feast's configuration.
+        views: of the service, each once.
+        counts: of the views' tables.
+        sizes: of all tables of the two keyspaces, on every node that answered.
+        nodes: whether each node of the servers' data centre told its sizes.
+    """
+
+    online_store: str
+    views: Sequence[ViewState]
+    counts: Sequence[TableCount]
+    sizes: Sequence[TableSize]
+    nodes: Mapping[str, bool]
 
 
 class StateReader(Protocol):

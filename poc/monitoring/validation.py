@@ -2,15 +2,18 @@
 
 Composes the dataset's checks with the drift, and stands between a new batch and the first write. There
 are two places where rows become what is served, and both are held: a new file that is to become the
-Parquet, and the Parquet's rows, by whoever they were put there, that are to go into the stores.
+Parquet, and a source's rows, by whoever they were put there, that are to go into the stores.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from poc.dataset.prepare import CheckedDataset, PreparedDataset, check_dataset, write_dataset
-from poc.definitions import FeatureSet
+import pyarrow as pa
+
+from poc.dataset.prepare import CheckedDataset, PreparedDataset, check_service, write_dataset
+from poc.dataset.stored import declared_columns
+from poc.definitions import FeatureSet, ServedFeatures
 from poc.errors import DatasetDrifted
 from poc.materialization.offline import latest_source
 from poc.materialization.window import Window
@@ -24,7 +27,7 @@ BATCH_ROWS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class ValidatedDataset:
-    """Records that hold to every rule, and how far they drifted.
+    """Records of one view that hold to every rule, and how far they drifted.
 
     Attributes:
         checked: the records, not yet written.
@@ -35,33 +38,38 @@ class ValidatedDataset:
     drift: Drift | None
 
 
-def validate_dataset(
-    settings: Settings, definitions: FeatureSet, now: datetime, *, refresh: bool = False
-) -> ValidatedDataset:
+def validate_service(
+    settings: Settings, served: ServedFeatures, now: datetime, *, refresh: bool = False
+) -> tuple[ValidatedDataset, ...]:
     """Check the records that the next preparation would take, and measure their drift. Writes nothing.
 
-    Args: as `poc.dataset.prepare.prepare_dataset`.
+    Args: as `poc.dataset.prepare.check_service`.
+
+    Returns:
+        Those of each view.
 
     Raises:
         ReferenceUnreadable: the training reference cannot be read.
-        PocError: whatever else `check_dataset` raises.
+        PocError: whatever else `check_service` raises.
     """
-    checked = check_dataset(definitions, settings.data_dir, now, refresh=refresh)
+    checked = check_service(served, settings.data_dir, now, refresh=refresh)
     reference = read_reference(settings)
     if reference is None:
-        return ValidatedDataset(checked, None)
-    return ValidatedDataset(checked, measure_drift(definitions, reference, [checked.table]))
+        return tuple(ValidatedDataset(item, None) for item in checked)
+    return tuple(
+        ValidatedDataset(item, _drift(served, item.definitions, reference, [item.table])) for item in checked
+    )
 
 
 def prepare_validated(
     settings: Settings,
-    definitions: FeatureSet,
+    served: ServedFeatures,
     now: datetime,
     *,
     refresh: bool = False,
     accept_drift: bool = False,
-) -> PreparedDataset:
-    """Prepare the Parquet as `prepare_dataset` does, unless that would put drifted records there.
+) -> tuple[PreparedDataset, ...]:
+    """Prepare the sources of every view, unless that would put drifted records there.
 
     Records that are there already are not measured now, but when they are to be materialized.
 
@@ -69,40 +77,43 @@ def prepare_validated(
         accept_drift: the change is meant.
 
     Raises:
-        DatasetDrifted: the new records are beyond a limit. Nothing was written.
-        PocError: whatever else `validate_dataset` and `write_dataset` raise.
+        DatasetDrifted: new records are beyond a limit. Nothing was written.
+        PocError: whatever else `validate_service` and `write_dataset` raise.
     """
     if accept_drift:
-        return write_dataset(check_dataset(definitions, settings.data_dir, now, refresh=refresh))
-    found = validate_dataset(settings, definitions, now, refresh=refresh)
-    if found.checked.changed and found.drift is not None:
-        require_undrifted(found.drift, f"{found.drift.rows:,} new records from {found.checked.origin}")
-    return write_dataset(found.checked)
+        return tuple(map(write_dataset, check_service(served, settings.data_dir, now, refresh=refresh)))
+    validated = validate_service(settings, served, now, refresh=refresh)
+    for found in validated:
+        if found.checked.changed and found.drift is not None:
+            require_undrifted(found.drift, f"{found.drift.rows:,} new records from {found.checked.origin}")
+    return tuple(write_dataset(found.checked) for found in validated)
 
 
-def window_drift(definitions: FeatureSet, reference: TrainingReference, window: Window) -> Drift | None:
+def window_drift(
+    served: ServedFeatures, definitions: FeatureSet, reference: TrainingReference, window: Window
+) -> Drift | None:
     """Measure the drift of the rows that a materialization of `window` writes; None where there are none.
 
     Raises:
-        DatasetNotPrepared, ColumnsMissing: the Parquet does not give what is declared.
+        DatasetNotPrepared, ColumnsMissing: the source does not give what is declared.
     """
     rows = latest_source(definitions, window.start, window.end)
-    return measure_drift(definitions, reference, rows.batches(BATCH_ROWS)) if rows.num_rows else None
+    return _drift(served, definitions, reference, rows.batches(BATCH_ROWS)) if rows.num_rows else None
 
 
 def gate(
     settings: Settings,
-    definitions: FeatureSet,
+    served: ServedFeatures,
     announce: Callable[[object], None],
     *,
     accept_drift: bool = False,
-) -> Callable[[Window], None]:
-    """Make what `run_materialization` calls before its first write: announces the window, and its drift
-    or that there is nothing to measure it against.
+) -> Callable[[FeatureSet, Window], None]:
+    """Make what `run_materialization` calls before its first write into a view: announces the window, and its
+    drift or that there is nothing to measure it against.
 
     Args:
         settings: where the training reference is.
-        definitions: the features that are to be materialized.
+        served: what the model takes.
         announce: is told.
         accept_drift: the change is meant.
 
@@ -111,7 +122,7 @@ def gate(
         drift is not accepted.
     """
 
-    def begin(window: Window) -> None:
+    def begin(definitions: FeatureSet, window: Window) -> None:
         announce(window)
         if window.is_empty:
             return
@@ -119,7 +130,7 @@ def gate(
         if reference is None:
             announce(f"  {describe_missing_reference(reference_path(settings))}")
             return
-        drift = window_drift(definitions, reference, window)
+        drift = window_drift(served, definitions, reference, window)
         if drift is None:
             return
         if not accept_drift:
@@ -137,3 +148,15 @@ def require_undrifted(drift: Drift, what: str) -> None:
     """
     if drift.drifted:
         raise DatasetDrifted(what, drift.model, [str(feature) for feature in drift.drifted])
+
+
+def _drift(
+    served: ServedFeatures,
+    definitions: FeatureSet,
+    reference: TrainingReference,
+    batches: Iterable[pa.RecordBatch | pa.Table],
+) -> Drift:
+    """Measure one view: of another's features the reference may know some by the same names."""
+    taken = {name for view in served.views if view.definitions == definitions for name in view.names}
+    declared = (declared_columns(batch, definitions) for batch in batches)
+    return measure_drift(definitions.features, reference, declared, set(definitions.names) - taken)

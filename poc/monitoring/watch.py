@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from poc.monitoring.state import State, StateReader
+from poc.online_store.errors import NoCassandra
 
 log = logging.getLogger(__name__)
 
@@ -14,7 +15,8 @@ class StateWatch:
     """Reads the state at an interval, in a thread of its own.
 
     Args:
-        opens: connects; what it raises is tried again at the next turn.
+        opens: connects; what it raises is tried again at the next turn, but for NoCassandra: such a store
+            has no state to show, and nothing is told of it.
         interval_seconds: how long to wait between two reads.
         on_read: is told when a read succeeded, in Unix time.
         on_failure: is told that one failed.
@@ -61,6 +63,9 @@ class StateWatch:
             if self._reader is None:
                 self._reader = self._opens()
             self._state = self._reader.read()
+        except NoCassandra:
+            self._stopping.set()
+            return
         except Exception as error:  # Whatever it is: it is counted, and must not end the thread.
             self._on_failure()
             if self._stopping.is_set() or str(error) == self._failure:
