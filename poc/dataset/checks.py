@@ -4,53 +4,69 @@ Knows rules and how to say that one is broken. Types are brought about before, b
 that has none of the declared type arrives here as null.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from poc.dataset.column_types import arrow_type, created_timestamp_column, value_types
+from poc.dataset.column_types import arrow_type, created_timestamp_column, key_columns, value_types
 from poc.dataset.label import LABEL
 from poc.dataset.limits import Limits, read_limits
 from poc.definitions import FeatureSet
 
 if TYPE_CHECKING:
     import pandas as pd
-    from pandera.pandas import Check, DataFrameSchema
+    from pandera.pandas import Check, Column, DataFrameSchema
 
 SHOWN = 3
 _SHOWN_CHARACTERS = 40
 _MISSING = "not_nullable"
-_REPEATED = {"field_uniqueness", "multiple_fields_uniqueness"}
+_REPEATED = "multiple_fields_uniqueness"
 # With these, nulls leave whole numbers whole.
 _PANDAS_TYPES = {pa.int64(): "Int64", pa.int32(): "Int32", pa.bool_(): "boolean"}
 
 
 def build_schema(
-    definitions: FeatureSet, *, times: bool, nullable_times: bool, unique_ids: bool
+    definitions: FeatureSet, *, times: bool, nullable_times: bool, unique: Sequence[str]
 ) -> "DataFrameSchema":
-    """Build the schema of data with the declared features.
+    """Build the schema of labelled data with the declared features.
 
     Args:
         definitions: names, types and limits.
         times: whether the event time is among the columns.
         nullable_times: whether it, and the time of writing, may be null, because we are to fill them in.
-        unique_ids: whether an id may stand in one record only; otherwise in one record a moment.
+        unique: columns that together stand in one record only.
     """
     from pandera.pandas import Check, Column, DataFrameSchema
 
-    key, moment = definitions.join_key, definitions.timestamp_column
-    columns = {key: Column(unique=unique_ids, report_duplicates="all")}
-    for feature in definitions.features:
-        kind = arrow_type(feature)
-        columns[feature.name] = Column(_PANDAS_TYPES.get(kind), _limit_checks(read_limits(feature), kind))
+    columns = _declared_columns(definitions)
     columns[LABEL] = Column("Int64", Check.isin([0, 1], error="neither 0 nor 1"))
     if times:
-        columns[moment] = Column(nullable=nullable_times)
+        columns[definitions.timestamp_column] = Column(nullable=nullable_times)
         columns[created_timestamp_column(definitions)] = Column(nullable=nullable_times, required=False)
-    together = [key, moment] if times and not unique_ids else None
-    return DataFrameSchema(columns, unique=together, report_duplicates="all")
+    return DataFrameSchema(columns, unique=list(unique), report_duplicates="all")
+
+
+def build_source_schema(definitions: FeatureSet) -> "DataFrameSchema":
+    """Build the schema of a source that is only read: no label, and Feast chooses among repeated keys."""
+    from pandera.pandas import Column, DataFrameSchema
+
+    return DataFrameSchema({**_declared_columns(definitions), definitions.timestamp_column: Column()})
+
+
+def _declared_columns(definitions: FeatureSet) -> "dict[str, Column]":
+    from pandera.pandas import Column
+
+    columns = {
+        definitions.column(key.name): Column(_PANDAS_TYPES.get(arrow_type(key)))
+        for key in definitions.join_keys
+    }
+    for feature in definitions.features:
+        kind = arrow_type(feature)
+        checks = _limit_checks(read_limits(feature), kind)
+        columns[definitions.column(feature.name)] = Column(_PANDAS_TYPES.get(kind), checks)
+    return columns
 
 
 def _limit_checks(limits: Limits, kind: pa.DataType) -> "list[Check]":
@@ -74,6 +90,7 @@ def find_problems(
     schema: "DataFrameSchema",
     definitions: FeatureSet,
     place: Callable[[int], str],
+    optional: Collection[str] = (),
 ) -> list[str]:
     """Check `table`, and say what is wrong with it.
 
@@ -83,6 +100,7 @@ def find_problems(
         schema: of `build_schema`.
         definitions: the declared types, for the words.
         place: says where a row is, given its number from 0, for example "line 2".
+        optional: columns that may lack a value.
 
     Returns:
         One line a column and rule that is broken, with the number of rows and the first of them.
@@ -95,7 +113,7 @@ def find_problems(
     try:
         schema.validate(frame, lazy=True)
     except SchemaErrors as error:
-        return _problems(error.failure_cases, original, definitions, place)
+        return _problems(error.failure_cases, original, definitions, place, optional)
     return []
 
 
@@ -107,18 +125,27 @@ def _nullable_type(kind: pa.DataType) -> Any:
 
 
 def _problems(
-    failures: "pd.DataFrame", original: pa.Table, definitions: FeatureSet, place: Callable[[int], str]
+    failures: "pd.DataFrame",
+    original: pa.Table,
+    definitions: FeatureSet,
+    place: Callable[[int], str],
+    optional: Collection[str],
 ) -> list[str]:
     broken: dict[tuple[str, str], list[int]] = {}
+    first_key = next(iter(key_columns(definitions)), None)
+    repeated_with = set(failures["column"][failures["check"] == _REPEATED])
     for column, rule, row in zip(failures["column"], failures["check"], failures["index"], strict=True):
-        if rule == "multiple_fields_uniqueness" and column != definitions.join_key:
+        if rule == _REPEATED and column != first_key:
             continue  # Reported once for each of the columns that are unique together.
         number = int(row)
         if rule == _MISSING:
-            found = original.column(column)[number].as_py()
-            rule = "missing" if _is_blank(found) else f"not {_wanted(column, definitions)}"
-        elif rule in _REPEATED:
-            rule = "repeated" if rule == "field_uniqueness" else "repeated at the same time"
+            blank = _is_blank(original.column(column)[number].as_py())
+            if blank and column in optional:
+                continue
+            rule = "missing" if blank else f"not {_wanted(column, definitions)}"
+        elif rule == _REPEATED:
+            timed = definitions.timestamp_column in repeated_with
+            rule = "repeated at the same time" if timed else "repeated"
         broken.setdefault((str(column), str(rule)), []).append(number)
     problems = []
     for (column, rule), rows in broken.items():

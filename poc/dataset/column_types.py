@@ -1,11 +1,9 @@
 """The Arrow type of each column of the prepared Parquet, as the declarations want it."""
 
-from pathlib import Path
-
 import pyarrow as pa
 
 from poc.dataset.label import LABEL
-from poc.definitions import Feature, FeatureSet, JoinKey
+from poc.definitions import DECLARED_IN, Feature, FeatureSet, JoinKey
 from poc.errors import InvalidDefinitions
 
 TIME = pa.timestamp("us", "UTC")
@@ -24,26 +22,37 @@ _ARROW_TYPES = {
 }
 
 
-def arrow_type(feature: Feature | JoinKey) -> pa.DataType:
-    """Return the Arrow type that holds a feature or a join key.
+def arrow_type(field: Feature | JoinKey) -> pa.DataType:
+    """Return the Arrow type that holds a feature or join key.
 
     Raises:
-        InvalidDefinitions: the feature is declared without a usable type.
+        InvalidDefinitions: it is declared without a usable type.
     """
-    base = getattr(feature.dtype, "base_type", None)
-    known = _ARROW_TYPES.get(str(feature.dtype if base is None else base))
+    base = getattr(field.dtype, "base_type", None)
+    known = _ARROW_TYPES.get(str(field.dtype if base is None else base))
     if known is None:
-        raise InvalidDefinitions(Path("features.py"), f"feature {feature.name} has the type {feature.dtype}")
+        raise InvalidDefinitions(DECLARED_IN, f"{field.name} has the type {field.dtype}")
     return known if base is None else pa.list_(known)
 
 
-def value_types(definitions: FeatureSet) -> dict[str, pa.DataType]:
-    """Give the type of every column that the data must have: join key, features, label."""
-    features = {feature.name: arrow_type(feature) for feature in definitions.features}
-    return {definitions.join_key: pa.string()} | features | {LABEL: pa.int64()}
+def value_types(definitions: FeatureSet, label: bool = True) -> dict[str, pa.DataType]:
+    """Return the type of every column that the source must have, by its own name of it.
+
+    Args:
+        definitions: the join keys and features.
+        label: whether the label is to be among them.
+    """
+    fields: tuple[Feature | JoinKey, ...] = (*definitions.join_keys, *definitions.features)
+    types = {definitions.column(field.name): arrow_type(field) for field in fields}
+    return types | ({LABEL: pa.int64()} if label else {})
+
+
+def key_columns(definitions: FeatureSet) -> list[str]:
+    """Return the source's own names of the join keys."""
+    return [definitions.column(name) for name in definitions.key_names]
 
 
 def created_timestamp_column(definitions: FeatureSet) -> str:
-    """Name the column that tells when a record was written, declared or not."""
+    """Return the name of the column that tells when a record was written, declared or not."""
     declared = definitions.created_timestamp_column
     return CREATED_TIMESTAMP if declared is None else declared

@@ -24,7 +24,7 @@ _FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
 
 def convert(column: pa.ChunkedArray, kind: pa.DataType, binary: bool = False) -> pa.ChunkedArray:
-    """Give `column` as `kind`, null where a value has no meaning in it.
+    """Return `column` as `kind`, null where a value has no meaning in it.
 
     Args:
         column: of any type.
@@ -34,6 +34,9 @@ def convert(column: pa.ChunkedArray, kind: pa.DataType, binary: bool = False) ->
     column = _plain(column)
     if column.type == kind:
         return column
+    if pa.types.is_timestamp(kind) and pa.types.is_timestamp(column.type):
+        # Finer than microseconds no store keeps.
+        return convert_times(column).cast(kind, safe=False)
     numbers = pa.types.is_floating(kind) or (pa.types.is_integer(kind) and not binary)
     if numbers and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
         try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from poc.dataset.column_types import TIME, arrow_type
+from poc.dataset.column_types import TIME, arrow_type, key_columns
 from poc.dataset.label import LABEL
 from poc.dataset.limits import Limits, read_limits
 from poc.dataset.payments import (
@@ -37,18 +37,24 @@ _EPOCH_SECONDS = 1_704_067_200  # 2024-01-01, where generated times begin.
 _YEAR_SECONDS = 366 * 86_400
 
 
+def can_generate(definitions: FeatureSet) -> bool:
+    """Tell whether there are records for `definitions`: their ids are texts, one a record."""
+    kinds = [str(key.dtype) for key in definitions.join_keys]
+    return kinds == ["String"] and bool(definitions.features) and bool(definitions.timestamp_column)
+
+
 def generate_records(
     definitions: FeatureSet, seed: int = SEED, ids: Sequence[str] | None = None
 ) -> "pd.DataFrame":
     """Generate one record a transaction, in the form of the public file: no timestamps.
 
     Args:
-        definitions: the declared features.
+        definitions: the declared features, of a view that records can be generated for.
         seed: another one gives other records.
         ids: the transactions; when not given, 9,997 with the guide's three sample ids among them.
 
     Returns:
-        Join key, features in declared order and label, with the declared types.
+        Join key, features in declared order and label, as the source calls them, with the declared types.
     """
     frame: pd.DataFrame = _records(definitions, seed, _ids() if ids is None else ids).to_pandas()
     return frame
@@ -63,7 +69,8 @@ def generate_dataset(definitions: FeatureSet, seed: int = SEED) -> pa.Table:
     """
     samples = [sample.transaction_id for sample in SAMPLES]
     earlier = _records(definitions, seed + 1, samples)
-    hours = earlier.column(HOUR).to_pylist() if HOUR in earlier.column_names else [0] * len(SAMPLES)
+    hour = definitions.column(HOUR)
+    hours = earlier.column(hour).to_pylist() if hour in earlier.column_names else [0] * len(SAMPLES)
     times = [
         datetime.combine(sample.earlier, time(int(hour) % 24), timezone.utc)
         for sample, hour in zip(SAMPLES, hours, strict=True)
@@ -100,9 +107,10 @@ def _records(definitions: FeatureSet, seed: int, ids: Sequence[str]) -> pa.Table
         if place is not None:
             for name, value in sample.values.items():
                 payments[name][place] = value
-    columns = {definitions.join_key: pa.array(ids, pa.string())}
+    [key] = key_columns(definitions)
+    columns = {key: pa.array(ids, pa.string())}
     for feature in definitions.features:
-        columns[feature.name] = _column(feature, payments.get(feature.name), seed, count)
+        columns[definitions.column(feature.name)] = _column(feature, payments.get(feature.name), seed, count)
     chance, noise = (uniform(seed, f"{LABEL} {part}", count) for part in ("chance", "noise"))
     columns[LABEL] = pa.array(fraud_labels(payments, chance, noise))
     return pa.table(columns)

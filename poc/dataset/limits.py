@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor, isfinite
-from pathlib import Path
 
 import pyarrow as pa
 
 from poc.dataset.column_types import arrow_type
-from poc.definitions import Feature
+from poc.definitions import DECLARED_IN, Feature
 from poc.errors import InvalidDefinitions
 
 
@@ -92,4 +91,4 @@ def _values(feature: Feature) -> tuple[str, ...] | None:
 
 
 def _invalid(feature: Feature, reason: str) -> InvalidDefinitions:
-    return InvalidDefinitions(Path("features.py"), f"feature {feature.name}: tag {reason}")
+    return InvalidDefinitions(DECLARED_IN, f"feature {feature.name}: tag {reason}")

@@ -1,7 +1,8 @@
 """Prepare the offline Parquet: find the records, check them, add timestamps, and, if all holds, write.
 
 Records that are in place are kept as long as they hold; the timestamps of a person's file are never
-changed; a file that breaks a rule changes nothing.
+changed; a file that breaks a rule changes nothing. Of a service over several views one source is prepared;
+the others are a person's, checked and never written.
 """
 
 from dataclasses import dataclass
@@ -10,17 +11,21 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from poc.dataset.checks import build_schema, find_problems
-from poc.dataset.column_types import created_timestamp_column, value_types
+from poc.dataset.checks import build_schema, build_source_schema, find_problems
+from poc.dataset.column_types import created_timestamp_column, key_columns, value_types
 from poc.dataset.conversion import convert, convert_ids, convert_times
 from poc.dataset.generate import generate_dataset
-from poc.dataset.label import LABEL
+from poc.dataset.label import LABEL, source_columns
 from poc.dataset.limits import read_limits
 from poc.dataset.parquet import Provenance, write_parquet
-from poc.dataset.sources import Records, Sources, find_sources
+from poc.dataset.sources import Records, Sources, find_sources, source_missing
+from poc.dataset.stored import open_source, unreadable
 from poc.dataset.timestamps import out_of_date, stamp, stamp_created, without_current
-from poc.definitions import FeatureSet
+from poc.definitions import FeatureSet, ServedFeatures
 from poc.errors import ColumnsMissing, DatasetRefused
+
+# The guide's source, of which there are generated records where a service has several views.
+GENERATED = "credit_card_fraud_10k.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +52,19 @@ class CheckedDataset:
     """What a preparation would put into the Parquet: records that hold, timestamped, not yet written.
 
     Attributes:
+        definitions: of the view that reads them.
         path: the Parquet.
-        table: the records with every declared column, of the declared types.
-        provenance: where they come from.
+        table: the records with every declared column, as the source calls it, of the declared types.
+        provenance: where they come from; None for a source that is only checked.
         origin: the same for a person, to follow "Data prepared from".
         changed: whether the Parquet that is in place, if any, is another.
         added_columns: declared features that the generated records did not have yet.
     """
 
+    definitions: FeatureSet
     path: Path
     table: pa.Table
-    provenance: Provenance
+    provenance: Provenance | None
     origin: str
     changed: bool
     added_columns: tuple[str, ...]
@@ -90,6 +97,7 @@ def prepare_dataset(
         DatasetRefused: a file breaks rules.
         ColumnsMissing: a file has no column of a declared feature.
         TwoDatasets: there are a CSV and a Parquet, and both are a person's.
+        SourceMissing: there is neither, and records of this kind cannot be generated.
         DatasetNotWritten: the Parquet cannot be put in place.
         InvalidDefinitions: a feature's type or tag cannot be used.
     """
@@ -102,7 +110,7 @@ def write_dataset(checked: CheckedDataset) -> PreparedDataset:
     Raises:
         DatasetNotWritten: the Parquet cannot be put in place.
     """
-    if checked.changed:
+    if checked.changed and checked.provenance is not None:
         write_parquet(checked.path, checked.table, checked.provenance)
     return PreparedDataset(
         path=checked.path,
@@ -111,6 +119,60 @@ def write_dataset(checked: CheckedDataset) -> PreparedDataset:
         changed=checked.changed,
         added_columns=checked.added_columns,
     )
+
+
+def check_service(
+    served: ServedFeatures, data_dir: Path, now: datetime, *, refresh: bool = False
+) -> tuple[CheckedDataset, ...]:
+    """Check what every view of a service reads, the one that is prepared first. Writes nothing.
+
+    Args: as for `prepare_dataset`, of the views of `served`.
+
+    Raises:
+        SourceMissing: a source is not there, and is not one that can be generated.
+        PocError: whatever else `check_dataset` raises.
+    """
+    prepared = _prepared_view(served, data_dir)
+    checked = [] if prepared is None else [check_dataset(prepared, data_dir, now, refresh=refresh)]
+    known = {item.path: item.table for item in checked}
+    for definitions in served.feature_sets:
+        if definitions is not prepared:
+            checked.append(_check_source(definitions, known.get(definitions.source_path)))
+    return tuple(checked)
+
+
+def _prepared_view(served: ServedFeatures, data_dir: Path) -> FeatureSet | None:
+    """Choose the view whose source is ours to write: the only one, or the one of the labelled records."""
+    views = served.feature_sets
+    if len(views) == 1:
+        return views[0]
+    labelled = [view for view in views if view.source_path.exists() and LABEL in source_columns(view)]
+    given = [view for view in views if (data_dir / f"{view.source_path.stem}.csv").exists()]
+    generated = [view for view in views if view.source_path.name == GENERATED]
+    return next((view for found in (labelled, given, generated) for view in found), None)
+
+
+def _check_source(definitions: FeatureSet, known: pa.Table | None) -> CheckedDataset:
+    """Check a source that is not ours to write: its columns, types and limits."""
+    path = definitions.source_path
+    names = [*value_types(definitions, label=False), definitions.timestamp_column]
+    if known is None:
+        if not path.exists():
+            raise source_missing(definitions)
+        dataset = open_source(definitions)
+        with unreadable(path):
+            known = dataset.to_table(columns=names)
+    original = known.select(names)
+    moments = original.schema.field(definitions.timestamp_column).type
+    if not pa.types.is_timestamp(moments):
+        raise DatasetRefused(path, [f"{definitions.timestamp_column}: {moments}, and no timestamps"])
+    table = _converted(original, definitions, label=False)
+    optional = [definitions.column(name) for name in definitions.names]
+    schema = build_source_schema(definitions)
+    problems = find_problems(table, original, schema, definitions, lambda row: f"row {row}", optional)
+    if problems:
+        raise DatasetRefused(path, problems)
+    return CheckedDataset(definitions, path, table, None, str(path), changed=False, added_columns=())
 
 
 def check_dataset(
@@ -133,6 +195,7 @@ def check_dataset(
         changed = stored.provenance is not None and stored.provenance != provenance
     origins = {"csv": str(csv_path), "parquet": str(definitions.source_path)}
     return CheckedDataset(
+        definitions=definitions,
         path=definitions.source_path,
         table=completed.table,
         provenance=provenance,
@@ -162,11 +225,14 @@ def _complete(
     table = _converted(original, definitions)
     made_by_us = not records.provenance.own_timestamps
     moment = definitions.timestamp_column
+    times = moment in table.column_names
+    # Generated records have older ones of some ids.
+    one_an_id = not times or (made_by_us and records.provenance.origin != "generated")
     schema = build_schema(
         definitions,
-        times=moment in table.column_names,
+        times=times,
         nullable_times=made_by_us,
-        unique_ids=made_by_us and records.provenance.origin != "generated",
+        unique=[*key_columns(definitions), *(() if one_an_id else (moment,))],
     )
     problems = find_problems(table, original, schema, definitions, records.place)
     if problems:
@@ -191,9 +257,10 @@ def _with_declared_columns(records: Records, definitions: FeatureSet) -> tuple[p
     missing = [name for name in wanted if name not in table.column_names]
     if not missing:
         return table, ()
-    if records.provenance.origin == "generated" and set(missing) <= set(definitions.names):
+    features = {definitions.column(name) for name in definitions.names}
+    if records.provenance.origin == "generated" and set(missing) <= features:
         generated = generate_dataset(definitions, records.provenance.seed)
-        key = definitions.join_key
+        [key] = key_columns(definitions)
         if generated.column(key).equals(table.column(key)):
             for name in missing:
                 table = table.append_column(name, generated.column(name))
@@ -201,14 +268,14 @@ def _with_declared_columns(records: Records, definitions: FeatureSet) -> tuple[p
     raise ColumnsMissing(records.path, missing, table.column_names)
 
 
-def _converted(table: pa.Table, definitions: FeatureSet) -> pa.Table:
+def _converted(table: pa.Table, definitions: FeatureSet, label: bool = True) -> pa.Table:
     """Give every column that we know its declared type; other columns stay as they are."""
-    features = {feature.name: feature for feature in definitions.features}
-    for name, kind in value_types(definitions).items():
-        if name == definitions.join_key:
+    features = {definitions.column(feature.name): feature for feature in definitions.features}
+    for name, kind in value_types(definitions, label).items():
+        if name not in features and pa.types.is_string(kind):
             column = convert_ids(table.column(name))
         else:
-            binary = name == LABEL or read_limits(features[name]).binary
+            binary = name == LABEL or (name in features and read_limits(features[name]).binary)
             column = convert(table.column(name), kind, binary)
         table = table.set_column(table.column_names.index(name), name, column)
     for name in (definitions.timestamp_column, created_timestamp_column(definitions)):

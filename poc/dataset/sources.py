@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from poc.dataset.generate import SEED, generate_dataset
+from poc.dataset.column_types import value_types
+from poc.dataset.generate import SEED, can_generate, generate_dataset
 from poc.dataset.parquet import ParquetFile, Provenance, read_parquet
 from poc.dataset.raw import csv_digest, read_csv
 from poc.definitions import FeatureSet
-from poc.errors import TwoDatasets
+from poc.errors import SourceMissing, TwoDatasets
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ def find_sources(definitions: FeatureSet, csv_path: Path, *, refresh: bool) -> S
     Raises:
         DatasetUnreadable: a file is no whole Parquet, or may not be read.
         TwoDatasets: the CSV would replace records of a person.
+        SourceMissing: there is nothing, and no records can be generated.
     """
     path = definitions.source_path
     stored = read_parquet(path)
@@ -73,8 +75,10 @@ def find_sources(definitions: FeatureSet, csv_path: Path, *, refresh: bool) -> S
         if stored is not None and (note is None or note.origin == "parquet"):
             raise TwoDatasets(csv_path, path)
         anew = partial(_from_csv, csv_path, definitions)
-    elif generated:
+    elif generated and can_generate(definitions):
         anew = partial(_generated, path, definitions)
+    elif stored is None:
+        raise source_missing(definitions)
     else:
         anew = None
     candidates: list[Callable[[], Records]] = []
@@ -84,6 +88,14 @@ def find_sources(definitions: FeatureSet, csv_path: Path, *, refresh: bool) -> S
     if anew is not None:
         candidates.append(anew)
     return Sources(stored, tuple(candidates))
+
+
+def source_missing(definitions: FeatureSet) -> SourceMissing:
+    """Return the error that says what the source of a view has to hold."""
+    times = [name for name in (definitions.timestamp_column,) if name]
+    return SourceMissing(
+        definitions.source_path, definitions.view, [*value_types(definitions, label=False), *times]
+    )
 
 
 def _from_csv(path: Path, definitions: FeatureSet) -> Records:

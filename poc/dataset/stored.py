@@ -1,29 +1,39 @@
-"""Read the prepared Parquet: which transactions there are, and what is known of them at a moment.
+"""Read the sources: which entities there are, and what is known of them at a moment.
 
-Reads only the columns and rows that are asked for, by pyarrow alone.
+Reads only the columns and rows that are asked for, by pyarrow alone, and gives them under the declared names
+and in the declared types. Which row is the latest is `poc.online_store.latest`'s rule, as in materialization.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from poc.definitions import FeatureSet
+from poc.dataset.column_types import TIME, arrow_type, key_columns
+from poc.dataset.conversion import convert, convert_times
+from poc.dataset.label import LABEL, source_columns
+from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures, ServedView
 from poc.errors import ColumnsMissing, DatasetNotPrepared, DatasetUnreadable
+from poc.online_store.latest import LatestRows
+from poc.online_store.source import open_dataset
 
 SAMPLE_SEED = 7
+
+# The values of a view's join keys, in their declared order.
+Key: TypeAlias = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRow:
-    """What the Parquet says of one transaction.
+    """What a source says of one entity.
 
     Attributes:
         values: every declared feature by name, in declared order; None where it is null.
@@ -34,87 +44,215 @@ class StoredRow:
     event_timestamp: datetime
 
 
-def sample_ids(definitions: FeatureSet, count: int, seed: int = SAMPLE_SEED) -> list[str]:
-    """Draw `count` transactions that are current: their latest record is within the ttl of the newest.
+def open_source(definitions: FeatureSet) -> ds.Dataset:
+    """Open the Parquet file or folder that a view reads.
 
-    The same file and seed give the same ids. Where there are fewer, all of them are given.
+    Raises:
+        DatasetNotPrepared, DatasetUnreadable: there is nothing to read.
+        ColumnsMissing: it lacks a declared column.
+    """
+    path = definitions.source_path
+    if not path.exists():
+        raise DatasetNotPrepared(path)
+    with unreadable(path):
+        dataset = open_dataset(str(path))
+    missing = [name for name in _columns(definitions) if name not in dataset.schema.names]
+    if missing:
+        raise ColumnsMissing(path, missing, dataset.schema.names)
+    return dataset
+
+
+@contextmanager
+def unreadable(path: Path) -> Iterator[None]:
+    """Turn what Arrow says of a file that it cannot read into DatasetUnreadable."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise DatasetUnreadable(path, str(error).partition("\n")[0]) from error
+
+
+def declared_columns(rows: pa.Table | pa.RecordBatch, definitions: FeatureSet) -> pa.Table:
+    """Return a source's rows as declared: join keys and features by their names, in their types.
+
+    The event time keeps the source's name of it, in UTC and microseconds.
+    """
+    fields: tuple[Feature | JoinKey, ...] = (*definitions.join_keys, *definitions.features)
+    columns = {
+        field.name: convert(_chunked(rows, definitions.column(field.name)), arrow_type(field))
+        for field in fields
+    }
+    moment = definitions.timestamp_column
+    columns[moment] = convert_times(_chunked(rows, moment)).cast(TIME, safe=False)
+    return pa.table(columns)
+
+
+def sample_view(definitions: FeatureSet, count: int, seed: int = SAMPLE_SEED) -> list[Key]:
+    """Draw `count` entities that are current: their latest record is within the ttl of the newest.
+
+    The same file and seed give the same ones. Where there are fewer, all of them are given.
 
     Raises:
         DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
     """
-    key, moment = definitions.join_key, definitions.timestamp_column
-    records = _read(definitions, [key, moment])
-    if definitions.ttl is not None and records.num_rows:
-        newest = pc.max(records.column(moment)).as_py()
-        since = pa.scalar(newest - definitions.ttl, pa.timestamp("us", "UTC"))
-        records = records.filter(pc.greater_equal(records.column(moment), since))
-    ids = sorted(records.column(key).unique().to_pylist())
-    return random.Random(seed).sample(ids, min(count, len(ids)))
+    columns = dict(zip(key_columns(definitions), definitions.join_keys, strict=True))
+    return _sample(definitions, columns, count, seed)
+
+
+def sample_keys(served: ServedFeatures, count: int, seed: int = SAMPLE_SEED) -> list[Key]:
+    """Draw `count` entities of a service as `sample_view` does: its join keys, in the order of its key names.
+
+    They come from the source that has all of the service's join keys, preferably the labelled one; where none
+    has, each view's are drawn by themselves.
+
+    Raises:
+        DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
+    """
+    present = [source_columns(view.definitions) for view in served.views]
+    order = sorted(range(len(present)), key=lambda place: LABEL not in present[place])
+    for view, names in ((served.views[place], present[place]) for place in order):
+        columns = _request_columns(served, view)
+        if set(columns) <= set(names):
+            return _sample(view.definitions, columns, count, seed)
+    entities: list[dict[str, Any]] = [{} for _ in range(count)]
+    for view in served.views:
+        for entity, key in zip(entities, sample_view(view.definitions, count, seed), strict=False):
+            for name, part in zip(view.request_keys, key, strict=True):
+                entity.setdefault(name, part)
+    whole = [entity for entity in entities if len(entity) == len(served.key_names)]
+    return [tuple(entity[name] for name in served.key_names) for entity in whole]
 
 
 def latest_rows(
-    definitions: FeatureSet, ids: Sequence[str] | None = None, as_of: datetime | None = None
-) -> dict[str, StoredRow]:
-    """Read the latest record of transactions.
+    definitions: FeatureSet, keys: Sequence[Key] | None = None, as_of: datetime | None = None
+) -> dict[Key, StoredRow]:
+    """Read the latest record of entities.
 
     Args:
-        definitions: the declared features, and the Parquet's path.
-        ids: the transactions; None for all.
+        definitions: the declared features, and the source.
+        keys: the entities; None for all.
         as_of: aware; what was known at this moment, it included. None for the latest of all.
 
     Returns:
-        A row an id; ids without a record are absent.
+        A row a key; those without a record are absent.
 
     Raises:
         DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
     """
-    key, moment = definitions.join_key, definitions.timestamp_column
-    where = None
-    if ids is not None:
-        where = ds.field(key).isin(pa.array(list(ids), pa.string()))
+    dataset = open_source(definitions)
+    moment = definitions.timestamp_column
+    where = _of_keys(definitions, keys)
     if as_of is not None:
         if as_of.tzinfo is None:
             raise ValueError("as_of has no time zone")
-        until = ds.field(moment) <= pa.scalar(as_of.astimezone(timezone.utc), pa.timestamp("us", "UTC"))
+        until = _moments(moment) <= pa.scalar(as_of.astimezone(timezone.utc), TIME)
         where = until if where is None else where & until
-    records = _read(definitions, [key, moment, *definitions.names], where)
-    columns = [records.column(name).to_pylist() for name in definitions.names]
-    latest: dict[str, StoredRow] = {}
-    moments = records.column(moment).cast(pa.timestamp("us", "UTC"), safe=False).to_pylist()
-    for transaction_id, event, *values in zip(
-        records.column(key).to_pylist(), moments, *columns, strict=True
-    ):
-        known = latest.get(transaction_id)
-        if known is None or event > known.event_timestamp:
-            latest[transaction_id] = StoredRow(dict(zip(definitions.names, values, strict=True)), event)
-    return latest
+    with unreadable(definitions.source_path):
+        records = dataset.to_table(columns=_columns(definitions), filter=where)
+    rows = declared_columns(_latest(records, definitions), definitions)
+    found = zip(*(rows.column(name).to_pylist() for name in definitions.key_names), strict=True)
+    of_keys = list(found) if definitions.join_keys else [()] * rows.num_rows
+    values = rows.select(definitions.names).to_pylist()
+    moments = rows.column(moment).to_pylist()
+    wanted = None if keys is None else set(keys)
+    return {
+        key: StoredRow(row, event)
+        for key, row, event in zip(of_keys, values, moments, strict=True)
+        if wanted is None or key in wanted
+    }
+
+
+def is_current(definitions: FeatureSet, event: datetime, within: timedelta) -> bool:
+    """Tell whether `event` is within the view's ttl, and `within`, of the newest in its source."""
+    newest = newest_event(definitions)
+    age = within if definitions.ttl is None else min(within, definitions.ttl)
+    return newest is not None and event >= newest - age
+
+
+def newest_event(definitions: FeatureSet, before: datetime | None = None) -> datetime | None:
+    """Read the newest event time in the source, UTC, `before` excluded; None where there is no such row.
+
+    Raises:
+        DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
+    """
+    dataset, moment = open_source(definitions), definitions.timestamp_column
+    where = None if before is None else _moments(moment) < pa.scalar(before, TIME)
+    with unreadable(definitions.source_path):
+        times = dataset.to_table(columns=[moment], filter=where).column(moment)
+    newest: datetime | None = pc.max(convert_times(times).cast(TIME, safe=False)).as_py()
+    return newest
 
 
 def dataset_fingerprint(path: Path) -> str:
-    """Give a digest (SHA-256, hex) of the Parquet: another content has another one.
+    """Return a digest (SHA-256, hex) of a Parquet file or folder: another content has another one.
 
     Raises:
         DatasetNotPrepared: there is no such file.
     """
+    if not path.exists():
+        raise DatasetNotPrepared(path)
     digest = sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
+    for file in sorted(path.rglob("*.parquet")) if path.is_dir() else [path]:
+        with file.open("rb") as content:
+            while block := content.read(1 << 20):
                 digest.update(block)
-    except FileNotFoundError:
-        raise DatasetNotPrepared(path) from None
     return digest.hexdigest()
 
 
-def _read(definitions: FeatureSet, names: list[str], where: ds.Expression | None = None) -> pa.Table:
-    path = definitions.source_path
-    if not path.exists():
-        raise DatasetNotPrepared(path)
-    try:
-        source = ds.dataset(path, format="parquet")
-        missing = [name for name in names if name not in source.schema.names]
-        if missing:
-            raise ColumnsMissing(path, missing, source.schema.names)
-        return source.to_table(columns=names, filter=where)
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetUnreadable(path, str(error).partition("\n")[0]) from error
+def _columns(definitions: FeatureSet) -> list[str]:
+    """Name what a view needs of its source, each once, as the source does."""
+    names = [*key_columns(definitions), *map(definitions.column, definitions.names)]
+    created = definitions.created_timestamp_column
+    times = [definitions.timestamp_column, *([] if created is None else [created])]
+    return list(dict.fromkeys([*names, *times]))
+
+
+def _chunked(rows: pa.Table | pa.RecordBatch, name: str) -> pa.ChunkedArray:
+    column = rows.column(name)
+    return pa.chunked_array([column]) if isinstance(column, pa.Array) else column
+
+
+def _moments(column: str) -> ds.Expression:
+    """Compare the times of `column` as what they mean, naive ones too, whatever their precision."""
+    return ds.field(column).cast(TIME, safe=False)
+
+
+def _of_keys(definitions: FeatureSet, keys: Sequence[Key] | None) -> ds.Expression | None:
+    """Select the rows whose join keys are each among those of `keys`, in whatever combination."""
+    where = None
+    for place, key in enumerate(definitions.join_keys if keys is not None else ()):
+        kind = arrow_type(key)
+        parts = pa.array(list({item[place] for item in keys or ()}), kind)
+        among = ds.field(definitions.column(key.name)).cast(kind).isin(parts)
+        where = among if where is None else where & among
+    return where
+
+
+def _latest(records: pa.Table, definitions: FeatureSet) -> pa.Table:
+    moment, created = definitions.timestamp_column, definitions.created_timestamp_column
+    keys, order = key_columns(definitions), [moment, *([] if created is None else [created])]
+    latest = LatestRows(keys, order)
+    for batch in records.select(list(dict.fromkeys([*keys, *order]))).to_batches():
+        latest.add(batch)
+    return records.take(pa.array(latest.positions()))
+
+
+def _request_columns(served: ServedFeatures, view: ServedView) -> dict[str, JoinKey]:
+    """Name the columns of a view's source that hold the service's join keys, in their order."""
+    own = dict(zip(view.request_keys, view.definitions.key_names, strict=True))
+    return {view.definitions.column(own.get(key.name, key.name)): key for key in served.join_keys}
+
+
+def _sample(definitions: FeatureSet, columns: dict[str, JoinKey], count: int, seed: int) -> list[Key]:
+    dataset, moment = open_source(definitions), definitions.timestamp_column
+    with unreadable(definitions.source_path):
+        records = dataset.to_table(columns=list(dict.fromkeys([*columns, moment])))
+    moments = convert_times(records.column(moment)).cast(TIME, safe=False)
+    if definitions.ttl is not None and records.num_rows:
+        since = pa.scalar(pc.max(moments).as_py() - definitions.ttl, TIME)
+        records = records.filter(pc.greater_equal(moments, since))
+    kept = pa.table(
+        {key.name: convert(records.column(column), arrow_type(key)) for column, key in columns.items()}
+    )
+    distinct = kept.group_by(kept.column_names).aggregate([]).drop_null()
+    keys = sorted(zip(*(column.to_pylist() for column in distinct.columns), strict=True))
+    return random.Random(seed).sample(keys, min(count, len(keys)))

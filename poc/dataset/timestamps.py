@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from poc.dataset.column_types import TIME, created_timestamp_column
+from poc.dataset.column_types import TIME, created_timestamp_column, key_columns
 from poc.dataset.generate import uniform
 from poc.dataset.payments import HOUR
 from poc.definitions import FeatureSet
@@ -25,6 +25,7 @@ SHORTEST_AGE = timedelta(days=2)
 _WRITTEN_WITHIN = timedelta(minutes=1)
 _DAYS_TO_SPARE = 9
 _SECOND = 1_000_000
+_PLACE = "__place"
 _HOUR = 3600 * _SECOND
 _DAY = 24 * _HOUR
 # Both the event and its writing fit into the hour.
@@ -48,7 +49,7 @@ def stamp(
     seconds = np.floor(uniform(seed, "event second", count) * _LAST_SECOND_OF_EVENT).astype(np.int64)
     midnight = now.astimezone(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
     start = int(midnight.timestamp()) * _SECOND
-    hours = _hours(table, seed)
+    hours = _hours(table, definitions.column(HOUR), seed)
     moments = start - days * _DAY + hours * _HOUR + seconds * _SECOND
     if replaced is not None:
         moments = _not_before(_latest(table, replaced, definitions), moments, hours, now)
@@ -103,11 +104,11 @@ def _days(definitions: FeatureSet) -> int:
     return max(1, _age_limit(definitions).days - _DAYS_TO_SPARE)
 
 
-def _hours(table: pa.Table, seed: int) -> NDArray[np.int64]:
-    if HOUR in table.column_names:
-        kind = table.schema.field(HOUR).type
+def _hours(table: pa.Table, name: str, seed: int) -> NDArray[np.int64]:
+    if name in table.column_names:
+        kind = table.schema.field(name).type
         if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-            return np.asarray(np.floor(table.column(HOUR).to_numpy()) % 24, np.int64)
+            return np.asarray(np.floor(table.column(name).to_numpy()) % 24, np.int64)
     return np.asarray(np.floor(uniform(seed, "event hour", table.num_rows) * 24), np.int64)
 
 
@@ -124,11 +125,14 @@ def _not_before(
 
 
 def _latest(table: pa.Table, of: pa.Table, definitions: FeatureSet) -> pa.ChunkedArray:
-    """Give for each record of `table` its transaction's latest moment in `of`; null where it has none."""
-    key, moment = definitions.join_key, definitions.timestamp_column
-    latest = of.group_by(key).aggregate([(moment, "max")])
-    places = pc.index_in(table.column(key), latest.column(key).combine_chunks())
-    return latest.column(f"{moment}_max").take(places)
+    """Return for each record of `table` its entity's latest moment in `of`; null where it has none."""
+    keys, moment = key_columns(definitions), definitions.timestamp_column
+    if any(table.schema.field(key).type != of.schema.field(key).type for key in keys):
+        return pa.chunked_array([pa.nulls(table.num_rows, of.schema.field(moment).type)])
+    latest = of.group_by(keys).aggregate([(moment, "max")])
+    places = table.select(keys).append_column(_PLACE, pa.array(np.arange(table.num_rows)))
+    joined = places.join(latest, keys=keys, join_type="left outer").sort_by(_PLACE)
+    return joined.column(f"{moment}_max")
 
 
 def _is_current(table: pa.Table, definitions: FeatureSet) -> pa.ChunkedArray:

@@ -101,3 +101,15 @@ class DatasetNotPrepared(PocError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} is not there", "Prepare the data: python scripts/feast_setup.py")
+
+
+class SourceMissing(DatasetNotPrepared):
+    """A source is not there, and there are no records to generate for its view."""
+
+    def __init__(self, path: Path, view: str, columns: Sequence[str]) -> None:
+        PocError.__init__(
+            self,
+            f"{path}, which view {view} reads, is not there, and records for it cannot be generated",
+            f"Put a Parquet there (its columns: {', '.join(columns) or 'those of the features'}),"
+            " then: python scripts/feast_setup.py",
+        )

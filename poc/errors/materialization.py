@@ -1,30 +1,20 @@
 """Materialization that cannot go on, or did not arrive."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from poc.errors.base import PocError
 
 
-class KeyspaceReplicationDiffers(PocError):
-    """A keyspace is there with another number of copies than is configured."""
-
-    def __init__(self, keyspace: str, existing: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-        super().__init__(
-            f"Keyspace {keyspace} has replication {dict(existing)}, the configuration says {dict(wanted)}",
-            "Nothing was changed. Configure what is there, or ALTER KEYSPACE and run nodetool repair.",
-        )
-
-
 class DirectTableDiffers(PocError):
-    """A feature's declared type is not the one its column in the direct table has."""
+    """The direct table has a column of another type, or another key, than is declared now."""
 
-    def __init__(self, table: str, column: str, existing: str, wanted: str) -> None:
+    def __init__(self, reason: str) -> None:
         super().__init__(
-            f"Column {column} of {table} is {existing}, but features.py declares {wanted}",
-            f"Declare a feature of another name, or drop the table in cqlsh (DROP TABLE {table};)"
-            " and fill it again: python scripts/feast_materialize.py",
+            f"The direct table was made for other definitions: {reason}",
+            "It holds nothing that the sources do not. Make and fill it anew:"
+            " python scripts/feast_materialize.py --remake-direct",
         )
 
 

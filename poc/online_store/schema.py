@@ -137,11 +137,8 @@ def ensure_keyspace(session: Session, settings: ConnectionSettings, keyspace: st
     return True
 
 
-def make_table(session: Session, keyspace: str, table: str, definition: str) -> None:
-    """Make a table where it is not there: what stands after its name in CREATE TABLE is `definition`.
-
-    Where it is there, no schema change is asked for, which a cluster with a lost node is slow to agree on.
-    """
+def has_table(session: Session, keyspace: str, table: str) -> bool:
+    """Tell whether there is such a table, and keyspace."""
     found = session.execute(
         SimpleStatement(
             "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s AND table_name = %s",
@@ -150,7 +147,15 @@ def make_table(session: Session, keyspace: str, table: str, definition: str) -> 
         (keyspace, table),
         execution_profile=SCHEMA,
     ).one()
-    if found is None:
+    return found is not None
+
+
+def make_table(session: Session, keyspace: str, table: str, definition: str) -> None:
+    """Make a table where it is not there: what stands after its name in CREATE TABLE is `definition`.
+
+    Where it is there, no schema change is asked for, which a cluster with a lost node is slow to agree on.
+    """
+    if not has_table(session, keyspace, table):
         session.execute(
             f"CREATE TABLE IF NOT EXISTS {quoted(keyspace)}.{quoted(table)} {definition}",
             execution_profile=SCHEMA,

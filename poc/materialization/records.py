@@ -1,0 +1,277 @@
+"""The records of materialization: finished runs and attempts, in tables that every process can read.
+
+Each project has its own, in the keyspace of the direct table. Runs say what a store holds; attempts say also
+what failed, and of what nothing was heard again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timezone
+from typing import Any
+
+from poc.online_store.naming import project_name, quoted
+from poc.online_store.patience import SPECULATIVE_RETRY
+from poc.online_store.schema import has_table, make_table
+from poc.online_store.session import Session, idempotent
+
+RUNS = "materializations"
+REVISIONS = "materialization_revisions"
+ATTEMPTS = "materialization_attempts"
+# More failures in a row than these are not counted.
+READ_AT_MOST = 50
+MAX_REASON = 500
+
+_RUN_COLUMNS = {
+    "online_store": "text",
+    "feature_view": "text",
+    "finished_at": "timestamp",
+    "started_at": "timestamp",
+    "covered_from": "timestamp",
+    "covered_until": "timestamp",
+    "content": "text",
+    "transactions": "bigint",
+    "duration_seconds": "double",
+    "revision": "int",
+}
+_OF_VIEW = "WHERE online_store = %s AND feature_view = %s"
+
+
+@dataclass(frozen=True, slots=True)
+class MaterializationRun:
+    """One finished materialization of one view into one online store. Times are UTC-aware.
+
+    Attributes:
+        online_store: type of the online store in Feast's configuration.
+        feature_view: name of the feature view.
+        finished_at: when the last write was acknowledged and checked.
+        started_at: when it began.
+        covered_from: begin of the interval that the online store then held, inclusive.
+        covered_until: its end, exclusive.
+        content: fingerprint of the offline rows in that interval.
+        transactions: entities written by this run.
+        duration_seconds: time that writing the online store took.
+        revision: of the values in that interval, counted up by every run that writes them anew.
+    """
+
+    online_store: str
+    feature_view: str
+    finished_at: datetime
+    started_at: datetime
+    covered_from: datetime
+    covered_until: datetime
+    content: str
+    transactions: int
+    duration_seconds: float
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class MaterializationRecord:
+    """The finished runs of a project, and the numbers of their revisions.
+
+    Attributes:
+        keyspace: where they are.
+        project: Feast's.
+    """
+
+    keyspace: str
+    project: str
+
+    def create(self, session: Session) -> None:
+        """Make the tables where they are not there."""
+        columns = ", ".join(f"{name} {kind}" for name, kind in _RUN_COLUMNS.items())
+        make_table(
+            session,
+            self.keyspace,
+            project_name(self.project, RUNS),
+            f"({columns}, PRIMARY KEY ((online_store, feature_view), finished_at))"
+            f" WITH CLUSTERING ORDER BY (finished_at DESC) AND speculative_retry = '{SPECULATIVE_RETRY}'",
+        )
+        make_table(
+            session,
+            self.keyspace,
+            project_name(self.project, REVISIONS),
+            "(online_store text, feature_view text, revision int,"
+            " PRIMARY KEY ((online_store, feature_view)))"
+            f" WITH speculative_retry = '{SPECULATIVE_RETRY}'",
+        )
+
+    def claim_revision(self, session: Session, online_store: str, view: str) -> int:
+        """Return the number of a run that writes an interval anew: one more than any before, failed or not.
+
+        The caller holds the materialization lock.
+        """
+        key, table = (online_store, view), self._table(REVISIONS)
+        row = session.execute(idempotent(f"SELECT revision FROM {table} {_OF_VIEW}"), key).one()
+        revision = 0 if row is None else int(row.revision) + 1
+        session.execute(idempotent(f"UPDATE {table} SET revision = %s {_OF_VIEW}"), (revision, *key))
+        return revision
+
+    def add(self, session: Session, run: MaterializationRun) -> None:
+        """Record `run`."""
+        _insert(session, self._table(RUNS), {item.name: getattr(run, item.name) for item in fields(run)})
+
+    def last(self, session: Session, online_store: str, view: str) -> MaterializationRun | None:
+        """Read the newest run of `view` into `online_store`; None if there was none, or no table yet."""
+        if not has_table(session, self.keyspace, project_name(self.project, RUNS)):
+            return None
+        names = ", ".join(item.name for item in fields(MaterializationRun))
+        select = idempotent(f"SELECT {names} FROM {self._table(RUNS)} {_OF_VIEW} LIMIT 1")
+        row = session.execute(select, (online_store, view)).one()
+        return None if row is None else MaterializationRun(*map(_aware, row))
+
+    def last_of_each_store(self, session: Session, view: str) -> dict[str, MaterializationRun]:
+        """Read the newest run of `view` into each online store, by the store's type."""
+        if not has_table(session, self.keyspace, project_name(self.project, RUNS)):
+            return {}
+        known = session.execute(
+            idempotent(f"SELECT DISTINCT online_store, feature_view FROM {self._table(RUNS)}")
+        )
+        stores = [row.online_store for row in known if row.feature_view == view]
+        found = {store: self.last(session, store, view) for store in stores}
+        return {store: run for store, run in found.items() if run is not None}
+
+    def _table(self, name: str) -> str:
+        return _qualified(self.keyspace, self.project, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to materialize one view into one online store. Times are UTC-aware.
+
+    Attributes:
+        online_store: type of the online store in Feast's configuration.
+        feature_view: name of the feature view.
+        started_at: when it began, in whole milliseconds.
+        ended_at: when it ended; None while it runs, and for one that was killed.
+        failure: why it failed, in one line; None if it did not.
+    """
+
+    online_store: str
+    feature_view: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    failure: str | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ended well."""
+        return self.ended_at is not None and self.failure is None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """What is known of the attempts of one view. Times are UTC-aware.
+
+    Attributes:
+        recent: the newest first.
+        last_succeeded_at: when the last one that succeeded ended; None if none did.
+        newest_event: newest event time that the online store held then; None if none did, or it held nothing.
+    """
+
+    recent: Sequence[Attempt] = ()
+    last_succeeded_at: datetime | None = None
+    newest_event: datetime | None = None
+
+    @property
+    def running(self) -> Attempt | None:
+        """The newest one if it has not ended, as far as is known."""
+        return self.recent[0] if self.recent and self.recent[0].ended_at is None else None
+
+    @property
+    def failed(self) -> tuple[Attempt, ...]:
+        """Those since the last one that succeeded, the newest first, without one that runs.
+
+        One that never ended and was followed by another was killed.
+        """
+        found: list[Attempt] = []
+        for attempt in self.recent:
+            if attempt.succeeded:
+                break
+            if attempt is not self.running:
+                found.append(attempt)
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """The attempts of a project.
+
+    Attributes:
+        keyspace: where they are.
+        project: Feast's.
+    """
+
+    keyspace: str
+    project: str
+
+    def create(self, session: Session) -> None:
+        """Make the table where it is not there."""
+        make_table(
+            session,
+            self.keyspace,
+            project_name(self.project, ATTEMPTS),
+            "(online_store text, feature_view text, started_at timestamp, ended_at timestamp, failure text,"
+            " last_succeeded_at timestamp STATIC, newest_event timestamp STATIC,"
+            " PRIMARY KEY ((online_store, feature_view), started_at))"
+            f" WITH CLUSTERING ORDER BY (started_at DESC) AND speculative_retry = '{SPECULATIVE_RETRY}'",
+        )
+
+    def begin(self, session: Session, online_store: str, view: str) -> Attempt:
+        """Record that an attempt begins now."""
+        now = datetime.now(timezone.utc)
+        begun = Attempt(online_store, view, now.replace(microsecond=now.microsecond // 1000 * 1000))
+        self._write(session, begun)
+        return begun
+
+    def succeed(self, session: Session, attempt: Attempt, newest_event: datetime | None) -> None:
+        """Record that `attempt` has succeeded now, and the newest event of what it covered, UTC."""
+        now = datetime.now(timezone.utc)
+        known = {"last_succeeded_at": now, "newest_event": newest_event}
+        self._write(session, replace(attempt, ended_at=now), known)
+
+    def fail(self, session: Session, attempt: Attempt, failure: str) -> None:
+        """Record that `attempt` has failed now, and why."""
+        line = " ".join(failure.split())[:MAX_REASON]
+        self._write(session, replace(attempt, ended_at=datetime.now(timezone.utc), failure=line))
+
+    def read(self, session: Session, online_store: str, view: str) -> Attempts:
+        """Read what is known of the attempts of `view` into `online_store`; nothing without a table."""
+        if not has_table(session, self.keyspace, project_name(self.project, ATTEMPTS)):
+            return Attempts()
+        select = idempotent(
+            "SELECT started_at, ended_at, failure, last_succeeded_at, newest_event"
+            f" FROM {self._table()} {_OF_VIEW} LIMIT {READ_AT_MOST}"
+        )
+        rows = session.execute(select, (online_store, view)).all()
+        if not rows:
+            return Attempts()
+        recent = [
+            Attempt(online_store, view, _aware(row.started_at), _aware(row.ended_at), row.failure)
+            for row in rows
+        ]
+        return Attempts(recent, _aware(rows[0].last_succeeded_at), _aware(rows[0].newest_event))
+
+    def _write(
+        self, session: Session, attempt: Attempt, more: dict[str, datetime | None] | None = None
+    ) -> None:
+        values = {item.name: getattr(attempt, item.name) for item in fields(attempt)} | (more or {})
+        _insert(session, self._table(), values)
+
+    def _table(self) -> str:
+        return _qualified(self.keyspace, self.project, ATTEMPTS)
+
+
+def _qualified(keyspace: str, project: str, name: str) -> str:
+    return f"{quoted(keyspace)}.{quoted(project_name(project, name))}"
+
+
+def _insert(session: Session, table: str, values: dict[str, Any]) -> None:
+    markers = ", ".join("%s" for _ in values)
+    insert = idempotent(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({markers})")
+    session.execute(insert, tuple(values.values()))
+
+
+def _aware(value: Any) -> Any:
+    """The driver gives UTC without saying so."""
+    return value.replace(tzinfo=timezone.utc) if isinstance(value, datetime) else value
