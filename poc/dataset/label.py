@@ -17,7 +17,7 @@ def labelled_view(served: ServedFeatures) -> ServedView:
         ColumnsMissing: the only source has no label.
         LabelsUnavailable: none of several has one, or more than one has.
     """
-    columns = {view.definitions.source_path: source_schema(view.definitions).names for view in served.views}
+    columns = {view.definitions.source_path: source_columns(view.definitions) for view in served.views}
     labelled = [path for path, names in columns.items() if LABEL in names]
     if not labelled and len(columns) == 1:
         [(path, names)] = columns.items()
@@ -29,8 +29,8 @@ def labelled_view(served: ServedFeatures) -> ServedView:
     return next(view for view in served.views if view.definitions.source_path == labelled[0])
 
 
-def source_schema(definitions: FeatureSet) -> pa.Schema:
-    """Read which columns the source has, as it calls them.
+def source_columns(definitions: FeatureSet) -> list[str]:
+    """Name the columns of the source, as it calls them.
 
     Raises:
         DatasetNotPrepared, DatasetUnreadable: it cannot be read.
@@ -39,6 +39,6 @@ def source_schema(definitions: FeatureSet) -> pa.Schema:
     if not path.exists():
         raise DatasetNotPrepared(path)
     try:
-        return ds.dataset(path, format="parquet").schema
+        return list(ds.dataset(path, format="parquet").schema.names)
     except (pa.ArrowException, OSError) as error:
         raise DatasetUnreadable(path, str(error).partition("\n")[0]) from error

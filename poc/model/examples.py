@@ -4,18 +4,19 @@ The labels come from the source that has them, the features from Feast's point-i
 the feature service: nothing that was written later can leak into training.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from poc.dataset.column_types import arrow_type
+from poc.dataset.column_types import arrow_type, key_columns
 from poc.dataset.conversion import convert, convert_times
 from poc.dataset.label import LABEL, labelled_view, source_columns
+from poc.dataset.stored import open_source, unreadable
 from poc.definitions import FeatureSet, ServedFeatures, ServedView, applied_service
 from poc.errors import (
     ColumnsMissing,
-    DatasetUnreadable,
+    DatasetRefused,
     DefinitionsChanged,
     LabelsUnavailable,
     TooFewExamples,
@@ -75,7 +76,7 @@ def labelled_examples(settings: Settings) -> Examples:
         NotInProjectFolder, InvalidDefinitions: there is no usable feature repository.
         FeaturesNotApplied: the registry does not know the feature service.
         DefinitionsChanged: the registry has other features than the repository's files.
-        DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is no source to use.
+        DatasetNotPrepared, DatasetUnreadable, DatasetRefused, ColumnsMissing: a source cannot be used.
         LabelsUnavailable: no source has a label, or it has none in any row.
     """
     declared = declared_service(settings)
@@ -83,7 +84,7 @@ def labelled_examples(settings: Settings) -> Examples:
     served = applied_service(store, settings.feature_service)
     _require_same(declared, served)
     for definitions in served.feature_sets:
-        _require_columns(definitions)
+        _require_joinable(definitions)
     found = _read_labels(served)
     rows = _join_features(store, served, found.labels)
     return Examples(
@@ -149,13 +150,21 @@ def _stated(served: ServedFeatures) -> set[tuple[str, str, str]]:
     return found
 
 
-def _require_columns(definitions: FeatureSet) -> None:
-    present = source_columns(definitions)
-    names = (*definitions.key_names, *definitions.names)
-    wanted = [*map(definitions.column, names), definitions.timestamp_column]
-    missing = [name for name in wanted if name not in present]
-    if missing:
-        raise ColumnsMissing(definitions.source_path, missing, present)
+def _require_joinable(definitions: FeatureSet) -> None:
+    """Refuse a source that Feast cannot join."""
+    schema = open_source(definitions).schema
+    for key in definitions.join_keys:
+        stored = schema.field(definitions.column(key.name)).type
+        if _is_text(stored) != _is_text(arrow_type(key)):
+            problem = f"{definitions.column(key.name)} is {stored}, declared {key.dtype}"
+            raise DatasetRefused(definitions.source_path, [problem])
+
+
+def _is_text(kind: "pa.DataType") -> bool:
+    import pyarrow as pa
+
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(plain) or pa.types.is_large_string(plain))
 
 
 def _read_labels(served: ServedFeatures) -> _Labels:
@@ -166,8 +175,11 @@ def _read_labels(served: ServedFeatures) -> _Labels:
     definitions = labelled.definitions
     columns = _key_columns(served, labelled)
     moment = definitions.timestamp_column
-    own = [definitions.column(name) for name in definitions.key_names] or list(columns.values())
-    stored = _read(definitions, [*columns.values(), *own, moment, LABEL])
+    own = key_columns(definitions) or list(columns.values())
+    with unreadable(definitions.source_path):
+        stored = open_source(definitions).to_table(
+            list(dict.fromkeys([*columns.values(), *own, moment, LABEL]))
+        )
     # Feast sorts by the time of writing, then by the event time with a sort that is not stable: of two
     # rows of one id and time it takes either, so a label might meet the features of the other.
     together = stored.select(list(dict.fromkeys([*own, moment])))
@@ -204,16 +216,6 @@ def _key_columns(served: ServedFeatures, labelled: ServedView) -> dict[str, str]
     return columns
 
 
-def _read(definitions: FeatureSet, columns: Sequence[str]) -> "pa.Table":
-    import pyarrow as pa
-    import pyarrow.dataset as ds
-
-    try:
-        return ds.dataset(definitions.source_path, format="parquet").to_table(list(dict.fromkeys(columns)))
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetUnreadable(definitions.source_path, str(error).partition("\n")[0]) from error
-
-
 def _join_features(store: "FeatureStore", served: ServedFeatures, labels: "pd.DataFrame") -> "pd.DataFrame":
     """Give each label the features of its keys and time; those of a view that has none are null.
 
@@ -237,13 +239,9 @@ def _features_of(store: "FeatureStore", view: ServedView, labels: "pd.DataFrame"
     requested = dict(zip(definitions.key_names, view.request_keys, strict=True))
     asked = labels[[*view.request_keys, EVENT_TIMESTAMP]].drop_duplicates()
     asked.columns = [*requested, EVENT_TIMESTAMP]
-    try:
-        known = store.get_historical_features(
-            entity_df=asked, features=[f"{definitions.view}:{name}" for name in view.names]
-        ).to_df()
-    except (ValueError, TypeError, KeyError) as error:
-        # Such as a key that is text in one source and a number in another.
-        raise DatasetUnreadable(definitions.source_path, str(error).partition("\n")[0]) from error
+    known = store.get_historical_features(
+        entity_df=asked, features=[f"{definitions.view}:{name}" for name in view.names]
+    ).to_df()
     # The file store keeps neither the order nor the precision of times.
     typed = known.astype(asked.dtypes.to_dict())[[*requested, EVENT_TIMESTAMP, *view.names]]
     named: pd.DataFrame = typed.rename(columns=requested)

@@ -22,7 +22,8 @@ def test_inputs_are_ordered_by_name(declared: ServedFeatures) -> None:
 
 
 def test_declared_values_are_the_categories_whatever_the_data_has(declared: ServedFeatures) -> None:
-    assert model_inputs(declared.features, rows(shop=["Toys", "Cars"])).categories["shop"] == ("Toys", "Books")
+    known = model_inputs(declared.features, rows(shop=["Toys", "Cars"])).categories["shop"]
+    assert known == ("Toys", "Books")
 
 
 def test_categories_without_declared_values_are_learned(declared: ServedFeatures) -> None:
@@ -32,8 +33,8 @@ def test_categories_without_declared_values_are_learned(declared: ServedFeatures
 
 def test_rare_values_are_not_learned(declared: ServedFeatures) -> None:
     frequent = [f"often {number}" for number in range(MOST_LEARNED_CATEGORIES)]
-    learned = model_inputs(declared.features, rows(browser=[*frequent, *frequent, "once"])).categories["browser"]
-    assert learned == tuple(sorted(frequent))
+    browsers = rows(browser=[*frequent, *frequent, "once"])
+    assert model_inputs(declared.features, browsers).categories["browser"] == tuple(sorted(frequent))
 
 
 def test_feature_of_another_type_is_refused_by_name(declared: ServedFeatures) -> None:
