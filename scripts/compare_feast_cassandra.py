@@ -6,18 +6,17 @@ guide's table with measured numbers, and whether they keep its promises; writes 
 and a picture of all latencies. The row store is filled beside Feast's own where it holds other values.
 
     python scripts/compare_feast_cassandra.py
-    python scripts/compare_feast_cassandra.py --methods feast-stock,feast-rows-resolved
+    python scripts/compare_feast_cassandra.py --methods feast,feast-unresolved
+    python scripts/compare_feast_cassandra.py --with feast-server
     python scripts/compare_feast_cassandra.py --requests 5000 --batch-sizes 1,50
     python scripts/compare_feast_cassandra.py --json results.json --plot latency.png
 """
 
-from poc.command_line import hide_bars_of_others, ok, run
+from poc.command_line import hide_bars_of_others, note, ok, run
 from poc.comparison.arguments import read_arguments
 from poc.comparison.document import document
 from poc.comparison.progress import rounds_bar
 from poc.comparison.report import report
-from poc.database.endpoint import configured_endpoint
-from poc.database.sessions import cassandra_session
 from poc.output import require_writable, write_json
 from poc.settings import load_settings
 
@@ -25,17 +24,14 @@ from poc.settings import load_settings
 def main() -> None:
     settings = load_settings()
     wanted = read_arguments(str(__doc__), settings.data_dir)
-    endpoint = configured_endpoint(settings)
     require_writable(wanted.json)
     require_writable(wanted.plot)
-    with cassandra_session(endpoint) as session, rounds_bar(wanted.request.all_rounds) as bar:
-        hide_bars_of_others()
-        # Feast takes seconds to import: not before it is known that Cassandra answers.
-        from poc.comparison.stores import compare_stores
+    note("Loading Feast ...")
+    hide_bars_of_others()
+    from poc.comparison.stores import compare_stores, open_place
 
-        comparison = compare_stores(
-            settings, session, str(endpoint), wanted.request, announce=bar.say, progress=bar.advance
-        )
+    with open_place(settings) as place, rounds_bar(wanted.request.all_rounds) as bar:
+        comparison = compare_stores(place, wanted.request, announce=bar.say, progress=bar.advance)
 
     ok(f"Same values all ways: {comparison.transactions:,} transactions, {comparison.features} features")
     print(f"\n{report(comparison)}\n")

@@ -54,7 +54,15 @@ def read_arguments(manual: str, data_dir: Path, given: Sequence[str] | None = No
         type=_methods,
         metavar="NAME,NAME,...",
         help=f"ways to read beside {BASELINE}: {', '.join(OTHERS)}"
-        f" (default: all that can be had but {', '.join(ON_REQUEST)}, which is started for the run)",
+        f" (default: all that can be had but {' and '.join(ON_REQUEST)})",
+    )
+    parser.add_argument(
+        "--with",
+        type=_methods,
+        default=(),
+        dest="also",
+        metavar="NAME,NAME,...",
+        help="ways to read beside the default ones",
     )
     parser.add_argument(
         "--json",
@@ -80,7 +88,7 @@ def read_arguments(manual: str, data_dir: Path, given: Sequence[str] | None = No
     parsed = parser.parse_args(given)
     if parsed.json.resolve() == parsed.plot.resolve():
         parser.error(f"--json and --plot both name {parsed.json}")
-    request = Request(parsed.requests, parsed.batch_sizes, parsed.seed, parsed.methods)
+    request = Request(parsed.requests, parsed.batch_sizes, parsed.seed, parsed.methods, parsed.also)
     return Arguments(request, parsed.json, parsed.plot)
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from poc.comparison.agreement import agreed_ids, require_agreement
+from poc.comparison.agreement import agreed_keys, require_agreement
 from poc.comparison.machine import Machine, Versions, this_machine
 from poc.comparison.measure import Measurement, measure, rounds_for, warm_up_rounds
-from poc.comparison.methods import Method, Row, common_consistency
+from poc.comparison.methods import Key, Method, Row, common_consistency
 from poc.comparison.statistics import Ratio, Summary, compare, summarize
 from poc.errors import TooFewTransactions
 
@@ -24,12 +24,14 @@ class Request:
         batch_sizes: transactions a read, one measurement each.
         seed: fixes which transactions are read, in which order, and the bootstrap.
         methods: names of the ways to read; None for all that can be had.
+        also: names of those on request that are added.
     """
 
     requests: int
     batch_sizes: tuple[int, ...]
     seed: int
     methods: tuple[str, ...] | None = None
+    also: tuple[str, ...] = ()
 
     @property
     def pool(self) -> int:
@@ -47,7 +49,7 @@ class Request:
 class BatchResult:
     """One batch size: its latencies, and what they come to, by the method's name.
 
-    `ratios` are to the baseline, which has none.
+    `ratios` are to the baseline, which has none. Methods that are not measured at this size are not there.
     """
 
     measurement: Measurement
@@ -89,16 +91,16 @@ class Comparison:
 
 def run_comparison(
     methods: tuple[Method, ...],
-    ids: Sequence[str],
+    keys: Sequence[Key],
     request: Request,
     versions: Versions,
     progress: Callable[[], object] = lambda: None,
 ) -> Comparison:
-    """Compare `methods`, the first of which is the baseline, by reading `ids`.
+    """Compare `methods`, the first of which is the baseline, by reading `keys`.
 
     Args:
         methods: the ways to read.
-        ids: distinct transactions to read.
+        keys: distinct ones to read.
         request: how often, and how many at once.
         versions: what takes part, for the record.
         progress: called after each round.
@@ -106,16 +108,16 @@ def run_comparison(
     Raises:
         UnequalConsistency: the methods do not read at the same level.
         ValuesDiffer: they do not give the same values, before or while they are measured.
-        TooFewTransactions: fewer of `ids` are stored than a batch needs.
+        TooFewTransactions: fewer of `keys` are stored than a batch needs.
     """
     time = datetime.now(timezone.utc)
     consistency = common_consistency(methods)
-    _require_enough(ids, request)
-    known = agreed_ids(methods, ids, chunk=100)
+    _require_enough(keys, request)
+    known = agreed_keys(methods, keys, chunk=100)
     _require_enough(known, request)
     features = len(methods[0].read(known[:1])[0] or ())
 
-    def after_round(batch: Sequence[str], answers: Mapping[str, list[Row | None]]) -> None:
+    def after_round(batch: Sequence[Key], answers: Mapping[str, Sequence[Row | None]]) -> None:
         require_agreement(batch, answers)
         progress()
 
@@ -135,7 +137,7 @@ def run_comparison(
         this_machine(),
         versions,
         len(known),
-        len(ids) - len(known),
+        len(keys) - len(known),
         features,
         tuple(results),
     )
@@ -144,15 +146,15 @@ def run_comparison(
 def summarized(methods: Sequence[Method], measurement: Measurement, seed: int) -> BatchResult:
     """Summarize the latencies of `methods`, the baseline first; `seed` fixes the bootstrap."""
     taken = measurement.nanoseconds
-    baseline, *others = (method.name for method in methods)
+    baseline, *others = (method.name for method in methods if method.name in taken)
     return BatchResult(
         measurement,
-        {method.name: summarize(taken[method.name]) for method in methods},
+        {name: summarize(taken[name]) for name in (baseline, *others)},
         {name: compare(taken[name], taken[baseline], seed) for name in others},
     )
 
 
-def _require_enough(ids: Sequence[str], request: Request) -> None:
+def _require_enough(keys: Sequence[Key], request: Request) -> None:
     largest = max(request.batch_sizes)
-    if len(ids) < largest:
-        raise TooFewTransactions(largest, len(ids))
+    if len(keys) < largest:
+        raise TooFewTransactions(largest, len(keys))

@@ -45,6 +45,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
                 "method": name,
                 "baseline": baseline,
                 "batch_size": result.batch_size,
+                "mean": _ratio(ratio.mean),
                 "p50": _ratio(ratio.p50),
                 "p50_ci95": [_ratio(ratio.p50_low), _ratio(ratio.p50_high)],
                 "p99": _ratio(ratio.p99),

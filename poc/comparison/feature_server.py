@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-import yaml
-
-from poc.definitions import read_repo_yaml, repo_yaml
+from poc.comparison.variants import configuration, write_configuration
 from poc.errors import FeatureServerUnavailable
 from poc.retrieval.feature_server_source import FeatureServerSource, open_feature_server_source
 from poc.settings import Settings
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
 
 # Feast's import alone takes 4-8 s, more on a machine with other work.
 START_SECONDS = 120.0
@@ -25,11 +26,12 @@ STOP_SECONDS = 10.0
 
 
 @contextmanager
-def feature_server(settings: Settings) -> Iterator[FeatureServerSource]:
+def feature_server(settings: Settings, store: "FeatureStore") -> Iterator[FeatureServerSource]:
     """Run `feast -c feature_repo serve` on a free port of 127.0.0.1, and give a source that reads from it.
 
     Args:
-        settings: which feature repository and Cassandra; how long a read may take.
+        settings: which feature repository; how long a read may take.
+        store: what is to be served, as it is configured here: Feast does not read our environment.
 
     Raises:
         FeatureServerUnavailable: it does not start.
@@ -39,7 +41,7 @@ def feature_server(settings: Settings) -> Iterator[FeatureServerSource]:
     asks = settings.model_copy(update={"feature_server_url": f"http://127.0.0.1:{port}"})
     with TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log:
         command = [sys.executable, "-m", "feast.cli", "-c", str(settings.feast_repo_path)]
-        command += ["-f", str(_yaml_for_feast(settings, Path(folder)))]
+        command += ["-f", str(write_configuration(configuration(store), Path(folder) / "feature_store.yaml"))]
         command += ["serve", "--port", str(port), "--no-access-log"]
         # A session of its own: the server's worker ends with it, and Ctrl-C ends the comparison first.
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
@@ -66,22 +68,6 @@ def _opened(settings: Settings, process: "subprocess.Popen[bytes]", log: IO[str]
             if time.monotonic() > deadline:
                 raise
         time.sleep(0.2)
-
-
-def _yaml_for_feast(settings: Settings, folder: Path) -> Path:
-    """Name the selected yaml; or a copy with the environment's hosts and port, which Feast does not read."""
-    given: dict[str, object] = {}
-    if settings.cassandra_hosts is not None:
-        given["hosts"] = list(settings.cassandra_hosts)
-    if settings.cassandra_port is not None:
-        given["port"] = settings.cassandra_port
-    if not given:
-        return repo_yaml(settings).resolve()
-    content = read_repo_yaml(settings)
-    content["online_store"] |= given
-    path = folder / "feature_store.yaml"
-    path.write_text(yaml.safe_dump(content))
-    return path
 
 
 def _free_port() -> int:

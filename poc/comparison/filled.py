@@ -1,117 +1,132 @@
 """What is to be compared: found filled, or filled, or an error that says what to run."""
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stdout
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from cassandra.cluster import Session
-
 from poc.comparison.agreement import differences
-from poc.comparison.methods import CONSISTENCY, Method, public_call
-from poc.comparison.row_layout import apply_same_features, fill_rows, merged
-from poc.database.direct_table import DirectTable
-from poc.database.keyspaces import ensure_configured_keyspaces
-from poc.definitions import FeatureSet
+from poc.comparison.methods import Key, Method
+from poc.comparison.reads import applied_view
+from poc.definitions import ServedFeatures
 from poc.errors import FeaturesNotMaterialized, OnlineTableMissing
-from poc.feature_store import open_feature_store
-from poc.materialization.direct import fill_direct_table
-from poc.retrieval.tables import cassandra_failures
+from poc.online_store.session import Session, idempotent
 from poc.settings import Settings
 
 if TYPE_CHECKING:
     from feast import FeatureStore
 
 Announce = Callable[[str], object]
+Interval = tuple[datetime, datetime]
 
-_KEYSPACE_CQL = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = %s"
+_KEYSPACE_CQL = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = '{}'"
 
 
 def require_filled(
-    store: "FeatureStore",
-    feast: Method,
-    definitions: FeatureSet,
-    session: Session,
-    where: str,
-    probe_ids: Sequence[str],
+    store: "FeatureStore", feast: Method, served: ServedFeatures, session: Session, probe: Sequence[Key]
 ) -> None:
-    """Hold the online store behind `feast` to having some of `probe_ids`.
+    """Hold the online store behind `feast` to having some of `probe`.
 
     Raises:
-        FeaturesNotMaterialized: it has none of them, or was never filled.
-        OnlineTableMissing: its keyspace or table is not there.
+        FeaturesNotMaterialized: it has none of them, or a view was never materialized.
+        OnlineTableMissing: its keyspace is not there.
     """
-    if not store.get_feature_view(definitions.view).materialization_intervals:
-        raise FeaturesNotMaterialized(f"Feature view {definitions.view}")
+    for view in served.feature_sets:
+        if not applied_view(store, view.view).materialization_intervals:
+            raise FeaturesNotMaterialized(f"Feature view {view.view}")
     keyspace = store.config.online_store.keyspace
-    missing = OnlineTableMissing(f"for feature view {definitions.view} in keyspace {keyspace}")
-    with cassandra_failures(where, lambda: missing):
-        # Of a keyspace that is not there Feast's session says only that no host can be reached.
-        if session.execute(_KEYSPACE_CQL, (keyspace,)).one() is None:
-            raise missing
-        if not any(feast.read(probe_ids)):
-            raise FeaturesNotMaterialized(f"The online store of feature view {definitions.view}")
+    # Of a keyspace that is not there Feast's own provider says only that no host can be reached.
+    if session.execute(idempotent(_KEYSPACE_CQL.format(keyspace))).one() is None:
+        raise OnlineTableMissing(f"in keyspace {keyspace}, which is not there")
+    if not any(feast.read(probe)):
+        raise FeaturesNotMaterialized(f"The online store of feature service {served.service}")
 
 
-def fill_empty_direct(
-    settings: Settings,
-    store: "FeatureStore",
-    definitions: FeatureSet,
-    session: Session,
-    where: str,
-    announce: Announce,
+def fill_direct_tables(
+    settings: Settings, store: "FeatureStore", served: ServedFeatures, session: Session, announce: Announce
 ) -> None:
-    """Fill the direct table, where it is empty, from the Parquet with what `store` holds.
+    """Fill each direct table of the service that is empty, from its source, with what `store` holds.
 
     Raises:
-        FeaturesOutdated: it lacks a feature.
+        FeaturesOutdated: a table lacks a feature.
     """
-    table = DirectTable(settings.direct_keyspace, definitions)
-    with cassandra_failures(where, lambda: FeaturesNotMaterialized(table.qualified_name)):
-        if table.is_empty(session):
-            announce("Filling the direct table")
-            ensure_configured_keyspaces(settings, session)
-            for start, end in merged(store.get_feature_view(definitions.view).materialization_intervals):
-                fill_direct_table(session, table, start, end)
-        # Prepared here as well, so that a column that is not there is found out before Feast is asked.
-        session.prepare(table.select_cql)
+    from poc.online_store.arrow_engine import ArrowMaterializationEngineConfig
+    from poc.online_store.connection import connection_settings
+    from poc.online_store.layout import direct_layout
+    from poc.online_store.row_sink import RowSink
+    from poc.online_store.schema import apply_layout, ensure_keyspace, stored_table
+    from poc.online_store.view_rows import open_rows
+
+    connection = connection_settings(store.config)
+    for definitions in served.feature_sets:
+        view = applied_view(store, definitions.view)
+        layout = direct_layout(settings.direct_keyspace, store.project, view)
+        if stored_table(session, layout) is not None:
+            count = session.execute(idempotent(f"SELECT * FROM {layout.qualified} LIMIT 1")).one()
+            if count is not None:
+                continue
+        announce("Filling the direct table")
+        ensure_keyspace(session, connection, settings.direct_keyspace)
+        apply_layout(session, layout, "direct")
+        engine = ArrowMaterializationEngineConfig(
+            type="poc.online_store.arrow_engine.ArrowMaterializationEngine"
+        )
+        entities = [store.get_entity(name) for name in view.entities if name != "__dummy"]
+        for start, end in merged(view.materialization_intervals):
+            rows = open_rows(store.config, store._get_provider().offline_store, view, entities, start, end)
+            sink = RowSink(layout, view, connection, lambda: session, engine)
+            for batch in rows.batches(1000):
+                sink.write(batch)
+            sink.close()
 
 
-def filled_rows(
-    settings: Settings,
+def apply_same_features(origin: "FeatureStore", rows: "FeatureStore", served: ServedFeatures) -> None:
+    """Apply to `rows` the features as the registry of `origin` has them. What is equal stays as it is."""
+    views = []
+    for definitions in served.feature_sets:
+        applied = applied_view(origin, definitions.view)
+        same = type(applied).from_proto(applied.to_proto())
+        # What was materialized there is not here.
+        same.materialization_intervals = []
+        views.append(same)
+    needed = {name for view in views for name in view.entities}
+    entities = [entity for entity in origin.list_entities() if entity.name in needed]
+    with redirect_stdout(sys.stderr):
+        rows.apply([*entities, *views, origin.get_feature_service(served.service)])
+
+
+def fill_where_different(
     origin: "FeatureStore",
-    feast: Method,
-    definitions: FeatureSet,
-    probe_ids: Sequence[str],
+    rows: "FeatureStore",
+    served: ServedFeatures,
+    methods: Sequence[Method],
+    probe: Sequence[Key],
     announce: Announce,
-    opened: ExitStack,
-) -> Method:
-    """Give the public call on the row store of `settings`, filled where it has other values than `feast`."""
-    store = open_feature_store(settings)
-    opened.callback(disconnect, store)
-    apply_same_features(origin, store, settings.feature_service, definitions.view)
-    method = public_call(
-        "feast-rows", store, settings.feature_service, definitions.join_key, consistency_of(store)
-    )
-    answers = {feast.name: feast.read(probe_ids), method.name: method.read(probe_ids)}
-    if differences(probe_ids, answers):
-        announce("Filling the row store")
-        fill_rows(origin, store, definitions.view)
-    return method
+) -> None:
+    """Materialize into `rows` what is in `origin`, unless the `methods` read the same of `probe`."""
+    if not differences(probe, {method.name: method.read(probe) for method in methods}):
+        return
+    announce("Filling the row store")
+    with redirect_stdout(sys.stderr):
+        for definitions in served.feature_sets:
+            for start, end in merged(applied_view(origin, definitions.view).materialization_intervals):
+                rows.materialize(start, end, feature_views=[definitions.view])
 
 
-def consistency_of(store: "FeatureStore") -> str:
-    """Name the level that the store reads at; Feast's own store knows but one."""
-    online_store = store.config.online_store
-    level = getattr(online_store, "read_consistency_level", None)
-    if level is None:
-        level = getattr(online_store, "consistency_level", CONSISTENCY)
-    return str(level)
+def merged(intervals: Iterable[Interval]) -> list[Interval]:
+    """Join intervals that overlap or touch; Feast records one a run, and hourly runs are many.
+
+    Times without a zone are UTC, as Feast means them.
+    """
+    joined: list[Interval] = []
+    for start, end in sorted((_utc(start), _utc(end)) for start, end in intervals):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(end, joined[-1][1])
+        else:
+            joined.append((start, end))
+    return joined
 
 
-def disconnect(store: "FeatureStore") -> None:
-    """End the session of the online store; Feast's stock store offers no way to."""
-    online_store = store._get_provider().online_store
-    if hasattr(online_store, "close"):
-        online_store.close()
-    elif (session := getattr(online_store, "_session", None)) is not None:
-        session.cluster.shutdown()
+def _utc(time: datetime) -> datetime:
+    return time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time.astimezone(timezone.utc)

@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
-from cassandra.cluster import Session
+
+from poc.online_store.session import Session, idempotent
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,11 @@ def this_machine() -> Machine:
 
 def versions_of(session: Session) -> Versions:
     """Ask the installed packages, and the Cassandra that `session` is connected to."""
+    cassandra = session.execute(idempotent("SELECT release_version FROM system.local")).one()
     return Versions(
         feast=version("feast"),
         cassandra_driver=version("cassandra-driver"),
-        cassandra=session.execute("SELECT release_version FROM system.local").one().release_version,
+        cassandra=cassandra.release_version,
         python=platform.python_version(),
         acsylla=version("acsylla") if find_spec("acsylla") is not None else None,
     )

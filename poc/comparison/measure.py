@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from poc.comparison.methods import Method, Row
+from poc.comparison.methods import Key, Method, Row
 
 # With this many a P99 rests on three reads; with fewer it is little more than the slowest one.
 LEAST_ROUNDS = 200
 
-AfterRound = Callable[[Sequence[str], Mapping[str, list[Row | None]]], object]
+AfterRound = Callable[[Sequence[Key], Mapping[str, Sequence[Row | None]]], object]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +29,7 @@ class Measurement:
     Attributes:
         batch_size: transactions a read.
         nanoseconds: by the method's name, the latency of each round. Position i of every method is
-            the same round: the same ids, read within the same few milliseconds.
+            the same round: the same keys, read within the same few milliseconds.
     """
 
     batch_size: int
@@ -52,33 +52,34 @@ def warm_up_rounds(rounds: int) -> int:
 
 def measure(
     methods: Sequence[Method],
-    ids: Sequence[str],
+    keys: Sequence[Key],
     batch_size: int,
     rounds: int,
     seed: int,
     after_round: AfterRound,
 ) -> Measurement:
-    """Time `rounds` reads of `batch_size` distinct ids by each method.
+    """Time `rounds` reads of `batch_size` distinct keys by each method that is measured at this size.
 
-    In each round every method reads the same ids once, in an order that is drawn anew, so a slow
+    In each round every method reads the same keys once, in an order that is drawn anew, so a slow
     moment of the machine or of Cassandra meets all of them alike. Warm-up rounds come before and are
     not counted.
 
     Args:
         methods: the ways to read.
-        ids: the transactions to draw from, at least `batch_size`.
+        keys: the transactions to draw from, at least `batch_size`.
         batch_size: transactions a read.
         rounds: counted reads of each method.
-        seed: fixes ids and orders, for this batch size.
-        after_round: called outside the timed part, after each round, warm-up included, with the ids
+        seed: fixes keys and orders, for this batch size.
+        after_round: called outside the timed part, after each round, warm-up included, with the keys
             and what each method gave for them. What it raises ends the measurement.
     """
     draw = random.Random(f"{seed}/{batch_size}")
+    methods = [method for method in methods if method.least_batch <= batch_size]
     nanoseconds = {method.name: np.zeros(rounds, np.int64) for method in methods}
     with _own_garbage_only():
         for number in range(-warm_up_rounds(rounds), rounds):
-            batch = draw.sample(ids, batch_size)
-            answers: dict[str, list[Row | None]] = {}
+            batch = draw.sample(keys, batch_size)
+            answers: dict[str, Sequence[Row | None]] = {}
             for method in draw.sample(methods, len(methods)):
                 gc.collect()
                 before = time.perf_counter_ns()

@@ -1,55 +1,43 @@
-"""The ways of reading features that are compared: how each reads, and how it is called in the results.
+"""The ways of reading features that are compared: how each is called in the results, and what it gives.
 
-A further way is one more name and one more function that gives a `Method`. When and how often a method
-reads is up to `poc.comparison.measure`.
+How each reads is up to `poc.comparison.reads`; when and how often, to `poc.comparison.measure`.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING
-
-from cassandra import ConsistencyLevel
-from cassandra.cluster import EXEC_PROFILE_DEFAULT, Session
-from cassandra.query import tuple_factory
+from typing import Any
 
 from poc.errors import UnequalConsistency
-from poc.retrieval.source import FeatureSource, Value
 
-if TYPE_CHECKING:
-    from feast import FeatureStore
-
-    from poc.comparison.acsylla_reads import AcsyllaReads
-    from poc.comparison.awaited import AwaitedSource
-    from poc.database.direct_table import DirectTable
-
-# Feast's stock Cassandra store reads at the driver's default, cannot be told otherwise, and keeps as
-# many statements in flight.
+# Feast's stock Cassandra store reads at the driver's default, and cannot be told otherwise.
 CONSISTENCY = "LOCAL_ONE"
-READS_IN_FLIGHT = 100
 
 BASELINE = "direct-cassandra"
+DIRECT_IN = "direct-cassandra-in"
 # Title and remark by name, in the order of all results.
 KNOWN = {
     BASELINE: ("Direct Cassandra", "(!) Manual management"),
-    "feast-stock": ("Feast", "✅ Versioning, lineage, consistency"),
-    "feast-stock-resolved": ("Feast, resolved", "✅ The same, names looked up once"),
+    DIRECT_IN: ("Direct Cassandra, IN", "(!) The same, keys together in a statement"),
+    "feast": ("Feast", "✅ Versioning, lineage, consistency"),
     "feast-rows": ("Feast, row store", "✅ The same, one row an entity"),
-    "feast-rows-resolved": ("Feast, row store, resolved", "✅ The same, both"),
-    "feast-rows-resolved-acsylla": ("Feast, row store, resolved, acsylla", "✅ The same, C++ driver"),
+    "feast-unresolved": ("Feast, provider local", "✅ The same, names looked up in each call"),
+    "feast-rows-acsylla": ("Feast, row store, acsylla", "✅ The same, C++ driver, awaited"),
     "direct-acsylla": ("Direct, acsylla", "(!) Manual management, C++ driver"),
     "feast-server": ("Feast, feature server", "✅ The same, over HTTP, no driver in the client"),
 }
 # Those that are compared only when they are asked for: a feature server takes seconds to start.
-ON_REQUEST = ("feast-server",)
+ON_REQUEST = ("direct-acsylla", "feast-server")
+# The call as the guide types it, of which the guide promises something.
+GUIDES_CALL = ("feast", "feast-rows", "feast-unresolved")
 # What all ratios are to, for the record.
 BASELINE_READ = (
     "cassandra-driver, one prepared statement an id, rows as tuples (tuple_factory), as poc/serve_model.py"
 )
 
-Row = Mapping[str, Value]
-Read = Callable[[Sequence[str]], list[Row | None]]
+# A transaction as a request names it: the values of the service's join keys, in their order.
+Key = tuple[Any, ...]
+Row = Mapping[str, Any]
+Read = Callable[[Sequence[Key]], Sequence[Row | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +45,12 @@ class Method:
     """One way of reading the features of transactions.
 
     Attributes:
-        name: its name in the JSON, for example `feast-stock`.
+        name: its name in the JSON, for example `feast-rows`.
         title: its name in the table and the picture.
         remark: what it brings beside latency; the guide's column "Features".
-        read: gives a row of feature values for each id, in the ids' order; None for an unknown one.
+        read: gives a row of feature values for each key, in the keys' order; None for an unknown one.
         consistency: level it reads at, by Cassandra's name.
+        least_batch: smallest batch that it is measured at; of fewer it reads as the baseline does.
     """
 
     name: str
@@ -69,87 +58,13 @@ class Method:
     remark: str
     read: Read
     consistency: str = CONSISTENCY
+    least_batch: int = 1
 
 
-def direct_cassandra(session: Session, table: "DirectTable", consistency: str = CONSISTENCY) -> Method:
-    """Read the direct table as poc/serve_model.py does: one prepared statement an id, rows as tuples.
-
-    The session is the caller's, from `poc.database.sessions`.
-
-    Raises:
-        InvalidRequest: there is no such table, or it lacks a feature.
-    """
-    names = table.definitions.names
-    select = session.prepare(table.select_cql)
-    # As the sources have it: what is late is asked of another node, where the yaml says so.
-    select.is_idempotent = True
-    profile = session.execution_profile_clone_update(
-        EXEC_PROFILE_DEFAULT,
-        # Named tuples, the driver's default, cost a new class for each answer.
-        row_factory=tuple_factory,
-        consistency_level=ConsistencyLevel.name_to_value[consistency],
-    )
-
-    def read(ids: Sequence[str]) -> list[Row | None]:
-        sent = (session.execute_async(select, (item,), execution_profile=profile) for item in ids)
-        waiting, rows = deque(islice(sent, READS_IN_FLIGHT)), []
-        while waiting:
-            # In their order, one more sent for each that is answered: 7 % faster at 100 ids than the
-            # driver's execute_concurrent_with_args.
-            rows.append(waiting.popleft().result().one())
-            waiting.extend(islice(sent, 1))
-        # The event time comes after the features and is not one of them.
-        return [None if row is None else dict(zip(names, row, strict=False)) for row in rows]
-
-    return _method(BASELINE, read, consistency)
-
-
-def direct_acsylla(reads: "AcsyllaReads", names: Sequence[str], consistency: str = CONSISTENCY) -> Method:
-    """Read the direct table with the C++ driver; the caller closes `reads`."""
-
-    def read(ids: Sequence[str]) -> list[Row | None]:
-        return [None if row is None else dict(zip(names, row, strict=False)) for row in reads.rows(ids)]
-
-    return _method("direct-acsylla", read, consistency)
-
-
-def public_call(
-    name: str, store: "FeatureStore", service_name: str, join_key: str, consistency: str = CONSISTENCY
-) -> Method:
-    """Read through Feast's public call, as the guide does, with the feature service looked up once.
-
-    Feast connects at the first read.
-
-    Raises:
-        FeatureServiceNotFoundException: the registry does not know the service.
-    """
-    service = store.get_feature_service(service_name)
-
-    def read(ids: Sequence[str]) -> list[Row | None]:
-        answer = store.get_online_features(
-            features=service, entity_rows=[{join_key: item} for item in ids]
-        ).to_dict()
-        # Feast says of an unknown id only that every value is None. Turning its columns into rows
-        # costs some microseconds of its milliseconds, and a model needs rows.
-        names = [name for name in answer if name != join_key]
-        rows = zip(*(answer[name] for name in names), strict=True)
-        return [
-            dict(zip(names, row, strict=True)) if any(value is not None for value in row) else None
-            for row in rows
-        ]
-
-    return _method(name, read, consistency)
-
-
-def resolved_read(
-    name: str, source: "FeatureSource | AwaitedSource", consistency: str = CONSISTENCY
-) -> Method:
-    """Read as poc/serve_model_feast.py does: Feast's online store, on a plan made before the reads."""
-
-    def read(ids: Sequence[str]) -> list[Row | None]:
-        return [None if found is None else found.values for found in source.read(ids)]
-
-    return _method(name, read, consistency)
+def known_method(name: str, read: Read, consistency: str, least_batch: int = 1) -> Method:
+    """Make the method `name` of `KNOWN`."""
+    title, remark = KNOWN[name]
+    return Method(name, title, remark, read, consistency, least_batch)
 
 
 def common_consistency(methods: Sequence[Method]) -> str:
@@ -162,8 +77,3 @@ def common_consistency(methods: Sequence[Method]) -> str:
     if len(set(levels.values())) != 1:
         raise UnequalConsistency(levels)
     return methods[0].consistency
-
-
-def _method(name: str, read: Read, consistency: str) -> Method:
-    title, remark = KNOWN[name]
-    return Method(name, title, remark, read, consistency)

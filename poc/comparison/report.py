@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from poc.comparison.comparison import BatchResult, Comparison
 from poc.comparison.markdown import markdown_table
-from poc.comparison.methods import BASELINE_READ, KNOWN, Method
+from poc.comparison.methods import BASELINE_READ, GUIDES_CALL, Method
 from poc.comparison.statistics import Summary
 
 # The guide's "Expected Results" and "Key Metrics", all of them about single reads.
@@ -17,8 +17,6 @@ GUIDE_RATIO = round(GUIDE_FEAST_MS / GUIDE_DIRECT_MS, 2)
 # A P99 that rests on this few reads is said to.
 WEAK_P99 = 5
 
-# The guide promises something of Feast, not of another driver.
-FEAST = tuple(name for name in KNOWN if name.startswith("feast"))
 COLUMNS = ("Method", "Avg Latency", "P50", "P95", "P99", "Features")
 
 
@@ -37,8 +35,12 @@ def report(comparison: Comparison) -> str:
 
 def table(methods: Sequence[Method], result: BatchResult) -> str:
     """Lay out the guide's table, one row a method, Feast first and direct reads last as there."""
-    baseline, *others = methods
-    rows = [_row(method, result.summaries[method.name]) for method in (*others, baseline)]
+    feasts = [method for method in methods if method.name.startswith("feast")]
+    rows = [
+        _row(method, result.summaries[method.name])
+        for method in (*feasts, *(method for method in methods if method not in feasts))
+        if method.name in result.summaries
+    ]
     return markdown_table(COLUMNS, rows)
 
 
@@ -50,6 +52,9 @@ def ratio_lines(comparison: Comparison, result: BatchResult) -> Iterator[str]:
             f"{titles[name]} takes {ratio.p50:.2f} times as long as {comparison.methods[0].title} at P50"
             f" (95 % interval {ratio.p50_low:.2f} to {ratio.p50_high:.2f}), {ratio.p99:.2f} times at P99."
         )
+    for method in comparison.methods:
+        if method.name not in result.summaries:
+            yield f"{method.title} is not measured here: of so few it reads as {comparison.methods[0].title}."
     requests = result.summaries[comparison.methods[0].name].requests
     slowest = requests - math.ceil(requests * 0.99) + 1
     if slowest <= WEAK_P99:
@@ -66,27 +71,30 @@ def promise_lines(comparison: Comparison) -> Iterator[str]:
     yield "The guide's promises, single reads:"
     baseline = comparison.methods[0]
     for method in comparison.methods:
-        if method.name not in FEAST:
+        if method.name not in GUIDES_CALL:
             continue
         ratio = single.ratios[method.name].mean
         yield _judged(
             ratio <= GUIDE_RATIO,
             f"{method.title} at most {GUIDE_RATIO} times {baseline.title} on average"
             f" ({GUIDE_FEAST_MS} ms against {GUIDE_DIRECT_MS} ms)",
-            f"{ratio:.2f} times",
+            f"{_told_apart(ratio, GUIDE_RATIO)} times",
         )
     for method in comparison.methods:
+        if method.name not in single.summaries:
+            continue
         p99_ms = single.summaries[method.name].p99_ms
         yield _judged(
-            p99_ms < GUIDE_P99_MS, f"{method.title} <{GUIDE_P99_MS:.0f}ms P99", _measured_ms(p99_ms)
+            p99_ms < GUIDE_P99_MS,
+            f"{method.title} <{GUIDE_P99_MS:.0f}ms P99",
+            f"{_told_apart(p99_ms, GUIDE_P99_MS)} ms",
         )
 
 
-def _measured_ms(latency_ms: float) -> str:
-    """Say it with as many digits as tell it from the promise."""
-    rounded = f"{latency_ms:.2f}"
-    hides = float(rounded) == GUIDE_P99_MS != latency_ms
-    return f"{latency_ms:.5f} ms" if hides else f"{rounded} ms"
+def _told_apart(measured: float, promised: float) -> str:
+    """Write a number with as many digits as tell it from the promise."""
+    rounded = f"{measured:.2f}"
+    return f"{measured:.5f}" if float(rounded) == promised != measured else rounded
 
 
 def _setting(comparison: Comparison) -> str:

@@ -3,64 +3,98 @@
 What is opened is filled by `poc.comparison.filled` and compared by `poc.comparison.comparison`.
 """
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from importlib.util import find_spec
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from cassandra.cluster import Session
-
-from poc.comparison.acsylla_reads import AcsyllaReads
-from poc.comparison.awaited import AwaitedSource
 from poc.comparison.comparison import Comparison, Request, run_comparison
-from poc.comparison.feature_server import feature_server
 from poc.comparison.filled import (
     Announce,
-    consistency_of,
-    disconnect,
-    fill_empty_direct,
-    filled_rows,
+    apply_same_features,
+    fill_direct_tables,
+    fill_where_different,
     require_filled,
 )
 from poc.comparison.machine import versions_of
-from poc.comparison.methods import (
-    BASELINE,
-    KNOWN,
-    ON_REQUEST,
-    Method,
+from poc.comparison.methods import BASELINE, DIRECT_IN, KNOWN, ON_REQUEST, Key, Method
+from poc.comparison.reads import (
+    awaited_call,
+    awaited_read,
     direct_acsylla,
     direct_cassandra,
+    direct_cassandra_in,
+    direct_views,
     public_call,
-    resolved_read,
 )
-from poc.comparison.row_layout import keeps_rows, row_store_settings
-from poc.database.direct_table import DirectTable
-from poc.database.endpoint import configured_endpoint
-from poc.dataset.stored import sample_ids
-from poc.definitions import read_definitions
+from poc.comparison.variants import (
+    LOCAL_PROVIDER,
+    configuration,
+    keeps_rows,
+    open_configuration,
+    rows_configuration,
+)
+from poc.dataset.stored import sample_keys
+from poc.definitions import ServedFeatures, applied_service
 from poc.errors import FeaturesNotMaterialized, MethodsUnavailable
-from poc.feature_store import applied_features, open_feature_store, served_features
-from poc.retrieval.feast_source import open_feast_source
-from poc.retrieval.tables import cassandra_failures
+from poc.feature_store import close_feature_store, connection_of, open_feature_store, read_for_serving
+from poc.online_store.acsylla_reads import AcsyllaReads, acsylla_is_installed
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.failures import cassandra_failures
+from poc.online_store.session import Session, cassandra_session
 from poc.settings import Settings
 
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
 TIMEOUT_SECONDS = 10.0
+# What the row store asks for in a statement where the yaml does not say.
+KEYS_PER_STATEMENT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What all ways read from.
+
+    Attributes:
+        settings: which feature repository, service and direct keyspace.
+        store: Feast's, as the yaml configures it.
+        connection: the way into its Cassandra.
+        session: to it, for the direct reads.
+    """
+
+    settings: Settings
+    store: "FeatureStore"
+    connection: ConnectionSettings
+    session: Session
+
+
+@contextmanager
+def open_place(settings: Settings) -> Iterator[Place]:
+    """Open the store that `settings` select, and a session to its Cassandra, until the block ends.
+
+    Raises:
+        NoCassandra: the online store is kept elsewhere.
+        CassandraUnavailable: no answer.
+    """
+    store = open_feature_store(settings)
+    connection = connection_of(store)
+    with cassandra_session(connection) as session, ExitStack() as opened:
+        opened.callback(close_feature_store, store)
+        yield Place(settings, store, connection, session)
 
 
 def compare_stores(
-    settings: Settings,
-    session: Session,
-    where: str,
+    place: Place,
     request: Request,
     announce: Announce = lambda what: None,
     progress: Callable[[], object] = lambda: None,
 ) -> Comparison:
-    """Open the stores, and compare the ways to read them on transactions of the prepared Parquet.
+    """Compare the ways to read the stores of `place` on transactions of the prepared Parquet.
 
     Args:
-        settings: which feature repository, service and direct keyspace.
-        session: where the direct table is.
-        where: the cluster, for messages.
+        place: the stores.
         request: what to measure.
         announce: told what is going on.
         progress: called after each round of reads.
@@ -68,44 +102,53 @@ def compare_stores(
     Raises:
         PocError: as `open_methods` and `run_comparison`; and what says that the Parquet is not there.
     """
-    names = chosen_methods(settings, request.methods)
-    ids = sample_ids(read_definitions(settings), request.pool, seed=request.seed)
-    with open_methods(settings, session, where, ids, names, announce) as methods:
+    names = chosen_methods(place.store, request.methods, request.also)
+    served = applied_service(place.store, place.settings.feature_service)
+    keys = sample_keys(served, request.pool, request.seed)
+    with open_methods(place, served, keys, names, announce) as methods:
         announce("Reading")
-        with cassandra_failures(where, lambda: FeaturesNotMaterialized("A table that was being read")):
-            return run_comparison(methods, ids, request, versions_of(session), progress)
+        with cassandra_failures(
+            place.connection, lambda: FeaturesNotMaterialized("A table that was being read")
+        ):
+            return run_comparison(methods, keys, request, versions_of(place.session), progress)
 
 
-def chosen_methods(settings: Settings, wanted: Sequence[str] | None) -> tuple[str, ...]:
-    """Name the ways to compare, in the order of all results: the baseline, and `wanted`.
+def chosen_methods(
+    store: "FeatureStore", wanted: Sequence[str] | None, also: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Name the ways to compare, in the order of all results: the baseline, `wanted` and `also`.
 
     Without `wanted`, all that can be had here, but not those that are compared on request only.
 
     Raises:
-        MethodsUnavailable: one of `wanted` cannot be had here.
+        MethodsUnavailable: one of them cannot be had here.
     """
     missing: dict[str, str] = {}
-    if keeps_rows(settings):
-        missing |= dict.fromkeys(("feast-stock", "feast-stock-resolved"), "the yaml names the row store")
-    if find_spec("acsylla") is None:
+    if keeps_rows(store):
+        missing["feast-rows"] = "the yaml names the row store, and feast reads it"
+    if store.config.provider == LOCAL_PROVIDER:
+        missing["feast-unresolved"] = "the yaml names provider local, and feast reads so"
+    if not acsylla_is_installed():
         missing |= dict.fromkeys(
             (name for name in KNOWN if name.endswith("acsylla")),
             "acsylla is not installed: pip install acsylla",
         )
+    chosen = {BASELINE, *also}
     if wanted is None:
-        return tuple(name for name in KNOWN if name not in missing and name not in ON_REQUEST)
-    refused = {name: missing[name] for name in wanted if name in missing}
+        chosen.update(name for name in KNOWN if name not in missing and name not in ON_REQUEST)
+    else:
+        chosen.update(wanted)
+    refused = {name: missing[name] for name in KNOWN if name in chosen and name in missing}
     if refused:
         raise MethodsUnavailable(refused)
-    return tuple(name for name in KNOWN if name == BASELINE or name in wanted)
+    return tuple(name for name in KNOWN if name in chosen)
 
 
 @contextmanager
 def open_methods(
-    settings: Settings,
-    session: Session,
-    where: str,
-    probe_ids: Sequence[str],
+    place: Place,
+    served: ServedFeatures,
+    probe: Sequence[Key],
     names: Sequence[str],
     announce: Announce = lambda what: None,
 ) -> Iterator[tuple[Method, ...]]:
@@ -115,81 +158,97 @@ def open_methods(
     row store that holds other values than the online store, likewise.
 
     Args:
-        settings: which feature repository, service and direct keyspace.
-        session: where the direct table is; Feast connects by itself, as the yaml says.
-        where: the cluster, for messages.
-        probe_ids: transactions of which at least one must be online.
+        place: the stores.
+        served: the service's features.
+        probe: transactions of which at least one must be online.
         names: the ways, as `chosen_methods` gives them.
         announce: told when something has to be filled.
 
     Raises:
         FeaturesNotApplied: the registry does not know the service, or the online store lacks the table.
-        FeaturesNotMaterialized: the online store holds none of `probe_ids`.
+        FeaturesNotMaterialized: the online store holds none of `probe`.
         FeaturesOutdated: the direct table lacks a feature.
         CassandraUnavailable: no answer.
         FeatureServerUnavailable: the feature server that is measured does not start.
     """
     with ExitStack() as opened:
-        store = open_feature_store(settings)
-        opened.callback(disconnect, store)
-        definitions = applied_features(store, settings.feature_service)
-        layout = "rows" if keeps_rows(settings) else "stock"
-        consistency = consistency_of(store)
-        feast = public_call(
-            f"feast-{layout}", store, settings.feature_service, definitions.join_key, consistency
-        )
-        require_filled(store, feast, definitions, session, where, probe_ids)
-        fill_empty_direct(settings, store, definitions, session, where, announce)
-        # The tables hold the whole view; what is read and compared is what the service takes of it.
-        served = served_features(store, settings.feature_service)
-        table = DirectTable(settings.direct_keyspace, served)
-        found = [feast, direct_cassandra(session, table, consistency)]
-        if f"feast-{layout}-resolved" in names:
-            found.append(_resolved(f"feast-{layout}-resolved", settings, consistency, opened))
-        rows_settings, rows_consistency = settings, consistency
-        if layout == "stock" and any(name.startswith("feast-rows") for name in names):
-            rows_settings = opened.enter_context(row_store_settings(settings))
-            rows = filled_rows(rows_settings, store, feast, definitions, probe_ids, announce, opened)
-            rows_consistency = rows.consistency
-            found += [rows, _resolved("feast-rows-resolved", rows_settings, rows_consistency, opened)]
-        if "feast-rows-resolved-acsylla" in names:
-            found.append(_awaited("feast-rows-resolved-acsylla", rows_settings, rows_consistency, opened))
+        opening = _Opening(place, served, probe, announce, opened)
+        with cassandra_failures(place.connection):
+            found = {method.name: method for method in opening.methods(names)}
+        yield tuple(found[name] for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """Opens the ways to read; what is to be closed goes to `opened`."""
+
+    place: Place
+    served: ServedFeatures
+    probe: Sequence[Key]
+    announce: Announce
+    opened: ExitStack
+
+    def methods(self, names: Sequence[str]) -> Iterator[Method]:
+        place, served = self.place, self.served
+        consistency = place.connection.read_consistency
+        feast = public_call("feast", place.store, served, consistency)
+        require_filled(place.store, feast, served, place.session, self.probe)
+        fill_direct_tables(place.settings, place.store, served, place.session, self.announce)
+        views = direct_views(place.store, place.settings.direct_keyspace, served)
+        yield feast
+        yield direct_cassandra(place.session, views, consistency)
+        if DIRECT_IN in names:
+            size = getattr(place.store.config.online_store, "read_keys_per_statement", KEYS_PER_STATEMENT)
+            yield direct_cassandra_in(place.session, views, size, consistency)
+        if "feast-unresolved" in names:
+            config = configuration(place.store, provider=LOCAL_PROVIDER)
+            yield public_call("feast-unresolved", self._open(config), served, consistency)
+        if any(name.startswith("feast-rows") for name in names):
+            yield from self._rows(feast, names, consistency)
         if "direct-acsylla" in names:
-            reads = AcsyllaReads(configured_endpoint(settings), table.select_cql, consistency)
-            opened.callback(reads.close)
-            found.append(direct_acsylla(reads, served.names, consistency))
+            loop, reads = self._loop(), AcsyllaReads(place.connection)
+            self.opened.callback(reads.close)
+            yield direct_acsylla(reads, loop, views, consistency)
         if "feast-server" in names:
-            announce("Starting a feature server")
-            served_by = opened.enter_context(feature_server(_patient(settings, "auto")))
-            # The server has opened the source already; the loop is this reader's.
-            reader = AwaitedSource(served_by)
-            opened.callback(reader.close)
-            found.append(resolved_read("feast-server", reader, consistency))
-        if layout == "rows":
-            # It is the project's Feast, then, not one beside another.
-            found = [_as_the_projects(method) for method in found]
-        by_name = {method.name: method for method in found}
-        yield tuple(by_name[name] for name in names)
+            yield self._feature_server(consistency)
 
+    def _rows(self, feast: Method, names: Sequence[str], consistency: str) -> Iterator[Method]:
+        place, served = self.place, self.served
+        config = place.store.config
+        if not keeps_rows(place.store):
+            config = rows_configuration(place.store, place.settings.data_dir)
+            store = self._open(config)
+            apply_same_features(place.store, store, served)
+            rows = public_call("feast-rows", store, served, consistency)
+            fill_where_different(place.store, store, served, (feast, rows), self.probe, self.announce)
+            yield rows
+        if "feast-rows-acsylla" in names:
+            store = self._open(config)
+            read_for_serving(store, TIMEOUT_SECONDS, "acsylla")
+            loop = self._loop()
+            # Its sessions end on the loop, which is closed after them.
+            self.opened.callback(close_feature_store, store)
+            yield awaited_call("feast-rows-acsylla", store, loop, served, consistency)
 
-def _as_the_projects(method: Method) -> Method:
-    remark = KNOWN["feast-stock"][1] if method.name == "feast-rows" else method.remark
-    return replace(method, title=method.title.replace("Feast, row store", "Feast"), remark=remark)
+    def _feature_server(self, consistency: str) -> Method:
+        from poc.comparison.feature_server import feature_server
 
+        self.announce("Starting a feature server")
+        loop = self._loop()
+        settings = self.place.settings.model_copy(update={"feature_timeout_seconds": TIMEOUT_SECONDS})
+        source = self.opened.enter_context(feature_server(settings, self.place.store))
 
-def _resolved(name: str, settings: Settings, consistency: str, opened: ExitStack) -> Method:
-    # On the driver of the baseline and of the public call: what differs is the way, not the driver.
-    source = open_feast_source(_patient(settings, "cassandra-driver"))
-    opened.callback(source.close)
-    return resolved_read(name, source, consistency)
+        async def read(keys: Sequence[Key]) -> list[dict[str, object] | None]:
+            return [None if found is None else dict(found.values) for found in await source.read(keys)]
 
+        return awaited_read("feast-server", read, loop, consistency)
 
-def _awaited(name: str, settings: Settings, consistency: str, opened: ExitStack) -> Method:
-    source = AwaitedSource(open_feast_source(_patient(settings, "acsylla")))
-    opened.callback(source.close)
-    return resolved_read(name, source, consistency)
+    def _open(self, config: object) -> "FeatureStore":
+        store = open_configuration(config)
+        self.opened.callback(close_feature_store, store)
+        return store
 
-
-def _patient(settings: Settings, driver: str) -> Settings:
-    """Let reads wait as long as all the others may: a slow one is to be measured, not to end the run."""
-    return settings.model_copy(update={"feature_driver": driver, "feature_timeout_seconds": TIMEOUT_SECONDS})
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+        self.opened.callback(loop.close)
+        return loop
