@@ -26,11 +26,12 @@ def main() -> None:
 
     listener = bind(arguments.host, arguments.port)
     note("Loading Feast ...")
+    from poc.definitions import applied_service
     from poc.discovery.ui import ui_app
-    from poc.feature_store import applied_features, open_feature_store
+    from poc.feature_store import open_feature_store
 
     store = open_feature_store(settings)
-    applied_features(store, settings.feature_service)  # An empty page explains nothing.
+    applied_service(store, settings.feature_service)  # An empty page explains nothing.
     ok(f"Feast UI on http://{shown_host(arguments.host)}:{arguments.port}")
     with suppress(KeyboardInterrupt):  # The way to end it.
         uvicorn.Server(uvicorn.Config(ui_app(store), log_level="warning")).run(sockets=[listener])

@@ -10,8 +10,6 @@ from datetime import datetime, timedelta, timezone
 
 from poc.arguments import whole_number
 from poc.command_line import argument_parser, note, ok, run
-from poc.database.endpoint import configured_endpoint
-from poc.database.sessions import cassandra_session, driver_errors_as_unavailable
 from poc.settings import load_settings
 
 
@@ -20,18 +18,20 @@ def main() -> None:
     parser.add_argument("--transactions", type=whole_number, default=500, metavar="N", help="how many; 500")
     wanted = parser.parse_args()
     settings = load_settings()
-    endpoint = configured_endpoint(settings)
-    with cassandra_session(endpoint), driver_errors_as_unavailable(endpoint):
-        note("Loading Feast ...")
-        from poc.dataset.stored import sample_ids
-        from poc.feature_store import applied_features, open_feature_store
-        from poc.monitoring.expectations import REFERENCE
-        from poc.monitoring.feature_logs import log_online_features
+    note("Loading Feast ...")
+    from poc.dataset.stored import sample_entities
+    from poc.definitions import applied_service
+    from poc.feature_store import close_feature_store, connection_of, open_feature_store
+    from poc.monitoring.expectations import REFERENCE
+    from poc.monitoring.feature_logs import log_online_features
+    from poc.online_store.failures import cassandra_failures
 
-        store = open_feature_store(settings)
-        ids = sample_ids(applied_features(store, settings.feature_service), wanted.transactions)
+    store = open_feature_store(settings)
+    with cassandra_failures(connection_of(store)):
+        entities = sample_entities(applied_service(store, settings.feature_service), wanted.transactions)
         begin = datetime.now(timezone.utc)
-        logged = log_online_features(store, settings.feature_service, ids)
+        logged = log_online_features(store, settings.feature_service, entities)
+    close_feature_store(store)
     ok(f"Logged the online features of {logged:,} transactions")
     service, end = settings.feature_service, datetime.now(timezone.utc) + timedelta(seconds=1)
     note(

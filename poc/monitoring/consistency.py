@@ -1,9 +1,9 @@
 """Skew: whether the stores hold, for every entity, what the offline data said when it was materialized.
 
 A sample finds a store that is wrong, not a value that is. Here every entity of every view of the service is
-read, from the online store by the call that the servers make: what is compared is what a model would be given.
-The offline side is the source's latest row of each entity in the interval that the last recorded run covered.
-Both are streamed; of the offline data only the rows' positions are held.
+read, from the online store by the call that the servers make: what is compared is what a model would be
+given. The offline side is the source's latest row of each entity in the interval that the last recorded run
+covered. Both are streamed; of the offline data only the rows' positions are held.
 
 What counts as a difference is said in `poc.monitoring.skew`.
 """

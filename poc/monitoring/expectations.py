@@ -9,9 +9,11 @@ distributions that far apart have an index of `max_psi`: its root, in standard d
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
+from poc.dataset.label import labelled_view
 from poc.dataset.limits import read_limits, read_max_psi
-from poc.definitions import Feature, FeatureSet, read_served_definitions
+from poc.definitions import Feature, ServedFeatures, applied_service
 from poc.errors import ValidationNotInstalled
+from poc.feature_store import declared_service
 from poc.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ _FILE = "training_data.parquet"
 
 
 def save_validation_reference(settings: Settings, store: "FeatureStore") -> int:
-    """Save what the feature service gave for every row of the Parquet, and a reference made from it.
+    """Save what the feature service gave for every row of the labelled source, and a reference made from it.
 
     Both are kept in Feast's registry: `training_data`, a file in the data folder, and `training_reference`.
 
@@ -33,7 +35,7 @@ def save_validation_reference(settings: Settings, store: "FeatureStore") -> int:
 
     Raises:
         ValidationNotInstalled: this environment has no Great Expectations.
-        DatasetNotPrepared: there is no Parquet.
+        DatasetNotPrepared, LabelsUnavailable: there is no such source.
         FeaturesNotApplied, InvalidDefinitions: the features cannot be read.
     """
     try:
@@ -42,12 +44,10 @@ def save_validation_reference(settings: Settings, store: "FeatureStore") -> int:
         raise ValidationNotInstalled from None
     from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
 
-    from poc.feature_store import applied_features
-
-    definitions = applied_features(store, settings.feature_service)
+    served = applied_service(store, settings.feature_service)
     service = store.get_feature_service(settings.feature_service)
     # With the view's name before each, as logs have them.
-    job = store.get_historical_features(_rows(definitions), service, full_feature_names=True)
+    job = store.get_historical_features(_rows(served), service, full_feature_names=True)
     saved = store.create_saved_dataset(
         from_=job,
         name=DATASET,
@@ -62,18 +62,20 @@ def save_validation_reference(settings: Settings, store: "FeatureStore") -> int:
     return expectations
 
 
-def expect_declared(dataset: Any, definitions: FeatureSet) -> Any:
+def expect_declared(dataset: Any, served: ServedFeatures) -> Any:
     """State what each feature is expected to be.
 
     Args:
         dataset: a PandasDataset of Great Expectations: the training data, a column `<view>__<name>` each.
-        definitions: the declared features.
+        served: the declared features.
 
     Returns:
         The ExpectationSuite.
     """
-    for feature in definitions.features:
-        _expect_feature(dataset, f"{definitions.view}__{feature.name}", feature)
+    for view in served.views:
+        name = view.definitions.view if view.alias is None else view.alias
+        for feature in view.features:
+            _expect_feature(dataset, f"{name}__{feature.name}", feature)
     return dataset.get_expectation_suite(discard_failed_expectations=False)
 
 
@@ -98,19 +100,19 @@ def _profile(dataset: Any) -> Any:
     return expectations.expect_declared(dataset, expectations.declared())
 
 
-def declared() -> FeatureSet:
+def declared() -> ServedFeatures:
     """Read the features that are served, as declared now."""
-    return read_served_definitions(load_settings())
+    return declared_service(load_settings())
 
 
-def _rows(definitions: FeatureSet) -> "pd.DataFrame":
+def _rows(served: ServedFeatures) -> "pd.DataFrame":
+    """Read the join keys and the event time of every row of the labelled source, as requests name them."""
     import pandas as pd
 
-    from poc.errors import DatasetNotPrepared
-
-    if not definitions.source_path.is_file():
-        raise DatasetNotPrepared(definitions.source_path)
-    columns = [definitions.join_key, definitions.timestamp_column]
-    rows = pd.read_parquet(definitions.source_path, columns=columns)
-    renamed: pd.DataFrame = rows.rename(columns={definitions.timestamp_column: "event_timestamp"})
-    return renamed
+    labelled = labelled_view(served)
+    definitions = labelled.definitions
+    own = dict(zip(labelled.request_keys, definitions.key_names, strict=True))
+    names = {definitions.column(own.get(name, name)): name for name in served.key_names}
+    names[definitions.timestamp_column] = "event_timestamp"
+    rows: pd.DataFrame = pd.read_parquet(definitions.source_path, columns=list(names)).rename(columns=names)
+    return rows

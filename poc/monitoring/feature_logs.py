@@ -3,9 +3,9 @@
 Feast's Go server logged by itself; the Python servers of 0.38 do not. Knows Feast's format of such logs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pyarrow as pa
@@ -19,8 +19,15 @@ BATCH = 1000
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def log_online_features(store: "FeatureStore", service_name: str, ids: Sequence[str]) -> int:
-    """Read the service's features of `ids` through Feast's public call, and log them; return how many.
+def log_online_features(
+    store: "FeatureStore", service_name: str, entities: Sequence[Mapping[str, Any]]
+) -> int:
+    """Read the service's features through Feast's public call, and log them; return of how many entities.
+
+    Args:
+        store: Feast.
+        service_name: of the feature service.
+        entities: the join keys of each, as a request names them.
 
     Raises:
         LoggingNotConfigured: the service has no logging_config.
@@ -28,12 +35,14 @@ def log_online_features(store: "FeatureStore", service_name: str, ids: Sequence[
     service = store.get_feature_service(service_name)
     if service.logging_config is None:
         raise LoggingNotConfigured(service_name)
-    for start in range(0, len(ids), BATCH):
-        store.write_logged_features(_log(store, service, ids[start : start + BATCH]), service)
-    return len(ids)
+    for start in range(0, len(entities), BATCH):
+        store.write_logged_features(_log(store, service, entities[start : start + BATCH]), service)
+    return len(entities)
 
 
-def _log(store: "FeatureStore", service: "FeatureService", ids: Sequence[str]) -> pa.Table:
+def _log(
+    store: "FeatureStore", service: "FeatureService", entities: Sequence[Mapping[str, Any]]
+) -> pa.Table:
     from feast.feature_logging import (
         LOG_DATE_FIELD,
         LOG_TIMESTAMP_FIELD,
@@ -42,22 +51,20 @@ def _log(store: "FeatureStore", service: "FeatureService", ids: Sequence[str]) -
     )
 
     schema = FeatureServiceLoggingSource(service, store.project).get_schema(store.registry)
-    columns = dict(_served(store, service, ids))
+    columns = dict(_served(store, service, entities))
     now = datetime.now(timezone.utc)
     # Feast takes rows of one moment for one row when it reads the log.
-    columns[LOG_TIMESTAMP_FIELD] = [now + number * _MICROSECOND for number in range(len(ids))]
-    columns[LOG_DATE_FIELD] = [now.date()] * len(ids)
-    columns[REQUEST_ID_FIELD] = [uuid4().hex] * len(ids)
+    columns[LOG_TIMESTAMP_FIELD] = [now + number * _MICROSECOND for number in range(len(entities))]
+    columns[LOG_DATE_FIELD] = [now.date()] * len(entities)
+    columns[REQUEST_ID_FIELD] = [uuid4().hex] * len(entities)
     return pa.table([pa.array(columns[item.name], item.type) for item in schema], schema=schema)
 
 
 def _served(
-    store: "FeatureStore", service: "FeatureService", ids: Sequence[str]
+    store: "FeatureStore", service: "FeatureService", entities: Sequence[Mapping[str, Any]]
 ) -> Iterator[tuple[str, list[object]]]:
     """Give the columns of the answer: each feature with its event times and statuses."""
-    view = store.get_feature_view(service.feature_view_projections[0].name)
-    [join_key] = view.join_keys
-    answer = store.get_online_features(service, [{join_key: item} for item in ids], full_feature_names=True)
+    answer = store.get_online_features(service, list(map(dict, entities)), full_feature_names=True)
     values = answer.to_dict()
     for name, column in zip(answer.proto.metadata.feature_names.val, answer.proto.results, strict=True):
         yield name, values[name]

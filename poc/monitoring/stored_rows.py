@@ -1,4 +1,4 @@
-"""The rows that the two stores hold of a view's entities: read by Feast's public call, and from the direct table."""
+"""The rows that the two stores hold of a view's entities: read by Feast's public call, or directly."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timezone
