@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from poc.dataset.limits import Limits, read_limits
-from poc.definitions import feature_set, read_repo_yaml
 from poc.feature_store import apply_definitions, open_feature_store
 from poc.settings import Settings
 
@@ -30,6 +29,8 @@ Written by `python scripts/write_docs.py` from the registry that `feature_repo/f
 
 # Tag of a feature service: the registered model that takes its features.
 MODEL = "model"
+# Feast's own, for views without one.
+NO_ENTITY = "__dummy"
 _LIMITS = ("min", "max", "values")
 
 
@@ -60,7 +61,7 @@ def registered_apart(settings: Settings) -> Iterator["FeatureStore"]:
     with TemporaryDirectory(prefix="feature-registry-") as folder:
         store_yaml = Path(folder, "feature_store.yaml")
         local = {
-            "project": read_repo_yaml(settings)["project"],
+            "project": open_feature_store(settings).project,
             "provider": "local",
             "registry": f"{folder}/registry.db",
             "online_store": {"type": "sqlite", "path": f"{folder}/online.db"},
@@ -87,7 +88,9 @@ def features_page(store: "FeatureStore") -> str:
     """Write the page about everything in the registry of `store`."""
     services = sorted(store.list_feature_services(), key=lambda service: service.name)
     uses = [use for service in services for use in _uses(service)]
-    views = sorted(store.list_feature_views(), key=lambda view: view.name)
+    views = sorted(
+        (*store.list_feature_views(), *store.list_stream_feature_views()), key=lambda view: view.name
+    )
     parts = [INTRODUCTION]
     parts += [_view_section(view, store, [use for use in uses if use.view == view.name]) for view in views]
     parts += [_services_section(services), _lineage_section(views, uses)]
@@ -102,13 +105,12 @@ def _uses(service: "FeatureService") -> Iterator[Use]:
 
 def _view_section(view: "FeatureView", store: "FeatureStore", uses: Sequence[Use]) -> str:
     source = view.batch_source
-    entities = [store.get_entity(name) for name in view.entities]
+    keys = {column.name: column.dtype for column in view.entity_columns}
     facts = {
-        "entity": "; ".join(
-            f"`{item.name}`, join key `{item.join_key}`. {item.description}" for item in entities
-        ),
-        "source": f"`{source.name}`: `{feature_set(view).source_path}`,"
-        f" event time `{source.timestamp_field}`. {source.description}",
+        "entity": "; ".join(_entity(store, name, keys) for name in view.entities if name != NO_ENTITY)
+        or "none",
+        "source": f"`{source.name}`: {_place(source)}, event time `{source.timestamp_field}`."
+        f" {source.description}".rstrip(),
         "fresh for": "ever" if not view.ttl else _days(view.ttl),
         "online": "yes" if view.online else "no",
         "owner": view.owner,
@@ -123,7 +125,8 @@ def _view_section(view: "FeatureView", store: "FeatureStore", uses: Sequence[Use
             _tags({name: value for name, value in feature.tags.items() if name not in _LIMITS}),
             ", ".join(sorted({use.model or use.service for use in uses if feature.name in use.features})),
         )
-        for feature in feature_set(view).features
+        for feature in view.features
+        if feature.name not in keys
     ]
     return "\n\n".join(
         (
@@ -133,6 +136,17 @@ def _view_section(view: "FeatureView", store: "FeatureStore", uses: Sequence[Use
             _table(("feature", "type", "allowed", "meaning", "other tags", "used by"), features),
         )
     )
+
+
+def _entity(store: "FeatureStore", name: str, keys: Mapping[str, object]) -> str:
+    entity = store.get_entity(name)
+    said = f"`{name}`, join key `{entity.join_key}` ({keys[entity.join_key]}). {entity.description}"
+    return said.rstrip()
+
+
+def _place(source: Any) -> str:
+    path = getattr(source, "path", None)
+    return f"a {type(source).__name__}" if path is None else f"`{path}`"
 
 
 def _services_section(services: Iterable["FeatureService"]) -> str:

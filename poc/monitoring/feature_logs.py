@@ -40,9 +40,7 @@ def log_online_features(
     return len(entities)
 
 
-def _log(
-    store: "FeatureStore", service: "FeatureService", entities: Sequence[Mapping[str, Any]]
-) -> pa.Table:
+def _log(store: "FeatureStore", service: "FeatureService", entities: Sequence[Mapping[str, Any]]) -> pa.Table:
     from feast.feature_logging import (
         LOG_DATE_FIELD,
         LOG_TIMESTAMP_FIELD,
