@@ -8,7 +8,6 @@ feature repository to read; /docs on the server shows every request.
 """
 
 from poc.command_line import argument_parser, run
-from poc.database.endpoint import names_cassandra
 from poc.logs import configure_logging
 from poc.monitoring.reader import open_state_reader
 from poc.retrieval.feast_source import open_feast_source
@@ -23,9 +22,7 @@ def main() -> None:
     argument_parser(__doc__).parse_args()
     settings = load_settings()
     configure_logging(settings.log_level)
-    # Another online store than a Cassandra keeps no state that could be read.
-    state = open_state_reader if names_cassandra(settings) else None
-    serve(settings, open_feast_source, source_name="feast", default_port=PORT, open_state=state)
+    serve(settings, open_feast_source, source_name="feast", default_port=PORT, open_state=open_state_reader)
 
 
 if __name__ == "__main__":

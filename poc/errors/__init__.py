@@ -57,11 +57,11 @@ from poc.errors.dataset import (
     DatasetRefused,
     DatasetUnreadable,
     ReferenceUnreadable,
+    SourceMissing,
     TwoDatasets,
 )
 from poc.errors.materialization import (
     DirectTableDiffers,
-    KeyspaceReplicationDiffers,
     NothingToMaterialize,
     OnlineValuesDiffer,
 )
@@ -85,9 +85,11 @@ from poc.errors.monitoring import (
 from poc.errors.retrieval import (
     FeatureServerFailed,
     FeatureServerUnavailable,
+    FeaturesMissing,
     FeaturesNotServed,
     StaleFeatures,
-    UnknownTransaction,
+    UnknownEntity,
+    ValueOutOfBounds,
 )
 from poc.errors.serving import (
     AddressUnavailable,
@@ -95,7 +97,6 @@ from poc.errors.serving import (
     RaceUnderWay,
     ShuttingDown,
     StillOpening,
-    TooBusy,
     WorkerEnded,
 )
 from poc.online_store.errors import (
@@ -135,6 +136,7 @@ __all__ = [
     "DriverNotInstalled",
     "FeatureServerFailed",
     "FeatureServerUnavailable",
+    "FeaturesMissing",
     "FeaturesNotApplied",
     "FeaturesNotMaterialized",
     "FeaturesNotServed",
@@ -146,7 +148,6 @@ __all__ = [
     "JarDamaged",
     "JarsUnavailable",
     "JavaNotFound",
-    "KeyspaceReplicationDiffers",
     "LabelsUnavailable",
     "LoadToolMissing",
     "LoggingNotConfigured",
@@ -180,18 +181,19 @@ __all__ = [
     "ScoresDisagree",
     "SeveralNodesInDocker",
     "ShuttingDown",
+    "SourceMissing",
     "StaleFeatures",
     "StillOpening",
     "StorePackageMissing",
-    "TooBusy",
     "TooFewExamples",
     "TooFewTransactions",
     "TooLittleDisk",
     "TooLittleMemory",
     "TwoDatasets",
     "UnequalConsistency",
-    "UnknownTransaction",
+    "UnknownEntity",
     "ValidationNotInstalled",
+    "ValueOutOfBounds",
     "ValuesDiffer",
     "WorkerEnded",
 ]

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from poc.errors.base import PocError
-from poc.online_store.errors import FeaturesNotApplied, FeaturesUnavailable
+from poc.online_store.errors import FeaturesNotApplied, FeaturesOutdated, FeaturesUnavailable
+
 
 class FeatureServerUnavailable(FeaturesUnavailable):
     """No feature server answers, or not in time."""
@@ -36,12 +37,16 @@ class FeaturesNotServed(FeaturesNotApplied):
         )
 
 
-class UnknownTransaction(PocError):
-    """The online store is filled, and has nothing for this transaction."""
+class UnknownEntity(PocError):
+    """The online store is filled, and has nothing for this entity.
 
-    def __init__(self, transaction_id: str) -> None:
+    Args:
+        entity: its keys, as a person reads them.
+    """
+
+    def __init__(self, entity: str) -> None:
         super().__init__(
-            f"Transaction {transaction_id!r} is unknown",
+            f"{entity} is unknown",
             "Ask for one that the Parquet holds, or bring its newest rows online: "
             "python scripts/feast_materialize.py",
         )
@@ -50,9 +55,30 @@ class UnknownTransaction(PocError):
 class StaleFeatures(PocError):
     """The newest values are older than the view's ttl, and the settings refuse such."""
 
-    def __init__(self, transaction_id: str, age_seconds: float) -> None:
+    def __init__(self, entity: str, age_seconds: float) -> None:
         super().__init__(
-            f"The features of transaction {transaction_id!r} are {age_seconds / 86_400:.1f} days old, "
-            "older than the view's ttl",
+            f"The features of {entity} are {age_seconds / 86_400:.1f} days old, older than the view's ttl",
             "Materialize newer ones: python scripts/feast_materialize.py; or set STALE_FEATURES=serve.",
+        )
+
+
+class FeaturesMissing(FeaturesOutdated):
+    """The model judges by features that were never written for this entity, which is no null."""
+
+    def __init__(self, entity: str, features: Sequence[str]) -> None:
+        PocError.__init__(
+            self,
+            f"Of {entity} nothing was ever stored for {', '.join(features)}",
+            "The features were applied and not materialized: python scripts/feast_materialize.py --full",
+        )
+
+
+class ValueOutOfBounds(PocError):
+    """A stored value is none that its feature can have."""
+
+    def __init__(self, entity: str, feature: str, value: object, allowed: str) -> None:
+        super().__init__(
+            f"Of {entity} the stored {feature} is {value!r}; allowed is {allowed}",
+            "Correct the source or the feature's tags, and write it again: "
+            "python scripts/feast_materialize.py --full",
         )

@@ -29,15 +29,6 @@ class OpeningFailed(PocError):
         )
 
 
-class TooBusy(PocError):
-    """A request waited longer for its turn than it may take in all."""
-
-    def __init__(self, waited_seconds: float) -> None:
-        super().__init__(
-            f"The request waited {waited_seconds:.1f} s for its turn", "Ask again; or start more servers."
-        )
-
-
 class ShuttingDown(PocError):
     """The server was told to stop."""
 

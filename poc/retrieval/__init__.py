@@ -1,1 +1,1 @@
-"""The features of transactions, read through Feast or from the direct table, in one shape."""
+"""The features of entities as servers read them: by Feast's call, from direct tables, of a feature server."""

@@ -1,37 +1,40 @@
-"""What a feature source is: the features of transactions, however they are read."""
+"""What a feature source is: the features of a service's entities, however they are read."""
 
-from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-Value = float | int | str | bool | bytes | None
+from poc.definitions import ServedFeatures
+
+Value: TypeAlias = float | int | str | bool | bytes | datetime | list[Any] | None
+# The values of a service's join keys, in the order of `ServedFeatures.join_keys`.
+EntityKey: TypeAlias = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class TransactionFeatures:
-    """The online features of one transaction.
+class EntityFeatures:
+    """The online features of one entity: of one combination of the service's join keys.
 
     Attributes:
-        transaction_id: the entity's join key.
-        values: every declared feature by name, in declared order; None where the stored value is null
-            or not a number.
-        event_timestamp: when these values were true, UTC-aware.
-        stale: whether they are older than the view's ttl, now.
+        key: the join keys' values.
+        values: the served features by name, in their order, but for those that are missing; None where the
+            stored value is null or not a number.
+        event_timestamp: when these values were true, UTC-aware; of several views the oldest.
+        stale: whether those of a view are older than its ttl, now.
+        missing: features that were never written for this entity, as one that was applied and not
+            materialized: which is another thing than null.
     """
 
-    transaction_id: str
+    key: EntityKey
     values: Mapping[str, Value]
     event_timestamp: datetime
     stale: bool
-
-
-AsyncRead: TypeAlias = Callable[[Sequence[str]], Awaitable[list[TransactionFeatures | None]]]
+    missing: tuple[str, ...] = ()
 
 
 class FeatureSource(Protocol):
-    """Reads online features. Safe to use from many threads at once."""
+    """Reads online features. Safe to use from many event loops at once, which it does not block."""
 
     @property
     def name(self) -> str:
@@ -39,54 +42,43 @@ class FeatureSource(Protocol):
         ...
 
     @property
-    def feature_names(self) -> tuple[str, ...]:
-        """The declared features, in declared order."""
+    def served(self) -> ServedFeatures:
+        """What is read at present. It may change while the source is used; then it is another object."""
         ...
 
-    def read(self, transaction_ids: Sequence[str]) -> list[TransactionFeatures | None]:
-        """Read the features of `transaction_ids`, in their order; None for a transaction that is unknown.
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the served features, in their order."""
+        ...
+
+    async def read(self, keys: Sequence[EntityKey]) -> list[EntityFeatures | None]:
+        """Read the features of the entities `keys`, in their order; None for one that is unknown.
+
+        An entity is unknown if a view of the service has no row for it.
 
         Raises:
-            FeaturesUnavailable: no answer within the source's request timeout.
-            FeaturesNotApplied: the online store's table is gone.
+            FeaturesUnavailable: no answer within the source's time limit.
+            FeaturesNotApplied: the registry does not know the features, or the online store has no table.
             FeaturesNotMaterialized: the store was never filled.
             FeaturesOutdated: what is stored does not fit the present definitions.
         """
         ...
 
-    @property
-    def async_read(self) -> AsyncRead | None:
-        """Does what `read` does, awaited in the event loop of `use_loop`, which it never blocks.
-
-        None where the store's driver would block: `read` then belongs into a thread.
-        """
-        ...
-
-    def use_loop(self, loop: AbstractEventLoop) -> None:
-        """Make ready to be read from `loop`, where that can be had. Called from another thread, once.
-
-        Raises:
-            PocError: the settings demand it, and it cannot be had.
-        """
-        ...
-
-    def check(self) -> None:
+    async def check(self) -> None:
         """Find out whether `read` can succeed now.
 
         Raises:
-            FeaturesUnavailable: what is read does not answer.
-            FeaturesNotApplied: the definitions were never applied.
-            FeaturesNotMaterialized: the store was never filled.
+            what `read` raises.
         """
         ...
 
     def close(self) -> None:
-        """Give up connections and threads. A second call does nothing."""
+        """Give up connections and threads; blocks for a moment. A second call does nothing."""
         ...
 
 
 def utc_now() -> datetime:
-    """Tell the time, UTC-aware."""
+    """Return the time, UTC-aware."""
     return datetime.now(timezone.utc)
 
 
@@ -96,5 +88,5 @@ def as_utc(stored: datetime) -> datetime:
 
 
 def is_stale(event_timestamp: datetime, ttl: timedelta | None, now: datetime) -> bool:
-    """Tell whether values of `event_timestamp` are older than `ttl`; without a ttl they never are."""
+    """Return whether values of `event_timestamp` are older than `ttl`; without a ttl they never are."""
     return ttl is not None and now - event_timestamp > ttl

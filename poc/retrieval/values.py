@@ -1,87 +1,88 @@
-"""Feast's stored values as Python values, by the declared type.
+"""Stored values as Python values of the declared types.
 
-Feast's own call gives whatever type was stored. Here a value that was stored under an earlier
-declaration is converted where nothing is lost, and refused where something would be.
+A value that was stored under an earlier declaration is converted where nothing is lost, and refused where
+something would be: a number that is read as what it is not ends as a score.
 """
 
 import math
+from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from poc.definitions import Feature
 from poc.errors import FeaturesOutdated
+from poc.retrieval.source import Value
 
 if TYPE_CHECKING:
-    from feast.protos.feast.types.Value_pb2 import Value as ValueProto
     from feast.types import FeastType
 
-_WHOLE = ("int32_val", "int64_val")
-_REAL = ("float_val", "double_val")
-# What a JSON value can have been stored as.
-_JSON_KINDS = {bool: "bool_val", int: "int64_val", float: "double_val", str: "string_val"}
+# From what a store gave, not None, to the value; None for what is not a number.
+Fitting: TypeAlias = Callable[[Any], Value]
 
 
-def proto_field(dtype: "FeastType") -> str:
-    """Name the field of Feast's Value message that holds a value of `dtype`."""
-    return f"{dtype.to_value_type().name.lower()}_val"
+def fitting(feature: Feature) -> Fitting:
+    """Return the function that holds stored values of `feature` to its type.
 
+    Lists come as lists, times as UTC-aware datetimes.
 
-def python_value(proto: "ValueProto", field: str, feature: str) -> Any:
-    """Read a stored value that is declared to be in `field`; None where it is null or not a number.
-
-    Lists come as lists, timestamps as UTC datetimes.
-
-    Raises:
-        FeaturesOutdated: it is of another type; `feature` is named in the message.
+    Raises, when it is called:
+        FeaturesOutdated: the value is of another type.
     """
-    kind = proto.WhichOneof("val")
-    if kind is None or kind == "null_val":
-        return None
-    if kind.endswith("_list_val") or kind == "unix_timestamp_val":
-        from feast.type_map import feast_value_type_to_python_type
+    kind = python_type(feature.dtype)
+    name, dtype = feature.name, feature.dtype
 
-        value = feast_value_type_to_python_type(proto)
-    else:
-        value = getattr(proto, kind)
-    if kind != field:
-        value = _converted(value, kind, field, feature)
-    return None if isinstance(value, float) and math.isnan(value) else value
+    def misfit(value: Any) -> FeaturesOutdated:
+        return FeaturesOutdated(f"{name} is stored as {type(value).__name__} and declared as {dtype}")
+
+    if kind is float:
+
+        def real(value: Any) -> Value:
+            if type(value) is not float:
+                if type(value) is not int:
+                    raise misfit(value)
+                return float(value)
+            return None if math.isnan(value) else value
+
+        return real
+    if kind is int:
+
+        def whole(value: Any) -> Value:
+            if type(value) is not int:
+                if not (type(value) is float and value.is_integer()):
+                    raise misfit(value)
+                return int(value)
+            return value
+
+        return whole
+    if kind is datetime:
+
+        def moment(value: Any) -> Value:
+            if not isinstance(value, datetime):
+                raise misfit(value)
+            return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value
+
+        return moment
+
+    def same(value: Any) -> Value:
+        if type(value) is not kind:
+            raise misfit(value)
+        return value  # type: ignore[no-any-return]
+
+    return same
 
 
-def json_value(given: Any, field: str, feature: str) -> Any:
-    """Read a value that Feast wrote as JSON; the same value as `python_value` gives for the stored one.
+def python_type(dtype: "FeastType") -> type:
+    """Return the Python type that values of `dtype` have."""
+    from feast.types import Bool, Bytes, Float32, Float64, Int32, Int64, String, UnixTimestamp
 
-    Raises:
-        FeaturesOutdated: it is of another type than `field`; `feature` is named in the message.
-    """
-    if given is None:
-        return None
-    if field.endswith("_list_val"):
-        if not isinstance(given, list):
-            raise FeaturesOutdated(
-                f"{feature} is stored as no list and declared as {field.removesuffix('_val')}"
-            )
-        item_field = field.removesuffix("_list_val") + "_val"
-        return [_json_item(item, item_field, feature) for item in given]
-    value = _json_item(given, field, feature)
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _json_item(given: Any, field: str, feature: str) -> Any:
-    if field == "unix_timestamp_val" and type(given) is int:
-        return datetime.fromtimestamp(given, tz=timezone.utc)
-    if field == "bytes_val" and isinstance(given, str):
-        return given.encode()
-    kind = _JSON_KINDS.get(type(given), f"{type(given).__name__}_val")
-    return given if kind == field else _converted(given, kind, field, feature)
-
-
-def _converted(value: Any, kind: str, field: str, feature: str) -> Any:
-    if kind in _WHOLE and field in _WHOLE:
-        return value
-    if kind in _WHOLE + _REAL and field in _REAL:
-        return float(value)
-    if kind in _REAL and field in _WHOLE and float(value).is_integer():
-        return int(value)
-    raise FeaturesOutdated(
-        f"{feature} is stored as {kind.removesuffix('_val')} and declared as {field.removesuffix('_val')}"
-    )
+    kinds = {
+        Bool: bool,
+        Bytes: bytes,
+        Float32: float,
+        Float64: float,
+        Int32: int,
+        Int64: int,
+        String: str,
+        UnixTimestamp: datetime,
+    }
+    return kinds.get(dtype, list)

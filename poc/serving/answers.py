@@ -1,13 +1,19 @@
-"""What the server answers with."""
+"""What the server answers with: the bodies, and the models that document them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Response
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic_core import to_json
 
+from poc.definitions import ServedFeatures
 from poc.errors import PocError
+from poc.retrieval.source import EntityKey
 from poc.serving.prediction import Judged, Judgement
 from poc.serving.problems import Problem, problem_of
+from poc.serving.questions import key_model
 
 
 class Answer(BaseModel):
@@ -31,20 +37,19 @@ class Latency(Answer):
 
 
 class Prediction(Answer):
-    """What the model says of one transaction."""
+    """What the model says of one transaction. The join keys come first."""
 
-    transaction_id: str
     fraud_probability: float = Field(description="0 to 1.")
     is_fraud: bool = Field(description="Whether the probability reaches the threshold.")
     features: dict[str, Any] = Field(description="What it was judged by; null where nothing is known.")
-    overridden: tuple[str, ...] = Field(description="The features that the request gave.")
+    overridden: list[str] = Field(description="The features that the request gave.")
     event_timestamp: datetime = Field(description="When the stored features were true, UTC.")
     stale: bool = Field(description="Whether they are older than the feature view's ttl.")
     age_seconds: float = Field(description="How old they are.")
 
 
-class PredictionAnswer(Prediction):
-    """The answer to /predict."""
+class Judging(Answer):
+    """What a request was judged by."""
 
     threshold: float = Field(description="Probability from which a transaction counts as fraud.")
     model: ModelName
@@ -53,20 +58,9 @@ class PredictionAnswer(Prediction):
 
 
 class NoPrediction(Answer):
-    """A transaction of a batch that could not be judged."""
+    """A transaction of a batch that could not be judged. The join keys come first."""
 
-    transaction_id: str
     error: Problem = Field(description="Why: what /predict would have answered.")
-
-
-class BatchAnswer(Answer):
-    """The answer to /predict/batch: one entry for each id that was asked for, in order."""
-
-    predictions: list[Prediction | NoPrediction]
-    threshold: float = Field(description="Probability from which a transaction counts as fraud.")
-    model: ModelName
-    source: str = Field(description="How the features were read: feast or direct.")
-    latency_ms: Latency
 
 
 class ModelAnswer(ModelName):
@@ -99,36 +93,66 @@ class StatusAnswer(Answer):
     status: str
 
 
-def prediction_answer(judgement: Judgement, judged: Judged, source: str) -> PredictionAnswer:
+def prediction_models(served: ServedFeatures) -> tuple[type[Answer], type[Answer]]:
+    """Make the models of the answers to /predict and /predict/batch, whose keys are those of `served`."""
+    keys = key_model(served.join_keys, "EntityKeys", Answer)
+    one = create_model(
+        "PredictionAnswer", __base__=(Judging, Prediction, keys), __doc__="The answer to /predict."
+    )
+    item: Any = create_model("Prediction", __base__=(Prediction, keys), __doc__=Prediction.__doc__)
+    none: Any = create_model("NoPrediction", __base__=(NoPrediction, keys), __doc__=NoPrediction.__doc__)
+    several = create_model(
+        "BatchAnswer",
+        __base__=Judging,
+        __doc__="The answer to /predict/batch: one entry for each that was asked for, in order.",
+        predictions=(list[item | none], ...),
+    )
+    return one, several
+
+
+def prediction_answer(judgement: Judgement, judged: Judged, source: str) -> dict[str, Any]:
     """Word the answer to /predict."""
-    return PredictionAnswer(
-        **_prediction(judgement),
-        threshold=judged.model.threshold,
-        model=ModelName(name=judged.model.name, version=judged.model.version),
-        source=source,
-        latency_ms=_latency(judged),
-    )
+    return _prediction(judged.key_names, judgement) | _judging(judged, source)
 
 
-def batch_answer(transaction_ids: list[str], judged: Judged, source: str) -> BatchAnswer:
+def batch_answer(keys: Sequence[EntityKey], judged: Judged, source: str) -> dict[str, Any]:
     """Word the answer to /predict/batch."""
-    return BatchAnswer(
-        predictions=[
-            NoPrediction(transaction_id=transaction_id, error=problem_of(outcome))
+    names = judged.key_names
+    return {
+        "predictions": [
+            dict(zip(names, key, strict=True)) | {"error": problem_of(outcome).model_dump()}
             if isinstance(outcome, PocError)
-            else Prediction(**_prediction(outcome))
-            for transaction_id, outcome in zip(transaction_ids, judged.outcomes, strict=True)
+            else _prediction(names, outcome)
+            for key, outcome in zip(keys, judged.outcomes, strict=True)
         ],
-        threshold=judged.model.threshold,
-        model=ModelName(name=judged.model.name, version=judged.model.version),
-        source=source,
-        latency_ms=_latency(judged),
-    )
+        **_judging(judged, source),
+    }
 
 
-def _prediction(judgement: Judgement) -> dict[str, Any]:
-    return {name: getattr(judgement, name) for name in Prediction.model_fields}
+def json_response(answer: Any) -> Response:
+    """Answer with `answer`. Written by pydantic at once: FastAPI would convert the finished answer again."""
+    content = to_json(answer, bytes_mode="base64", inf_nan_mode="null")
+    return Response(content, media_type="application/json")
 
 
-def _latency(judged: Judged) -> Latency:
-    return Latency(features=round(judged.features_ms, 3), model=round(judged.model_ms, 3))
+def _prediction(key_names: Sequence[str], judgement: Judgement) -> dict[str, Any]:
+    return {
+        **dict(zip(key_names, judgement.key, strict=True)),
+        "fraud_probability": judgement.fraud_probability,
+        "is_fraud": judgement.is_fraud,
+        "features": judgement.features,
+        "overridden": judgement.overridden,
+        "event_timestamp": judgement.event_timestamp,
+        "stale": judgement.stale,
+        "age_seconds": judgement.age_seconds,
+    }
+
+
+def _judging(judged: Judged, source: str) -> dict[str, Any]:
+    scorer = judged.model
+    return {
+        "threshold": scorer.threshold,
+        "model": {"name": scorer.name, "version": scorer.version},
+        "source": source,
+        "latency_ms": {"features": round(judged.features_ms, 3), "model": round(judged.model_ms, 3)},
+    }

@@ -11,12 +11,14 @@ from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
 from poc import __doc__ as summary
-from poc.definitions import read_served_definitions
+from poc.feature_store import declared_service
 from poc.monitoring.collector import StateCollector
 from poc.monitoring.state import StateReader
 from poc.monitoring.watch import StateWatch
 from poc.retrieval.source import FeatureSource
+from poc.serving.asked import Asked
 from poc.serving.console.routes import console_router, rival_of
+from poc.serving.documentation import document
 from poc.serving.handlers import install_handlers
 from poc.serving.health import Readiness, health_router
 from poc.serving.inference import inference_router
@@ -30,13 +32,16 @@ from poc.settings import Settings
 if TYPE_CHECKING:
     from poc.model.scoring import Scorer
 
+# Longer than any check: each step of one has the limit of a read.
+CHECK_SECONDS = 200.0
+
 
 def create_app(
     settings: Settings,
     open_source: Callable[[Settings], FeatureSource],
     *,
     source_name: str,
-    model: "Kept[Scorer] | None" = None,
+    make_model: "Callable[[Settings, Kept[FeatureSource]], Kept[Scorer]] | None" = None,
     open_state: Callable[[Settings], StateReader] | None = None,
 ) -> FastAPI:
     """Build the server's app. It connects when it is started, in the background.
@@ -45,27 +50,21 @@ def create_app(
         settings: the environment's say.
         open_source: opens the feature source; tried again until it succeeds.
         source_name: the source's `name`, for answers and metrics before it is open.
-        model: the scorer; by default the registered model of `settings`, kept up to date.
+        make_model: keeps the scorer; by default the registered model of `settings`, kept up to date.
         open_state: opens what reads the state of the online store, for /metrics; None where none can be.
 
     Raises:
         NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
     """
-    definitions = read_served_definitions(settings)
     metrics = Metrics(source_name)
     loop: Future[asyncio.AbstractEventLoop] = Future()
     features = keep_features(settings, open_source, loop)
-    model = keep_model(settings) if model is None else model
+    asked = Asked(declared_service(settings), features)
+    model = (_registered if make_model is None else make_model)(settings, features)
     readiness = Readiness(features, model, metrics)
     watch_state = None if open_state is None else keep_state(settings, open_state, metrics)
     rival = rival_of(source_name, settings)
-    predictor = Predictor(
-        features,
-        model,
-        metrics,
-        refuse_stale=settings.stale_features == "refuse",
-        patience_seconds=settings.feature_timeout_seconds,
-    )
+    predictor = Predictor(features, model, metrics, refuse_stale=settings.stale_features == "refuse")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -91,14 +90,25 @@ def create_app(
     )
     app.state.readiness = readiness
     app.state.kept = (features, model)
-    install_handlers(app, definitions, metrics)
-    app.include_router(prediction_router(predictor, definitions, source_name))
+    app.state.asked = asked
+    app.state.loop = loop
+    install_handlers(app, asked, metrics)
+    app.include_router(prediction_router(predictor, asked, source_name))
     app.include_router(state_router(model, metrics))
     app.include_router(health_router(readiness, source_name))
-    app.include_router(inference_router(predictor, model, readiness, definitions, settings.model_name))
+    app.include_router(inference_router(predictor, model, readiness, asked, settings.model_name))
     if settings.console == "on":
-        app.include_router(console_router(predictor, features, model, definitions, source_name, rival))
+        app.include_router(console_router(predictor, features, model, asked, source_name, rival))
+    document(app, asked)
     return app
+
+
+def _registered(settings: Settings, features: Kept[FeatureSource]) -> "Kept[Scorer]":
+    def served() -> tuple[str, ...] | None:
+        source = features.latest
+        return None if source is None else source.feature_names
+
+    return keep_model(settings, served=served)
 
 
 def keep_features(
@@ -114,20 +124,11 @@ def keep_features(
         loop: the event loop that reads, known once the server runs.
     """
 
-    def opens() -> FeatureSource:
-        source = open_source(settings)
-        try:
-            source.use_loop(loop.result())
-        except BaseException:
-            source.close()
-            raise
-        return source
-
     def renew(source: FeatureSource) -> FeatureSource:
-        source.check()
+        asyncio.run_coroutine_threadsafe(source.check(), loop.result()).result(CHECK_SECONDS)
         return source
 
-    return Kept("features", opens, renew, lambda source: source.close())
+    return Kept("features", lambda: open_source(settings), renew, lambda source: source.close())
 
 
 def keep_state(

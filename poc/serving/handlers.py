@@ -10,8 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from poc.definitions import FeatureSet
 from poc.errors import PocError
+from poc.serving.asked import Asked
 from poc.serving.metrics import INVALID, Metrics
 from poc.serving.problems import (
     INTERNAL,
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 SEE_DOCS = "/docs shows every request with examples."
 
 
-def install_handlers(app: FastAPI, definitions: FeatureSet, metrics: Metrics) -> None:
+def install_handlers(app: FastAPI, asked: Asked, metrics: Metrics) -> None:
     """Make `app` answer every error with a problem; refused prediction requests are counted."""
 
     def count_refused(request: Request) -> None:
@@ -47,7 +47,7 @@ def install_handlers(app: FastAPI, definitions: FeatureSet, metrics: Metrics) ->
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         count_refused(request)
-        return invalid_request(field_errors(error.errors(), definitions.names))
+        return invalid_request(field_errors(error.errors(), asked.served.names))
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:

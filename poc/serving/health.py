@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import JSONResponse, Response
-from starlette.concurrency import run_in_threadpool
 
 from poc.errors import FeaturesUnavailable, PocError, ShuttingDown
 from poc.retrieval.source import FeatureSource
 from poc.serving.answers import Component, HealthAnswer, StatusAnswer
 from poc.serving.kept import Kept
 from poc.serving.metrics import Metrics
+from poc.serving.prediction import require_inputs
 from poc.serving.problems import Problem, error_response, listed_problem_types
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ class Readiness:
         """Stop being ready, for good; requests are still answered."""
         self._draining.set()
 
-    def obstacles(self) -> dict[str, PocError | None]:
-        """Give for each component what stands in its way; None if nothing does."""
-        found = {"features": self._features_obstacle(), "model": self._model_obstacle()}
+    async def obstacles(self) -> dict[str, PocError | None]:
+        """Return for each component what stands in its way; None if nothing does."""
+        found = {"features": await self._features_obstacle(), "model": self._model_obstacle()}
         for component, obstacle in found.items():
             self._metrics.set_ready(component, obstacle is None)
         return found
@@ -59,19 +59,19 @@ class Readiness:
         while True:
             await asyncio.sleep(seconds)
             try:
-                await run_in_threadpool(self.obstacles)
+                await self.obstacles()
             except Exception:  # Whatever it is, /ready tells of it too; it must not end the watch.
                 log.exception("The components' states cannot be told")
 
-    def obstacle(self) -> PocError | None:
-        """Give the first reason against sending predictions here; None if there is none."""
+    async def obstacle(self) -> PocError | None:
+        """Return the first reason against sending predictions here; None if there is none."""
         if self.draining:
             return ShuttingDown()
-        return next((error for error in self.obstacles().values() if error is not None), None)
+        return next((error for error in (await self.obstacles()).values() if error is not None), None)
 
-    def _features_obstacle(self) -> PocError | None:
+    async def _features_obstacle(self) -> PocError | None:
         try:
-            self._features.get().check()
+            await self._features.get().check()
         except FeaturesUnavailable as error:
             self._features.suspect(error)
             return error
@@ -80,8 +80,11 @@ class Readiness:
         return None
 
     def _model_obstacle(self) -> PocError | None:
+        source = self._features.latest
         try:
-            self._model.get()
+            scorer = self._model.get()
+            if source is not None:
+                require_inputs(scorer, source.feature_names)
         except PocError as error:
             return error
         return None
@@ -97,17 +100,17 @@ def health_router(readiness: Readiness, source: str) -> APIRouter:
         return StatusAnswer(status="alive")
 
     @router.get("/ready", response_model=StatusAnswer, responses={503: {"model": Problem}})
-    def ready() -> Response:
+    async def ready() -> Response:
         """Tell whether predictions can be asked for now: 200, or 503 and what to do."""
-        obstacle = readiness.obstacle()
+        obstacle = await readiness.obstacle()
         if obstacle is not None:
             return error_response(obstacle)
         return JSONResponse(StatusAnswer(status="ready").model_dump())
 
     @router.get("/health", response_model=HealthAnswer, responses={503: {"model": HealthAnswer}})
-    def health() -> Response:
+    async def health() -> Response:
         """Tell the state of each component; 503 unless all are ready."""
-        obstacles = readiness.obstacles()
+        obstacles = await readiness.obstacles()
         components = tuple(
             Component(name=name, ready=True)
             if error is None

@@ -8,22 +8,23 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 
-from poc.definitions import FeatureSet
-from poc.errors import PocError, UnknownTransaction
+from poc.errors import PocError, UnknownEntity
+from poc.retrieval.source import EntityKey
+from poc.serving.asked import Asked
 from poc.serving.bodies import bounded_body
 from poc.serving.handlers import field_errors
 from poc.serving.health import Readiness
 from poc.serving.kept import Kept
 from poc.serving.prediction import Judged, Predictor
 from poc.serving.problems import inference_error, problem_of, retry_headers
-from poc.serving.questions import BatchRequest, overrides_model
+from poc.serving.questions import ENTITY_ROWS, Questions
 from poc.serving.tensors import (
     HEADER_LENGTH,
-    INPUTS,
     OUTPUTS,
     InferenceRequest,
     Question,
     RefusedTensors,
+    inputs,
     read_question,
     write_answer,
 )
@@ -43,12 +44,11 @@ def inference_router(
     predictor: Predictor,
     model: "Kept[Scorer]",
     readiness: Readiness,
-    definitions: FeatureSet,
+    asked: Asked,
     model_name: str,
 ) -> APIRouter:
     """Make the protocol's routes. They judge as /predict does."""
     router = APIRouter(prefix="/v2", tags=["open inference protocol"])
-    overrides = overrides_model(definitions)
 
     @router.get("")
     async def server() -> dict[str, Any]:
@@ -61,9 +61,9 @@ def inference_router(
         return {"live": True}
 
     @router.get("/health/ready")
-    def ready() -> Response:
+    async def ready() -> Response:
         """Tell whether predictions can be asked for now: 200, or 503 and why not."""
-        return _ready(readiness)
+        return await _ready(readiness)
 
     async def metadata(request: Request) -> dict[str, Any]:
         """Tell the model's version, what goes in and what comes out."""
@@ -72,26 +72,29 @@ def inference_router(
             "name": model_name,
             "versions": [model.get().version],
             "platform": "feast_onnx",
-            "inputs": _tensors(INPUTS),
+            "inputs": _tensors(inputs(asked.served.join_keys)),
             "outputs": _tensors(OUTPUTS),
         }
 
-    def model_ready(request: Request) -> Response:
+    async def model_ready(request: Request) -> Response:
         """Tell whether the model can judge now."""
         _require(request, model_name, model)
-        return _ready(readiness, name=model_name)
+        return await _ready(readiness, name=model_name)
 
     async def infer(request: Request) -> Response:
         """Judge up to 100 transactions; one that cannot be judged fails the request."""
         arrived = time.monotonic()
         _require(request, model_name, model)
-        question = await _question(request)
+        questions = asked.questions()
+        question = await _question(request, questions)
         try:
-            ids = BatchRequest(transaction_ids=list(question.transaction_ids)).transaction_ids
-            given = overrides.model_validate_json("{}" if question.overrides is None else question.overrides)
+            keys = _checked(questions, question)
+            given = questions.overrides.model_validate_json(
+                "{}" if question.overrides is None else question.overrides
+            )
         except ValidationError as error:
-            raise _refusal(error, definitions.names) from None
-        judged = await predictor.judge(ids, given.values(), arrived)
+            raise _refusal(error, questions.served.names) from None
+        judged = await predictor.judge(keys, given.values(), arrived)
         return _answer(question, judged, model_name)
 
     for path in ("/models/{model}", "/models/{model}/versions/{version}"):
@@ -118,20 +121,30 @@ def _require(request: Request, name: str, model: "Kept[Scorer]") -> None:
         raise HTTPException(404, f"Version {asked_version!r} of {name} is not served, but {served!r}")
 
 
-def _ready(readiness: Readiness, **named: str) -> Response:
-    obstacle = readiness.obstacle()
+async def _ready(readiness: Readiness, **named: str) -> Response:
+    obstacle = await readiness.obstacle()
     if obstacle is None:
         return JSONResponse({**named, "ready": True})
     return inference_error(problem_of(obstacle), retry_headers(obstacle), {**named, "ready": False})
 
 
-async def _question(request: Request) -> Question:
+def _checked(questions: Questions, question: Question) -> list[EntityKey]:
+    """Hold the keys to what /predict/batch takes."""
+    if questions.rows == ENTITY_ROWS:
+        names = questions.served.key_names
+        rows: list[Any] = [dict(zip(names, key, strict=True)) for key in question.keys]
+    else:
+        rows = [value for (value,) in question.keys]
+    return questions.batch.model_validate({questions.rows: rows}).keys()
+
+
+async def _question(request: Request, questions: Questions) -> Question:
     encoding = request.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise HTTPException(415, f"The body is {encoding}; send it as it is")
     content = await bounded_body(request)
     try:
-        return read_question(content, request.headers.get(HEADER_LENGTH))
+        return read_question(content, request.headers.get(HEADER_LENGTH), questions.served.join_keys)
     except ValidationError as error:
         raise _refusal(error, ()) from None
     except RefusedTensors as error:
@@ -147,7 +160,7 @@ def _answer(question: Question, judged: Judged, model_name: str) -> Response:
     failed = [outcome for outcome in judged.outcomes if isinstance(outcome, PocError)]
     if failed:
         # A 404 would say of the model what is meant of a transaction.
-        unknown = any(isinstance(item, UnknownTransaction) for item in failed)
+        unknown = any(isinstance(item, UnknownEntity) for item in failed)
         body = problem_of(failed[0])
         said = {
             "detail": "; ".join(item.what for item in failed[:3]),

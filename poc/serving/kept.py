@@ -73,6 +73,11 @@ class Kept(Generic[T]):
         assert value is not None
         return value
 
+    @property
+    def latest(self) -> T | None:
+        """The value as it was last opened or renewed, whatever has become wrong with it; None before that."""
+        return self._value
+
     def suspect(self, error: PocError) -> None:
         """Report that the value failed with `error`: until it is renewed, `get` raises that at once."""
         self._error = error

@@ -1,7 +1,7 @@
 """The served model, kept up to date: a newly trained version is picked up while the server runs."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from poc.errors import PocError
@@ -35,6 +35,7 @@ def keep_model(
     settings: Settings,
     load: "Callable[[Settings], Scorer]" = load_registered,
     refresh: "Callable[[Settings, Scorer], Scorer]" = refresh_registered,
+    served: Callable[[], Sequence[str] | None] = lambda: None,
 ) -> "Kept[Scorer]":
     """Keep the model of `settings`: loaded again where there was none, replaced where another is served now.
 
@@ -43,6 +44,8 @@ def keep_model(
         load: loads the scorer.
         refresh: gives the scorer to go on with. When it fails the present one stays: that the
             registry is out of reach takes nothing from a model that is loaded.
+        served: gives the names of the features that are served; None while that is not known. A model that
+            wants others does not replace one that is content with them.
     """
 
     def renew(current: "Scorer") -> "Scorer":
@@ -51,8 +54,19 @@ def keep_model(
         except PocError as error:
             log.warning("Model version %s stays: %s", current.version, error.what)
             return current
-        if newest is not current:
-            log.info("Model version %s replaces %s", newest.version, current.version)
+        if newest is current:
+            return current
+        names = served()
+        missing = () if names is None else [name for name in newest.inputs if name not in names]
+        if missing and all(name in (names or ()) for name in current.inputs):
+            log.warning(
+                "Model version %s stays: %s wants %s, which is not served",
+                current.version,
+                newest.version,
+                ", ".join(missing),
+            )
+            return current
+        log.info("Model version %s replaces %s", newest.version, current.version)
         return newest
 
     return Kept(

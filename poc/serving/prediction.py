@@ -1,4 +1,4 @@
-"""From transaction ids to judgements: read the features, put the overrides over them, ask the model.
+"""From entities to judgements: read the features, put the overrides over them, ask the model.
 
 Knows nothing of HTTP. A judgement is never made from defaults: what cannot be read or is refused
 comes back as the error that says so.
@@ -8,20 +8,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from starlette.concurrency import run_in_threadpool
-
+from poc.definitions import ServedFeatures
 from poc.errors import (
+    FeaturesMissing,
     FeaturesNotMaterialized,
     FeaturesUnavailable,
     ModelMismatch,
     PocError,
     StaleFeatures,
-    TooBusy,
-    UnknownTransaction,
+    UnknownEntity,
+    ValueOutOfBounds,
 )
-from poc.retrieval.source import FeatureSource, TransactionFeatures, Value, utc_now
+from poc.retrieval.source import EntityFeatures, EntityKey, FeatureSource, Value, utc_now
+from poc.serving.bounds import Bounds
 from poc.serving.kept import Kept
 from poc.serving.metrics import FRAUD, LEGITIMATE, Metrics
 from poc.serving.problems import problem_type
@@ -30,26 +31,22 @@ if TYPE_CHECKING:
     from poc.model.scoring import Scorer
 
 
-# What was read, and how many seconds that took.
-Read: TypeAlias = tuple[list[TransactionFeatures | None], float]
-
-
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the model says of one transaction.
+    """What the model says of one entity: of one transaction, in the guide's words.
 
     Attributes:
-        transaction_id: the transaction.
+        key: its join keys' values.
         fraud_probability: 0 to 1.
         is_fraud: whether that reaches the model's threshold.
-        features: the values it was judged by, every declared feature, overrides included.
+        features: the values it was judged by, every served feature, overrides included.
         overridden: the features that the request gave instead of the store, in declared order.
         event_timestamp: when the stored values were true, UTC-aware.
         stale: whether they are older than the view's ttl.
         age_seconds: how old they are.
     """
 
-    transaction_id: str
+    key: EntityKey
     fraud_probability: float
     is_fraud: bool
     features: Mapping[str, Value]
@@ -64,12 +61,14 @@ class Judged:
     """The outcome of one request.
 
     Attributes:
-        outcomes: for each id asked for, in order, its judgement or why there is none.
+        key_names: what the keys of `outcomes` are called.
+        outcomes: for each key asked for, in order, its judgement or why there is none.
         model: what judged.
-        features_ms: time to read the features, in milliseconds, without the wait for a thread.
+        features_ms: time to read the features, in milliseconds.
         model_ms: time to score them.
     """
 
+    key_names: tuple[str, ...]
     outcomes: tuple[Judgement | PocError, ...]
     model: "Scorer"
     features_ms: float
@@ -77,16 +76,13 @@ class Judged:
 
 
 class Predictor:
-    """Judges transactions by a feature source and a model that may come and go.
-
-    Runs in an event loop. A source that has no `async_read` is read in a thread.
+    """Judges entities by a feature source and a model that may come and go. Runs in an event loop.
 
     Args:
         features: the source.
         model: the scorer.
         metrics: where to count.
         refuse_stale: whether values older than the view's ttl are refused instead of marked.
-        patience_seconds: a request that waited longer for a thread is not begun any more.
         clock: tells the time, UTC-aware.
     """
 
@@ -97,19 +93,19 @@ class Predictor:
         metrics: Metrics,
         *,
         refuse_stale: bool,
-        patience_seconds: float,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._features, self._model, self._metrics = features, model, metrics
-        self._refuse_stale, self._patience_seconds, self._clock = refuse_stale, patience_seconds, clock
+        self._refuse_stale, self._clock = refuse_stale, clock
+        self._bounds: tuple[ServedFeatures, Bounds] | None = None
 
     async def judge(
-        self, transaction_ids: Sequence[str], overrides: Mapping[str, Value], arrived: float | None = None
+        self, keys: Sequence[EntityKey], overrides: Mapping[str, Value], arrived: float | None = None
     ) -> Judged:
-        """Judge `transaction_ids`, each by its stored values with `overrides` put over them.
+        """Judge the entities `keys`, each by its stored values with `overrides` put over them.
 
         Args:
-            transaction_ids: the transactions; one may come twice.
+            keys: the entities; one may come twice.
             overrides: values by feature name, in place of the stored ones.
             arrived: when the request came in, by `time.monotonic`; now for None.
 
@@ -119,9 +115,9 @@ class Predictor:
         if arrived is None:
             arrived = time.monotonic()
         try:
-            judged = await self._judge(transaction_ids, overrides, arrived)
+            judged = await self._judge(keys, overrides)
         except Exception as error:
-            self._metrics.count(problem_type(error).outcome, len(transaction_ids))
+            self._metrics.count(problem_type(error).outcome, len(keys))
             if isinstance(error, FeaturesNotMaterialized):
                 self._metrics.not_materialized.inc()
             raise
@@ -131,80 +127,93 @@ class Predictor:
             self._count(outcome)
         return judged
 
-    async def _judge(
-        self, transaction_ids: Sequence[str], overrides: Mapping[str, Value], arrived: float
-    ) -> Judged:
+    async def _judge(self, keys: Sequence[EntityKey], overrides: Mapping[str, Value]) -> Judged:
         scorer, source = self._model.get(), self._features.get()
-        wanted = list(dict.fromkeys(transaction_ids))
-        items, features_seconds = await self._read(source, wanted, arrived)
-        found = dict(zip(wanted, items, strict=True))
+        served, names = source.served, source.feature_names
+        require_inputs(scorer, names)
+        wanted = list(dict.fromkeys(keys))
+        items, features_seconds = await self._read(source, wanted)
         read = time.perf_counter()
-        usable = {key: item for key, item in found.items() if item is not None and not self._refused(item)}
-        rows = {key: {**item.values, **overrides} for key, item in usable.items()}
-        if rows:
-            _require_inputs(scorer, next(iter(rows.values())))
+        found = dict(zip(wanted, items, strict=True))
+        rows: dict[EntityKey, dict[str, Value]] = {}
+        refused: dict[EntityKey, PocError] = {}
+        key_names, bounds, now = served.key_names, self._bounds_of(served), self._clock()
+        for key, item in found.items():
+            obstacle = self._obstacle(item, (key_names, key), overrides, scorer, bounds, now)
+            if obstacle is not None:
+                refused[key] = obstacle
+            else:
+                assert item is not None
+                rows[key] = {**item.values, **overrides}
         scores = dict(zip(rows, scorer.score(list(rows.values())), strict=True)) if rows else {}
         scored = time.perf_counter()
-        now = self._clock()
-        overridden = tuple(name for name in source.feature_names if name in overrides)
+        overridden = tuple(name for name in names if name in overrides) if overrides else ()
 
-        def outcome(transaction_id: str) -> Judgement | PocError:
-            item = found[transaction_id]
-            if item is None:
-                return UnknownTransaction(transaction_id)
-            age_seconds = (now - item.event_timestamp).total_seconds()
-            if transaction_id not in scores:
-                return StaleFeatures(transaction_id, age_seconds)
-            probability = scores[transaction_id]
+        def outcome(key: EntityKey) -> Judgement | PocError:
+            item = found[key]
+            if item is None or key in refused:
+                return refused[key]
             return Judgement(
-                transaction_id=transaction_id,
-                fraud_probability=probability,
-                is_fraud=probability >= scorer.threshold,
-                features=rows[transaction_id],
+                key=key,
+                fraud_probability=scores[key],
+                is_fraud=scores[key] >= scorer.threshold,
+                features=rows[key],
                 overridden=overridden,
                 event_timestamp=item.event_timestamp,
                 stale=item.stale,
-                age_seconds=age_seconds,
+                age_seconds=(now - item.event_timestamp).total_seconds(),
             )
 
         return Judged(
-            tuple(outcome(item) for item in transaction_ids),
+            key_names,
+            tuple(map(outcome, keys)),
             scorer,
             features_ms=features_seconds * 1000,
             model_ms=(scored - read) * 1000,
         )
 
-    async def _read(self, source: FeatureSource, wanted: Sequence[str], arrived: float) -> Read:
+    async def _read(
+        self, source: FeatureSource, wanted: Sequence[EntityKey]
+    ) -> tuple[list[EntityFeatures | None], float]:
+        """Read, and tell how many seconds that took."""
+        started = time.perf_counter()
         try:
-            read = source.async_read
-            if read is None:
-                return await run_in_threadpool(self._read_in_turn, source, wanted, arrived)
-            started = time.perf_counter()
-            try:
-                found = await read(wanted)
-            finally:
-                seconds = time.perf_counter() - started
-                self._metrics.feature_fetch_latency.observe(seconds)
-            return found, seconds
+            found = await source.read(wanted)
         except FeaturesUnavailable as error:
             # The next requests need not find out by waiting as this one did.
             self._features.suspect(error)
             raise
-
-    def _read_in_turn(self, source: FeatureSource, wanted: Sequence[str], arrived: float) -> Read:
-        waited_seconds = time.monotonic() - arrived
-        if waited_seconds > self._patience_seconds:
-            raise TooBusy(waited_seconds)
-        started = time.perf_counter()
-        try:
-            found = source.read(wanted)
         finally:
             seconds = time.perf_counter() - started
             self._metrics.feature_fetch_latency.observe(seconds)
         return found, seconds
 
-    def _refused(self, item: TransactionFeatures) -> bool:
-        return item.stale and self._refuse_stale
+    def _obstacle(
+        self,
+        item: EntityFeatures | None,
+        entity: tuple[Sequence[str], EntityKey],
+        overrides: Mapping[str, Value],
+        scorer: "Scorer",
+        bounds: Bounds,
+        now: datetime,
+    ) -> PocError | None:
+        """Return why `item` is not to be judged by; None if it is."""
+        if item is None:
+            return UnknownEntity(entity_name(*entity))
+        if item.stale and self._refuse_stale:
+            return StaleFeatures(entity_name(*entity), (now - item.event_timestamp).total_seconds())
+        if item.missing:
+            missing = [name for name in item.missing if name in scorer.inputs and name not in overrides]
+            if missing:
+                return FeaturesMissing(entity_name(*entity), missing)
+        outside = bounds.outside(item.values, overrides)
+        return None if outside is None else ValueOutOfBounds(entity_name(*entity), *outside)
+
+    def _bounds_of(self, served: ServedFeatures) -> Bounds:
+        known = self._bounds
+        if known is None or known[0] is not served:
+            known = self._bounds = (served, Bounds(served))
+        return known[1]
 
     def _count(self, outcome: Judgement | PocError) -> None:
         if isinstance(outcome, PocError):
@@ -215,7 +224,17 @@ class Predictor:
             self._metrics.stale_features.inc()
 
 
-def _require_inputs(scorer: "Scorer", row: Mapping[str, Value]) -> None:
-    missing = [name for name in scorer.inputs if name not in row]
+def require_inputs(scorer: "Scorer", served: Sequence[str]) -> None:
+    """Hold the model to the served features.
+
+    Raises:
+        ModelMismatch: it wants others.
+    """
+    missing = [name for name in scorer.inputs if name not in served]
     if missing:
         raise ModelMismatch(f"{scorer.name} {scorer.version}", missing)
+
+
+def entity_name(key_names: Sequence[str], key: EntityKey) -> str:
+    """Name an entity for a person: its join keys and their values."""
+    return ", ".join(f"{name} {value!r}" for name, value in zip(key_names, key, strict=True))

@@ -35,7 +35,7 @@ INVALID_REQUEST = ProblemType(422, "invalid-request", "The request does not fit"
 INTERNAL = ProblemType(500, "internal-error", "Something failed that should not", "error")
 
 _TYPES: dict[type[Exception], ProblemType] = {
-    errors.UnknownTransaction: ProblemType(
+    errors.UnknownEntity: ProblemType(
         404, "unknown-transaction", "Unknown transaction", "unknown_transaction"
     ),
     errors.CassandraUnavailable: ProblemType(
@@ -47,7 +47,6 @@ _TYPES: dict[type[Exception], ProblemType] = {
     errors.FeatureServerFailed: ProblemType(
         503, "feature-server-failed", "The feature server failed", "unavailable", 1
     ),
-    errors.TooBusy: ProblemType(503, "too-busy", "The server is too busy", "unavailable", 1),
     errors.StillOpening: ProblemType(503, "starting", "The server is starting", "unavailable", 1),
     errors.OpeningFailed: ProblemType(503, "not-ready", "The server is not ready", "unavailable", 1),
     errors.RaceUnderWay: ProblemType(409, "race-under-way", "Another race is under way", "unavailable", 1),
@@ -60,6 +59,9 @@ _TYPES: dict[type[Exception], ProblemType] = {
     ),
     errors.FeaturesOutdated: ProblemType(
         503, "features-outdated", "The stored features do not fit their definitions", "outdated"
+    ),
+    errors.ValueOutOfBounds: ProblemType(
+        503, "value-out-of-bounds", "A stored value is outside its bounds", "out_of_bounds"
     ),
     errors.StaleFeatures: ProblemType(503, "stale-features", "The features are too old", "stale"),
     errors.ModelMismatch: ProblemType(503, "model-mismatch", "The model does not fit", "no_model"),

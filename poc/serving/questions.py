@@ -1,13 +1,15 @@
-"""What a request may say, derived from the feature definitions."""
+"""What a request may say, derived from the features that are served."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, create_model
 
 from poc.dataset.limits import read_limits
-from poc.definitions import Feature, FeatureSet
-from poc.retrieval.source import Value
+from poc.definitions import Feature, JoinKey, ServedFeatures
+from poc.retrieval.source import EntityKey, Value
 
 if TYPE_CHECKING:
     from feast.types import FeastType
@@ -16,70 +18,185 @@ MAX_IDS = 100
 MAX_ID_LENGTH = 100
 MAX_TEXT_LENGTH = 1000
 LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
-
-TransactionId = Annotated[
-    str, StringConstraints(strict=True, min_length=1, max_length=MAX_ID_LENGTH), Field(examples=["12345"])
-]
+ENTITY_ROWS = "entity_rows"
 
 
 class Strict(BaseModel):
     """A body that is taken as it is: no unknown keys, no conversion, no NaN."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, allow_inf_nan=False, frozen=True, val_json_bytes="base64"
+    )
 
 
 class Overrides(Strict):
     """Features of one request, in place of the stored ones. `overrides_model` adds the fields."""
 
     def values(self) -> dict[str, Value]:
-        """Give the features that the request named."""
+        """Return the features that the request named."""
         return self.model_dump(by_alias=True, exclude_unset=True)
 
 
-class PredictionRequest(Strict):
+class EntityRow(Strict):
+    """The join keys of one entity. `Questions` adds the fields."""
+
+    key_fields: ClassVar[tuple[str, ...]] = ()
+
+    def key(self) -> EntityKey:
+        """Return the keys' values, in the order of the service's join keys."""
+        return tuple(getattr(self, field) for field in self.key_fields)
+
+
+class PredictionRequest(EntityRow):
     """One transaction to judge."""
 
-    transaction_id: TransactionId
     overrides: Overrides
 
 
 class BatchRequest(Strict):
-    """Transactions to judge, each by itself."""
+    """Transactions to judge, each by itself. `Questions` adds the fields."""
 
-    transaction_ids: Annotated[
-        list[TransactionId],
-        Field(min_length=1, max_length=MAX_IDS, examples=[["12345", "67890", "11111"]]),
-    ]
+    def keys(self) -> list[EntityKey]:
+        """Return the entities' keys, in their order."""
+        raise NotImplementedError
 
 
-def prediction_request(definitions: FeatureSet) -> type[PredictionRequest]:
-    """Make the model of a prediction request whose overrides are the features of `definitions`."""
-    overrides = overrides_model(definitions)
-    return create_model(
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """The requests for predictions by one service.
+
+    Attributes:
+        served: the service.
+        prediction: the body of a request for one prediction.
+        batch: the body of a request for several.
+        overrides: the overrides in the first.
+        rows: the field of `batch` that lists entities.
+    """
+
+    served: ServedFeatures
+    prediction: type[PredictionRequest]
+    batch: type[BatchRequest]
+    overrides: type[Overrides]
+    rows: str
+
+
+def questions(served: ServedFeatures) -> Questions:
+    """Derive the requests that fit `served`."""
+    keys = key_model(served.join_keys, "EntityRow", EntityRow)
+    overrides = overrides_model(served)
+    prediction = create_model(
         "PredictionRequestWithOverrides",
-        __base__=PredictionRequest,
+        __base__=(PredictionRequest, keys),
         __doc__=PredictionRequest.__doc__,
         overrides=(
             overrides,
             Field(
                 default_factory=overrides,
                 description="Values to judge by in place of the stored ones: what if?",
-                examples=[example_overrides(definitions)],
+                examples=[example_overrides(served)],
+            ),
+        ),
+    )
+    prediction.key_fields = keys.key_fields
+    rows = f"{served.key_names[0]}s" if len(served.key_names) == 1 else ENTITY_ROWS
+    return Questions(served, prediction, _batch_model(served, keys, rows), overrides, rows)
+
+
+def key_model(keys: Sequence[JoinKey], name: str, base: type[BaseModel]) -> Any:
+    """Make a model that has a field for each of `keys`.
+
+    A join key may have any name; a field of the same name could hide one of pydantic's own.
+    """
+    fields: dict[str, Any] = {
+        f"key_{place}": (key_annotation(key), Field(alias=key.name)) for place, key in enumerate(keys)
+    }
+    made: Any = create_model(name, __base__=base, __doc__="The keys of one transaction.", **fields)
+    made.key_fields = tuple(fields)
+    return made
+
+
+def _batch_model(served: ServedFeatures, row: type[EntityRow], rows: str) -> type[BatchRequest]:
+    """Make the model of a request for several: of one join key the values, of several the rows."""
+    single = len(served.join_keys) == 1
+    item: Any = key_annotation(served.join_keys[0]) if single else row
+
+    class Batch(BatchRequest):
+        def keys(self) -> list[EntityKey]:
+            given: list[Any] = self.asked  # type: ignore[attr-defined]
+            return [(value,) for value in given] if single else [item.key() for item in given]
+
+    return create_model(
+        "BatchRequest",
+        __base__=Batch,
+        __doc__="Transactions to judge, each by itself.",
+        asked=(
+            list[item],
+            Field(
+                alias=rows,
+                min_length=1,
+                max_length=MAX_IDS,
+                examples=[[example_row(served, place) for place in range(3)]],
             ),
         ),
     )
 
 
-def overrides_model(definitions: FeatureSet) -> type[Overrides]:
-    """Make the model of overrides: each feature of `definitions` with its type and its tags' bounds.
+def example_row(served: ServedFeatures, place: int = 0) -> Any:
+    """Return how a batch might name an entity."""
+    if len(served.join_keys) == 1:
+        return key_examples(served.join_keys[0])[place]
+    return example_keys(served, place)
+
+
+def example_keys(served: ServedFeatures, place: int = 0) -> dict[str, Any]:
+    """Return join keys that a request might name."""
+    return {key.name: key_examples(key)[place] for key in served.join_keys}
+
+
+def key_examples(key: JoinKey) -> list[Any]:
+    """Return three values of `key`, as JSON has them."""
+    from feast.types import Bool, Bytes, Float32, Float64, Int32, Int64, UnixTimestamp
+
+    if key.dtype in (Int32, Int64):
+        return [12345, 67890, 11111]
+    if key.dtype in (Float32, Float64):
+        return [1.5, 2.5, 3.5]
+    if key.dtype == Bool:
+        return [True, False, True]
+    if key.dtype == UnixTimestamp:
+        return ["2026-01-01T12:00:00Z", "2026-01-01T13:00:00Z", "2026-01-01T14:00:00Z"]
+    if key.dtype == Bytes:
+        return ["MTIzNDU=", "Njc4OTA=", "MTExMTE="]
+    return ["12345", "67890", "11111"]
+
+
+def key_annotation(key: JoinKey) -> Any:
+    """Return what a request may name as `key`: bytes in base64, times with their zone."""
+    from feast.types import Bool, Bytes, Float32, Float64, Int32, Int64, UnixTimestamp
+
+    kinds: dict[FeastType, Any] = {
+        Int32: Annotated[int, Field(ge=-(2**31), le=2**31 - 1)],
+        Int64: Annotated[int, Field(ge=-(2**63), le=2**63 - 1)],
+        Float32: Annotated[float, Field(ge=-LARGEST_FLOAT32, le=LARGEST_FLOAT32)],
+        Float64: float,
+        Bool: bool,
+        Bytes: Annotated[bytes, Field(min_length=1, max_length=MAX_ID_LENGTH)],
+        UnixTimestamp: AwareDatetime,
+    }
+    text = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=MAX_ID_LENGTH)]
+    return Annotated[kinds.get(key.dtype, text), Field(examples=key_examples(key)[:1])]
+
+
+def overrides_model(served: ServedFeatures) -> type[Overrides]:
+    """Make the model of overrides: each feature of `served` with its type and its tags' bounds.
 
     Features of types that JSON does not have (bytes, timestamps, lists) cannot be overridden.
     """
     fields: dict[str, Any] = {}
-    for position, feature in enumerate(definitions.features):
+    for position, feature in enumerate(served.features):
         annotation = _annotation(feature)
         if annotation is not None:
-            # A feature may have any name; a field of the same name could hide one of pydantic's own.
+            # A feature may have any name, as a join key may.
             field = Field(default=None, alias=feature.name, description=feature.description)
             fields[f"feature_{position}"] = (annotation, field)
     return create_model(
@@ -87,9 +204,9 @@ def overrides_model(definitions: FeatureSet) -> type[Overrides]:
     )
 
 
-def example_overrides(definitions: FeatureSet) -> dict[str, Value]:
-    """Give overrides that are valid: the first feature whose tags state a value that is allowed."""
-    for feature in definitions.features:
+def example_overrides(served: ServedFeatures) -> dict[str, Value]:
+    """Return overrides that are valid: the first feature whose tags state a value that is allowed."""
+    for feature in served.features:
         limits = read_limits(feature)
         if limits.values is not None:
             return {feature.name: limits.values[0]}

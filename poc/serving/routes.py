@@ -2,26 +2,18 @@
 
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, Body, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from poc.definitions import FeatureSet
 from poc.errors import PocError
-from poc.serving.answers import (
-    Answer,
-    BatchAnswer,
-    ModelAnswer,
-    PredictionAnswer,
-    batch_answer,
-    prediction_answer,
-)
-from poc.serving.bodies import JsonRoute, arrived
+from poc.serving.answers import ModelAnswer, batch_answer, json_response, prediction_answer
+from poc.serving.asked import Asked
+from poc.serving.bodies import PlainRoute, arrived, read_body
 from poc.serving.kept import Kept
 from poc.serving.metrics import Metrics
 from poc.serving.prediction import Predictor
 from poc.serving.problems import InvalidRequest, Problem
-from poc.serving.questions import BatchRequest, example_overrides, prediction_request
 
 if TYPE_CHECKING:
     from poc.model.scoring import Scorer
@@ -33,36 +25,26 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "Unknown transaction."}}
 
 
-def prediction_router(predictor: Predictor, definitions: FeatureSet, source: str) -> APIRouter:
-    """Make the routes that judge transactions. What may block in them, the predictor gives to threads."""
-    router = APIRouter(tags=["predictions"], route_class=JsonRoute)
-    body_model = prediction_request(definitions)
-    examples: Any = {
-        "stored": {"summary": "By its stored features", "value": {"transaction_id": "12345"}},
-        "what if": {
-            "summary": "With some features replaced",
-            "value": {"transaction_id": "12345", "overrides": example_overrides(definitions)},
-        },
-    }
+def prediction_router(predictor: Predictor, asked: Asked, source: str) -> APIRouter:
+    """Make the routes that judge transactions. Their bodies are documented by `poc.serving.documentation`."""
+    router = APIRouter(tags=["predictions"], route_class=PlainRoute)
 
-    @router.post("/predict", response_model=PredictionAnswer, responses=_REFUSALS | _UNKNOWN)
-    async def predict(
-        request: Request,
-        body: body_model = Body(openapi_examples=examples),  # type: ignore[valid-type]  # noqa: B008
-    ) -> Response:
+    @router.post("/predict", responses=_REFUSALS | _UNKNOWN)
+    async def predict(request: Request) -> Response:
         """Judge one transaction by its stored features, or by what it would be with others."""
-        asked: Any = body
-        judged = await predictor.judge([asked.transaction_id], asked.overrides.values(), arrived(request))
+        body = await read_body(request, asked.questions().prediction)
+        judged = await predictor.judge([body.key()], body.overrides.values(), arrived(request))
         outcome = judged.outcomes[0]
         if isinstance(outcome, PocError):
             raise outcome
-        return _json(prediction_answer(outcome, judged, source))
+        return json_response(prediction_answer(outcome, judged, source))
 
-    @router.post("/predict/batch", response_model=BatchAnswer, responses=_REFUSALS)
-    async def predict_batch(request: Request, body: BatchRequest) -> Response:
+    @router.post("/predict/batch", responses=_REFUSALS)
+    async def predict_batch(request: Request) -> Response:
         """Judge up to 100 transactions. One that cannot be judged does not keep the others from it."""
-        judged = await predictor.judge(body.transaction_ids, {}, arrived(request))
-        return _json(batch_answer(body.transaction_ids, judged, source))
+        keys = (await read_body(request, asked.questions().batch)).keys()
+        judged = await predictor.judge(keys, {}, arrived(request))
+        return json_response(batch_answer(keys, judged, source))
 
     return router
 
@@ -75,7 +57,7 @@ def state_router(model: "Kept[Scorer]", metrics: Metrics) -> APIRouter:
     def served_model() -> Response:
         """Tell which version of which model judges, from which probability on, and by what."""
         scorer = model.get()
-        return _json(
+        return json_response(
             ModelAnswer(
                 name=scorer.name, version=scorer.version, threshold=scorer.threshold, inputs=scorer.inputs
             )
@@ -87,8 +69,3 @@ def state_router(model: "Kept[Scorer]", metrics: Metrics) -> APIRouter:
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     return router
-
-
-def _json(answer: Answer) -> Response:
-    # Written by pydantic at once: FastAPI would check and convert the finished answer again.
-    return Response(answer.model_dump_json(), media_type="application/json")

@@ -3,7 +3,9 @@
 Knows uvicorn and signals. What the app does is `poc.serving.app`'s.
 """
 
+import asyncio
 import gc
+import json
 import logging
 import signal
 import socket
@@ -16,14 +18,15 @@ import uvicorn
 from fastapi import FastAPI
 
 from poc.command_line import fail, ok
-from poc.definitions import repo_yaml
 from poc.errors import AddressUnavailable, PocError
+from poc.feature_store import repo_yaml
 from poc.logs import configure_logging
 from poc.monitoring.state import StateReader
 from poc.retrieval.source import FeatureSource
 from poc.serving.app import create_app
 from poc.serving.health import Readiness
 from poc.serving.metrics import shared_metrics
+from poc.serving.questions import example_keys
 from poc.serving.workers import supervise
 from poc.settings import Settings
 
@@ -153,12 +156,11 @@ def settle(app: FastAPI, url: str | None) -> None:
 
 def announce(app: FastAPI, url: str) -> None:
     """Say where the server listens, or why it is not ready."""
-    obstacle: PocError | None = app.state.readiness.obstacle()
+    asking = asyncio.run_coroutine_threadsafe(app.state.readiness.obstacle(), app.state.loop.result())
+    obstacle: PocError | None = asking.result()
     if obstacle is None:
-        ok(
-            f"Serving on {url} - try: curl -s {url}/predict -H 'content-type: application/json'"
-            """ -d '{"transaction_id": "12345"}'"""
-        )
+        body = json.dumps(example_keys(app.state.asked.served))
+        ok(f"Serving on {url} - try: curl -s {url}/predict -H 'content-type: application/json' -d '{body}'")
     else:
         fail(f"Listening on {url}, not ready yet: {obstacle.what}\n  {obstacle.way_out}")
 

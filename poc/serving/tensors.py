@@ -3,20 +3,35 @@
 Knows the protocol's form and its binary tensor extension; who judges transactions is up to others.
 """
 
+import base64
+import binascii
 import json
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from poc.definitions import JoinKey
+from poc.retrieval.source import EntityKey
 from poc.serving.prediction import Judgement
 
-TRANSACTION_ID = "transaction_id"
-INPUTS = {TRANSACTION_ID: "BYTES"}
+if TYPE_CHECKING:
+    from feast.types import FeastType
+
 OUTPUTS = {"fraud_probability": "FP64", "is_fraud": "BOOL"}
-_PACKED = {"FP64": "d", "BOOL": "?"}
+_PACKED = {"FP64": "d", "FP32": "f", "BOOL": "?", "INT64": "q", "INT32": "i"}
+_PYTHON: dict[str, tuple[type, ...]] = {
+    "BYTES": (str,),
+    "INT64": (int,),
+    "INT32": (int,),
+    "FP64": (float, int),
+    "FP32": (float, int),
+    "BOOL": (bool,),
+}
+_SAID = {"BYTES": "text", "BOOL": "boolean", "FP64": "number", "FP32": "number"}
 # Bytes of the JSON in a body that goes on with binary tensors.
 HEADER_LENGTH = "Inference-Header-Content-Length"
 
@@ -34,9 +49,9 @@ class _Part(BaseModel):
 class InputTensor(_Part):
     """One input."""
 
-    name: str = Field(examples=[TRANSACTION_ID])
+    name: str = Field(examples=["transaction_id"])
     shape: list[int] = Field(description="[N], or [N, 1].", examples=[[2]])
-    datatype: str = Field(examples=[INPUTS[TRANSACTION_ID]])
+    datatype: str = Field(examples=["BYTES"])
     parameters: dict[str, Any] = Field({}, description="`binary_data_size`: bytes after the JSON.")
     data: list[Any] | None = Field(None, examples=[["12345", "67890"]])
 
@@ -63,25 +78,46 @@ class Question:
 
     Attributes:
         id: the client's name for it, given back.
-        transaction_ids: whom to judge.
-        shape: of the input, and so of the outputs.
+        keys: of the entities to judge, in the order of the join keys.
+        shape: of the inputs, and so of the outputs.
         outputs: whether to answer in binary, by the wanted outputs' names, in their order.
         overrides: JSON of the features to judge by in place of the stored ones; None for none.
     """
 
     id: str | None
-    transaction_ids: tuple[str, ...]
+    keys: list[EntityKey]
     shape: tuple[int, ...]
     outputs: Mapping[str, bool]
     overrides: str | None
 
 
-def read_question(content: bytes, header_length: str | None) -> Question:
+def inputs(keys: Sequence[JoinKey]) -> dict[str, str]:
+    """Return the input tensors that name entities: a datatype for each join key."""
+    return {key.name: datatype(key.dtype) for key in keys}
+
+
+def datatype(dtype: "FeastType") -> str:
+    """Return the protocol's type for join keys of `dtype`: times are milliseconds since 1970."""
+    from feast.types import Bool, Float32, Float64, Int32, Int64, UnixTimestamp
+
+    known = {
+        Bool: "BOOL",
+        Float32: "FP32",
+        Float64: "FP64",
+        Int32: "INT32",
+        Int64: "INT64",
+        UnixTimestamp: "INT64",
+    }
+    return known.get(dtype, "BYTES")
+
+
+def read_question(content: bytes, header_length: str | None, keys: Sequence[JoinKey]) -> Question:
     """Read a request's body.
 
     Args:
         content: the body.
         header_length: the header `HEADER_LENGTH`; None where all of the body is JSON.
+        keys: the join keys of the served features: an input each, in any order.
 
     Raises:
         RefusedTensors: it does not fit the protocol, or this model.
@@ -89,21 +125,45 @@ def read_question(content: bytes, header_length: str | None) -> Question:
     """
     head = _head_size(content, header_length)
     request = InferenceRequest.model_validate_json(content[:head])
-    if [item.name for item in request.inputs] != [TRANSACTION_ID]:
-        named = ", ".join(item.name for item in request.inputs) or "none"
-        raise RefusedTensors(f"inputs: takes {TRANSACTION_ID} and nothing else, was given {named}")
-    tensor = request.inputs[0]
-    if tensor.datatype != INPUTS[TRANSACTION_ID]:
-        raise RefusedTensors(f"{tensor.name}: is {INPUTS[tensor.name]}, was given as {tensor.datatype}")
-    elements = _elements(tensor, content[head:])
-    if len(tensor.shape) not in (1, 2) or tensor.shape != [len(elements), 1][: len(tensor.shape)]:
-        raise RefusedTensors(
-            f"{tensor.name}: shape {tensor.shape} does not fit {len(elements)} ids; [N] does"
-        )
+    wanted, given = inputs(keys), [item.name for item in request.inputs]
+    if sorted(given) != sorted(wanted):
+        named = ", ".join(given) or "none"
+        raise RefusedTensors(f"inputs: takes {', '.join(wanted)} and nothing else, was given {named}")
+    columns: dict[str, list[Any]] = {}
+    binary = content[head:]
+    for tensor in request.inputs:
+        if tensor.datatype != wanted[tensor.name]:
+            raise RefusedTensors(f"{tensor.name}: is {wanted[tensor.name]}, was given as {tensor.datatype}")
+        elements, binary = _elements(tensor, binary)
+        if len(tensor.shape) not in (1, 2) or tensor.shape != [len(elements), 1][: len(tensor.shape)]:
+            raise RefusedTensors(
+                f"{tensor.name}: shape {tensor.shape} does not fit {len(elements)} ids; [N] does"
+            )
+        columns[tensor.name] = elements
+    if binary:
+        raise RefusedTensors(f"inputs: {len(binary)} bytes follow that belong to none")
+    if len({len(elements) for elements in columns.values()}) > 1:
+        raise RefusedTensors("inputs: they have different numbers of elements")
     overrides = request.parameters.get("overrides")
     if overrides is not None and not isinstance(overrides, str):
         raise RefusedTensors("parameters.overrides: is no text; give a JSON object as text")
-    return Question(request.id, tuple(elements), tuple(tensor.shape), _wanted(request), overrides)
+    rows = list(zip(*(_keys(key, columns[key.name]) for key in keys), strict=True))
+    shape = tuple(request.inputs[0].shape)
+    return Question(request.id, rows, shape, _wanted(request), overrides)
+
+
+def _keys(key: JoinKey, elements: Sequence[Any]) -> list[Any]:
+    """Make of a tensor's elements what the join key's values are in Python."""
+    from feast.types import Bytes, UnixTimestamp
+
+    try:
+        if key.dtype == UnixTimestamp:
+            return [datetime.fromtimestamp(item / 1000, tz=timezone.utc) for item in elements]
+        if key.dtype == Bytes:
+            return [base64.b64decode(item, validate=True) for item in elements]
+    except (ValueError, OverflowError, OSError, binascii.Error) as error:
+        raise RefusedTensors(f"{key.name}: {error}") from error
+    return list(elements)
 
 
 def write_answer(
@@ -151,26 +211,39 @@ def _wanted(request: InferenceRequest) -> dict[str, bool]:
     return wanted
 
 
-def _elements(tensor: InputTensor, binary: bytes) -> list[str]:
+def _elements(tensor: InputTensor, binary: bytes) -> tuple[list[Any], bytes]:
+    """Return the elements of `tensor`, and what of `binary` is left for those that follow."""
     size = tensor.parameters.get("binary_data_size")
     if size is None:
-        if tensor.data is None or binary:
+        if tensor.data is None:
             raise RefusedTensors(f"{tensor.name}: needs data, or binary_data_size and as many bytes")
-        return list(_flat(tensor))
-    if tensor.data is not None or size != len(binary):
+        return list(_flat(tensor)), binary
+    if tensor.data is not None or type(size) is not int or not 0 <= size <= len(binary):
         raise RefusedTensors(f"{tensor.name}: {len(binary)} bytes follow, binary_data_size is {size}")
-    return list(_unpacked(tensor.name, binary))
+    return list(_unpacked(tensor, binary[:size])), binary[size:]
 
 
-def _flat(tensor: InputTensor) -> Iterator[str]:
+def _flat(tensor: InputTensor) -> Iterator[Any]:
+    kinds = _PYTHON[tensor.datatype]
     for item in tensor.data or ():
         for element in item if isinstance(item, list) else (item,):
-            if not isinstance(element, str):
-                raise RefusedTensors(f"{tensor.name}: {json.dumps(element)[:40]} is no text")
+            if type(element) not in kinds:
+                said = _SAID.get(tensor.datatype, "whole number")
+                raise RefusedTensors(f"{tensor.name}: {json.dumps(element)[:40]} is no {said}")
             yield element
 
 
-def _unpacked(name: str, binary: bytes) -> Iterator[str]:
+def _unpacked(tensor: InputTensor, binary: bytes) -> Iterator[Any]:
+    packed = _PACKED.get(tensor.datatype)
+    if packed is None:
+        yield from _texts(tensor.name, binary)
+        return
+    if len(binary) % struct.calcsize(packed):
+        raise RefusedTensors(f"{tensor.name}: its bytes end within an element")
+    yield from (element for (element,) in struct.iter_unpack(f"<{packed}", binary))
+
+
+def _texts(name: str, binary: bytes) -> Iterator[str]:
     """Read elements that each follow their own length, four bytes, little-endian."""
     place = 0
     while place < len(binary):

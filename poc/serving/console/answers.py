@@ -1,17 +1,18 @@
 """What the page asks, and what it is answered."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from poc.dataset.limits import read_limits
-from poc.definitions import Feature, FeatureSet
+from poc.definitions import Feature, JoinKey, ServedFeatures
 from poc.errors import NotExplainable
-from poc.serving.answers import Answer, PredictionAnswer
+from poc.retrieval.source import EntityKey
+from poc.serving.answers import Answer
 from poc.serving.console.race import MOST_READS, Heat
 from poc.serving.console.samples import Example
-from poc.serving.questions import MAX_IDS, Strict, TransactionId
+from poc.serving.questions import MAX_IDS, Questions
 
 if TYPE_CHECKING:
     from poc.model.contributions import Contributions
@@ -20,14 +21,18 @@ if TYPE_CHECKING:
 TITLES = {"feast": "Feast", "direct": "Direct reads", "feature-server": "Feature server"}
 
 
-class RaceRequest(Strict):
-    """A part of a race."""
-
-    reads: Annotated[int, Field(ge=1, le=MOST_READS, description="Counted reads by each way.")]
-    transaction_ids: Annotated[
-        list[TransactionId],
-        Field(max_length=MAX_IDS, description="To read where the server has no sample of its own."),
-    ] = Field(default_factory=list)
+def race_request(questions: Questions) -> Any:
+    """Make the model of a part of a race: the entities are for a server that has no sample of its own."""
+    rows = questions.batch.model_fields["asked"]
+    return create_model(
+        "RaceRequest",
+        __base__=questions.batch,
+        reads=(Annotated[int, Field(ge=1, le=MOST_READS, description="Counted reads by each way.")], ...),
+        asked=(
+            rows.annotation,
+            Field(alias=questions.rows, default_factory=list, max_length=MAX_IDS),
+        ),
+    )
 
 
 class FeatureAnswer(Answer):
@@ -41,6 +46,13 @@ class FeatureAnswer(Answer):
     values: tuple[str, ...] | None
 
 
+class KeyAnswer(Answer):
+    """A join key, which a person looks transactions up by."""
+
+    name: str
+    kind: str = Field(description="text, whole, number or yes_no.")
+
+
 class WayAnswer(Answer):
     """One of the two ways of a race."""
 
@@ -51,8 +63,11 @@ class WayAnswer(Answer):
 class AboutAnswer(Answer):
     """What the page is about."""
 
-    view: str
-    ttl_seconds: float | None
+    service: str
+    views: tuple[str, ...]
+    keys: tuple[KeyAnswer, ...]
+    rows: str = Field(description="The field of a batch, and of a race, that lists entities.")
+    ttl_seconds: float | None = Field(description="The shortest of the views'.")
     features: tuple[FeatureAnswer, ...]
     ways: tuple[WayAnswer, ...] = Field(description="This server's own way, and the other one.")
     most_reads: int = Field(description="Of one part of a race.")
@@ -76,7 +91,7 @@ class Unexplained(Answer):
 class Explanation(Answer):
     """What /predict answers, and what that rests on."""
 
-    prediction: PredictionAnswer
+    prediction: dict[str, Any]
     contributions: ContributionsAnswer | None
     unexplained: Unexplained | None
 
@@ -84,7 +99,7 @@ class Explanation(Answer):
 class ExampleAnswer(Answer):
     """A transaction to look up."""
 
-    transaction_id: str
+    keys: dict[str, Any]
     fraud_probability: float
 
 
@@ -99,25 +114,25 @@ class RaceAnswer(Answer):
 
     latencies_ms: dict[str, list[float]]
     differing: int = Field(description="Reads in which the two ways did not say the same.")
-    path: Literal["event_loop", "thread"] = Field(
-        description="Where both were read: in a thread where only one, or none, can be awaited."
-    )
-    as_served: bool = Field(description="Whether predictions read the server's own way by that path too.")
 
 
-def about_answer(definitions: FeatureSet, ways: Sequence[str]) -> AboutAnswer:
+def about_answer(questions: Questions, ways: Sequence[str]) -> AboutAnswer:
     """Tell what the page is about; `ways` are names of sources."""
-    ttl = definitions.ttl
+    served = questions.served
+    ttls = [view.ttl for view in served.feature_sets if view.ttl is not None]
     return AboutAnswer(
-        view=definitions.view,
-        ttl_seconds=None if ttl is None else ttl.total_seconds(),
-        features=tuple(_feature(item) for item in definitions.features),
+        service=served.service,
+        views=tuple(view.view for view in served.feature_sets),
+        keys=tuple(KeyAnswer(name=key.name, kind=_key_kind(key)) for key in served.join_keys),
+        rows=questions.rows,
+        ttl_seconds=min(ttls).total_seconds() if ttls else None,
+        features=tuple(_feature(item) for item in served.features),
         ways=tuple(WayAnswer(name=name, title=TITLES.get(name, name)) for name in ways),
         most_reads=MOST_READS,
     )
 
 
-def explanation(prediction: PredictionAnswer, found: "Contributions | NotExplainable") -> Explanation:
+def explanation(prediction: dict[str, Any], found: "Contributions | NotExplainable") -> Explanation:
     """Word what a prediction rests on, or why that cannot be said."""
     if isinstance(found, NotExplainable):
         why = Unexplained(detail=found.what, way_out=found.way_out)
@@ -130,22 +145,32 @@ def explanation(prediction: PredictionAnswer, found: "Contributions | NotExplain
     return Explanation(prediction=prediction, contributions=answer, unexplained=None)
 
 
-def examples_answer(found: Sequence[Example]) -> ExamplesAnswer:
+def examples_answer(served: ServedFeatures, found: Sequence[Example]) -> ExamplesAnswer:
     """Word the examples."""
+    names = served.key_names
     return ExamplesAnswer(
         examples=[
-            ExampleAnswer(transaction_id=item.transaction_id, fraud_probability=item.fraud_probability)
+            ExampleAnswer(keys=_named(names, item.key), fraud_probability=item.fraud_probability)
             for item in found
         ]
     )
 
 
+def _named(names: Sequence[str], key: EntityKey) -> dict[str, Any]:
+    return dict(zip(names, key, strict=True))
+
+
 def race_answer(heat: Heat) -> RaceAnswer:
     """Word what was measured; a nanosecond is more than a clock can tell."""
     rounded = {name: [round(item, 4) for item in all_ms] for name, all_ms in heat.latencies_ms.items()}
-    return RaceAnswer(
-        latencies_ms=rounded, differing=heat.differing, path=heat.path, as_served=heat.as_served
-    )
+    return RaceAnswer(latencies_ms=rounded, differing=heat.differing)
+
+
+def _key_kind(key: JoinKey) -> str:
+    from feast.types import Bool, Float32, Float64, Int32, Int64
+
+    kinds = {Bool: "yes_no", Int32: "whole", Int64: "whole", Float32: "number", Float64: "number"}
+    return kinds.get(key.dtype, "text")
 
 
 def _feature(feature: Feature) -> FeatureAnswer:

@@ -1,7 +1,7 @@
-"""Two ways of reading the same transactions, in turns, timed.
+"""Two ways of reading the same entities, in turns, timed.
 
-Knows how to time reads in a server that goes on answering: one read at a time, and few of them a call.
-What the numbers come to is drawn and worded by the page.
+Knows how to time reads in a server that goes on answering: one awaited read at a time, and few of them a
+call. What the numbers come to is drawn and worded by the page.
 """
 
 import asyncio
@@ -9,19 +9,18 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from starlette.concurrency import run_in_threadpool
 
 from poc.errors import RaceUnderWay
-from poc.retrieval.source import FeatureSource, TransactionFeatures
+from poc.retrieval.source import EntityFeatures, EntityKey, FeatureSource
 from poc.serving.kept import Kept
 
 MOST_READS = 100
 # Between two calls connections and caches go cold.
 WARM_UP_READS = 5
 
-Answer = list[TransactionFeatures | None]
+Answer = list[EntityFeatures | None]
 
 
 @dataclass(slots=True)
@@ -29,15 +28,11 @@ class Heat:
     """What one call measured.
 
     Attributes:
-        latencies_ms: by the way's name, of each counted read. Position i is the same id for both ways.
-        differing: counted ids of which the two ways gave different values or event times.
-        path: where both were read: awaited in the event loop, or in one thread.
-        as_served: whether predictions read the server's own way by that path too.
+        latencies_ms: by the way's name, of each counted read. Position i is the same key for both ways.
+        differing: counted keys of which the two ways gave different values or event times.
     """
 
-    path: Literal["event_loop", "thread"]
-    as_served: bool
-    latencies_ms: dict[str, list[float]] = field(default_factory=dict)
+    latencies_ms: dict[str, list[float]]
     differing: int = 0
 
 
@@ -54,28 +49,19 @@ class Rival:
         self._source: FeatureSource | None = None
 
     async def get(self) -> FeatureSource:
-        """Give the source, read as well as this event loop can.
+        """Return the source.
 
         Raises:
             PocError: it cannot be opened; the next race tries again.
         """
         if self._source is None:
-            self._source = await run_in_threadpool(self._open, asyncio.get_running_loop())
+            self._source = await run_in_threadpool(self._opens)
         return self._source
 
     def close(self) -> None:
         """Give the source up, if a race has opened it."""
         if self._source is not None:
             self._source.close()
-
-    def _open(self, loop: asyncio.AbstractEventLoop) -> FeatureSource:
-        source = self._opens()
-        try:
-            source.use_loop(loop)
-        except BaseException:
-            source.close()
-            raise
-        return source
 
 
 class Race:
@@ -91,10 +77,8 @@ class Race:
         self._name, self._features, self._rival = name, features, rival
         self._running = asyncio.Lock()
 
-    async def run(self, transaction_ids: Sequence[str], reads: int) -> Heat:
-        """Read `reads` ids, drawn from `transaction_ids`, by each way, after some uncounted ones.
-
-        Both ways are awaited in the event loop if both can be, else both read in one thread.
+    async def run(self, keys: Sequence[EntityKey], reads: int) -> Heat:
+        """Read `reads` entities, drawn from `keys`, by each way, after some uncounted ones.
 
         Raises:
             RaceUnderWay: another one has not ended.
@@ -105,24 +89,12 @@ class Race:
         async with self._running:
             own = self._features.get()
             sources = {self._name: own, self._rival.name: await self._rival.get()}
-            turns = list(_turns(list(sources), transaction_ids, reads))
-            awaited = {
-                name: read for name, source in sources.items() if (read := source.async_read) is not None
-            }
-            both = len(awaited) == len(sources)
-            heat = Heat(
-                path="event_loop" if both else "thread",
-                as_served=both or self._name not in awaited,
-                latencies_ms={name: [] for name in sources},
-            )
-            if not both:
-                await run_in_threadpool(_read_in_thread, sources, turns, heat)
-                return heat
-            for turn in turns:
+            heat = Heat({name: [] for name in sources})
+            for turn in _turns(list(sources), keys, reads):
                 answers: dict[str, Answer] = {}
                 for name in turn.order:
                     started = time.perf_counter_ns()
-                    answers[name] = await awaited[name]([turn.transaction_id])
+                    answers[name] = await sources[name].read([turn.key])
                     _note(heat, turn, name, time.perf_counter_ns() - started)
                 _compare(heat, turn, answers)
             return heat
@@ -130,26 +102,16 @@ class Race:
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    transaction_id: str
+    key: EntityKey
     order: Sequence[str]
     counted: bool
 
 
-def _turns(names: Sequence[str], transaction_ids: Sequence[str], reads: int) -> Iterator[_Turn]:
-    """Draw for each turn an id and who reads it first: a slow moment meets both alike."""
+def _turns(names: Sequence[str], keys: Sequence[EntityKey], reads: int) -> Iterator[_Turn]:
+    """Draw for each turn a key and who reads it first: a slow moment meets both alike."""
     draw = random.Random()
     for number in range(-WARM_UP_READS, reads):
-        yield _Turn(draw.choice(transaction_ids), draw.sample(names, len(names)), number >= 0)
-
-
-def _read_in_thread(sources: dict[str, FeatureSource], turns: Sequence[_Turn], heat: Heat) -> None:
-    for turn in turns:
-        answers: dict[str, Answer] = {}
-        for name in turn.order:
-            started = time.perf_counter_ns()
-            answers[name] = sources[name].read([turn.transaction_id])
-            _note(heat, turn, name, time.perf_counter_ns() - started)
-        _compare(heat, turn, answers)
+        yield _Turn(draw.choice(keys), draw.sample(names, len(names)), number >= 0)
 
 
 def _note(heat: Heat, turn: _Turn, name: str, nanoseconds: int) -> None:

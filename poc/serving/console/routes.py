@@ -3,23 +3,23 @@
 They are no part of the API: the page shows with /predict's own words what a person could ask for there.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Body, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
-from poc.definitions import FeatureSet
 from poc.errors import NotExplainable, PocError
 from poc.retrieval.source import FeatureSource
-from poc.serving.answers import Answer, prediction_answer
-from poc.serving.bodies import JsonRoute, arrived
+from poc.serving.answers import json_response, prediction_answer
+from poc.serving.asked import Asked
+from poc.serving.bodies import PlainRoute, arrived, read_body
 from poc.serving.console.answers import (
-    RaceRequest,
     about_answer,
     examples_answer,
     explanation,
     race_answer,
+    race_request,
 )
 from poc.serving.console.files import files_router
 from poc.serving.console.race import Race, Rival
@@ -28,7 +28,6 @@ from poc.serving.handlers import invalid_request
 from poc.serving.kept import Kept
 from poc.serving.prediction import Judged, Judgement, Predictor
 from poc.serving.problems import FieldError
-from poc.serving.questions import prediction_request
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def console_router(
     predictor: Predictor,
     features: "Kept[FeatureSource]",
     model: "Kept[Scorer]",
-    definitions: FeatureSet,
+    asked: Asked,
     source_name: str,
     rival: Rival,
 ) -> APIRouter:
@@ -66,49 +65,42 @@ def console_router(
         predictor: judges.
         features: the server's own source.
         model: the served model.
-        definitions: the served features.
+        asked: what requests may say.
         source_name: the source's `name`.
         rival: the way that it races against; the caller closes it.
     """
-    router = APIRouter(include_in_schema=False)
-    asking = APIRouter(prefix="/console", include_in_schema=False, route_class=JsonRoute)
-    samples = Samples(definitions, features, model)
+    router = APIRouter(include_in_schema=False, route_class=PlainRoute)
+    samples = Samples(asked, features, model)
     race = Race(source_name, features, rival)
-    about = about_answer(definitions, (source_name, rival.name))
-    body_model = prediction_request(definitions)
 
     @router.get("/console/about")
-    async def tell() -> Response:
-        return _json(about)
+    async def tell(request: Request) -> Response:
+        return json_response(about_answer(asked.questions(), (source_name, rival.name)))
 
     @router.get("/console/examples")
-    async def examples() -> Response:
-        return _json(examples_answer(await samples.examples()))
+    async def examples(request: Request) -> Response:
+        return json_response(examples_answer(asked.served, await samples.examples()))
 
-    @asking.post("/explain")
-    async def explain(
-        request: Request,
-        body: body_model = Body(),  # type: ignore[valid-type]  # noqa: B008
-    ) -> Response:
-        asked: Any = body
-        judged = await predictor.judge([asked.transaction_id], asked.overrides.values(), arrived(request))
+    @router.post("/console/explain")
+    async def explain(request: Request) -> Response:
+        body = await read_body(request, asked.questions().prediction)
+        judged = await predictor.judge([body.key()], body.overrides.values(), arrived(request))
         outcome = judged.outcomes[0]
         if isinstance(outcome, PocError):
             raise outcome
         found = await run_in_threadpool(_contributions, judged, outcome)
-        return _json(explanation(prediction_answer(outcome, judged, source_name), found))
+        return json_response(explanation(prediction_answer(outcome, judged, source_name), found))
 
-    @asking.post("/race")
-    async def run(request: Request, body: RaceRequest) -> Response:
-        ids = await samples.ids() or body.transaction_ids
-        if not ids:
-            return invalid_request(
-                [FieldError(field="transaction_ids", message="Look a transaction up first.")]
-            )
-        return _json(race_answer(await race.run(ids, body.reads)))
+    @router.post("/console/race")
+    async def run(request: Request) -> Response:
+        body = await read_body(request, race_request(asked.questions()))
+        keys = await samples.keys() or body.keys()
+        if not keys:
+            field = asked.questions().rows
+            return invalid_request([FieldError(field=field, message="Look a transaction up first.")])
+        return json_response(race_answer(await race.run(keys, body.reads)))
 
     router.include_router(files_router())
-    router.include_router(asking)
     return router
 
 
@@ -119,7 +111,3 @@ def _contributions(judged: Judged, judgement: Judgement) -> "Contributions | Not
         return contributions(judged.model, judgement.features)
     except NotExplainable as error:
         return error
-
-
-def _json(answer: Answer) -> Response:
-    return Response(answer.model_dump_json(), media_type="application/json")

@@ -1,4 +1,4 @@
-"""Transactions to begin with: some ids of the prepared Parquet, where this server has it."""
+"""Transactions to begin with: some keys of the prepared sources, where this server has them."""
 
 import logging
 import os
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 
-from poc.dataset.stored import sample_ids
-from poc.definitions import FeatureSet
+from poc.dataset.stored import sample_keys
+from poc.definitions import ServedFeatures
 from poc.errors import PocError
-from poc.retrieval.source import FeatureSource, TransactionFeatures
+from poc.retrieval.source import EntityKey, FeatureSource
+from poc.serving.asked import Asked
 from poc.serving.kept import Kept
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SAMPLE = 200
-# To draw ids all of them are read: not of a lake, for a page.
+# To draw keys all of them are read: not of a lake, for a page.
 LARGEST_PARQUET_BYTES = 64 * 1024**2
 MOST_FILES = 1000
 # A materialization changes what the store holds without a sign that this server sees.
@@ -35,11 +36,11 @@ class Example:
     """A transaction that is worth a look.
 
     Attributes:
-        transaction_id: the transaction.
+        key: its join keys' values.
         fraud_probability: 0 to 1, when it was judged for this list.
     """
 
-    transaction_id: str
+    key: EntityKey
     fraud_probability: float
 
 
@@ -53,107 +54,99 @@ class _File:
 @dataclass(frozen=True, slots=True)
 class _Judged:
     version: str
-    ids: list[str]
+    keys: list[EntityKey]
     examples: list[Example]
     at: float
 
 
 class Samples:
-    """Ids of the Parquet, drawn again when it changes, and some that the model tells apart.
+    """Keys of the sources, drawn again when those change, and some that the model tells apart.
 
-    What comes to nothing is not kept: the Parquet, or its rows in the store, may come later.
+    What comes to nothing is not kept: a source, or its rows in the store, may come later.
 
     Args:
-        definitions: name the Parquet.
+        asked: names the sources.
         features: where to read what the examples are judged by.
         model: judges them, uncounted.
     """
 
-    def __init__(
-        self, definitions: FeatureSet, features: "Kept[FeatureSource]", model: "Kept[Scorer]"
-    ) -> None:
-        self._definitions, self._features, self._model = definitions, features, model
-        self._drawn: tuple[list[_File], list[str]] | None = None
+    def __init__(self, asked: Asked, features: "Kept[FeatureSource]", model: "Kept[Scorer]") -> None:
+        self._asked, self._features, self._model = asked, features, model
+        self._drawn: tuple[ServedFeatures, list[_File], list[EntityKey]] | None = None
         self._judgement: _Judged | None = None
         self._told: str | None = None
 
-    async def ids(self) -> list[str]:
-        """Give the sampled ids; none where there is no Parquet, or one that is too large."""
-        return await run_in_threadpool(self._current_ids)
+    async def keys(self) -> list[EntityKey]:
+        """Return the sampled keys; none where there is no source, or one that is too large."""
+        return await run_in_threadpool(self._current_keys)
 
     async def examples(self) -> list[Example]:
-        """Give some sampled transactions, the most suspicious first, down to the least.
+        """Return some sampled transactions, the most suspicious first, down to the least.
 
         Raises:
             PocError: they cannot be judged now.
         """
-        scorer, source, ids = self._model.get(), self._features.get(), await self.ids()
+        scorer, source, keys = self._model.get(), self._features.get(), await self.keys()
         known, now = self._judgement, time.monotonic()
         if (
             known is not None
-            and (known.version, known.ids) == (scorer.version, ids)
+            and (known.version, known.keys) == (scorer.version, keys)
             and now - known.at < FRESH_SECONDS
         ):
             return known.examples
-        found = await self._examples_of(ids, scorer, source)
-        self._judgement = _Judged(scorer.version, ids, found, now) if found else None
+        found = await self._examples_of(keys, scorer, source)
+        self._judgement = _Judged(scorer.version, keys, found, now) if found else None
         return found
 
-    def _current_ids(self) -> list[str]:
+    def _current_keys(self) -> list[EntityKey]:
+        served = self._asked.served
         try:
-            files = _small(self._definitions.source_path)
+            files = _small([view.source_path for view in served.feature_sets])
             known = self._drawn
-            if known is not None and known[0] == files:
-                return known[1]
-            ids = sample_ids(self._definitions, SAMPLE)
+            if known is not None and known[0] is served and known[1] == files:
+                return known[2]
+            keys = sample_keys(served, SAMPLE)
         except (PocError, OSError) as error:
             # Asked for again and again: said once.
             if self._told != str(error):
                 self._told = str(error)
                 log.info("The console has no sample of transactions: %s", error)
             return []
-        self._drawn = (files, ids) if ids else None
-        return ids
+        self._drawn = (served, files, keys) if keys else None
+        return keys
 
     async def _examples_of(
-        self, ids: Sequence[str], scorer: "Scorer", source: FeatureSource
+        self, keys: Sequence[EntityKey], scorer: "Scorer", source: FeatureSource
     ) -> list[Example]:
-        found = [item for item in await read_features(source, ids) if item is not None]
-        if not found or not set(scorer.inputs) <= set(source.feature_names):
+        inputs = set(scorer.inputs)
+        found = [item for item in await source.read(keys) if item is not None and inputs <= set(item.values)]
+        if not found:
             return []
         scores = scorer.score([item.values for item in found])
         ranked = sorted(
-            (Example(item.transaction_id, score) for item, score in zip(found, scores, strict=True)),
+            (Example(item.key, score) for item, score in zip(found, scores, strict=True)),
             key=lambda example: example.fraud_probability,
             reverse=True,
         )
         return _spread(ranked, scorer.threshold)
 
 
-async def read_features(
-    source: FeatureSource, transaction_ids: Sequence[str]
-) -> list[TransactionFeatures | None]:
-    """Read without blocking the event loop; see `FeatureSource.read`."""
-    if source.async_read is not None:
-        return await source.async_read(transaction_ids)
-    return await run_in_threadpool(source.read, transaction_ids)
-
-
-def _small(path: Path) -> list[_File]:
-    """List what the Parquet, a file or a folder of files, consists of.
+def _small(paths: Sequence[Path]) -> list[_File]:
+    """List what the sources, each a Parquet file or a folder of such, consist of.
 
     Raises:
-        OSError: it is not there, may not be read, or is too large for a page.
+        OSError: one is not there, may not be read, or they are too large for a page.
     """
     files: list[_File] = []
     total = 0
-    for file in _files(path):
-        files.append(file)
-        total += file.size_bytes
-        if len(files) > MOST_FILES or total > LARGEST_PARQUET_BYTES:
-            raise OSError(
-                f"{path} is larger than {LARGEST_PARQUET_BYTES:,} bytes or {MOST_FILES:,} files and folders"
-            )
+    for path in paths:
+        for file in _files(path):
+            files.append(file)
+            total += file.size_bytes
+            if len(files) > MOST_FILES or total > LARGEST_PARQUET_BYTES:
+                raise OSError(
+                    f"{path} is larger than {LARGEST_PARQUET_BYTES:,} bytes or {MOST_FILES:,} files and folders"
+                )
     return sorted(files, key=lambda file: file.path)
 
 

@@ -1,0 +1,136 @@
+"""From what was read of each view to the entities of the service."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from poc.definitions import Feature, ServedFeatures, ServedView
+from poc.retrieval.source import EntityFeatures, EntityKey, Value, is_stale
+from poc.retrieval.values import fitting
+
+if TYPE_CHECKING:
+    from poc.online_store.view_reader import Found, ViewReader
+
+# Of one entity in one view: its values without those that were never written, and when they were true.
+ViewValues: TypeAlias = tuple[dict[str, Value], datetime]
+# What Feast gives for a row without an event time.
+NO_TIME = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class Entities:
+    """Puts the entities of a service together.
+
+    Args:
+        served: the service.
+        clock: tells the time, UTC-aware.
+    """
+
+    def __init__(self, served: ServedFeatures, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._names = served.names
+        self._ttls = [view.definitions.ttl for view in served.views]
+
+    def of(
+        self, keys: Sequence[EntityKey], views: Sequence[Sequence[ViewValues | None]]
+    ) -> list[EntityFeatures | None]:
+        """Return the entities `keys`; None for one that a view has no row for.
+
+        Args:
+            keys: as they were asked for.
+            views: of each view of the service, what it has for each of `keys`.
+        """
+        now = self._clock()
+        if len(views) == 1:
+            ttl = self._ttls[0]
+            return [
+                None if found is None else self._entity(key, *found, is_stale(found[1], ttl, now))
+                for key, found in zip(keys, views[0], strict=True)
+            ]
+        return [
+            self._of_several(key, found, now)
+            for key, found in zip(keys, zip(*views, strict=True), strict=True)
+        ]
+
+    def _of_several(
+        self, key: EntityKey, found: Sequence[ViewValues | None], now: datetime
+    ) -> EntityFeatures | None:
+        values: dict[str, Value] = {}
+        moments: list[tuple[datetime, timedelta | None]] = []
+        for part, ttl in zip(found, self._ttls, strict=True):
+            if part is None:
+                return None
+            values.update(part[0])
+            moments.append((part[1], ttl))
+        stale = any(is_stale(moment, ttl, now) for moment, ttl in moments)
+        return self._entity(key, values, min(moment for moment, _ in moments), stale)
+
+    def _entity(
+        self, key: EntityKey, values: dict[str, Value], moment: datetime, stale: bool
+    ) -> EntityFeatures:
+        if len(values) == len(self._names):
+            return EntityFeatures(key, values, moment, stale)
+        missing = tuple(name for name in self._names if name not in values)
+        return EntityFeatures(key, values, moment, stale, missing)
+
+
+class ViewRows:
+    """Reads the rows that a `ViewReader` finds.
+
+    Args:
+        features: those wanted, in the order to give them in.
+        reader: what finds rows; it has all of them.
+    """
+
+    def __init__(self, features: Sequence[Feature], reader: "ViewReader") -> None:
+        self.reader = reader
+        self._columns = []
+        for feature in features:
+            place = reader.names.index(feature.name)
+            fit = fitting(feature)
+            self._columns.append((feature.name, place, reader.plain[place], fit, reader.stored[place]))
+
+    def values(self, row: "Found | None") -> ViewValues | None:
+        """Return what `row` says of its entity.
+
+        Raises:
+            FeaturesOutdated: a value is of another type than declared.
+        """
+        if row is None:
+            return None
+        values: dict[str, Value] = {}
+        for name, place, plain, fit, is_stored in self._columns:
+            content = row[place]
+            if content is not None:
+                if plain is not None:
+                    content = plain(content)
+                values[name] = None if content is None else fit(content)
+            elif is_stored:
+                values[name] = None
+        moment: datetime | None = row[-1]
+        if moment is None:
+            return values, NO_TIME
+        if moment.tzinfo is None:
+            return values, moment.replace(tzinfo=timezone.utc)
+        return values, moment
+
+
+def key_of_view(
+    served: ServedFeatures, view: ServedView, reader_keys: Sequence[str]
+) -> Callable[[EntityKey], tuple[Any, ...]]:
+    """Return the function from a request's key to that of one view.
+
+    Args:
+        served: the service.
+        view: the view.
+        reader_keys: its join keys, in the order wanted.
+    """
+    asked: Mapping[str, str] = dict(zip(view.definitions.key_names, view.request_keys, strict=True))
+    if not asked:
+        # What Feast keeps a view without entities under.
+        return lambda key: ("",)
+    places = [served.key_names.index(asked[name]) for name in reader_keys]
+    if len(places) == 1:
+        only = places[0]
+        return lambda key: (key[only],)
+    return itemgetter(*places)
