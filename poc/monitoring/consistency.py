@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from poc.dataset.stored import declared_columns
 from poc.definitions import FeatureSet, applied_service
 from poc.feature_store import connection_of
 from poc.materialization.offline import interval_fingerprint, latest_source
@@ -184,9 +183,8 @@ def _skew(
 def _offline(
     batch: pa.RecordBatch, definitions: FeatureSet
 ) -> Iterator[tuple[Key, tuple[object, ...], datetime]]:
-    """Give each row's key, values and event time, as declared."""
-    rows = declared_columns(batch, definitions)
-    keys = zip(*(rows.column(name).to_pylist() for name in definitions.key_names), strict=True)
-    values = zip(*(rows.column(name).to_pylist() for name in definitions.names), strict=True)
-    moments = rows.column(definitions.timestamp_column).to_pylist()
+    """Give each row's key, values and event time."""
+    keys = zip(*(batch.column(name).to_pylist() for name in definitions.key_names), strict=True)
+    values = zip(*(batch.column(name).to_pylist() for name in definitions.names), strict=True)
+    moments = batch.column(definitions.timestamp_column).to_pylist()
     return zip(keys if definitions.join_keys else [()] * len(moments), values, moments, strict=True)

@@ -57,7 +57,8 @@ def validate_service(
     if reference is None:
         return tuple(ValidatedDataset(item, None) for item in checked)
     return tuple(
-        ValidatedDataset(item, _drift(served, item.definitions, reference, [item.table])) for item in checked
+        ValidatedDataset(item, _drift(served, item.definitions, reference, [_declared(item)]))
+        for item in checked
     )
 
 
@@ -123,7 +124,7 @@ def gate(
     """
 
     def begin(definitions: FeatureSet, window: Window) -> None:
-        announce(window)
+        announce(f"{definitions.view}: {window}" if len(served.feature_sets) > 1 else window)
         if window.is_empty:
             return
         reference = read_reference(settings)
@@ -158,5 +159,9 @@ def _drift(
 ) -> Drift:
     """Measure one view: of another's features the reference may know some by the same names."""
     taken = {name for view in served.views if view.definitions == definitions for name in view.names}
-    declared = (declared_columns(batch, definitions) for batch in batches)
-    return measure_drift(definitions.features, reference, declared, set(definitions.names) - taken)
+    return measure_drift(definitions.features, reference, batches, set(definitions.names) - taken)
+
+
+def _declared(checked: CheckedDataset) -> pa.Table:
+    """Give the records under the declared names, without what nobody declared."""
+    return declared_columns(checked.table, checked.definitions)

@@ -4,9 +4,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from poc.database.attempts import Attempt, Attempts
-from poc.database.materializations import MaterializationRun
-from poc.monitoring.state import State, TableCount, TableSize
+from poc.materialization.records import Attempt, Attempts, MaterializationRun
+from poc.monitoring.state import State, TableCount, TableSize, ViewState
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=timezone.utc)
 STORE, VIEW = "cassandra", "transaction_features"
@@ -39,10 +38,7 @@ def state() -> State:
     )
     return State(
         online_store=STORE,
-        feature_view=VIEW,
-        ttl=timedelta(days=30),
-        last_run=run,
-        attempts=attempts,
+        views=(ViewState(VIEW, timedelta(days=30), run, attempts),),
         counts=(TableCount("ml_features", VIEW, 9_997),),
         sizes=(
             TableSize("ml_features", VIEW, "127.0.0.1", 2**20),

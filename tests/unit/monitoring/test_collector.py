@@ -7,10 +7,10 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from poc.database.attempts import Attempts
+from poc.materialization.records import Attempts
 from poc.monitoring.collector import StateCollector
 from poc.monitoring.declared import STATE
-from poc.monitoring.state import State
+from poc.monitoring.state import State, ViewState
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=timezone.utc)
 
@@ -60,9 +60,19 @@ def test_sizes_are_told_apart_by_node_and_entities_are_not(state: State) -> None
     assert answers == {"127.0.0.1": 1, "127.0.0.2": 1, "127.0.0.3": 0}
 
 
+def test_several_views_are_told_apart(state: State) -> None:
+    [view] = state.views
+    cards = ViewState("card_features", timedelta(hours=1), None, Attempts())
+    found = shown(replace(state, views=(view, cards)))
+    assert found["feature_view_ttl_seconds", frozenset(("cassandra", "transaction_features"))] == 30 * 86_400
+    assert found["feature_view_ttl_seconds", frozenset(("cassandra", "card_features"))] == 3600
+    assert ("materialization_rows", frozenset(("cassandra", "card_features"))) not in found
+
+
 def test_what_is_not_known_is_absent_and_not_zero(state: State) -> None:
-    never = replace(state, ttl=None, last_run=None, attempts=Attempts(), sizes=(), counts=())
-    assert {name for name, _ in shown(never)} == {"online_store_node_answers"}
+    never = ViewState("transaction_features", None, None, Attempts())
+    unknown = replace(state, views=(never,), sizes=(), counts=())
+    assert {name for name, _ in shown(unknown)} == {"online_store_node_answers"}
 
 
 def test_before_the_first_read_nothing_is_shown() -> None:
@@ -70,6 +80,7 @@ def test_before_the_first_read_nothing_is_shown() -> None:
 
 
 def test_runs_before_attempts_were_recorded_count_as_successes(state: State) -> None:
-    old = replace(state, attempts=Attempts())
+    [view] = state.views
+    old = replace(state, views=(replace(view, attempts=Attempts()),))
     key = ("materialization_last_success_timestamp_seconds", frozenset(("cassandra", "transaction_features")))
     assert shown(old)[key] == NOON.timestamp() - 60

@@ -3,9 +3,9 @@ from datetime import datetime, timezone
 
 import pytest
 
-from poc.monitoring.consistency import Consistency, StoreCheck
+from poc.monitoring.consistency import StoreCheck, ViewCheck
 from poc.monitoring.consistency_report import consistency_document, describe_rest, describe_store
-from poc.monitoring.skew import Skew
+from poc.monitoring.skew import NEVER_WRITTEN, Skew
 
 FROM = datetime(2026, 10, 25, tzinfo=timezone.utc)
 UNTIL = datetime(2026, 11, 24, tzinfo=timezone.utc)
@@ -17,33 +17,44 @@ def check() -> StoreCheck:
 
 
 def test_store_without_skew_says_so(check: StoreCheck) -> None:
-    assert describe_store(check) == (
-        "Direct table: 10,000 transactions as of 2026-11-24T00:00:00 UTC, every value equal"
+    assert describe_store("payments", check) == (
+        "payments in Direct table: 10,000 entities as of 2026-11-24T00:00:00 UTC, every value equal"
     )
     assert describe_rest(check) == []
 
 
 def test_store_with_skew_says_how_many_differ(check: StoreCheck) -> None:
     check.differing, check.missing = 3, 1
-    assert describe_store(check) == (
-        "Direct table: 3 of 10,000 transactions as of 2026-11-24T00:00:00 UTC differ,"
+    assert describe_store("payments", check) == (
+        "payments in Direct table: 3 of 10,000 entities as of 2026-11-24T00:00:00 UTC differ,"
         " 1 of them missing online"
     )
 
 
 def test_what_was_not_compared_is_said(check: StoreCheck) -> None:
     check.expired, check.others = 5, 2
-    assert [line.split(" transactions")[0] for line in describe_rest(check)] == ["5", "2"]
+    assert [line.split(" entities")[0] for line in describe_rest(check)] == ["5", "2"]
     check.others = None
     assert "cannot be counted" in describe_rest(check)[1]
 
 
 def test_document_is_json_whatever_the_values_are(check: StoreCheck) -> None:
     check.differing = 2
-    check.shown = [Skew("7", "at", UNTIL, FROM), Skew("8", "raw", b"\x01", [b"\x02"])]
-    document = json.loads(json.dumps(consistency_document(Consistency("payments", False, (check,)))))
+    check.shown = [
+        Skew({"payment_id": "7"}, "at", UNTIL, FROM),
+        Skew({"shop": b"\x01", "card": 8}, "raw", NEVER_WRITTEN, [b"\x02"]),
+    ]
+    views = (
+        ViewCheck("payments", False, (check,)),
+        ViewCheck("cards", False, (StoreCheck("Direct table", FROM, UNTIL),)),
+    )
+    document = json.loads(json.dumps(consistency_document(views)))
     assert document["holds"] is False
-    [store] = document["stores"]
+    payments, cards = document["views"]
+    assert (payments["holds"], cards["holds"]) == (False, True)
+    [store] = payments["stores"]
     assert store["covered_until"] == "2026-11-24T00:00:00+00:00"
-    assert store["differences"][0]["online"] == "2026-11-24T00:00:00+00:00"
-    assert store["differences"][1]["online"] == "b'\\x01'"
+    first, second = store["differences"]
+    assert (first["key"], first["online"]) == ({"payment_id": "7"}, "2026-11-24T00:00:00+00:00")
+    assert second["key"] == {"shop": "b'\\x01'", "card": 8}
+    assert (second["online"], second["offline"]) == ("never written", "[b'\\x02']")

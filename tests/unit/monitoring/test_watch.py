@@ -10,6 +10,7 @@ from poc.errors import CassandraUnavailable
 from poc.monitoring.collector import StateCollector
 from poc.monitoring.state import State
 from poc.monitoring.watch import StateWatch
+from poc.online_store.errors import NoCassandra
 
 INTERVAL_SECONDS = 0.02
 
@@ -91,6 +92,19 @@ def test_connects_as_soon_as_that_is_possible(state: State, start: Callable) -> 
     assert watch.state is None
     wait_until(lambda: watch.state is not None)
     assert len(attempts) == 3
+
+
+def test_store_that_is_no_cassandra_has_no_state_and_nothing_is_told_of_it(start: Callable) -> None:
+    attempts, told = [], []
+
+    def opens() -> Reader:
+        attempts.append(1)
+        raise NoCassandra("sqlite")
+
+    watch = start(opens, INTERVAL_SECONDS, told.append, lambda: told.append("failed"))
+    wait_until(lambda: bool(attempts))
+    time.sleep(5 * INTERVAL_SECONDS)
+    assert (len(attempts), told, watch.state) == (1, [], None)
 
 
 def test_stop_disconnects(state: State, start: Callable) -> None:
