@@ -34,11 +34,7 @@ class StockSink:
         concurrency = settings.write_concurrency
         self._version: int = config.entity_key_serialization_version
         self._keys = {field.name: key_type(field.name, field.dtype) for field in view.entity_columns}
-        self._features = {
-            field.name: column_type(field.name, field.dtype)
-            for field in view.features
-            if field.name not in self._keys
-        }
+        self._features = {field.name: column_type(field.name, field.dtype) for field in view.features}
         self._timestamp = view.batch_source.timestamp_field
         self._revision = settings.revision if settings.write_time == "event" else None
         self._attempts = settings.max_attempts

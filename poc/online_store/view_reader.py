@@ -11,7 +11,7 @@ from poc.online_store.connection import ConnectionSettings
 from poc.online_store.errors import FeaturesOutdated, OnlineTableMissing
 from poc.online_store.keyed_reads import Key, KeyedReads, Row, Statements
 from poc.online_store.keys import bound_key
-from poc.online_store.layout import RowLayout
+from poc.online_store.layout import Column, RowLayout
 from poc.online_store.naming import EVENT_TIMESTAMP
 from poc.online_store.schema import StoredTable, stored_table
 from poc.online_store.types import NULL
@@ -59,7 +59,8 @@ class RowReader:
     Args:
         session: where to read.
         layout: the table.
-        features: those wanted; all for None. One that the view does not have is left out.
+        features: those wanted; all for None. One that the view does not have is left out. It may be a join
+            key, which Feast leaves among a stream view's features where the schema repeats it.
         settings: how many statements at once.
         keys_per_statement: most entities that one statement asks for.
         acsylla: reads for event loops; None for cassandra-driver.
@@ -81,19 +82,22 @@ class RowReader:
         keys_per_statement: int,
         acsylla: AcsyllaReads | None = None,
     ) -> None:
-        columns = layout.named(features)
+        columns = _wanted(layout, features)
         table = stored_table(session, layout)
         _require_readable(layout, table)
         assert table is not None
-        there = tuple(column for column in columns if column.name in table.columns)
+        there = tuple(c for c in columns if c.name in table.columns and c not in layout.keys)
         self.layout = layout
         self.names = tuple(column.field for column in columns)
         self.key_names = tuple(column.field for column in layout.keys)
-        self.lacking = tuple(column.field for column in columns if column not in there)
-        self.stored = tuple(column in there for column in columns)
+        self.stored = tuple(column.name in table.columns for column in columns)
+        self.lacking = tuple(column.field for column in columns if column.name not in table.columns)
         self.plain = tuple(column.kind.plain() for column in columns)
         self.proto = tuple(_null_or(column.kind.decoder()) for column in columns)
-        self._places = [None if column not in there else there.index(column) for column in columns]
+        self._as_selected = there == columns
+        # A found value's place in the row with the event time after it, and the key after that.
+        places = {column: place for place, column in enumerate((*there, None, *layout.keys))}
+        self._places = [places.get(column) for column in columns]
         self._bound = bound_key(layout.keys)
         self._reads = KeyedReads(
             session,
@@ -121,12 +125,20 @@ class RowReader:
     def _by_join_keys(
         self, bound: Mapping[Key, JoinKeys], found: Mapping[Key, list[Row]]
     ) -> dict[JoinKeys, Found]:
-        if self.lacking:
-            return {bound[key]: self._widened(rows[0]) for key, rows in found.items()}
-        return {bound[key]: rows[0] for key, rows in found.items()}
+        if self._as_selected:
+            return {bound[key]: rows[0] for key, rows in found.items()}
+        return {bound[key]: self._completed(rows[0], bound[key]) for key, rows in found.items()}
 
-    def _widened(self, row: Row) -> Found:
-        return (*(None if place is None else row[place] for place in self._places), row[-1])
+    def _completed(self, row: Row, key: JoinKeys) -> Found:
+        known = (*row, *key)
+        return (*(None if place is None else known[place] for place in self._places), row[-1])
+
+
+def _wanted(layout: RowLayout, features: Sequence[str] | None) -> tuple[Column, ...]:
+    if features is None:
+        return layout.features
+    known = {column.field: column for column in (*layout.keys, *layout.features)}
+    return tuple(known[name] for name in features if name in known)
 
 
 def _null_or(decode: Callable[[Any], Value]) -> Callable[[Any], Value]:

@@ -1,0 +1,219 @@
+"""The resolved call against Feast's own: the same answers and the same errors, whatever is asked of what."""
+
+import asyncio
+import math
+import threading
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from feast import FeatureStore, RepoConfig
+from feast.online_response import OnlineResponse
+from generated_repository import COMMON_KEYS, OTHER_KEYS, Repository, Request, repositories, requests
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.session import SCHEMA, cassandra_session
+
+RESOLVING = "poc.online_store.provider.ResolvingProvider"
+ROWS = "poc.online_store.row_store.CassandraRowOnlineStore"
+REPOSITORIES, REQUESTS = 9, 12
+# Shrinking would make tables for each attempt, for minutes.
+BOUNDED = settings(
+    max_examples=REPOSITORIES,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class Twins:
+    """Two feature stores on one registry and one online store: `ours` resolves, `feasts` is Feast's own."""
+
+    def __init__(self, kind: str, cassandra: ConnectionSettings, keyspace: str, folder: Path) -> None:
+        self.kind, self.folder = kind, folder
+        online = {
+            "type": ROWS if kind == "rows" else "cassandra",
+            "hosts": list(cassandra.hosts),
+            "port": cassandra.port,
+            "keyspace": keyspace,
+        }
+        if kind == "sqlite":
+            online = {"type": "sqlite", "path": str(folder / "online.db")}
+        self._online = online
+        self.ours, self.feasts = self.open(RESOLVING), self.open("local")
+        self.numbers = count()
+
+    def open(self, provider: str, **registry: Any) -> FeatureStore:
+        """Open one more store on the same registry."""
+        return FeatureStore(
+            config=RepoConfig(
+                project="poc",
+                provider=provider,
+                registry={"path": str(self.folder / "registry.db"), "cache_ttl_seconds": 0} | registry,
+                online_store=self._online,
+                entity_key_serialization_version=2,
+                offline_store={"type": "file"},
+            )
+        )
+
+    def fill(self, repository: Repository) -> str:
+        """Apply and write `repository`, and return the prefix of its views' names."""
+        prefix = f"r{next(self.numbers)}_"
+        self.ours.apply(repository.objects(prefix))
+        self.feasts.refresh_registry()
+        provider = self.ours._get_provider()
+        views = views_of(self.ours)
+        for view in repository.views:
+            rows = repository.rows(view)
+            if rows:
+                provider.online_write_batch(self.ours.config, views[prefix + view.name], rows, None)
+        return prefix
+
+    def close(self) -> None:
+        for store in (self.ours, self.feasts):
+            online = store._get_provider().online_store
+            if hasattr(online, "close"):
+                online.close()
+            elif getattr(online, "_session", None) is not None:
+                online._session.cluster.shutdown()
+
+
+@pytest.fixture(scope="module", params=["rows", "stock", "sqlite"])
+def twins(
+    request: pytest.FixtureRequest, cassandra: ConnectionSettings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Twins]:
+    keyspace = f"test_{uuid.uuid4().hex[:12]}"
+    with cassandra_session(cassandra) as session:
+        session.execute(
+            f"CREATE KEYSPACE {keyspace}"
+            " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+            execution_profile=SCHEMA,
+        )
+        made = Twins(request.param, cassandra, keyspace, tmp_path_factory.mktemp("twins"))
+        yield made
+        made.close()
+        session.execute(f"DROP KEYSPACE {keyspace}", execution_profile=SCHEMA)
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    made = asyncio.new_event_loop()
+    thread = threading.Thread(target=made.run_forever, daemon=True)
+    thread.start()
+    yield made
+    made.call_soon_threadsafe(made.stop)
+    thread.join()
+
+
+def views_of(store: FeatureStore) -> dict[str, Any]:
+    """Return the views by name, as an engine gets them: those without entities with the key they are kept by."""
+    views = [
+        *store._list_feature_views(hide_dummy_entity=False),
+        *store._list_stream_feature_views(hide_dummy_entity=False),
+    ]
+    return {view.name: view for view in views}
+
+
+def outcome(call: Callable[[], Any], seen: Callable[[Any], Any]) -> Any:
+    """Return what is seen of an answer, or the error's type and message."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            answer = call()
+        except Exception as error:
+            return type(error), str(error)
+    return seen(answer)
+
+
+def looked_at(answer: OnlineResponse) -> dict[str, Any]:
+    """Return all that an answer says, but for the order of its columns."""
+    return {
+        "dict": outcome(answer.to_dict, comparable),
+        "times": outcome(lambda: answer.to_dict(include_event_timestamps=True), comparable),
+        "frame": outcome(answer.to_df, lambda frame: (frame_types(frame), comparable(frame.to_dict("list")))),
+        "frame with times": outcome(lambda: answer.to_df(True), frame_types),
+        "arrow": outcome(answer.to_arrow, arrow_columns),
+        "messages": messages(answer),
+    }
+
+
+def messages(answer: OnlineResponse) -> dict[tuple[str, int], bytes]:
+    """Return each feature vector, statuses and times included, by its name and the count of its like."""
+    found: dict[tuple[str, int], bytes] = {}
+    for name, vector in zip(answer.proto.metadata.feature_names.val, answer.proto.results, strict=True):
+        number = sum(1 for known, _ in found if known == name)
+        found[name, number] = vector.SerializeToString(deterministic=True)
+    return found
+
+
+def frame_types(frame: Any) -> dict[str, str]:
+    return {name: str(dtype) for name, dtype in frame.dtypes.items()}
+
+
+def arrow_columns(table: Any) -> Any:
+    return {field.name: str(field.type) for field in table.schema}, comparable(table.to_pydict())
+
+
+def comparable(value: Any) -> Any:
+    """Make a NaN equal to itself, and 1 another thing than True and 1.0."""
+    if isinstance(value, Mapping):
+        return {name: comparable(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [comparable(item) for item in value]
+    if isinstance(value, float) and math.isnan(value):
+        return "NaN"
+    return type(value), value
+
+
+def ask(twins: Twins, store: FeatureStore, request: Request) -> Callable[[], OnlineResponse]:
+    """Return the call of `request` as a method of `store`, by columns as Feast's own server makes it."""
+    features: Any = list(request.features)
+    if request.by_service:
+        features = request.service("asked", views_of(store))
+        twins.ours.apply([features])
+        twins.feasts.refresh_registry()
+    values = {name: list(content) for name, content in request.values.items()}
+    return lambda: store._get_online_features(
+        features=features, entity_values=values, full_feature_names=request.full
+    )
+
+
+@pytest.mark.parametrize("keys", [COMMON_KEYS, OTHER_KEYS], ids=["common keys", "other keys"])
+@BOUNDED
+@given(data=st.data())
+def test_answers_and_errors_are_feasts_own(
+    twins: Twins, loop: asyncio.AbstractEventLoop, keys: tuple[Any, ...], data: st.DataObject
+) -> None:
+    if keys is OTHER_KEYS and twins.kind != "rows":
+        return  # Feast's key encoding does not know them.
+    repository = data.draw(repositories(keys))
+    prefix = twins.fill(repository)
+    for _ in range(REQUESTS):
+        request = data.draw(requests(repository, prefix))
+        expected = outcome(ask(twins, twins.feasts, request), looked_at)
+        call = ask(twins, twins.ours, request)
+        assert outcome(call, looked_at) == expected
+        # The plan is there now.
+        assert outcome(call, looked_at) == expected
+        features: Any = list(request.features)
+        if request.by_service:
+            features = twins.ours.get_feature_service("asked")
+        awaited = outcome(
+            lambda features=features, request=request: asyncio.run_coroutine_threadsafe(
+                twins.ours._get_online_features_async(
+                    features=features,
+                    entity_values={name: list(content) for name, content in request.values.items()},
+                    full_feature_names=request.full,
+                ),
+                loop,
+            ).result(30),
+            looked_at,
+        )
+        if twins.kind != "sqlite":
+            assert awaited == expected
