@@ -4,6 +4,7 @@ import argparse
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -30,6 +31,7 @@ def run(main: Callable[[], int | None]) -> None:
     0 (or what `main` returned, or where nobody reads the output any more), 1 or 2 for an error that
     explains itself, whose text goes to standard error, 130 for Ctrl-C.
     """
+    hide_warnings_of_others()
     try:
         status = main()
     except BrokenPipeError:
@@ -120,6 +122,16 @@ def hide_bars_of_others() -> None:
     """Hide Feast's own progress bars where no terminal shows them. Call it before Feast is imported."""
     if not sys.stderr.isatty():
         os.environ.setdefault("TQDM_DISABLE", "1")
+
+
+def hide_warnings_of_others() -> None:
+    """Keep Python's warnings off the screen; they speak to the developers of Feast and of what it uses.
+
+    A filter would not do: Feast puts its own before it when it is imported. Whoever asks for warnings, by
+    `python -W` or PYTHONWARNINGS, sees them.
+    """
+    if not sys.warnoptions:
+        warnings.showwarning = lambda *warning, **where: None
 
 
 @contextmanager

@@ -17,7 +17,6 @@ import os
 
 from poc.command_line import argument_parser, fail, ok, progress_console, run
 from poc.database.choice import ensure_cassandra, running_cassandra, stop_cassandra
-from poc.online_store.schema import ensure_keyspace
 from poc.online_store.session import cassandra_session, idempotent
 from poc.settings import load_settings
 
@@ -55,6 +54,8 @@ def main() -> int | None:
             ok(f"Credentials: set -a; . {settings.cassandra_dir / 'credentials'}; set +a")
         # The keyspaces of several nodes are left to a configuration that names all of them: feast_setup.py.
         if not arguments.status and len(running.way_in.hosts) <= len(running.endpoint.hosts):
+            from poc.online_store.schema import ensure_keyspace
+
             for keyspace in (running.endpoint.keyspace, settings.direct_keyspace):
                 if ensure_keyspace(session, running.endpoint, keyspace):
                     ok(f"Keyspace created: {keyspace}")

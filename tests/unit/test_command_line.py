@@ -1,10 +1,13 @@
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
 from poc.command_line import parse_duration, parse_time
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 def run_main(body: str) -> subprocess.CompletedProcess[str]:
@@ -49,6 +52,30 @@ def test_bug_keeps_its_traceback_and_is_status_1() -> None:
     done = run_main("raise ZeroDivisionError")
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr
+
+
+WARNED = """import warnings; warnings.simplefilter('once'); warnings.warn('old', DeprecationWarning)"""
+
+
+def test_warnings_of_other_packages_are_not_shown_though_they_ask_for_it() -> None:
+    assert run_main(WARNED).stderr == ""
+
+
+def test_warnings_are_shown_to_who_asks_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONWARNINGS", "default")
+    assert "DeprecationWarning: old" in run_main(WARNED).stderr
+
+
+def test_scripts_are_there_before_feast_is_loaded() -> None:
+    program = f"""
+import pathlib, runpy, sys
+for script in sorted(pathlib.Path({str(SCRIPTS)!r}).glob("*.py")):
+    runpy.run_path(str(script))
+    if "feast" in sys.modules:
+        sys.exit(f"{{script.name}} imports Feast before it can say so")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_bar_is_not_shown_when_nothing_was_done() -> None:
