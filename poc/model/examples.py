@@ -13,11 +13,12 @@ from poc.dataset.column_types import arrow_type, key_columns
 from poc.dataset.conversion import convert, convert_times
 from poc.dataset.label import LABEL, labelled_view, source_columns
 from poc.dataset.stored import open_source, unreadable
-from poc.definitions import FeatureSet, ServedFeatures, ServedView, applied_service
+from poc.definitions import DECLARED_IN, FeatureSet, ServedFeatures, ServedView, applied_service
 from poc.errors import (
     ColumnsMissing,
     DatasetRefused,
     DefinitionsChanged,
+    InvalidDefinitions,
     LabelsUnavailable,
     TooFewExamples,
 )
@@ -85,6 +86,11 @@ def labelled_examples(settings: Settings) -> Examples:
     _require_same(declared, served)
     for definitions in served.feature_sets:
         _require_joinable(definitions)
+    if LABEL in served.names:
+        reason = (
+            f"service {served.service} takes {LABEL}, which is what the model is to predict: leave it out"
+        )
+        raise InvalidDefinitions(DECLARED_IN, reason)
     found = _read_labels(served)
     rows = _join_features(store, served, found.labels)
     return Examples(

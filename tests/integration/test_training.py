@@ -18,8 +18,8 @@ import pandas as pd
 import pytest
 
 from poc.dataset.prepare import prepare_dataset
-from poc.dataset.stored import dataset_fingerprint, latest_rows, sample_ids
-from poc.definitions import read_definitions
+from poc.dataset.stored import dataset_fingerprint, latest_rows, sample_view
+from poc.definitions import FeatureSet
 from poc.errors import (
     ColumnsMissing,
     DatasetNotPrepared,
@@ -33,7 +33,7 @@ from poc.errors import (
     OutputNotWritable,
     ScoresDisagree,
 )
-from poc.feature_store import apply_definitions
+from poc.feature_store import apply_definitions, declared_service
 from poc.model.examples import labelled_examples
 from poc.model.reference import REFERENCE_FILE, read_reference, reference_path
 from poc.model.registry import load_scorer, refresh_scorer
@@ -80,6 +80,10 @@ def make_project(folder: Path) -> Path:
     return folder
 
 
+def payments(settings: Settings) -> FeatureSet:
+    return declared_service(settings).feature_sets[0]
+
+
 def train_quietly(settings: Settings, now: datetime = NOW) -> TrainingReport:
     return train(settings, Costs(), now, lambda line: None)
 
@@ -97,7 +101,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         settings = own_settings()
-        prepare_dataset(read_definitions(settings), settings.data_dir, NOW)
+        prepare_dataset(payments(settings), settings.data_dir, NOW)
         apply_definitions(settings)
     return Prepared(folder, run_script(folder))
 
@@ -196,7 +200,7 @@ def test_reference_is_of_the_served_model_and_is_kept_with_its_run(
     reference = read_reference(settings)
     assert reference is not None
     assert (reference.model_version, reference.created_at) == (card.version, card.trained_at)
-    assert (reference.rows, set(reference.features)) == (10_000, set(read_definitions(settings).names))
+    assert (reference.rows, set(reference.features)) == (10_000, set(declared_service(settings).names))
     kept = MlflowClient(settings.mlflow_tracking_uri).download_artifacts(
         str(card.run_id), REFERENCE_FILE, str(tmp_path)
     )
@@ -225,8 +229,7 @@ def test_scorer_scores_the_stored_rows_as_mlflow_does(settings: Settings) -> Non
     import mlflow
 
     scorer = load_scorer(settings)
-    definitions = read_definitions(settings)
-    stored = latest_rows(definitions, sample_ids(definitions, 50))
+    stored = latest_rows(payments(settings), sample_view(payments(settings), 50))
     rows = [row.values for row in stored.values()]
     frame = pd.DataFrame(rows)[list(scorer.inputs)]
     numbers = frame.select_dtypes("number").columns
@@ -239,7 +242,7 @@ def test_scorer_scores_the_stored_rows_as_mlflow_does(settings: Settings) -> Non
 
 def test_features_are_those_of_the_labels_time(settings: Settings) -> None:
     examples = labelled_examples(settings)
-    names = list(examples.definitions.names)
+    names = list(examples.served.names)
     stored = pd.read_parquet(PARQUET).rename(columns={"timestamp": "event_timestamp"})
     both = examples.rows.merge(stored, on=["transaction_id", "event_timestamp"], suffixes=("", "_stored"))
     assert len(both) == len(stored) == len(examples.rows)
@@ -252,7 +255,7 @@ def test_features_are_those_of_the_labels_time(settings: Settings) -> None:
 def test_rows_that_cannot_be_used_are_counted(settings: Settings, parquet: pd.DataFrame) -> None:
     rows = parquet.astype({"is_fraud": "Int64"})
     rows.loc[[5, 6, 7], "is_fraud"] = pd.NA
-    rows.loc[30, list(read_definitions(settings).names)] = None
+    rows.loc[30, list(declared_service(settings).names)] = None
     again = rows.iloc[[20]].assign(amount=777.0)
     pd.concat([again, rows]).to_parquet(PARQUET)
     examples = labelled_examples(settings)
@@ -421,7 +424,7 @@ def test_model_is_kept_and_loaded_through_a_server_until_that_is_down(
     assert report.card.version == "1"
     scorer = load_scorer(there)
     assert scorer.card == report.card
-    rows = [row.values for row in latest_rows(read_definitions(there), ["12345"]).values()]
+    rows = [row.values for row in latest_rows(payments(there), [("12345",)]).values()]
     assert scorer.score(rows) == load_scorer(settings).score(rows)
 
     tracking_server.stop()
@@ -448,4 +451,4 @@ def test_card_of_the_served_version_tells_its_training(settings: Settings) -> No
         "champion",
         "fraud_detection_v1",
     )
-    assert card.inputs == tuple(sorted(read_definitions(settings).names))
+    assert card.inputs == tuple(sorted(declared_service(settings).names))
