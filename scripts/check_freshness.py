@@ -11,8 +11,6 @@ none is given. A limit is a number and s, m, h or d.
 from datetime import datetime, timezone
 
 from poc.command_line import argument_parser, fail, note, ok, parse_duration, run
-from poc.database.endpoint import configured_endpoint
-from poc.database.sessions import cassandra_session, driver_errors_as_unavailable
 from poc.settings import load_settings
 
 
@@ -23,24 +21,27 @@ def main() -> int:
     parser.add_argument("--max-event-age", help="of the newest event; the view's ttl", **limit)
     arguments = parser.parse_args()
     settings = load_settings()
-    endpoint = configured_endpoint(settings)
 
-    with cassandra_session(endpoint) as session, driver_errors_as_unavailable(endpoint):
-        note("Loading Feast ...")
-        from poc.feature_store import open_feature_store
-        from poc.materialization.freshness import read_freshness
+    note("Loading Feast ...")
+    from poc.feature_store import connection_of, open_feature_store
+    from poc.materialization.freshness import read_freshness
+    from poc.online_store.failures import cassandra_failures
+    from poc.online_store.session import cassandra_session
 
-        found = read_freshness(settings, open_feature_store(settings), session)
+    store = open_feature_store(settings)
+    connection = connection_of(store)
+    with cassandra_session(connection) as session, cassandra_failures(connection):
+        views = read_freshness(settings, store, session)
 
-    checks = found.checks(datetime.now(timezone.utc), arguments.max_age, arguments.max_event_age)
-    for check in checks:
+    now = datetime.now(timezone.utc)
+    checked = [view.checks(now, arguments.max_age, arguments.max_event_age) for view in views]
+    for check in (check for checks in checked for check in checks):
         (ok if check.holds else fail)(str(check))
-    materialized, event = checks
-    if not materialized.holds:
+    if not all(materialized.holds for materialized, _ in checked):
         note("  Bring it up to date: python scripts/feast_materialize.py; and see why the schedule did not.")
-    elif not event.holds:
+    elif not all(event.holds for _, event in checked):
         note("  Materialization is up to date: the rows that it is given are old.")
-    return 0 if materialized.holds and event.holds else 1
+    return 0 if all(check.holds for checks in checked for check in checks) else 1
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
     python scripts/feast_materialize.py --full   the last 30 days, whatever was done before
     python scripts/feast_materialize.py --until 2026-11-02T00:00:00   what is new and before that; once
     python scripts/feast_materialize.py --start 2026-11-01T00:00:00 --end 2026-11-02T00:00:00
+    python scripts/feast_materialize.py --remake-direct   and make the direct table for the present types
 
 Times are UTC unless they say otherwise; the end is exclusive. Rows that break a rule or drifted are refused,
 and a sample is read back: exit status 1 where it differs. An interrupted run is made good by the next.
@@ -12,8 +13,6 @@ and a sample is read back: exit status 1 where it differs. An interrupted run is
 from datetime import datetime, timezone
 
 from poc.command_line import argument_parser, hide_bars_of_others, note, ok, parse_time, progress_bar, run
-from poc.database.endpoint import configured_endpoint
-from poc.database.sessions import cassandra_session, driver_errors_as_unavailable
 from poc.settings import load_settings
 
 
@@ -24,40 +23,55 @@ def main() -> None:
     parser.add_argument("--end", type=parse_time, metavar="TIME", help="end of it; now when not given")
     parser.add_argument("--until", type=parse_time, metavar="TIME", help="leave out what is not before it")
     parser.add_argument("--accept-drift", action="store_true", help="take rows that drifted, too")
+    parser.add_argument(
+        "--remake-direct", action="store_true", help="drop the direct table, and fill it with what is online"
+    )
     arguments = parser.parse_args()
     if arguments.until is not None and (arguments.full or arguments.start or arguments.end):
         parser.error("--until stands alone")
     if None not in (arguments.start, arguments.end) and arguments.start >= arguments.end:
         parser.error(f"--start {arguments.start.isoformat()} is not before --end {arguments.end.isoformat()}")
     settings = load_settings()
-    endpoint = configured_endpoint(settings)
 
-    with cassandra_session(endpoint) as session, driver_errors_as_unavailable(endpoint):
-        note("Loading Feast ...")
-        hide_bars_of_others()
-        from poc.feature_store import applied_features, open_feature_store
-        from poc.materialization.attempts import recorded_attempt
-        from poc.materialization.run import Wish, run_materialization
-        from poc.monitoring.validation import gate, prepare_validated
+    note("Loading Feast ...")
+    hide_bars_of_others()
+    from poc.definitions import applied_service
+    from poc.feature_store import connection_of, open_feature_store
+    from poc.materialization.attempts import recorded_attempt
+    from poc.materialization.run import Wish, run_materialization
+    from poc.monitoring.validation import gate, prepare_validated
+    from poc.online_store.failures import cassandra_failures
+    from poc.online_store.session import cassandra_session
 
-        with recorded_attempt(settings, session, note), progress_bar("Direct table") as progress:
-            store = open_feature_store(settings)
-            definitions = applied_features(store, settings.feature_service)
-            accept = arguments.accept_drift
-            data = prepare_validated(settings, definitions, datetime.now(timezone.utc), accept_drift=accept)
+    store = open_feature_store(settings)
+    connection, accept = connection_of(store), arguments.accept_drift
+    with (
+        cassandra_session(connection) as session,
+        cassandra_failures(connection),
+        recorded_attempt(settings, store, session, note),
+        progress_bar("Direct table") as progress,
+    ):
+        served = applied_service(store, settings.feature_service)
+        for data in prepare_validated(settings, served, datetime.now(timezone.utc), accept_drift=accept):
             if data.changed:
                 ok(f"Data prepared with {data.records:,} records from {data.origin}")
             for name in data.added_columns:
                 note(f"  {name}: generated values, like those of the other generated columns")
-            wish = Wish(arguments.full, arguments.start, arguments.end, arguments.until)
-            begin = gate(settings, definitions, note, accept_drift=accept)
-            report = run_materialization(settings, store, session, wish, begin, progress)
+        wish = Wish(arguments.full, arguments.start, arguments.end, arguments.until, arguments.remake_direct)
+        begin = gate(settings, served, note, accept_drift=accept)
+        reports = run_materialization(settings, store, session, wish, begin, progress)
 
-    ok(f"Materialization complete ({report.feast_seconds:.1f}s)")
-    note(f"  {report.transactions:,} transactions; the direct table took {report.direct_seconds:.1f}s")
-    if report.sampled:
+    ok(f"Materialization complete ({sum(item.feast_seconds for item in reports):.1f}s)")
+    several = len(served.feature_sets) > 1
+    for item in reports:
+        of_view = f"{item.view}: " if several else ""
+        what = "entities" if several else "transactions"
+        note(f"  {of_view}{item.entities:,} {what}; the direct table took {item.direct_seconds:.1f}s")
+    if any(item.sampled for item in reports):
         ok("Sample feature retrieval successful")
-        note(f"  {', '.join(report.sampled)}: online values equal the Parquet's")
+    for item in reports:
+        if item.sampled:
+            note(f"  {', '.join(item.sampled)}: online values equal the Parquet's")
     ok("Feature Materialization Complete!")
 
 

@@ -3,16 +3,14 @@
     python scripts/feast_setup.py             run it as often as you like: what is done stays done
     python scripts/feast_setup.py --refresh   make the data's timestamps anew
 
-Needs a running Cassandra (python scripts/start_cassandra.py). New data that breaks a rule, or drifted from
-what the served model was trained on, is refused, and nothing is changed.
+Needs a running Cassandra (python scripts/start_cassandra.py). Definitions that cannot be served are refused
+before anything is written, and so is new data that breaks a rule, or drifted from what the served model was
+trained on.
 """
 
 from datetime import datetime, timezone
 
 from poc.command_line import argument_parser, note, ok, run
-from poc.database.endpoint import configured_endpoint
-from poc.database.keyspaces import ensure_configured_keyspaces
-from poc.database.sessions import cassandra_session, driver_errors_as_unavailable
 from poc.settings import load_settings
 
 
@@ -21,25 +19,33 @@ def main() -> None:
     parser.add_argument("--refresh", action="store_true", help="make the data's timestamps anew")
     arguments = parser.parse_args()
     settings = load_settings()
-    endpoint = configured_endpoint(settings)
 
     note("Loading Feast ...")
     import feast
 
-    from poc.definitions import read_definitions
-    from poc.feature_store import apply_definitions
+    from poc.feature_store import apply_definitions, connection_of, declared_service, open_feature_store
+    from poc.materialization.servable import require_servable
     from poc.monitoring.validation import prepare_validated
+    from poc.online_store.failures import cassandra_failures
+    from poc.online_store.schema import ensure_keyspace
+    from poc.online_store.session import cassandra_session
 
+    store = open_feature_store(settings)
+    connection = connection_of(store)
     ok(f"Feast version: {feast.__version__}")
-    with cassandra_session(endpoint) as session, driver_errors_as_unavailable(endpoint):
+    with cassandra_session(connection) as session, cassandra_failures(connection):
         ok("Cassandra is accessible")
-        definitions = read_definitions(settings)
+        served = declared_service(settings)
+        require_servable(settings, store, served)
         now = datetime.now(timezone.utc)
-        data = prepare_validated(settings, definitions, now, refresh=arguments.refresh)
-        ok(f"Data prepared with {data.records:,} records")
-        note(f"  {data.path}: {data.origin}" + ("" if data.changed else ", unchanged"))
-        for keyspace in ensure_configured_keyspaces(settings, session):
-            ok(f"Keyspace created: {keyspace}")
+        prepared, *others = prepare_validated(settings, served, now, refresh=arguments.refresh)
+        ok(f"Data prepared with {prepared.records:,} records")
+        note(f"  {prepared.path}: {prepared.origin}" + ("" if prepared.changed else ", unchanged"))
+        for other in others:
+            note(f"  {other.path}: {other.records:,} records, checked")
+        for keyspace in (connection.keyspace, settings.direct_keyspace):
+            if ensure_keyspace(session, connection, keyspace):
+                ok(f"Keyspace created: {keyspace}")
         applied = apply_definitions(settings)
     ok("Feature definitions applied")
     ok(f"Entities: {applied.entities}")

@@ -1,15 +1,22 @@
-"""Print the id of one transaction of the prepared data, to try a prediction with."""
+"""Print the id of one transaction of the prepared data, to try a prediction with.
+
+Where the service has several join keys, it prints all of them, as the JSON that /predict takes.
+"""
+
+import json
 
 from poc.command_line import run
 from poc.settings import load_settings
 
 
 def main() -> None:
-    from poc.dataset.stored import sample_ids
-    from poc.definitions import read_definitions
+    from poc.dataset.stored import sample_keys
+    from poc.feature_store import declared_service
 
-    ids = sample_ids(read_definitions(load_settings()), 10_000)
-    print("12345" if "12345" in ids else ids[0])
+    served = declared_service(load_settings())
+    keys = sample_keys(served, 10_000)
+    key = ("12345",) if ("12345",) in keys else keys[0]
+    print(key[0] if len(key) == 1 else json.dumps(dict(zip(served.key_names, key, strict=True))))
 
 
 if __name__ == "__main__":

@@ -5,17 +5,19 @@
 Of one that has not ended nothing more is known: it runs, or it was killed.
 """
 
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.table import Table
 
 from poc.command_line import argument_parser, fail, note, ok, run
-from poc.database.attempts import Attempt, AttemptRecord
-from poc.database.endpoint import configured_endpoint, online_store_type
-from poc.database.sessions import cassandra_session, driver_errors_as_unavailable
 from poc.settings import load_settings
 
+if TYPE_CHECKING:
+    from poc.materialization.records import Attempt, Attempts
 
-def outcome(attempt: Attempt) -> str:
+
+def outcome(attempt: "Attempt") -> str:
     if attempt.ended_at is None:
         return "not ended"
     seconds = (attempt.ended_at - attempt.started_at).total_seconds()
@@ -25,13 +27,22 @@ def outcome(attempt: Attempt) -> str:
 def main() -> int:
     argument_parser(__doc__).parse_args()
     settings = load_settings()
-    endpoint = configured_endpoint(settings)
     note("Loading Feast ...")
-    from poc.definitions import read_definitions
+    from poc.feature_store import connection_of, declared_service, open_feature_store
+    from poc.materialization.records import AttemptRecord
+    from poc.online_store.failures import cassandra_failures
+    from poc.online_store.session import cassandra_session
 
-    view, online_store = read_definitions(settings).view, online_store_type(settings)
-    with cassandra_session(endpoint) as session, driver_errors_as_unavailable(endpoint):
-        attempts = AttemptRecord(settings.direct_keyspace).read(session, online_store, view)
+    store = open_feature_store(settings)
+    connection, online_store = connection_of(store), store.config.online_store.type
+    record = AttemptRecord(settings.direct_keyspace, store.project)
+    views = [definitions.view for definitions in declared_service(settings).feature_sets]
+    with cassandra_session(connection) as session, cassandra_failures(connection):
+        found = {view: record.read(session, online_store, view) for view in views}
+    return max(show(view, online_store, attempts) for view, attempts in found.items())
+
+
+def show(view: str, online_store: str, attempts: "Attempts") -> int:
     table = Table("began (UTC)", "outcome")
     for attempt in attempts.recent:
         table.add_row(f"{attempt.started_at:%Y-%m-%d %H:%M:%S}", outcome(attempt))

@@ -161,11 +161,14 @@ def latest_rows(
     }
 
 
-def is_current(definitions: FeatureSet, event: datetime, within: timedelta) -> bool:
-    """Tell whether `event` is within the view's ttl, and `within`, of the newest in its source."""
+def current_since(definitions: FeatureSet, within: timedelta) -> datetime | None:
+    """Return the moment from which events are within the view's ttl, and `within`, of the newest, UTC.
+
+    None where the source has no row.
+    """
     newest = newest_event(definitions)
     age = within if definitions.ttl is None else min(within, definitions.ttl)
-    return newest is not None and event >= newest - age
+    return None if newest is None else newest - age
 
 
 def newest_event(definitions: FeatureSet, before: datetime | None = None) -> datetime | None:

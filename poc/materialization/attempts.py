@@ -6,18 +6,19 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from cassandra.cluster import Session
-
-from poc.database.attempts import AttemptRecord
-from poc.database.endpoint import online_store_type
-from poc.database.keyspaces import ensure_configured_keyspaces
-from poc.database.materializations import MaterializationRecord
-from poc.definitions import read_definitions
+from poc.dataset.stored import newest_event
 from poc.errors import PocError
+from poc.feature_store import connection_of, declared_service
 from poc.materialization.lock import materialization_lock
-from poc.materialization.offline import newest_event
+from poc.materialization.records import AttemptRecord, MaterializationRecord
+from poc.online_store.schema import ensure_keyspace
+from poc.online_store.session import Session
 from poc.settings import Settings
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
 
 log = logging.getLogger(__name__)
 
@@ -33,39 +34,44 @@ class Terminated(SystemExit):
 
 
 @contextmanager
-def recorded_attempt(settings: Settings, session: Session, announce: Callable[[str], None]) -> Iterator[None]:
+def recorded_attempt(
+    settings: Settings, store: "FeatureStore", session: Session, announce: Callable[[str], None]
+) -> Iterator[None]:
     """Hold the materialization lock, and record whether the block that materializes succeeds or raises.
 
-    What the block raises is raised again, also where it could not be recorded: Cassandra may be what failed.
-    SIGTERM is raised in the block, and so recorded too, where the program does not handle it itself.
+    Each view of the service has a record, and all of them say the same. What the block raises is raised
+    again, also where it could not be recorded: Cassandra may be what failed. SIGTERM is raised in the block,
+    and so recorded too, where the program does not handle it itself.
 
     Args:
         settings: where the lock and the record are, and what is materialized.
+        store: Feast.
         session: to the Cassandra that holds the record.
         announce: is told when another materialization has to be waited for.
 
     Raises:
         NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
-        KeyspaceReplicationDiffers: a keyspace is there with another number of copies.
+        ReplicationDiffers: the keyspace is there with other copies than the yaml states.
         Terminated: SIGTERM came.
     """
-    definitions, online_store = read_definitions(settings), online_store_type(settings)
-    record = AttemptRecord(settings.direct_keyspace)
+    views, online_store = declared_service(settings).feature_sets, store.config.online_store.type
+    record = AttemptRecord(settings.direct_keyspace, store.project)
+    runs = MaterializationRecord(settings.direct_keyspace, store.project)
     with materialization_lock(settings.data_dir, announce):
-        ensure_configured_keyspaces(settings, session)
+        ensure_keyspace(session, connection_of(store), settings.direct_keyspace)
         record.create(session)
         with _sigterm_raises():
-            attempt = record.begin(session, online_store, definitions.view)
+            attempts = [record.begin(session, online_store, item.view) for item in views]
             try:
                 yield
-                run = MaterializationRecord(settings.direct_keyspace).last(
-                    session, online_store, definitions.view
-                )
-                newest = None if run is None else newest_event(definitions, before=run.covered_until)
-                record.succeed(session, attempt, newest)
+                for attempt, definitions in zip(attempts, views, strict=True):
+                    last = runs.last(session, online_store, definitions.view)
+                    newest = None if last is None else newest_event(definitions, last.covered_until)
+                    record.succeed(session, attempt, newest)
             except BaseException as error:
                 try:
-                    record.fail(session, attempt, _reason(error))
+                    for attempt in attempts:
+                        record.fail(session, attempt, _reason(error))
                 except Exception:
                     log.warning("That this run failed could not be recorded", exc_info=True)
                 raise

@@ -1,29 +1,88 @@
-"""Fill the direct table with what the online store holds."""
+"""The direct table of a view: what the online store holds, once more, to be read without Feast."""
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from cassandra.cluster import Session
+from poc.definitions import applied_view
+from poc.errors import DirectTableDiffers
+from poc.feature_store import connection_of
+from poc.online_store.arrow_engine import ArrowMaterializationEngineConfig
+from poc.online_store.errors import KeyChanged, TypeChanged
+from poc.online_store.layout import RowLayout, direct_layout
+from poc.online_store.row_sink import RowSink
+from poc.online_store.schema import apply_layout, changes, drop_layout, stored_table
+from poc.online_store.session import Session
+from poc.online_store.view_rows import open_rows
 
-from poc.database.direct_table import DirectTable
-from poc.materialization.offline import latest_in_interval
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+# A thousand would be a millisecond, the precision of event times in Cassandra.
+MAX_REVISION = 999
 
 
-def fill_direct_table(
-    session: Session,
-    table: DirectTable,
-    start: datetime,
-    end: datetime,
-    progress: Callable[[int], object] | None = None,
-    revision: int = 0,
-) -> int:
-    """Write the latest row of each transaction in [start, end), UTC; return how many there were.
+class DirectTable:
+    """The direct table of a view that is applied.
 
-    Makes the table, or adds the columns it lacks. A higher `revision` replaces rows of the same event time.
+    Args:
+        store: Feast.
+        keyspace: where the table is.
+        view: name of the view.
 
     Raises:
-        DirectTableDiffers: a column is there with another type.
-        DatasetNotPrepared, ColumnsMissing: the Parquet does not give the declared columns.
+        UnsupportedType: a field has no column type.
     """
-    table.create(session)
-    return table.write(session, latest_in_interval(table.definitions, start, end), progress, revision)
+
+    def __init__(self, store: "FeatureStore", keyspace: str, view: str) -> None:
+        self._store, self._view = store, applied_view(store, view)
+        self.layout: RowLayout = direct_layout(keyspace, store.project, self._view)
+
+    def require_usable(self, session: Session) -> None:
+        """Let a table pass that is not there yet, or can be brought to the definitions by adding columns.
+
+        Raises:
+            DirectTableDiffers: it was made for other types or keys.
+        """
+        try:
+            changes(stored_table(session, self.layout), self.layout, "")
+        except (TypeChanged, KeyChanged) as error:
+            raise DirectTableDiffers(error.what) from error
+
+    def drop(self, session: Session) -> None:
+        """Drop it with all its rows, if it is there."""
+        drop_layout(session, self.layout)
+
+    def fill(
+        self,
+        session: Session,
+        start: datetime,
+        end: datetime,
+        progress: Callable[[int], object] | None = None,
+        revision: int = 0,
+    ) -> int:
+        """Write the latest row of each entity in [start, end), UTC; return how many there were.
+
+        Makes the table, or adds the columns it lacks. The rows are those that the engine materializes. A
+        higher `revision` replaces rows of the same event time.
+
+        Raises:
+            DirectTableDiffers: see `require_usable`.
+            MissingColumns: the source does not give the declared columns.
+            NotAcknowledged: Cassandra did not confirm every row.
+        """
+        store, view = self._store, self._view
+        self.require_usable(session)
+        apply_layout(session, self.layout, f"Feast feature view {view.name} of project {store.project}")
+        entities = [store.registry.get_entity(name, store.project) for name in view.entities]
+        rows = open_rows(store.config, store._get_provider().offline_store, view, entities, start, end)
+        settings = ArrowMaterializationEngineConfig(revision=min(revision, MAX_REVISION))
+        sink = RowSink(self.layout, view, connection_of(store), lambda: session, settings)
+        try:
+            for batch in rows.batches(settings.batch_rows):
+                sink.write(batch)
+                if progress is not None:
+                    progress(batch.num_rows)
+        finally:
+            sink.close()
+        return rows.num_rows

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from cassandra.cluster import Session
-
-from poc.database.materializations import MaterializationRecord
+from poc.dataset.stored import newest_event
+from poc.definitions import FeatureSet, applied_service
 from poc.errors import FeaturesNotMaterialized
-from poc.feature_store import applied_features
-from poc.materialization.offline import newest_event
+from poc.materialization.records import MaterializationRecord
+from poc.online_store.session import Session
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -80,23 +79,27 @@ class Freshness:
         return _check(*materialized, now), _check(*event, now)
 
 
-def read_freshness(settings: Settings, store: "FeatureStore", session: Session) -> Freshness:
-    """Read it from the record of finished runs, and the newest event from the offline data.
+def read_freshness(settings: Settings, store: "FeatureStore", session: Session) -> tuple[Freshness, ...]:
+    """Read that of each view of the service: from the record of finished runs, and from the source.
 
     Not from Feast's registry, which has an interval before its values were read back.
 
     Raises:
-        FeaturesNotApplied, InvalidDefinitions: as `poc.feature_store.applied_features`.
+        FeaturesNotApplied, InvalidDefinitions: as `poc.definitions.applied_service`.
         FeaturesNotMaterialized: no run into the configured online store was recorded.
-        DatasetNotPrepared, ColumnsMissing: the Parquet does not give what is declared.
+        DatasetNotPrepared, ColumnsMissing: a source does not give what is declared.
     """
-    definitions = applied_features(store, settings.feature_service)
+    record = MaterializationRecord(settings.direct_keyspace, store.project)
     online_store = store.config.online_store.type
-    last = MaterializationRecord(settings.direct_keyspace).last(session, online_store, definitions.view)
-    if last is None:
-        raise FeaturesNotMaterialized(f"Feature view {definitions.view}")
-    newest = newest_event(definitions, before=last.covered_until)
-    return Freshness(definitions.view, definitions.ttl, last.covered_until, newest)
+
+    def read(definitions: FeatureSet) -> Freshness:
+        last = record.last(session, online_store, definitions.view)
+        if last is None:
+            raise FeaturesNotMaterialized(f"Feature view {definitions.view}")
+        newest = newest_event(definitions, before=last.covered_until)
+        return Freshness(definitions.view, definitions.ttl, last.covered_until, newest)
+
+    return tuple(map(read, applied_service(store, settings.feature_service).feature_sets))
 
 
 def _check(what: str, moment: datetime | None, limit: timedelta | None, now: datetime) -> AgeCheck:

@@ -1,41 +1,37 @@
-"""One materialization from beginning to end: choose the interval, fill both stores, check, record."""
+"""One materialization from beginning to end: choose the intervals, fill both stores, check, record."""
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cassandra.cluster import Session
-
-from poc.database.direct_table import DirectTable
-from poc.database.keyspaces import ensure_configured_keyspaces
-from poc.database.materializations import MaterializationRecord, MaterializationRun
-from poc.dataset.stored import latest_rows, sample_ids
-from poc.definitions import FeatureSet
+from poc.dataset.stored import latest_rows, sample_view
+from poc.definitions import FeatureSet, applied_service, applied_view
 from poc.errors import NothingToMaterialize, OnlineValuesDiffer
-from poc.feature_store import applied_features
-from poc.lake import ENGINE as SPARK_ENGINE
-from poc.materialization.direct import fill_direct_table
+from poc.feature_store import connection_of
+from poc.materialization.direct import MAX_REVISION, DirectTable
 from poc.materialization.offline import (
     count_in_interval,
-    ids_in_interval,
     interval_fingerprint,
+    keys_in_interval,
+    latest_source,
     newest_event,
 )
-from poc.materialization.verification import differences, online_store_holds, read_online
+from poc.materialization.records import MaterializationRecord, MaterializationRun
+from poc.materialization.verification import differences, online_store_holds, read_view, spoken
 from poc.materialization.window import Window, beside, full_window, given_window, next_window
+from poc.online_store.schema import ensure_keyspace
+from poc.online_store.session import Session
 from poc.settings import Settings
 
 if TYPE_CHECKING:
     from feast import FeatureStore
 
 SAMPLES = 5
-# A thousand would be a millisecond, the precision of event times in Cassandra.
-MAX_REVISION = 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,32 +43,45 @@ class Wish:
         start: begin of the interval, UTC, inclusive; None for 30 days before `end`.
         end: its end, UTC, exclusive; None for now.
         until: of what is needed, the part before this moment, UTC; None for now.
+        remake_direct: drop the direct tables, and fill them with all that the online store then holds.
     """
 
     full: bool = False
     start: datetime | None = None
     end: datetime | None = None
     until: datetime | None = None
+    remake_direct: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What a materialization did.
+class ViewReport:
+    """What a materialization did to one view.
 
     Attributes:
+        view: its name.
         window: the interval.
-        transactions: how many transactions have a row in it.
+        entities: how many have a row in it.
         feast_seconds: time Feast took to fill the online store.
         direct_seconds: time it took to fill the direct table.
-        sampled: ids whose online values were read back and are exactly the Parquet's; empty where
-            every transaction of the interval has a newer row after it.
+        sampled: entities whose online values were read back and are exactly the source's; empty where
+            each entity of the interval has a newer row after it.
     """
 
+    view: str
     window: Window
-    transactions: int
+    entities: int
     feast_seconds: float
     direct_seconds: float
     sampled: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    definitions: FeatureSet
+    direct: DirectTable
+    last: MaterializationRun | None
+    window: Window
+    has_rows: bool
 
 
 def run_materialization(
@@ -80,72 +89,127 @@ def run_materialization(
     store: "FeatureStore",
     session: Session,
     wish: Wish,
-    announce: Callable[[Window], None],
+    announce: Callable[[FeatureSet, Window], None],
     progress: Callable[[int], object] | None = None,
-) -> Report:
-    """Fill the online store and the direct table; `announce` the interval before the first write.
+) -> tuple[ViewReport, ...]:
+    """Fill the online store and the direct tables, view by view of the service.
 
-    The run is recorded only after every write was acknowledged and the sample agreed: one that was
-    interrupted is made good by the next.
+    A run is recorded only after every write was acknowledged and the sample agreed: one that was interrupted
+    is made good by the next. Whatever can be refused is, before the first write.
+
+    Args:
+        settings: the service, and where the direct tables and the records are.
+        store: Feast.
+        session: to the Cassandra of both stores.
+        wish: what is to be materialized.
+        announce: is told of each view's interval before the first write, and may raise.
+        progress: is told how many rows went into the direct tables since the last call.
 
     Raises:
         FeaturesNotApplied: the registry does not know the feature service.
-        DatasetNotPrepared, ColumnsMissing: the Parquet does not give what is declared.
-        NothingToMaterialize: no row lies in the interval, and it is not the continuation of an earlier one.
-        OnlineValuesDiffer: a value read back is not the Parquet's.
+        DatasetNotPrepared, ColumnsMissing: a source does not give what is declared.
+        NothingToMaterialize: no row lies in an interval, and it is not the continuation of an earlier one.
+        DirectTableDiffers: a direct table was made for other types, and is not to be remade.
+        OnlineValuesDiffer: a value read back is not the source's.
     """
-    started = datetime.now(timezone.utc)
-    definitions = applied_features(store, settings.feature_service)
-    ensure_configured_keyspaces(settings, session)
-    record = MaterializationRecord(settings.direct_keyspace)
+    connection = connection_of(store)
+    served = applied_service(store, settings.feature_service)
+    ensure_keyspace(session, connection)
+    ensure_keyspace(session, connection, settings.direct_keyspace)
+    record = MaterializationRecord(settings.direct_keyspace, store.project)
     record.create(session)
+    planned = [
+        _plan(settings, store, session, wish, record, definitions) for definitions in served.feature_sets
+    ]
+    _require_rows(planned)
+    todo = [item for item in planned if item.has_rows]
+    for item in todo:
+        announce(item.definitions, item.window)
+    return tuple(_materialize(store, session, record, item, wish, progress) for item in todo)
 
-    online_store = store.config.online_store.type
-    last = record.last(session, online_store, definitions.view)
+
+def _plan(
+    settings: Settings,
+    store: "FeatureStore",
+    session: Session,
+    wish: Wish,
+    record: MaterializationRecord,
+    definitions: FeatureSet,
+) -> _Planned:
+    last = record.last(session, store.config.online_store.type, definitions.view)
+    direct = DirectTable(store, settings.direct_keyspace, definitions.view)
+    if not wish.remake_direct:
+        direct.require_usable(session)
     window = _choose_window(store, definitions, wish, last)
-    if not window.continues and count_in_interval(definitions, window.start, window.end) == 0:
-        raise NothingToMaterialize(
-            definitions.source_path, window.start, window.end, newest_event(definitions)
-        )
-    announce(window)
-    if window.is_empty:
-        return Report(window, 0, 0.0, 0.0, _check_samples(store, definitions, window))
+    has_rows = window.continues or count_in_interval(definitions, window.start, window.end) > 0
+    return _Planned(definitions, direct, last, window, has_rows)
+
+
+def _require_rows(planned: Sequence[_Planned]) -> None:
+    """Let a view without rows in its interval pass where it was filled before, and another has some."""
+    empty = [item for item in planned if not item.has_rows]
+    for item in empty:
+        if item.last is None or len(empty) == len(planned):
+            raise NothingToMaterialize(
+                item.definitions.source_path,
+                item.window.start,
+                item.window.end,
+                newest_event(item.definitions),
+            )
+
+
+def _materialize(
+    store: "FeatureStore",
+    session: Session,
+    record: MaterializationRecord,
+    planned: _Planned,
+    wish: Wish,
+    progress: Callable[[int], object] | None,
+) -> ViewReport:
+    started = datetime.now(timezone.utc)
+    definitions, direct, window, last = planned.definitions, planned.direct, planned.window, planned.last
+    online_store, view = store.config.online_store.type, definitions.view
     if window.continues and last is not None:
         revision = last.revision
     else:
-        revision = record.claim_revision(session, online_store, definitions.view)
-    _write_at_revision(store, revision)
+        revision = record.claim_revision(session, online_store, view)
+    entities, feast_seconds = 0, 0.0
+    if not window.is_empty:
+        _write_at_revision(store, revision)
+        before = time.perf_counter()
+        # Feast prints its own account; standard output is for what is known to be true.
+        with redirect_stdout(sys.stderr):
+            store.materialize(window.start, window.end, feature_views=[view])
+        feast_seconds = time.perf_counter() - before
 
     before = time.perf_counter()
-    # Feast prints its own account; standard output is for what is known to be true.
-    with redirect_stdout(sys.stderr):
-        store.materialize(window.start, window.end)
-    feast_seconds = time.perf_counter() - before
-
-    before = time.perf_counter()
-    table = DirectTable(settings.direct_keyspace, definitions)
-    transactions = fill_direct_table(session, table, window.start, window.end, progress, revision)
+    if wish.remake_direct:
+        direct.drop(session)
+        direct.fill(session, window.covered_from, window.covered_until, progress, revision)
+        if not window.is_empty:
+            entities = latest_source(definitions, window.start, window.end).num_rows
+    elif not window.is_empty:
+        entities = direct.fill(session, window.start, window.end, progress, revision)
     direct_seconds = time.perf_counter() - before
 
     sampled = _check_samples(store, definitions, window)
-    content = interval_fingerprint(definitions, window.covered_from, window.covered_until)
-    finished = datetime.now(timezone.utc)
-    record.add(
-        session,
-        MaterializationRun(
-            online_store,
-            definitions.view,
-            finished,
-            started,
-            window.covered_from,
-            window.covered_until,
-            content,
-            transactions,
-            feast_seconds,
-            revision,
-        ),
-    )
-    return Report(window, transactions, feast_seconds, direct_seconds, sampled)
+    if not window.is_empty:
+        record.add(
+            session,
+            MaterializationRun(
+                online_store=online_store,
+                feature_view=view,
+                finished_at=datetime.now(timezone.utc),
+                started_at=started,
+                covered_from=window.covered_from,
+                covered_until=window.covered_until,
+                content=interval_fingerprint(definitions, window.covered_from, window.covered_until),
+                transactions=entities,
+                duration_seconds=feast_seconds,
+                revision=revision,
+            ),
+        )
+    return ViewReport(view, window, entities, feast_seconds, direct_seconds, sampled)
 
 
 def _write_at_revision(store: "FeatureStore", revision: int) -> None:
@@ -153,12 +217,10 @@ def _write_at_revision(store: "FeatureStore", revision: int) -> None:
 
     Cassandra keeps neither of two rows written at one time as a whole.
     """
-    from poc.online_store.arrow_engine import ArrowMaterializationEngine as Engine
-
-    settings = store.config.batch_engine_config
-    ours = (f"{Engine.__module__}.{Engine.__name__}", SPARK_ENGINE)
-    if isinstance(settings, dict) and settings.get("type") in ours:
-        settings["revision"] = max(settings.get("revision", 0), min(revision, MAX_REVISION))
+    engine = getattr(store._get_provider().batch_engine, "config", None)
+    if engine is not None and hasattr(engine, "revision"):
+        stated = store.config.batch_engine_config.get("revision", 0)
+        engine.revision = max(stated, min(revision, MAX_REVISION))
 
 
 def _choose_window(
@@ -172,14 +234,13 @@ def _choose_window(
     end = now if wish.end is None else wish.end
     if wish.full and wish.start is None and wish.end is None:
         return full_window(end, "as asked")
-    held = online_store_holds(store, definitions, sample_ids(definitions, SAMPLES))
+    held = online_store_holds(store, definitions, sample_view(definitions, SAMPLES))
     fingerprint = partial(interval_fingerprint, definitions)
     if wish.start is not None:
         return beside(given_window(wish.start, end), last, held, fingerprint)
     if wish.end is not None:
         return beside(full_window(end, "as asked"), last, held, fingerprint)
-    view = store.get_feature_view(definitions.view)
-    until = view.most_recent_end_time
+    until = applied_view(store, definitions.view).most_recent_end_time
     if until is not None and until.tzinfo is None:
         until = until.replace(tzinfo=timezone.utc)
     return next_window(
@@ -193,22 +254,21 @@ def _choose_window(
 
 
 def _check_samples(store: "FeatureStore", definitions: FeatureSet, window: Window) -> tuple[str, ...]:
-    """Compare samples, online against offline: transactions whose newest row was materialized by now."""
-    candidates = ids_in_interval(definitions, window.covered_from, window.covered_until, 20 * SAMPLES)
+    """Compare samples, online against offline: entities whose newest row was materialized by now."""
+    candidates = keys_in_interval(definitions, window.covered_from, window.covered_until, 20 * SAMPLES)
     offline = {
         key: row
         for key, row in latest_rows(definitions, candidates).items()
         if window.covered_from <= row.event_timestamp < window.covered_until
     }
-    ids = list(offline)[:SAMPLES]
-    if not ids:
+    keys = list(offline)[:SAMPLES]
+    if not keys:
         return ()
-    online = read_online(store, definitions, ids)
     found = [
         difference
-        for key, row in zip(ids, online, strict=True)
-        for difference in differences(key, row, offline[key])
+        for key, row in zip(keys, read_view(store, definitions, keys), strict=True)
+        for difference in differences(key, row, offline[key].values, definitions.names)
     ]
     if found:
         raise OnlineValuesDiffer([str(item) for item in found])
-    return tuple(ids)
+    return tuple(map(spoken, keys))

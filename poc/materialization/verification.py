@@ -1,15 +1,19 @@
-"""Whether the online store gives what the Parquet says, read through Feast's public call."""
+"""Whether the online store gives what the sources say, read through Feast's public call."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cassandra import InvalidRequest
+from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL
 
-from poc.dataset.stored import StoredRow, latest_rows
-from poc.definitions import FeatureSet
-from poc.errors import FeaturesNotMaterialized
+from poc.dataset.stored import Key, StoredRow, current_since, latest_rows
+from poc.dataset.values import same_value
+from poc.definitions import FeatureSet, ServedFeatures, ServedView
+from poc.errors import FeaturesNotMaterialized, FeaturesOutdated, OnlineTableMissing
+from poc.feature_store import connection_of
+from poc.materialization.window import FULL_WINDOW
+from poc.online_store.failures import cassandra_failures
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -20,75 +24,121 @@ class Difference:
     """One online value that is not the offline one.
 
     Attributes:
-        transaction_id: whose it is.
+        key: whose it is.
         feature: its name.
         online: what the online store gave; None for nothing.
-        offline: what the Parquet says.
+        offline: what the source says.
     """
 
-    transaction_id: str
+    key: Key
     feature: str
     online: object
     offline: object
 
     def __str__(self) -> str:
-        return f"{self.transaction_id}.{self.feature}: online {self.online!r}, offline {self.offline!r}"
+        return f"{spoken(self.key)}.{self.feature}: online {self.online!r}, offline {self.offline!r}"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One transaction read and compared.
+    """One entity of a service, read and compared.
 
     Attributes:
-        transaction_id: which.
+        key: its join keys, in the order of the service's.
         latency_ms: how long Feast's call took.
-        differences: the features whose online value is not exactly the offline one, in declared order.
+        compared: the views that were; those whose source has nothing current of the entity were not.
+        differences: the features whose online value is not exactly the offline one, in the service's order.
     """
 
-    transaction_id: str
+    key: Key
     latency_ms: float
+    compared: tuple[str, ...]
     differences: tuple[Difference, ...]
 
 
-def read_online(store: "FeatureStore", definitions: FeatureSet, ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Read every feature of the view for `ids`, in their order: a dict by name each, all None if unknown.
+def spoken(key: Key) -> str:
+    """Write the join keys of an entity as a person would: the only one by itself."""
+    return "/".join(map(str, key))
+
+
+def read_view(store: "FeatureStore", definitions: FeatureSet, keys: Sequence[Key]) -> list[dict[str, Any]]:
+    """Read every feature of a view for `keys`, in their order: a dict by name each, all None if unknown.
 
     By the view's names, not through the feature service: a service may take only some of them.
     """
     names = [f"{definitions.view}:{name}" for name in definitions.names]
-    answer = store.get_online_features(names, [{definitions.join_key: item} for item in ids]).to_dict()
-    return [{name: answer[name][row] for name in definitions.names} for row in range(len(ids))]
+    rows = [dict(zip(definitions.key_names, key, strict=True)) for key in keys]
+    if not definitions.join_keys:
+        rows = [{DUMMY_ENTITY_ID: DUMMY_ENTITY_VAL} for _ in keys]
+    with cassandra_failures(connection_of(store)):
+        answer = store.get_online_features(names, rows).to_dict()
+    return [{name: answer[name][row] for name in definitions.names} for row in range(len(keys))]
 
 
-def online_store_holds(store: "FeatureStore", definitions: FeatureSet, ids: Sequence[str]) -> bool:
-    """Tell whether the online store has a value for any of `ids`; a missing table has none."""
+def online_store_holds(store: "FeatureStore", definitions: FeatureSet, keys: Sequence[Key]) -> bool:
+    """Tell whether the online store has a value for any of `keys`; a missing or outdated table has none."""
+    if not keys:
+        return False
     try:
-        rows = read_online(store, definitions, ids)
-    except InvalidRequest:
+        rows = read_view(store, definitions, keys)
+    except (OnlineTableMissing, FeaturesOutdated):
         return False
     return any(value is not None for row in rows for value in row.values())
 
 
-def differences(transaction_id: str, online: dict[str, Any], offline: StoredRow) -> tuple[Difference, ...]:
-    """Name the features whose online value is not exactly the offline one, in declared order."""
+def differences(
+    key: Key, online: Mapping[str, Any], offline: Mapping[str, Any], names: Sequence[str]
+) -> tuple[Difference, ...]:
+    """Name those of the features `names` whose online value is not the offline one."""
     return tuple(
-        Difference(transaction_id, name, online.get(name), value)
-        for name, value in offline.values.items()
-        if online.get(name) != value
+        Difference(key, name, online.get(name), offline[name])
+        for name in names
+        if not same_value(online.get(name), offline[name])
     )
 
 
-def check_transactions(store: "FeatureStore", definitions: FeatureSet, ids: Sequence[str]) -> Iterator[Check]:
-    """Read each of `ids` by itself, timed, and compare it with the newest row of the Parquet.
+def check_entities(store: "FeatureStore", served: ServedFeatures, keys: Sequence[Key]) -> Iterator[Check]:
+    """Read each entity through the feature service by itself, timed, and compare it with the sources.
+
+    Args:
+        store: Feast.
+        served: the service, as it is applied.
+        keys: the entities, by the join keys of the service.
 
     Raises:
         FeaturesNotMaterialized: the online store has none of them.
     """
-    offline = latest_rows(definitions, ids)
-    if not online_store_holds(store, definitions, ids):
-        raise FeaturesNotMaterialized(f"Online store table of {definitions.view}")
-    for item in ids:
-        start = time.perf_counter()
-        [online] = read_online(store, definitions, [item])
-        latency_ms = (time.perf_counter() - start) * 1000
-        yield Check(item, latency_ms, differences(item, online, offline[item]))
+    service = store.get_feature_service(served.service)
+    rows = [dict(zip(served.key_names, key, strict=True)) for key in keys]
+    offline = [_current_rows(view, rows) for view in served.views]
+    with cassandra_failures(connection_of(store)):
+        # This read also connects and prepares; none of those below is the first.
+        answer = store.get_online_features(service, rows).to_dict()
+    if all(value is None for name in served.names for value in answer[name]):
+        raise FeaturesNotMaterialized(f"The online store of feature service {served.service}")
+    for key, row in zip(keys, rows, strict=True):
+        with cassandra_failures(connection_of(store)):
+            start = time.perf_counter()
+            answer = store.get_online_features(service, [row]).to_dict()
+            latency_ms = (time.perf_counter() - start) * 1000
+        online = {name: answer[name][0] for name in served.names}
+        compared: list[str] = []
+        found: list[Difference] = []
+        for view, known in zip(served.views, offline, strict=True):
+            stored = known.get(_key_of(view, row))
+            if stored is not None:
+                compared.append(view.definitions.view)
+                found += differences(key, online, stored.values, view.names)
+        yield Check(key, latency_ms, tuple(compared), tuple(found))
+
+
+def _current_rows(view: ServedView, rows: Sequence[Mapping[str, Any]]) -> dict[Key, StoredRow]:
+    """Read what the source says of entities, without what is too old to be online."""
+    definitions = view.definitions
+    found = latest_rows(definitions, list({_key_of(view, row) for row in rows}))
+    since = current_since(definitions, FULL_WINDOW)
+    return {key: row for key, row in found.items() if since is not None and row.event_timestamp >= since}
+
+
+def _key_of(view: ServedView, row: Mapping[str, Any]) -> Key:
+    return tuple(row[name] for name in view.request_keys)

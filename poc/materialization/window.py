@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from poc.database.materializations import MaterializationRun
+from poc.materialization.records import MaterializationRun
 
 FULL_WINDOW = timedelta(days=30)
 
