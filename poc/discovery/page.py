@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from poc.dataset.limits import Limits, read_limits
-from poc.feature_store import apply_definitions, open_feature_store
+from poc.feature_store import apply_definitions, open_feature_store, repo_yaml
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -58,10 +58,11 @@ def registered_apart(settings: Settings) -> Iterator["FeatureStore"]:
     Raises:
         NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
     """
+    repo_yaml(settings)  # For the error where there is no repository.
     with TemporaryDirectory(prefix="feature-registry-") as folder:
         store_yaml = Path(folder, "feature_store.yaml")
         local = {
-            "project": open_feature_store(settings).project,
+            "project": "declared",
             "provider": "local",
             "registry": f"{folder}/registry.db",
             "online_store": {"type": "sqlite", "path": f"{folder}/online.db"},

@@ -1,7 +1,9 @@
 from pathlib import Path
 from typing import Any
 
-from poc.discovery.page import features_page
+from second_repository import write_second_repository
+
+from poc.discovery.page import declared_features_page, features_page
 
 AMOUNT = 'tags={"min": "0"}'
 
@@ -67,3 +69,42 @@ def test_registry_made_for_the_page_leaves_nothing_behind(registered: Any, tmp_p
         "feature_store.yaml",
         "features.py",
     ]
+
+
+def test_several_views_of_two_files_are_told_with_the_types_of_their_keys(tmp_path: Path) -> None:
+    repository = write_second_repository(tmp_path / "feature_repo", keys_in_schema=False)
+    page = declared_features_page(repository.settings())
+
+    sections = {part.partition("\n")[0]: part for part in page.split("\n## ")[1:]}
+    assert list(sections) == [
+        "card_aggregates",
+        "merchant_card_aggregates",
+        "transaction_features",
+        "Feature services",
+        "Lineage",
+    ]
+    assert "| entity | `card`, join key `card_id` (Int64). |" in sections["card_aggregates"]
+    pairs = sections["merchant_card_aggregates"]
+    assert "`merchant`, join key `merchant_id` (String).; `card`, join key `card_id` (Int64). |" in pairs
+    assert "| `pair_share` | Float32 | 0 to 1 |" in pairs
+    assert "`card_id` |" not in pairs
+    for source in ("card_source", "pair_source", "transaction_source"):
+        assert f'["{source}"]' in sections["Lineage"]
+
+
+def test_view_without_an_entity_and_a_feature_that_is_left_out_are_told_as_such(registered: Any) -> None:
+    declared = """
+everywhere = FeatureView(
+    name="everywhere",
+    entities=[],
+    schema=[Field(name="frauds_today", dtype=Int64)],
+    source=FileSource(path="data/credit_card_fraud_10k.parquet", timestamp_field="timestamp"),
+)
+
+fraud_detection_v1 ="""
+    with registered("\nfraud_detection_v1 =", declared) as store:
+        page = features_page(store)
+
+    section = page.split("## everywhere")[1].split("\n## ")[0]
+    assert "| entity | none |" in section
+    assert "| `frauds_today` | Int64 | any |  |  |  |" in section
