@@ -71,6 +71,7 @@ def open_feature_store(settings: Settings) -> "FeatureStore":
     online_store = store.config.online_store
     if settings.cassandra_hosts is not None and hasattr(online_store, "hosts"):
         online_store.hosts = list(settings.cassandra_hosts)
+        online_store.secure_bundle_path = None
     if settings.cassandra_port is not None and hasattr(online_store, "port"):
         online_store.port = settings.cassandra_port
     login = _login(settings)
@@ -100,16 +101,23 @@ def close_feature_store(store: "FeatureStore") -> None:
 
 
 def config_problem(error: Exception) -> str:
-    """Word what Feast finds wrong in a feature_store.yaml: each key, and what is wrong with it."""
+    """Word in one line what Feast finds wrong in a feature_store.yaml: which keys, and what is wrong."""
     from pydantic import ValidationError
 
     found = error.args[0] if error.args else error
     if not isinstance(found, ValidationError):
         return str(error)
-    return "; ".join(
-        f"{'.'.join(map(str, item['loc'])) or 'the file'}: {item['msg']} (it says {item['input']!r})"
-        for item in found.errors()
-    )
+    return "; ".join(_key_problem(item["loc"], item["msg"], item["input"]) for item in found.errors())
+
+
+def _key_problem(place: tuple[int | str, ...], message: str, stated: object) -> str:
+    # Feast names a key without its block; this one only a Cassandra's has.
+    name = ".".join(("online_store", "hosts") if place == ("hosts",) else map(str, place)) or "the file"
+    text = f"{name}: {message.removeprefix('Value error, ')}"
+    if isinstance(stated, (dict, list)) or "password" in place:
+        return text
+    correction = f"; write [{stated}]" if message == "Input should be a valid list" else ""
+    return f"{text} (it says {stated!r}{correction})"
 
 
 def _login(settings: Settings) -> Credentials | None:
