@@ -8,8 +8,6 @@ and needs: pip install -r requirements-spark.txt
 
 from poc.arguments import whole_number
 from poc.command_line import argument_parser, note, ok, run
-from poc.database.endpoint import configured_endpoint
-from poc.database.sessions import cassandra_session, driver_errors_as_unavailable
 from poc.settings import load_settings
 
 DEFAULT_ROWS = 1_000_000
@@ -21,12 +19,13 @@ def main() -> None:
     parser.add_argument("--rows", type=whole_number, default=DEFAULT_ROWS, metavar="N", help=rows)
     wanted = parser.parse_args()
     settings = load_settings()
-    endpoint = configured_endpoint(settings)
-    with cassandra_session(endpoint) as session, driver_errors_as_unavailable(endpoint):
-        note("Loading Feast ...")
-        from poc.benchmarks.spark import check_spark
+    note("Loading Feast ...")
+    from poc.benchmarks.spark import check_spark
+    from poc.comparison.stores import open_place
+    from poc.online_store.failures import cassandra_failures
 
-        found = check_spark(settings, endpoint, session, wanted.rows, announce=note)
+    with open_place(settings) as place, cassandra_failures(place.connection):
+        found = check_spark(place, wanted.rows, announce=note)
     for measured in found.measured:
         print(measured)
     ok(f"{found.rows:,} rows online with either engine, every value and write time equal")

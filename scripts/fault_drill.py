@@ -9,8 +9,6 @@ acknowledged is not there afterwards. A read may take FEATURE_TIMEOUT_SECONDS, a
 """
 
 from poc.command_line import argument_parser, fail, note, ok, run
-from poc.database.endpoint import configured_endpoint
-from poc.database.sessions import cassandra_session
 from poc.faults.nodes import cluster_to_drill
 from poc.settings import load_settings
 
@@ -23,15 +21,17 @@ def main() -> int:
         parser.error("--seconds must be more than 0, and an hour at most")
     settings = load_settings()
     cluster_to_drill(settings)
-    endpoint = configured_endpoint(settings)
     # They import Feast, which takes seconds: not before the cheap check.
     from poc.faults.drill import run_drill
     from poc.faults.report import drill_table, first_errors
+    from poc.feature_store import cassandra_connection
 
-    with cassandra_session(endpoint) as session:
-        outcome = run_drill(settings, session, arguments.seconds, note)
-    limit = settings.feature_timeout_seconds
-    print(f"Reads at {endpoint.read_consistency} within {limit:g} s, writes at {endpoint.consistency}")
+    connection = cassandra_connection(settings)
+    outcome = run_drill(settings, arguments.seconds, note)
+    print(
+        f"Reads at {connection.read_consistency} within {settings.feature_timeout_seconds:g} s,"
+        f" writes at {connection.write_consistency}"
+    )
     print(drill_table(outcome))
     failed, refused, lost = outcome.failed_reads, outcome.refused_writes, outcome.lost
     if failed:

@@ -3,30 +3,24 @@
 Each run is a process of its own into a keyspace of its own; runs of the same size take turns.
 """
 
-import json
-import os
 import random
 import statistics
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from importlib.util import find_spec
+from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from cassandra.cluster import Session
-
+from poc.benchmarks.child import materialize
 from poc.benchmarks.keyspace import own_keyspace
-from poc.benchmarks.records import make_repo, write_records
+from poc.benchmarks.records import make_repo, online_block, write_sources
 from poc.benchmarks.setting import measured_on
-from poc.comparison.row_layout import ARROW_ENGINE, ROW_STORE
-from poc.database.endpoint import Endpoint
-from poc.definitions import FeatureSet, read_definitions
-from poc.errors import BenchmarkFailed
-from poc.settings import Settings
+from poc.comparison.stores import Place
+from poc.comparison.variants import ARROW_ENGINE, ROW_STORE
+from poc.definitions import ServedFeatures
+from poc.feature_store import declared_service
+from poc.online_store.acsylla_reads import acsylla_is_installed
 
 STOCK = "stock"
 # Sizes up to which a method is measured unless all of them are asked for; None is any size.
@@ -35,8 +29,6 @@ REPEATS = 3
 # Sizes above this are measured once: a run is long enough to average over the machine's moods.
 REPEATED_ROWS = 10_000
 SEED = 1
-_CHILD = "poc.benchmarks.one_materialization"
-_OWN_VARIABLES = ("CASSANDRA_HOSTS", "CASSANDRA_PORT", "FEAST_FS_YAML_FILE_PATH", "FEAST_REPO_PATH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +61,13 @@ class Run:
 
 def ways() -> tuple[Way, ...]:
     """List the ways there are on this machine."""
-    drivers = ["cassandra-driver"] + (["acsylla"] if find_spec("acsylla") is not None else [])
+    drivers = ["cassandra-driver"] + (["acsylla"] if acsylla_is_installed() else [])
     arrow = [Way(method, driver) for method in MOST_ROWS if method != STOCK for driver in drivers]
     return (Way(STOCK, "cassandra-driver"), *arrow)
 
 
 def measure_materialization(
-    settings: Settings,
-    endpoint: Endpoint,
-    session: Session,
+    place: Place,
     sizes: Sequence[int],
     *,
     chosen: Sequence[Way],
@@ -88,9 +78,7 @@ def measure_materialization(
     """Measure the `chosen` ways at every size, and give the results as a document.
 
     Args:
-        settings: whose features are materialized.
-        endpoint: the Cassandra; every run gets a keyspace of its own there, dropped afterwards.
-        session: to it.
+        place: whose features are materialized; every run gets a keyspace of its own, dropped afterwards.
         sizes: numbers of rows.
         chosen: some of `ways`.
         repeats: runs of each way at sizes up to `REPEATED_ROWS`; larger ones get one.
@@ -100,11 +88,11 @@ def measure_materialization(
     Raises:
         BenchmarkFailed: a run did not end well, or wrote other values than the Parquet's.
     """
-    meta = measured_on(session)
-    definitions = read_definitions(settings)
+    meta = measured_on(place.session)
+    served = declared_service(place.settings)
     runs: list[Run] = []
     with TemporaryDirectory() as folder:
-        bench = _Bench(settings, definitions, endpoint, session, Path(folder))
+        bench = _Bench(place, served, Path(folder))
         for rows in sizes:
             measured = [way for way in chosen if everything or _within(way, rows)]
             for way in _turns(measured, repeats if rows <= REPEATED_ROWS else 1):
@@ -112,7 +100,7 @@ def measure_materialization(
                 runs.append(bench.run(way, rows))
     results = summarized(runs)
     return {
-        "meta": meta | {"repeats": repeats, "features": len(definitions.names)},
+        "meta": meta | {"repeats": repeats, "features": len(served.names)},
         "results": results,
         "left_out": left_out(results, sizes, chosen),
     }
@@ -166,46 +154,24 @@ def left_out(
 class _Bench:
     """Where runs happen: a folder for each size, with its Parquet, and in it one for each run."""
 
-    settings: Settings
-    definitions: FeatureSet
-    endpoint: Endpoint
-    session: Session
+    place: Place
+    served: ServedFeatures
     folder: Path
 
     def run(self, way: Way, rows: int) -> Run:
-        place = self.folder / str(rows)
-        source = place / self.definitions.source_path
+        folder = self.folder / str(rows)
         now = datetime.now(timezone.utc).replace(microsecond=0)
-        if not source.exists():
-            write_records(self.definitions, rows, source, now)
-        with own_keyspace(self.session) as keyspace:
-            repo = make_repo(
-                self.settings,
-                place / keyspace,
-                self.endpoint,
-                keyspace,
-                ROW_STORE if way.method == "arrow-rows" else "cassandra",
-                {"type": "local"} if way.method == STOCK else {"type": ARROW_ENGINE, "driver": way.driver},
+        if not folder.exists():
+            write_sources(self.served, rows, folder, now)
+        with own_keyspace(self.place.session, self.place.connection) as keyspace:
+            kind = ROW_STORE if way.method == "arrow-rows" else "cassandra"
+            online_store = online_block(self.place.connection, kind, keyspace)
+            engine = (
+                {"type": "local"} if way.method == STOCK else {"type": ARROW_ENGINE, "driver": way.driver}
             )
-            found = self._measure(way, rows, place, repo, now)
+            repo = make_repo(self.place.store, folder / keyspace, online_store, engine)
+            found = materialize(f"{way}, {rows:,} rows", repo, folder, now)
         return Run(way, rows, found["seconds"], found["peak_mib"], found["before_mib"])
-
-    def _measure(self, way: Way, rows: int, place: Path, repo: Path, now: datetime) -> dict[str, float]:
-        interval = (now - timedelta(days=30), now + timedelta(days=1))
-        # Nothing of the caller's may name another place than the yaml.
-        environment = {key: value for key, value in os.environ.items() if key not in _OWN_VARIABLES}
-        done = subprocess.run(
-            [sys.executable, "-m", _CHILD, *(moment.isoformat() for moment in interval)],
-            cwd=place,
-            env=environment | {"FEAST_REPO_PATH": str(repo)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise BenchmarkFailed(f"{way}, {rows:,} rows", done.stderr)
-        found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-        return found
 
 
 def _within(way: Way, rows: int) -> bool:

@@ -24,21 +24,21 @@ def main() -> None:
     start, end = (parse_time(text) for text in sys.argv[1:3])
     hide_bars_of_others()
     settings = load_settings()
-    from poc.dataset.stored import sample_ids
-    from poc.feature_store import applied_features, apply_definitions, open_feature_store
-    from poc.materialization.verification import check_transactions
+    from poc.dataset.stored import sample_keys
+    from poc.definitions import applied_service
+    from poc.feature_store import apply_definitions, open_feature_store
+    from poc.materialization.verification import check_entities
 
     apply_definitions(settings)
     store = open_feature_store(settings)
-    definitions = applied_features(store, settings.feature_service)
+    served = applied_service(store, settings.feature_service)
     before_mib = peak_mib()
     began = time.perf_counter()
     with redirect_stdout(sys.stderr):
         store.materialize(start, end)
     seconds = time.perf_counter() - began
     peak = peak_mib()
-    ids = sample_ids(definitions, SAMPLES)
-    checks = check_transactions(store, definitions, ids)
+    checks = check_entities(store, served, sample_keys(served, SAMPLES))
     wrong = [str(difference) for check in checks for difference in check.differences]
     if wrong:
         raise OnlineValuesDiffer(wrong)

@@ -37,10 +37,11 @@ interval, except under Serving, where it goes from the least to the greatest rou
 
 _READS = """
 Ways to read the same values, at the same consistency, after a warm-up. All ratios are to `direct-cassandra`:
-{baseline}. `resolved` ways look names up in Feast's registry before the reads, as poc/serve_model_feast.py
-does; `rows` ways read the [row store](online_store.md), which on cassandra-driver asks for up to 20 ids in a
-statement ([why](adr/0007-twenty-entities-a-statement.md)). acsylla is driven by an event loop in the reader's
-own thread: what is waited for is what an async handler would await.
+{baseline}. `direct-cassandra-in` asks the same table for as many keys in a statement as the
+[row store](online_store.md) does ([why](adr/0007-twenty-entities-a-statement.md)); of one key it is the same
+read. `feast` is the guide's call with the repository's own yaml, `feast-rows` the same call on the row store,
+`feast-unresolved` the same call with Feast's own `provider: local`. acsylla is driven by an event loop in the
+reader's own thread: what is waited for is what an async handler would await.
 """
 
 _MATERIALIZATION = """
@@ -66,7 +67,7 @@ Decisions are those at the model's threshold, over all labelled rows.
 """
 
 _REGISTRY = """
-One read of one view from the row store, with more and more other views and services in the registry;
+One read from the row store by the guide's call, with more and more other views and services in the registry;
 {rounds} reads each, in turns.
 """
 

@@ -1,28 +1,57 @@
 """A project of any size to measure with: the repository's features over generated records."""
 
 import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
-from poc.database.endpoint import Endpoint
-from poc.dataset.generate import generate_records
-from poc.definitions import FeatureSet, read_repo_yaml
-from poc.settings import Settings
+from poc.comparison.variants import ROW_STORE, configuration, write_configuration
+from poc.dataset.generate import can_generate, generate_records
+from poc.definitions import DECLARED_IN, FeatureSet, ServedFeatures
+from poc.errors import InvalidDefinitions
+from poc.online_store.connection import ConnectionSettings
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
 
 SPAN = timedelta(days=20)
 ROW_GROUP = 50_000
 
 
+def write_sources(served: ServedFeatures, rows: int, folder: Path, until: datetime) -> list[Path]:
+    """Write the Parquet of every view below `folder`, as `write_records` does; return the files.
+
+    Raises:
+        InvalidDefinitions: there are no records for a view, or its own files would be written over.
+    """
+    paths = []
+    for definitions in served.feature_sets:
+        if definitions.source_path.is_absolute() or not can_generate(definitions):
+            raise InvalidDefinitions(
+                DECLARED_IN,
+                f"view {definitions.view} cannot be measured with generated records, which are for views with"
+                " one join key, a text, and a source whose path is relative",
+            )
+        paths.append(folder / definitions.source_path)
+        write_records(definitions, rows, paths[-1], until)
+    return paths
+
+
+def record_ids(rows: int) -> list[str]:
+    """Name the transactions of so many records."""
+    return [f"T{number:09d}" for number in range(rows)]
+
+
 def write_records(definitions: FeatureSet, rows: int, path: Path, until: datetime) -> None:
     """Write a Parquet of `rows` transactions, one record each, evenly spread over 20 days before `until`."""
-    ids = [f"T{number:09d}" for number in range(rows)]
-    table = pa.Table.from_pandas(generate_records(definitions, ids=ids), preserve_index=False)
+    records = generate_records(definitions, ids=record_ids(rows))
+    table = pa.Table.from_pandas(records, preserve_index=False)
     newest = int(until.timestamp()) * 1_000_000
     ages = np.linspace(SPAN.total_seconds() * 1e6, 1e6, rows).astype(np.int64)
     moments = pa.array(newest - ages, pa.timestamp("us", "UTC"))
@@ -33,33 +62,45 @@ def write_records(definitions: FeatureSet, rows: int, path: Path, until: datetim
     pq.write_table(table, path, row_group_size=ROW_GROUP)
 
 
+def online_block(connection: ConnectionSettings, online_type: str, keyspace: str) -> dict[str, Any]:
+    """Return an `online_store` block of what either Cassandra store can be told of `connection`."""
+    block: dict[str, Any] = {
+        "type": online_type,
+        "keyspace": keyspace,
+        "hosts": list(connection.hosts) or None,
+        "port": connection.port if connection.hosts else None,
+        "secure_bundle_path": connection.secure_bundle_path,
+        "username": connection.username,
+        "password": connection.password,
+        "protocol_version": connection.protocol_version,
+    }
+    if online_type == ROW_STORE and connection.tls is not None:
+        block["tls"] = asdict(connection.tls)
+    return {key: value for key, value in block.items() if value is not None}
+
+
 def make_repo(
-    settings: Settings,
-    folder: Path,
-    endpoint: Endpoint,
-    keyspace: str,
-    online_type: str,
-    engine: dict[str, Any],
+    store: "FeatureStore", folder: Path, online_store: Mapping[str, Any], engine: Mapping[str, Any]
 ) -> Path:
-    """Copy features.py into `folder`, with a yaml for that store and engine, and a registry there.
+    """Copy the Python files of the repository of `store` into `folder`, for another online store and engine.
+
+    The configuration is otherwise that of `store`, with a registry in `folder`.
 
     Returns:
         The feature repository, for FEAST_REPO_PATH.
     """
-    folder.mkdir(parents=True)
-    shutil.copy(settings.feast_repo_path / "features.py", folder)
-    online_store = {
-        "type": online_type,
-        "hosts": list(endpoint.hosts),
-        "port": endpoint.port,
-        "keyspace": keyspace,
-        "username": endpoint.username,
-        "password": endpoint.password,
-    }
-    content = read_repo_yaml(settings) | {
-        "registry": str((folder / "registry.db").resolve()),
-        "online_store": {key: value for key, value in online_store.items() if value is not None},
-        "batch_engine": engine,
-    }
-    (folder / "feature_store.yaml").write_text(yaml.safe_dump(content))
+    from feast.repo_operations import get_repo_files
+
+    origin = Path(store.repo_path).resolve()
+    for path in get_repo_files(origin):
+        copied = folder / Path(path).resolve().relative_to(origin)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copied)
+    config = configuration(
+        store,
+        registry=str((folder / "registry.db").resolve()),
+        online_store=dict(online_store),
+        batch_engine=dict(engine),
+    )
+    write_configuration(config, folder / "feature_store.yaml")
     return folder

@@ -29,11 +29,12 @@ def read_tables(document: Document) -> str:
     rows = []
     for name, title in titles.items():
         cells = [f"`{name}`", title]
+        unmeasured = "" if any(method == name for method, _ in ratios) else "1"
         for size in sizes:
             ratio = ratios.get((name, size))
-            cells.append("1" if ratio is None else _with_interval(ratio["p50"], ratio["p50_ci95"]))
+            cells.append(unmeasured if ratio is None else _with_interval(ratio["p50"], ratio["p50_ci95"]))
         single = ratios.get((name, 1))
-        cells.append("1" if single is None else f"{single['p99']:.2f}")
+        cells.append(unmeasured if single is None else f"{single['p99']:.2f}")
         rows.append(cells)
     columns = ("method", "in words", *(f"P50, n={size}" for size in sizes), "P99, n=1")
     parts = [markdown_table(columns, rows)]

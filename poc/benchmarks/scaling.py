@@ -34,7 +34,7 @@ class Measured:
         bytes_per_entity: on one node's disk, by layout.
         engine: rows/s of the Arrow engine with acsylla, at the largest size, by layout.
         cores: that client and Cassandra shared.
-        reads: single-row reads/s of the direct table with acsylla, 100 in flight.
+        reads: single-row reads/s of the row store with acsylla, 100 in flight.
     """
 
     bytes_per_entity: Mapping[str, float]
@@ -75,7 +75,7 @@ def scaling_page(documents: Mapping[str, Document]) -> str:
             (f"entities written, layout `{layout}`", f"{rate:,.0f}", f"{rate / found.cores:,.0f}")
             for layout, rate in found.engine.items()
         ),
-        ("entities read, direct table", f"{found.reads:,.0f}", f"{found.reads / found.cores:,.0f}"),
+        ("entities read, layout `rows`", f"{found.reads:,.0f}", f"{found.reads / found.cores:,.0f}"),
     ]
     columns = ("entities", "layout", "disk", "nodes for it", "writing all of them", "reads/s, LOCAL_ONE")
     tables = {
@@ -93,7 +93,7 @@ def measured(documents: Mapping[str, Document]) -> Measured:
     reads = min(
         item["mean_ms"]
         for item in comparison["results"]
-        if (item["method"], item["batch_size"]) == ("direct-acsylla", 100)
+        if (item["method"], item["batch_size"]) == ("feast-rows-acsylla", 100)
     )
     return Measured(
         {item["layout"]: item["bytes_per_entity"] for item in documents["storage"]["results"]},

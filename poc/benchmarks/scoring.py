@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from poc.benchmarks.setting import measured_on
 from poc.comparison.measure import measure
-from poc.comparison.methods import Method, Row
+from poc.comparison.methods import Key, Method, Row
 from poc.comparison.statistics import compare, summarize
 from poc.dataset.label import LABEL
 from poc.model.card import ModelFacts
@@ -63,9 +63,9 @@ def measure_scoring(settings: Settings, rounds: int, progress: Callable[[], obje
         scorer, pyfunc = _served(fitted, Path(folder))
         ways = _ways(fitted, scorer, pyfunc)
         records: list[dict[str, Any]] = columns.to_dict("records")  # type: ignore[assignment]
-        rows = {str(place): record for place, record in enumerate(records)}
+        rows: dict[Key, dict[str, Any]] = {(place,): record for place, record in enumerate(records)}
         methods = [_method(name, way, rows) for name, way in ways.items()]
-        measured = measure(methods, list(rows), ROWS_A_TURN, rounds, SEED, lambda ids, answers: progress())
+        measured = measure(methods, list(rows), ROWS_A_TURN, rounds, SEED, lambda keys, answers: progress())
         scores = {
             SKLEARN: fitted.pipeline.predict_proba(columns)[:, 1],
             PYFUNC: _pyfunc_scores(pyfunc, columns),
@@ -128,10 +128,10 @@ def _pyfunc_scores(pyfunc: "PyFuncModel", columns: "pd.DataFrame") -> Probabilit
 
 
 def _method(
-    name: str, way: Callable[[Mapping[str, Any]], float], rows: Mapping[str, Mapping[str, Any]]
+    name: str, way: Callable[[Mapping[str, Any]], float], rows: Mapping[Key, Mapping[str, Any]]
 ) -> Method:
-    def read(ids: Sequence[str]) -> list[Row | None]:
-        return [{OUTPUT: way(rows[item])} for item in ids]
+    def read(keys: Sequence[Key]) -> list[Row | None]:
+        return [{OUTPUT: way(rows[key])} for key in keys]
 
     return Method(name, name, "", read)
 

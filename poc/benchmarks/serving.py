@@ -14,17 +14,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from cassandra.cluster import Session
-
 from poc.benchmarks.server import DIRECT, FEAST, FEAST_ROWS, Server
 from poc.benchmarks.setting import measured_on
-from poc.comparison.row_layout import keeps_rows, row_store_settings
-from poc.comparison.stores import chosen_methods, open_methods
-from poc.database.endpoint import configured_endpoint
-from poc.dataset.stored import sample_ids
-from poc.definitions import read_definitions, read_repo_yaml
+from poc.comparison.methods import Key
+from poc.comparison.stores import Place, chosen_methods, open_methods
+from poc.comparison.variants import keeps_rows, rows_configuration, write_configuration
+from poc.dataset.stored import sample_keys
+from poc.definitions import ServedFeatures, applied_service
 from poc.errors import BenchmarkFailed, LoadToolMissing
-from poc.settings import Settings
 
 WRK = "wrk"
 POOL = 1000
@@ -50,8 +47,7 @@ def require_wrk() -> str:
 
 
 def measure_serving(
-    settings: Settings,
-    session: Session,
+    place: Place,
     *,
     seconds: int,
     concurrency: int,
@@ -64,8 +60,7 @@ def measure_serving(
     Where the yaml names another online store, the Feast server runs a second time, on the row store.
 
     Args:
-        settings: the environment's say, for the ids to ask about.
-        session: to the Cassandra they read from.
+        place: what they read from.
         seconds: length of a round.
         concurrency: connections that wrk keeps busy.
         workers: numbers of processes of a server, each measured by itself.
@@ -78,36 +73,40 @@ def measure_serving(
         PocError: what says that there is nothing to read.
     """
     tool = require_wrk()
-    ids = sample_ids(read_definitions(settings), POOL)
-    where = str(configured_endpoint(settings))
+    served = applied_service(place.store, place.settings.feature_service)
+    keys = sample_keys(served, POOL)
     results: list[dict[str, Any]] = []
     ratios: list[dict[str, Any]] = []
-    meta = measured_on(session, "fastapi", "uvicorn", "onnxruntime")
-    with TemporaryDirectory() as folder:
-        bodies = Path(folder) / "bodies"
-        bodies.write_text("".join(json.dumps({"transaction_id": item}) + "\n" for item in ids))
-        with _environments(settings, session, where, ids) as environments:
+    meta = measured_on(place.session, "fastapi", "uvicorn", "onnxruntime")
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        bodies = folder / "bodies"
+        asked = [dict(zip(served.key_names, key, strict=True)) for key in keys]
+        bodies.write_text("".join(json.dumps(body, default=str) + "\n" for body in asked))
+        with _environments(place, served, keys, folder) as environments:
             for count in workers:
                 taken = _rounds(environments, bodies, seconds, concurrency, count, rounds, announce)
                 results += [_summary(name, count, outcomes) for name, outcomes in taken.items()]
                 ratios += [_ratio(name, count, taken) for name in taken if name != DIRECT]
-    online_store = read_repo_yaml(settings)["online_store"]["type"]
     meta["versions"]["wrk"] = tool
+    online_store = place.store.config.online_store.type
     meta |= {"seconds": seconds, "concurrency": concurrency, "rounds": rounds, "online_store": online_store}
     return {"meta": meta, "results": results, "ratios": ratios}
 
 
 @contextmanager
 def _environments(
-    settings: Settings, session: Session, where: str, ids: Sequence[str]
+    place: Place, served: ServedFeatures, keys: Sequence[Key], folder: Path
 ) -> Iterator[dict[str, dict[str, str]]]:
     """Give each server's settings, its store filled with the same values as the others'."""
-    names = chosen_methods(settings, ("feast-rows",))
-    with open_methods(settings, session, where, ids, names), ExitStack() as opened:
-        environments: dict[str, dict[str, str]] = {DIRECT: {}, FEAST: {}}
-        if not keeps_rows(settings):
-            yaml = opened.enter_context(row_store_settings(settings)).feast_fs_yaml_file_path
-            environments[FEAST_ROWS] = {"FEAST_FS_YAML_FILE_PATH": str(yaml)}
+    environments: dict[str, dict[str, str]] = {DIRECT: {}, FEAST: {}}
+    wanted = ["feast"]
+    if not keeps_rows(place.store):
+        config = rows_configuration(place.store, place.settings.data_dir)
+        yaml = write_configuration(config, folder / "rows.yaml")
+        environments[FEAST_ROWS] = {"FEAST_FS_YAML_FILE_PATH": str(yaml)}
+        wanted.append("feast-rows")
+    with open_methods(place, served, keys, chosen_methods(place.store, wanted)):
         yield environments
 
 

@@ -6,9 +6,8 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any
 
-from cassandra.cluster import Session
-
 from poc.comparison.machine import this_machine, versions_of
+from poc.online_store.session import Session
 
 
 def measured_on(session: Session | None, *packages: str) -> dict[str, Any]:

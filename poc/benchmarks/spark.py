@@ -4,34 +4,31 @@ Each engine runs in processes of its own into a keyspace of its own. Memory is t
 driver, Spark's Java process, the Python workers.
 """
 
-import json
-import os
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psutil
-from cassandra.cluster import Session
 
+from poc.benchmarks.child import outcome, start_materialization
 from poc.benchmarks.keyspace import own_keyspace
-from poc.benchmarks.records import make_repo, write_records
-from poc.comparison.row_layout import ARROW_ENGINE, ROW_STORE
-from poc.database.endpoint import Endpoint
-from poc.definitions import FeatureSet, read_definitions, read_repo_yaml
-from poc.errors import BenchmarkFailed, OnlineValuesDiffer
-from poc.settings import Settings
+from poc.benchmarks.records import make_repo, online_block, write_sources
+from poc.comparison.stores import Place
+from poc.comparison.variants import ARROW_ENGINE, ROW_STORE
+from poc.definitions import FeatureSet
+from poc.errors import OnlineValuesDiffer
+from poc.feature_store import declared_service, open_feature_store
+from poc.online_store.naming import CREATED_TIMESTAMP, EVENT_TIMESTAMP, column_name, quoted, table_name
+from poc.online_store.session import READ, Session
 
 SPARK_YAML = Path("stores/spark.yaml")
 SAMPLE_SECONDS = 0.2
-_CHILD = "poc.benchmarks.one_materialization"
-_OWN_VARIABLES = ("CASSANDRA_HOSTS", "CASSANDRA_PORT", "FEAST_FS_YAML_FILE_PATH", "FEAST_REPO_PATH")
 _MIB = 2**20
 
 
@@ -70,18 +67,13 @@ class SparkCheck:
 
 
 def check_spark(
-    settings: Settings,
-    endpoint: Endpoint,
-    session: Session,
-    rows: int,
-    announce: Callable[[object], object] = lambda what: None,
+    place: Place, rows: int, announce: Callable[[object], object] = lambda what: None
 ) -> SparkCheck:
     """Materialize `rows` rows with both engines, and compare every stored row.
 
     Args:
-        settings: whose features are materialized; Spark is configured by stores/spark.yaml beside them.
-        endpoint: the Cassandra; either engine gets a keyspace of its own there, dropped afterwards.
-        session: to it.
+        place: whose features are materialized, each engine into a keyspace of its own that is dropped
+            afterwards; Spark is configured by stores/spark.yaml beside them.
         rows: how many, each of another transaction.
         announce: told what happens, and each run's figures.
 
@@ -89,30 +81,33 @@ def check_spark(
         BenchmarkFailed: a run did not end well.
         OnlineValuesDiffer: the stored rows are not the same, or not that many.
     """
-    definitions = read_definitions(settings)
+    served = declared_service(place.settings)
     now = datetime.now(timezone.utc).replace(microsecond=0)
-    lake = settings.model_copy(update={"feast_fs_yaml_file_path": settings.feast_repo_path / SPARK_YAML})
+    spark_yaml = place.settings.feast_repo_path / SPARK_YAML
+    lake = open_feature_store(place.settings.model_copy(update={"feast_fs_yaml_file_path": spark_yaml}))
     engines = {
-        "Arrow": (settings, {"type": ARROW_ENGINE}),
-        "Spark": (lake, read_repo_yaml(lake)["batch_engine"]),
+        "Arrow": (place.store, {"type": ARROW_ENGINE}),
+        "Spark": (lake, lake.config.batch_engine.model_dump(exclude_unset=True)),
     }
-    measured, tables = [], []
+    measured, keyspaces = [], []
     with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         announce(f"Writing {rows:,} rows of Parquet")
-        write_records(definitions, rows, folder / definitions.source_path, now)
-        for engine, (selected, block) in engines.items():
-            keyspace = stack.enter_context(own_keyspace(session))
-            repo = make_repo(selected, folder / keyspace, endpoint, keyspace, ROW_STORE, block)
+        write_sources(served, rows, folder, now)
+        for engine, (store, block) in engines.items():
+            keyspaces.append(stack.enter_context(own_keyspace(place.session, place.connection)))
+            online_store = online_block(place.connection, ROW_STORE, keyspaces[-1])
+            repo = make_repo(store, folder / keyspaces[-1], online_store, block)
             announce(f"{rows:,} rows with the {engine} engine")
             measured.append(_measure(engine, folder, repo, now))
             announce(measured[-1])
-            tables.append(f"{keyspace}.{read_repo_yaml(settings)['project']}__{definitions.view}")
         announce("Comparing every stored row")
-        found = compare_tables(session, definitions, *tables)
-    if found != rows:
-        raise OnlineValuesDiffer([f"{found:,} rows are online, not {rows:,}"])
-    return SparkCheck(found, tuple(measured))
+        for definitions in served.feature_sets:
+            table = quoted(table_name(place.store.project, definitions.view))
+            found = compare_tables(place.session, definitions, *(f"{name}.{table}" for name in keyspaces))
+            if found != rows:
+                raise OnlineValuesDiffer([f"{found:,} rows of {definitions.view} are online, not {rows:,}"])
+    return SparkCheck(rows, tuple(measured))
 
 
 def compare_tables(session: Session, definitions: FeatureSet, first: str, second: str) -> int:
@@ -121,10 +116,14 @@ def compare_tables(session: Session, definitions: FeatureSet, first: str, second
     Raises:
         OnlineValuesDiffer: a row is not the same in both.
     """
-    written = f"writetime({definitions.names[0]})"
-    columns = ", ".join([definitions.join_key, *definitions.names, "event_timestamp", "created_timestamp"])
+    names = [column_name(name) for name in (*definitions.key_names, *definitions.names)]
+    columns = ", ".join(map(quoted, (*names, EVENT_TIMESTAMP, CREATED_TIMESTAMP)))
+    written = f"writetime({quoted(EVENT_TIMESTAMP)})"
     # Both keyspaces lie on one ring: the same keys come in the same order.
-    scans = [_rows(session, f"SELECT {columns}, {written} FROM {table}") for table in (first, second)]
+    scans = [
+        session.execute(f"SELECT {columns}, {written} FROM {table}", execution_profile=READ)
+        for table in (first, second)
+    ]
     count = 0
     for one, other in zip_longest(*scans):
         if one != other:
@@ -133,36 +132,20 @@ def compare_tables(session: Session, definitions: FeatureSet, first: str, second
     return count
 
 
-def _rows(session: Session, query: str) -> Iterator[tuple[object, ...]]:
-    for row in session.execute(query):
-        yield tuple(row)
-
-
 def _measure(engine: str, folder: Path, repo: Path, now: datetime) -> Measured:
-    interval = (now - timedelta(days=30), now + timedelta(days=1))
-    # Nothing of the caller's may name another place than the yaml.
-    environment = {key: value for key, value in os.environ.items() if key not in _OWN_VARIABLES}
     output, errors = repo / "output", repo / "errors"
     with output.open("w") as stdout, errors.open("w") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-m", _CHILD, *(moment.isoformat() for moment in interval)],
-            cwd=folder,
-            env=environment | {"FEAST_REPO_PATH": str(repo)},
-            stdout=stdout,
-            stderr=stderr,
-        )
+        process = start_materialization(repo, folder, now, stdout, stderr)
         try:
             peak, by_part = _watch_memory(process)
         finally:
             process.kill()
             process.wait()
-    if process.returncode != 0:
-        raise BenchmarkFailed(f"The {engine} engine", errors.read_text())
-    seconds = json.loads(output.read_text().splitlines()[-1])["seconds"]
-    return Measured(engine, seconds, peak, by_part)
+    found = outcome(f"The {engine} engine", process.returncode, output.read_text(), errors.read_text())
+    return Measured(engine, found["seconds"], peak, by_part)
 
 
-def _watch_memory(process: "subprocess.Popen[bytes]") -> tuple[float, dict[str, float]]:
+def _watch_memory(process: "subprocess.Popen[str]") -> tuple[float, dict[str, float]]:
     """Wait for the end of `process`; give the most that its family held, and the most of each part."""
     watched = psutil.Process(process.pid)
     peak, by_part = 0.0, {"driver": 0.0}

@@ -3,33 +3,27 @@
 Only a node of one's own tells the size of its files; the virtual tables round to mebibytes.
 """
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from cassandra.cluster import Session
-
+from poc.benchmarks.child import materialize
 from poc.benchmarks.keyspace import own_keyspace
-from poc.benchmarks.records import make_repo, write_records
+from poc.benchmarks.records import make_repo, online_block, write_sources
 from poc.benchmarks.setting import measured_on
-from poc.comparison.row_layout import ARROW_ENGINE, ROW_STORE
+from poc.comparison.stores import Place
+from poc.comparison.variants import ARROW_ENGINE, ROW_STORE
 from poc.database.embedded import start_embedded, stop_embedded
-from poc.database.endpoint import Endpoint
-from poc.database.sessions import cassandra_session
-from poc.definitions import FeatureSet, read_definitions
 from poc.errors import BenchmarkFailed
+from poc.feature_store import declared_service, open_feature_store
+from poc.online_store.session import SCHEMA, cassandra_session
 from poc.settings import Settings
 
 DEFAULT_ROWS = 200_000
 LAYOUTS = {"rows": ROW_STORE, "stock": "cassandra"}
-_CHILD = "poc.benchmarks.one_materialization"
-_OWN_VARIABLES = ("CASSANDRA_HOSTS", "CASSANDRA_PORT", "FEAST_FS_YAML_FILE_PATH", "FEAST_REPO_PATH")
 _FLUSH_MILLISECONDS = 1000
 _FLUSH_SECONDS = 120.0
 # Cassandra's own trees of what it wrote and will merge are not read from, and go.
@@ -50,28 +44,26 @@ def measure_storage(
     Raises:
         BenchmarkFailed: a materialization did not end well, or Cassandra wrote nothing to disk.
     """
-    definitions = read_definitions(settings)
+    served = declared_service(settings)
     now = datetime.now(timezone.utc).replace(microsecond=0)
     with TemporaryDirectory() as name:
         folder = Path(name)
-        source = folder / definitions.source_path
-        write_records(definitions, rows, source, now)
+        sources = write_sources(served, rows, folder, now)
         announce("Starting a Cassandra")
         running = start_embedded(folder / "cassandra", port)
         try:
-            with cassandra_session(running.endpoint, request_timeout_seconds=60) as session:
+            with cassandra_session(running.endpoint) as session:
+                place = Place(settings, open_feature_store(settings), running.endpoint, session)
                 meta = measured_on(session)
                 measured: dict[str, dict[str, int]] = {}
                 for layout in LAYOUTS:
                     announce(f"{rows:,} entities, layout {layout}")
-                    measured[layout] = _stored_bytes(
-                        settings, definitions, running.endpoint, session, folder, layout, now
-                    )
+                    measured[layout] = _stored_bytes(place, folder, layout, now)
         finally:
             stop_embedded(folder / "cassandra")
-        source_bytes = source.stat().st_size
+        source_bytes = sum(source.stat().st_size for source in sources)
     return {
-        "meta": meta | {"features": len(definitions.names), "parquet_bytes": source_bytes},
+        "meta": meta | {"features": len(served.names), "parquet_bytes": source_bytes},
         "results": [
             {
                 "layout": layout,
@@ -84,37 +76,20 @@ def measure_storage(
     }
 
 
-def _stored_bytes(
-    settings: Settings,
-    definitions: FeatureSet,
-    endpoint: Endpoint,
-    session: Session,
-    folder: Path,
-    layout: str,
-    now: datetime,
-) -> dict[str, int]:
-    """Give the bytes of the table's files by their kind: `Data.db`, `Filter.db` and so on."""
-    with own_keyspace(session) as keyspace:
-        engine = {"type": ARROW_ENGINE}
-        repo = make_repo(settings, folder / keyspace, endpoint, keyspace, LAYOUTS[layout], engine)
-        environment = {key: value for key, value in os.environ.items() if key not in _OWN_VARIABLES}
-        interval = (now - timedelta(days=30), now + timedelta(days=1))
-        done = subprocess.run(
-            [sys.executable, "-m", _CHILD, *(moment.isoformat() for moment in interval)],
-            cwd=folder,
-            env=environment | {"FEAST_REPO_PATH": str(repo)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise BenchmarkFailed(f"Layout {layout}", done.stderr)
-        table = session.execute(
+def _stored_bytes(place: Place, folder: Path, layout: str, now: datetime) -> dict[str, int]:
+    """Give the bytes of the tables' files by their kind: `Data.db`, `Filter.db` and so on."""
+    session = place.session
+    with own_keyspace(session, place.connection) as keyspace:
+        online_store = online_block(place.connection, LAYOUTS[layout], keyspace)
+        repo = make_repo(place.store, folder / keyspace, online_store, {"type": ARROW_ENGINE})
+        materialize(f"Layout {layout}", repo, folder, now)
+        tables = session.execute(
             "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s", (keyspace,)
-        ).one()[0]
+        )
         # A table that is flushed each second is on disk whole a second later, without nodetool.
         flush = f"memtable_flush_period_in_ms = {_FLUSH_MILLISECONDS}"
-        session.execute(f'ALTER TABLE {keyspace}."{table}" WITH {flush}', timeout=60)
+        for (table,) in tables:
+            session.execute(f'ALTER TABLE {keyspace}."{table}" WITH {flush}', execution_profile=SCHEMA)
         return _settled_sizes(folder / "cassandra", keyspace, layout)
 
 

@@ -23,7 +23,7 @@ class Difference:
     values: Mapping[str, object]
 
     def __str__(self) -> str:
-        named = ", ".join(map(str, self.key))
+        named = "/".join(map(str, self.key))
         if self.column is None:
             said = ", ".join(
                 f"{'unknown' if value is None else 'known'} by {name}" for name, value in self.values.items()

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 from poc.comparison.agreement import differences
 from poc.comparison.methods import Key, Method
-from poc.comparison.reads import applied_view
-from poc.definitions import ServedFeatures
+from poc.definitions import ServedFeatures, applied_view
 from poc.errors import FeaturesNotMaterialized, OnlineTableMissing
+from poc.feature_store import connection_of
+from poc.materialization.direct import DirectTable
+from poc.online_store.schema import ensure_keyspace, stored_table
 from poc.online_store.session import Session, idempotent
+from poc.retrieval.filled import holds_rows
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 Announce = Callable[[str], object]
 Interval = tuple[datetime, datetime]
 
+FIRST_ROW_SECONDS = 10.0
 _KEYSPACE_CQL = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = '{}'"
 
 
@@ -49,36 +53,17 @@ def fill_direct_tables(
     """Fill each direct table of the service that is empty, from its source, with what `store` holds.
 
     Raises:
-        FeaturesOutdated: a table lacks a feature.
+        DirectTableDiffers: a table was made for other types or keys.
     """
-    from poc.online_store.arrow_engine import ArrowMaterializationEngineConfig
-    from poc.online_store.connection import connection_settings
-    from poc.online_store.layout import direct_layout
-    from poc.online_store.row_sink import RowSink
-    from poc.online_store.schema import apply_layout, ensure_keyspace, stored_table
-    from poc.online_store.view_rows import open_rows
-
-    connection = connection_settings(store.config)
     for definitions in served.feature_sets:
-        view = applied_view(store, definitions.view)
-        layout = direct_layout(settings.direct_keyspace, store.project, view)
-        if stored_table(session, layout) is not None:
-            count = session.execute(idempotent(f"SELECT * FROM {layout.qualified} LIMIT 1")).one()
-            if count is not None:
-                continue
+        table = DirectTable(store, settings.direct_keyspace, definitions.view)
+        there = stored_table(session, table.layout) is not None
+        if there and holds_rows(session, table.layout.qualified, FIRST_ROW_SECONDS):
+            continue
         announce("Filling the direct table")
-        ensure_keyspace(session, connection, settings.direct_keyspace)
-        apply_layout(session, layout, "direct")
-        engine = ArrowMaterializationEngineConfig(
-            type="poc.online_store.arrow_engine.ArrowMaterializationEngine"
-        )
-        entities = [store.get_entity(name) for name in view.entities if name != "__dummy"]
-        for start, end in merged(view.materialization_intervals):
-            rows = open_rows(store.config, store._get_provider().offline_store, view, entities, start, end)
-            sink = RowSink(layout, view, connection, lambda: session, engine)
-            for batch in rows.batches(1000):
-                sink.write(batch)
-            sink.close()
+        ensure_keyspace(session, connection_of(store), settings.direct_keyspace)
+        for start, end in merged(applied_view(store, definitions.view).materialization_intervals):
+            table.fill(session, start, end)
 
 
 def apply_same_features(origin: "FeatureStore", rows: "FeatureStore", served: ServedFeatures) -> None:

@@ -19,7 +19,7 @@ from poc.comparison.methods import (
     Row,
     known_method,
 )
-from poc.definitions import ServedFeatures
+from poc.definitions import ServedFeatures, applied_view
 from poc.errors import BenchmarkFailed
 from poc.online_store.keys import kept
 from poc.online_store.layout import Column, RowLayout, direct_layout
@@ -205,16 +205,6 @@ def awaited_read(
         return await awaited(keys)
 
     return known_method(name, lambda keys: loop.run_until_complete(rows(keys)), consistency)
-
-
-def applied_view(store: "FeatureStore", name: str) -> Any:
-    """Return a view of the registry, one of a stream too."""
-    from feast.errors import FeatureViewNotFoundException
-
-    try:
-        return store.get_feature_view(name)
-    except FeatureViewNotFoundException:
-        return store.get_stream_feature_view(name)
 
 
 def _rows(answer: Mapping[str, list[Any]], key_names: Sequence[str]) -> list[Row | None]:

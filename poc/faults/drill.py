@@ -2,22 +2,23 @@
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-
-from cassandra.cluster import Session
+from typing import TYPE_CHECKING, Any
 
 from poc.database.embedded import EmbeddedCassandra
-from poc.dataset.stored import sample_ids
-from poc.definitions import read_definitions
-from poc.errors import UnknownTransaction
+from poc.dataset.stored import sample_keys
+from poc.definitions import ServedFeatures, applied_service
+from poc.errors import FeaturesNotMaterialized, UnknownEntity
 from poc.faults.load import Done, Load
 from poc.faults.nodes import bring_back, cluster_to_drill, frozen, kill
-from poc.faults.scratch import Scratch
-from poc.retrieval.feast_source import open_feast_source
-from poc.retrieval.source import FeatureSource
+from poc.faults.scratch import scratch
+from poc.feature_store import close_feature_store, open_feature_store, read_for_serving
 from poc.settings import Settings
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
 
 READS_PER_SECOND, READERS = 100.0, 8
 WRITES_PER_SECOND, WRITERS = 50.0, 4
@@ -73,14 +74,14 @@ class Outcome:
         return [write for phase in self.phases for write in phase.writes if write.error is not None]
 
 
-def run_drill(settings: Settings, session: Session, seconds: float, announce: Announce) -> Outcome:
+def run_drill(settings: Settings, seconds: float, announce: Announce) -> Outcome:
     """Hold a load against the embedded cluster of three nodes while a node is lost, and another.
 
-    Reads go through Feast's online store as the servers' do, at the consistency and within the time limit
-    of the settings. Rows that the drill writes are its own, and are removed.
+    Reads and writes go through Feast's online store, at its consistency; reads within the time limit of the
+    settings, as a server's. Rows that the drill writes are its own, and are removed.
 
     Args:
-        session: where those rows go, at its consistency.
+        settings: what is read.
         seconds: how long each state lasts.
         announce: told what happens next.
 
@@ -89,16 +90,15 @@ def run_drill(settings: Settings, session: Session, seconds: float, announce: An
         FeaturesNotApplied, FeaturesNotMaterialized: there is nothing to read.
     """
     cluster = cluster_to_drill(settings)
-    ids = sample_ids(read_definitions(settings), POOL)
     with ExitStack() as opened:
-        source = open_feast_source(settings)
-        opened.callback(source.close)
-        source.check()
-        scratch = Scratch(session)
-        opened.callback(scratch.drop)
+        store = open_feature_store(settings)
+        opened.callback(close_feature_store, store)
+        rows = opened.enter_context(scratch(store))
+        read_for_serving(store, settings.feature_timeout_seconds, settings.feature_driver)
+        read = reading(store, applied_service(store, settings.feature_service))
         with (
-            Load(reading(source, ids), READS_PER_SECOND, READERS) as reads,
-            Load(scratch.write, WRITES_PER_SECOND, WRITERS) as writes,
+            Load(read, READS_PER_SECOND, READERS) as reads,
+            Load(rows.write, WRITES_PER_SECOND, WRITERS) as writes,
         ):
             marks = _lose_nodes(settings, cluster, seconds, announce)
             end = time.monotonic()
@@ -108,7 +108,7 @@ def run_drill(settings: Settings, session: Session, seconds: float, announce: An
             Phase(name, reads.between(begin, until), writes.between(begin, until))
             for (name, begin), until in zip(marks, ends, strict=True)
         )
-        return Outcome(phases, len(scratch.acknowledged), scratch.lost())
+        return Outcome(phases, len(rows.acknowledged), rows.lost())
 
 
 def _lose_nodes(
@@ -139,13 +139,28 @@ def _lose_nodes(
     return marks
 
 
-def reading(source: FeatureSource, ids: Sequence[str]) -> Callable[[], None]:
-    """Give the operation that reads the next of `ids`, all of which are stored."""
-    following = itertools.cycle(ids)
+def reading(store: "FeatureStore", served: ServedFeatures) -> Callable[[], None]:
+    """Give the operation that reads the next of some transactions, all of which are stored.
+
+    Raises:
+        FeaturesNotMaterialized: the first is not.
+    """
+    service = store.get_feature_service(served.service)
+    following = itertools.cycle(sample_keys(served, POOL))
+
+    def values_of(key: tuple[Any, ...]) -> dict[str, list[Any]]:
+        row = dict(zip(served.key_names, key, strict=True))
+        answer: dict[str, list[Any]] = store.get_online_features(service, [row]).to_dict()
+        return answer
 
     def read() -> None:
-        transaction_id = next(following)
-        if source.read([transaction_id])[0] is None:
-            raise UnknownTransaction(transaction_id)
+        key = next(following)
+        answer = values_of(key)
+        if all(answer[name] == [None] for name in served.names):
+            raise UnknownEntity("/".join(map(str, key)))
 
+    try:
+        read()
+    except UnknownEntity as error:
+        raise FeaturesNotMaterialized(f"Feature service {served.service}") from error
     return read

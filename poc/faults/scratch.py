@@ -1,39 +1,81 @@
 """Rows of the drill's own: each is numbered, and counts as kept only once Cassandra has acknowledged it."""
 
 import itertools
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from cassandra.cluster import Session
+from poc.comparison.variants import configuration, online_block, open_configuration
+from poc.feature_store import close_feature_store, connection_of
+from poc.online_store.schema import ensure_keyspace
+from poc.online_store.session import SCHEMA, cassandra_session
 
-from poc.database.keyspaces import ensure_keyspace, replication_map
-from poc.database.sessions import LOCAL_DATACENTER, idempotent, make_table
+if TYPE_CHECKING:
+    from feast import FeatureStore
 
 KEYSPACE = "fault_drill"
-TABLE = "writes"
-COPIES = 3
+VIEW, NUMBER, WRITTEN = "fault_drill_writes", "number", "written"
 PAGE = 500
-PATIENCE_SECONDS = 60.0
+
+
+@contextmanager
+def scratch(store: "FeatureStore") -> "Iterator[Scratch]":
+    """Make a feature view for the rows, in a keyspace and a registry of its own, until the block ends.
+
+    Args:
+        store: how it is kept: on that Cassandra, at that consistency, in as many copies.
+    """
+    connection = replace(connection_of(store), keyspace=KEYSPACE)
+    with TemporaryDirectory() as folder, cassandra_session(connection) as session:
+        session.execute(f"DROP KEYSPACE IF EXISTS {KEYSPACE}", execution_profile=SCHEMA)
+        ensure_keyspace(session, connection)
+        own = open_configuration(
+            configuration(
+                store,
+                registry=str(Path(folder) / "registry.db"),
+                online_store=online_block(store, keyspace=KEYSPACE),
+            )
+        )
+        try:
+            yield Scratch(own, Path(folder) / "never.parquet")
+        finally:
+            close_feature_store(own)
+            session.execute(f"DROP KEYSPACE IF EXISTS {KEYSPACE}", execution_profile=SCHEMA)
 
 
 class Scratch:
-    """A table of numbered rows in a keyspace of its own, written at the consistency of `session`.
+    """A feature view of numbered rows, written and read through Feast.
 
     Args:
-        session: stays the caller's.
+        store: holds nothing else, and stays the caller's.
+        source: the path of a file that need not be there: nothing is materialized.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, store: "FeatureStore", source: Path) -> None:
+        from feast import Entity, FeatureView, Field, FileSource, ValueType
+        from feast.types import Bool, Int64
+
+        self._store = store
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._acknowledged: list[int] = []
-        self.drop()
-        ensure_keyspace(session, KEYSPACE, replication_map(COPIES, LOCAL_DATACENTER))
-        make_table(session, KEYSPACE, TABLE, "(number bigint PRIMARY KEY, written_at timestamp)")
-        self._insert = session.prepare(
-            f"INSERT INTO {KEYSPACE}.{TABLE} (number, written_at) VALUES (?, toTimestamp(now()))"
+        entity = Entity(name=NUMBER, join_keys=[NUMBER], value_type=ValueType.INT64)
+        view = FeatureView(
+            name=VIEW,
+            entities=[entity],
+            schema=[Field(name=NUMBER, dtype=Int64), Field(name=WRITTEN, dtype=Bool)],
+            source=FileSource(path=str(source), timestamp_field="event_timestamp"),
+            ttl=timedelta(0),
         )
-        self._insert.is_idempotent = True
+        with redirect_stdout(sys.stderr):
+            store.apply([entity, view])
+        self._view = store.get_feature_view(VIEW)
 
     @property
     def acknowledged(self) -> tuple[int, ...]:
@@ -44,11 +86,17 @@ class Scratch:
         """Write the next row.
 
         Raises:
-            the driver's errors: it was not acknowledged, and may or may not be there.
+            what the online store raises: it was not acknowledged, and may or may not be there.
         """
+        from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+        from feast.protos.feast.types.Value_pb2 import Value
+
         with self._lock:
             number = next(self._numbers)
-        self._session.execute(self._insert, (number,))
+        key = EntityKey(join_keys=[NUMBER], entity_values=[Value(int64_val=number)])
+        row = (key, {WRITTEN: Value(bool_val=True)}, datetime.now(timezone.utc), None)
+        provider = self._store._get_provider()
+        provider.online_write_batch(self._store.config, self._view, [row], None)
         self._acknowledged.append(number)
 
     def lost(self) -> tuple[int, ...]:
@@ -56,11 +104,11 @@ class Scratch:
         wanted = self.acknowledged
         there: set[int] = set()
         for start in range(0, len(wanted), PAGE):
-            numbers = ", ".join(str(number) for number in wanted[start : start + PAGE])
-            read = idempotent(f"SELECT number FROM {KEYSPACE}.{TABLE} WHERE number IN ({numbers})")
-            there.update(row.number for row in self._session.execute(read, timeout=PATIENCE_SECONDS))
+            entity_rows = [{NUMBER: number} for number in wanted[start : start + PAGE]]
+            answer = self._store.get_online_features([f"{VIEW}:{WRITTEN}"], entity_rows).to_dict()
+            there.update(
+                number
+                for number, written in zip(answer[NUMBER], answer[WRITTEN], strict=True)
+                if written is not None
+            )
         return tuple(number for number in wanted if number not in there)
-
-    def drop(self) -> None:
-        """Remove all of it."""
-        self._session.execute(f"DROP KEYSPACE IF EXISTS {KEYSPACE}", timeout=PATIENCE_SECONDS)

@@ -10,8 +10,8 @@ from poc.comparison.measure import Measurement
 from poc.comparison.methods import Method
 
 METHODS = (
-    Method("direct-cassandra", "Direct Cassandra", "(!) Manual management", lambda ids: []),
-    Method("feast-stock", "Feast", "✅ Versioning, lineage, consistency", lambda ids: []),
+    Method("direct-cassandra", "Direct Cassandra", "(!) Manual management", lambda keys: []),
+    Method("feast", "Feast", "✅ Versioning, lineage, consistency", lambda keys: []),
 )
 
 

@@ -22,9 +22,12 @@ def test_all_options_are_taken() -> None:
 
 
 def test_named_ways_are_taken_and_all_are_without_names() -> None:
-    wanted = read_arguments("", DATA, ["--methods", "feast-rows,feast-stock"])
-    assert wanted.request.methods == ("feast-rows", "feast-stock")
-    assert read_arguments("", DATA, []).request.methods is None
+    wanted = read_arguments("", DATA, ["--methods", "feast-rows,feast", "--with", "feast-server"])
+    assert (wanted.request.methods, wanted.request.also) == (("feast-rows", "feast"), ("feast-server",))
+    assert (read_arguments("", DATA, []).request.methods, read_arguments("", DATA, []).request.also) == (
+        None,
+        (),
+    )
 
 
 @pytest.mark.parametrize(
@@ -36,7 +39,10 @@ def test_named_ways_are_taken_and_all_are_without_names() -> None:
         ("--batch-sizes 1,,2", "argument --batch-sizes: ''"),
         ("--batch-sizes 1,0", "argument --batch-sizes: '0'"),
         ("--batch-sizes ten", "argument --batch-sizes: 'ten'"),
-        ("--methods feast", "argument --methods: 'feast' is none of feast-stock, "),
+        (
+            "--methods feast-stock",
+            "argument --methods: 'feast-stock' is none of direct-cassandra-in, feast, ",
+        ),
         ("--seed -1", "argument --seed: '-1' is not a whole number from 0"),
         ("--json same --plot ./same", "--json and --plot both name same"),
         ("--rounds 3", "unrecognized arguments: --rounds 3"),

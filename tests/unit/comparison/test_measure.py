@@ -6,26 +6,26 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from poc.comparison.measure import measure, rounds_for, warm_up_rounds
-from poc.comparison.methods import Method, Row
+from poc.comparison.methods import Key, Method, Row
 
-IDS = [str(number) for number in range(50)]
+KEYS: list[Key] = [(str(number),) for number in range(50)]
 
 
 class Reader:
     """Reads from nowhere and keeps account of who was asked for what, in which order."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[str, tuple[str, ...]]] = []
+        self.calls: list[tuple[str, tuple[Key, ...]]] = []
 
     def method(self, name: str, seconds: float = 0) -> Method:
-        def read(ids: Sequence[str]) -> list[Row | None]:
-            self.calls.append((name, tuple(ids)))
+        def read(keys: Sequence[Key]) -> list[Row | None]:
+            self.calls.append((name, tuple(keys)))
             time.sleep(seconds)
-            return [{"id": item} for item in ids]
+            return [{"id": key} for key in keys]
 
         return Method(name, name, "", read)
 
-    def rounds(self, methods: int) -> list[list[tuple[str, tuple[str, ...]]]]:
+    def rounds(self, methods: int) -> list[list[tuple[str, tuple[Key, ...]]]]:
         return [self.calls[start : start + methods] for start in range(0, len(self.calls), methods)]
 
 
@@ -34,31 +34,31 @@ def reader() -> Reader:
     return Reader()
 
 
-def nothing(ids: Sequence[str], answers: Mapping[str, list[Row | None]]) -> None:
+def nothing(keys: Sequence[Key], answers: Mapping[str, Sequence[Row | None]]) -> None:
     pass
 
 
 def test_every_method_reads_the_same_ids_once_in_each_round(reader: Reader) -> None:
     methods = [reader.method("a"), reader.method("b"), reader.method("c")]
-    measure(methods, IDS, 5, 20, 1, nothing)
+    measure(methods, KEYS, 5, 20, 1, nothing)
     for calls in reader.rounds(3):
         assert sorted(name for name, _ in calls) == ["a", "b", "c"]
         assert len({ids for _, ids in calls}) == 1
 
 
 def test_ids_of_a_batch_are_distinct(reader: Reader) -> None:
-    measure([reader.method("a")], IDS, 50, 5, 1, nothing)
+    measure([reader.method("a")], KEYS, 50, 5, 1, nothing)
     assert all(len(set(ids)) == 50 for _, ids in reader.calls)
 
 
 def test_order_of_the_methods_changes_from_round_to_round(reader: Reader) -> None:
-    measure([reader.method("a"), reader.method("b")], IDS, 1, 100, 1, nothing)
+    measure([reader.method("a"), reader.method("b")], KEYS, 1, 100, 1, nothing)
     first = [calls[0][0] for calls in reader.rounds(2)]
     assert 30 < first.count("a") < 80
 
 
 def test_warm_up_reads_are_made_and_not_counted(reader: Reader) -> None:
-    taken = measure([reader.method("a")], IDS, 1, 30, 1, nothing).nanoseconds["a"]
+    taken = measure([reader.method("a")], KEYS, 1, 30, 1, nothing).nanoseconds["a"]
     assert (len(taken), len(reader.calls)) == (30, 30 + warm_up_rounds(30))
 
 
@@ -66,14 +66,14 @@ def test_same_seed_reads_the_same_ids_in_the_same_order() -> None:
     calls = defaultdict(list)
     for seed in (1, 1, 2):
         reader = Reader()
-        measure([reader.method("a"), reader.method("b")], IDS, 3, 10, seed, nothing)
+        measure([reader.method("a"), reader.method("b")], KEYS, 3, 10, seed, nothing)
         calls[seed].append(reader.calls)
     assert calls[1][0] == calls[1][1] != calls[2][0]
 
 
 def test_latency_is_the_time_of_the_read_alone(reader: Reader) -> None:
     methods = [reader.method("slow", 0.02), reader.method("fast")]
-    taken = measure(methods, IDS, 1, 10, 1, lambda ids, answers: time.sleep(0.02)).nanoseconds
+    taken = measure(methods, KEYS, 1, 10, 1, lambda ids, answers: time.sleep(0.02)).nanoseconds
     assert taken["slow"].min() >= 20e6
     assert sorted(taken["fast"])[5] < 10e6
 
@@ -81,10 +81,10 @@ def test_latency_is_the_time_of_the_read_alone(reader: Reader) -> None:
 def test_each_round_hands_over_what_every_method_gave_in_the_methods_order(reader: Reader) -> None:
     seen = []
     methods = [reader.method("a"), reader.method("b")]
-    measure(methods, IDS, 2, 10, 1, lambda ids, answers: seen.append((ids, answers)))
+    measure(methods, KEYS, 2, 10, 1, lambda keys, answers: seen.append((keys, answers)))
     assert len(seen) == 10 + warm_up_rounds(10)
-    for ids, answers in seen:
-        assert list(answers.items()) == [(name, [{"id": item} for item in ids]) for name in ("a", "b")]
+    for keys, answers in seen:
+        assert list(answers.items()) == [(name, [{"id": key} for key in keys]) for name in ("a", "b")]
 
 
 def test_what_a_round_is_refused_with_ends_the_measurement(reader: Reader) -> None:
@@ -92,7 +92,7 @@ def test_what_a_round_is_refused_with_ends_the_measurement(reader: Reader) -> No
         raise RuntimeError("refused")
 
     with pytest.raises(RuntimeError, match="refused"):
-        measure([reader.method("a")], IDS, 1, 10, 1, refuse)
+        measure([reader.method("a")], KEYS, 1, 10, 1, refuse)
     assert len(reader.calls) == 1
 
 
@@ -109,12 +109,12 @@ def test_garbage_of_one_method_is_gone_before_the_next_one_is_timed(reader: Read
         uncollected.append(gc.get_count()[0])
         return []
 
-    measure([Method("litter", "", "", litter), Method("count", "", "", count)], IDS, 1, 10, 1, nothing)
+    measure([Method("litter", "", "", litter), Method("count", "", "", count)], KEYS, 1, 10, 1, nothing)
     assert max(uncollected) < 100
 
 
 def test_collector_is_as_before_afterwards(reader: Reader) -> None:
-    measure([reader.method("a")], IDS, 1, 1, 1, nothing)
+    measure([reader.method("a")], KEYS, 1, 1, 1, nothing)
     assert (gc.isenabled(), gc.get_freeze_count()) == (True, 0)
 
 

@@ -48,6 +48,12 @@ def test_promised_ratio_is_met_only_if_measured(comparison: Any, feast: float, v
     ) in lines(comparison, [1.0] * 200, [feast] * 200)
 
 
+def test_ratio_that_rounds_to_the_promise_is_told_from_it(comparison: Any) -> None:
+    printed = report(comparison({1: ([1.0] * 200, [1.12004] * 200)}))
+    assert "✗ Missed: Feast at most 1.12 times" in printed
+    assert "measured 1.12004 times" in printed
+
+
 @pytest.mark.parametrize(("slowest", "verdict"), [(4.99, "✓ Met"), (5.0, "✗ Missed")])
 def test_p99_target_is_met_only_if_measured(comparison: Any, slowest: float, verdict: str) -> None:
     printed = lines(comparison, [1.0] * 197 + [slowest] * 3, [9.0] * 200)
