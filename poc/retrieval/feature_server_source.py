@@ -1,28 +1,44 @@
 """Features read from a Feast feature server: no connection to Cassandra, and no registry, on this side.
 
-Names, types and ttl come from features.py. Whether the store was ever filled, the server cannot be
-asked: an empty one gives unknown transactions.
+Names, types and ttl are those that the repository declares. Whether the store was ever filled, the server
+cannot be asked: an empty one gives unknown entities. A null is null whether a NaN or nothing was stored.
+An infinite number it cannot say at all: JSON has none, and Feast 0.38's server answers 500 for the whole.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any, TypeAlias
 
-from poc.definitions import FeatureSet, read_served_definitions
-from poc.retrieval.feature_server import FeatureServer, LoopThread
-from poc.retrieval.server_reads import ServerReads, fields_of
-from poc.retrieval.source import utc_now
-from poc.retrieval.stored_source import StoredFeatureSource
-from poc.retrieval.tables import Deadline
+from poc.definitions import Feature, ServedFeatures, ServedView
+from poc.errors import (
+    FeatureServerFailed,
+    FeaturesNotApplied,
+    FeaturesNotServed,
+    FeaturesOutdated,
+    OnlineTableMissing,
+    PocError,
+)
+from poc.feature_store import declared_service
+from poc.online_store.failures import refusal
+from poc.retrieval.entities import Entities, ViewValues
+from poc.retrieval.feature_server import FeatureServer, HttpAnswer
+from poc.retrieval.filled import probe_key
+from poc.retrieval.source import EntityFeatures, EntityKey, Value, utc_now
+from poc.retrieval.values import Fitting, fitting
 from poc.settings import Settings
 
 # The server connects to Cassandra in its first read, which takes longer than any other.
 FIRST_READ_SECONDS = 5.0
+ABSENT = "NOT_FOUND"
+SHOWN_CHARACTERS = 300
+
+Vectors: TypeAlias = Mapping[str, Mapping[str, Sequence[Any]]]
 
 
 def open_feature_server_source(settings: Settings) -> "FeatureServerSource":
-    """Read the definitions, and find out that the server of `settings` has their features.
+    """Read the definitions, and find out that the server of `settings` has their features. Blocks.
 
     Raises:
         NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
@@ -30,28 +46,24 @@ def open_feature_server_source(settings: Settings) -> "FeatureServerSource":
         FeatureServerUnavailable: no server answers.
         FeatureServerFailed: it answers with something else.
     """
-    definitions = read_served_definitions(settings)
+    seconds = settings.feature_timeout_seconds
     source = FeatureServerSource(
-        settings.feature_server_url,
-        settings.feature_service,
-        definitions,
-        timeout_seconds=settings.feature_timeout_seconds,
+        settings.feature_server_url, declared_service(settings), timeout_seconds=seconds
     )
     try:
-        source.probe(Deadline(max(FIRST_READ_SECONDS, settings.feature_timeout_seconds)))
+        asyncio.run(source.probe(max(FIRST_READ_SECONDS, seconds)))
     except BaseException:
         source.close()
         raise
     return source
 
 
-class FeatureServerSource(StoredFeatureSource):
+class FeatureServerSource:
     """The features of one feature service, asked of a feature server.
 
     Args:
         url: where the server is.
-        service: the feature service.
-        definitions: its features, as features.py declares them.
+        served: the features, as they are declared.
         timeout_seconds: longest that one `read` may take.
         clock: tells the time, UTC-aware.
     """
@@ -61,31 +73,168 @@ class FeatureServerSource(StoredFeatureSource):
     def __init__(
         self,
         url: str,
-        service: str,
-        definitions: FeatureSet,
+        served: ServedFeatures,
         *,
         timeout_seconds: float,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._url = url
-        self._own = LoopThread()
-        self._servers = [FeatureServer(url, self._own.loop)]
-        reads = ServerReads(service, definitions, fields_of(definitions), self._servers[0])
-        super().__init__(reads, None, driver="auto", timeout_seconds=timeout_seconds, clock=clock)
+        self.served, self.feature_names = served, served.names
+        self._key_names = served.key_names
+        self._server = FeatureServer(url)
+        self._timeout_seconds = timeout_seconds
+        self._entities = Entities(served, clock)
+        self._columns = [[(item.name, json_fitting(item)) for item in view.features] for view in served.views]
+        self._wanted = _wanted(served)
 
-    def probe(self, deadline: Deadline) -> None:
-        """Find out whether the server has the features; see `Reads.probe`."""
-        self._reads.probe(deadline)
+    async def read(self, keys: Sequence[EntityKey]) -> list[EntityFeatures | None]:
+        """See `FeatureSource.read`."""
+        # Feast's server fails on a question for nothing.
+        return await self._read(keys, self._timeout_seconds) if keys else []
 
-    def use_loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let `loop` ask the server by itself, over connections of its own."""
-        with self._changing:
-            assert isinstance(self._reads, ServerReads)
-            self._servers.append(FeatureServer(self._url, loop))
-            self._reads = replace(self._reads, on_loop=self._servers[-1])
+    async def check(self) -> None:
+        """See `FeatureSource.check`."""
+        await self.probe(self._timeout_seconds)
+
+    async def probe(self, seconds: float) -> None:
+        """Find out within `seconds` whether the server has the features.
+
+        Raises:
+            what `read` raises.
+        """
+        await self._read([probe_key(self.served)], seconds)
 
     def close(self) -> None:
         """Close the connections. A second call does nothing."""
-        for server in self._servers:
-            server.close()
-        self._own.stop()
+        self._server.close()
+
+    async def _read(self, keys: Sequence[EntityKey], seconds: float) -> list[EntityFeatures | None]:
+        columns = dict(zip(self._key_names, map(list, zip(*keys, strict=True)), strict=True))
+        question = json.dumps({**self._wanted, "entities": columns}, default=_json_key)
+        answer = await self._server.ask(question.encode(), seconds)
+        if not 200 <= answer.status < 300:
+            raise self._failure(answer)
+        try:
+            vectors = _vectors(answer.content, columns)
+            missing = [name for name in self.feature_names if name not in vectors]
+            if missing:
+                raise FeaturesNotServed(self._server.where, self.served.service, missing)
+            return self._entities.of(keys, [view_values(item, vectors, len(keys)) for item in self._columns])
+        except PocError:
+            raise
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            reason = f"its answer cannot be read: {str(error) or type(error).__name__}"
+            raise FeatureServerFailed(self._server.where, reason) from error
+
+    def _failure(self, answer: HttpAnswer) -> PocError:
+        """Tell what the server means by an answer that is none; Feast gives its exception's text."""
+        said, where = failure_text(answer.content), self._server.where
+        names = {self.served.service, *(view.definitions.view for view in self.served.views)}
+        if "does not exist" in said and any(f" {name} " in f" {said} " for name in names):
+            return FeaturesNotApplied(self.served.service)
+        known = refusal(said, lambda: OnlineTableMissing(f"for {self.served.service}: {said}"))
+        return known or FeatureServerFailed(where, f"it answered {answer.status}, {said}")
+
+
+def json_fitting(feature: Feature) -> Fitting:
+    """Return the function from what JSON has of `feature`, not null, to the value; see `fitting`."""
+    from feast.types import Array, Bytes, UnixTimestamp
+
+    if isinstance(feature.dtype, Array):
+        item = json_fitting(Feature(feature.name, feature.dtype.base_type, "", {}))
+        as_list = fitting(feature)
+
+        def items(given: Any) -> Value:
+            return [None if part is None else item(part) for part in as_list(given)]  # type: ignore[union-attr]
+
+        return items
+    if feature.dtype not in (Bytes, UnixTimestamp):
+        return fitting(feature)
+
+    def converted(given: Any) -> Value:
+        if feature.dtype == UnixTimestamp and type(given) is int:
+            return datetime.fromtimestamp(given, tz=timezone.utc)
+        if feature.dtype == Bytes and isinstance(given, str):
+            return given.encode()
+        raise FeaturesOutdated(
+            f"{feature.name} is stored as {type(given).__name__} and declared as {feature.dtype}"
+        )
+
+    return converted
+
+
+def view_values(
+    columns: Sequence[tuple[str, Fitting]], vectors: Vectors, length: int
+) -> list[ViewValues | None]:
+    """Return what the answer says of each of `length` entities in one view; None for an absent one.
+
+    Raises:
+        FeaturesOutdated: a value does not fit its declared type.
+        ValueError: a vector has another length.
+    """
+    found: list[ViewValues | None] = []
+    parts = []
+    for name, fit in columns:
+        vector = vectors[name]
+        values, statuses, times = vector["values"], vector["statuses"], vector["event_timestamps"]
+        if not len(values) == len(statuses) == len(times) == length:
+            raise ValueError(f"it has {len(values)} values of {name} for {length} entities")
+        parts.append((name, fit, values, statuses, times))
+    for place in range(length):
+        row: dict[str, Value] = {}
+        time: str | None = None
+        for name, fit, values, statuses, times in parts:
+            if statuses[place] != ABSENT:
+                given = values[place]
+                row[name] = None if given is None else fit(given)
+                time = times[place] if time is None else time
+        found.append(None if time is None else (row, _moment(time)))
+    return found
+
+
+def failure_text(content: bytes) -> str:
+    """Return what a failed answer says, cut to a length that fits a message."""
+    try:
+        said = str(json.loads(content)["detail"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        said = content.decode(errors="replace")
+    return " ".join(said.split())[:SHOWN_CHARACTERS]
+
+
+def _wanted(served: ServedFeatures) -> dict[str, Any]:
+    """Word what is asked for: by names, for the service is parsed anew for each question."""
+    views = [view.definitions.view for view in served.views]
+    if len(set(views)) < len(views) or any(map(_renamed, served.views)):
+        return {"feature_service": served.service}
+    return {
+        "features": [f"{view.definitions.view}:{name}" for view in served.views for name in view.names],
+    }
+
+
+def _renamed(view: ServedView) -> bool:
+    return view.request_keys != view.definitions.key_names
+
+
+def _vectors(content: bytes, columns: Mapping[str, Sequence[Any]]) -> Vectors:
+    answer = json.loads(content)
+    vectors: Vectors = dict(zip(answer["metadata"]["feature_names"], answer["results"], strict=True))
+    for name, asked in columns.items():
+        if type(asked[0]) in (str, int) and vectors[name]["values"] != asked:
+            raise ValueError("it answers for other entities than those asked for")
+    return vectors
+
+
+def _json_key(part: Any) -> Any:
+    if isinstance(part, bytes):
+        return part.decode()
+    if isinstance(part, datetime):
+        return int(part.timestamp())
+    raise TypeError(f"no JSON for a join key of {type(part).__name__}")
+
+
+def _moment(text: str) -> datetime:
+    """Read a time as Protobuf writes it: to the second, or with 3, 6 or 9 digits of its fraction."""
+    if not text.endswith("Z"):
+        raise ValueError(f"{text!r} is no time in UTC")
+    whole, _, fraction = text[:-1].partition(".")
+    moment = datetime.fromisoformat(whole).replace(tzinfo=timezone.utc)
+    return moment.replace(microsecond=int(fraction[:6].ljust(6, "0"))) if fraction else moment

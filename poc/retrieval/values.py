@@ -63,10 +63,10 @@ def fitting(feature: Feature) -> Fitting:
 
         return moment
 
-    def same(value: Any) -> Value:
+    def same(value: Any) -> Any:
         if type(value) is not kind:
             raise misfit(value)
-        return value  # type: ignore[no-any-return]
+        return value
 
     return same
 

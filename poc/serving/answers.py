@@ -95,13 +95,12 @@ class StatusAnswer(Answer):
 
 def prediction_models(served: ServedFeatures) -> tuple[type[Answer], type[Answer]]:
     """Make the models of the answers to /predict and /predict/batch, whose keys are those of `served`."""
+    make: Any = create_model
     keys = key_model(served.join_keys, "EntityKeys", Answer)
-    one = create_model(
-        "PredictionAnswer", __base__=(Judging, Prediction, keys), __doc__="The answer to /predict."
-    )
-    item: Any = create_model("Prediction", __base__=(Prediction, keys), __doc__=Prediction.__doc__)
-    none: Any = create_model("NoPrediction", __base__=(NoPrediction, keys), __doc__=NoPrediction.__doc__)
-    several = create_model(
+    one = make("PredictionAnswer", __base__=(Judging, Prediction, keys), __doc__="The answer to /predict.")
+    item = make("Prediction", __base__=(Prediction, keys), __doc__=Prediction.__doc__)
+    none = make("NoPrediction", __base__=(NoPrediction, keys), __doc__=NoPrediction.__doc__)
+    several = make(
         "BatchAnswer",
         __base__=Judging,
         __doc__="The answer to /predict/batch: one entry for each that was asked for, in order.",

@@ -19,6 +19,8 @@ MAX_ID_LENGTH = 100
 MAX_TEXT_LENGTH = 1000
 LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 ENTITY_ROWS = "entity_rows"
+# What it makes has fields, and here attributes, that no checker of types can know.
+_make: Any = create_model
 
 
 class Strict(BaseModel):
@@ -84,7 +86,7 @@ def questions(served: ServedFeatures) -> Questions:
     """Derive the requests that fit `served`."""
     keys = key_model(served.join_keys, "EntityRow", EntityRow)
     overrides = overrides_model(served)
-    prediction = create_model(
+    prediction = _make(
         "PredictionRequestWithOverrides",
         __base__=(PredictionRequest, keys),
         __doc__=PredictionRequest.__doc__,
@@ -110,7 +112,7 @@ def key_model(keys: Sequence[JoinKey], name: str, base: type[BaseModel]) -> Any:
     fields: dict[str, Any] = {
         f"key_{place}": (key_annotation(key), Field(alias=key.name)) for place, key in enumerate(keys)
     }
-    made: Any = create_model(name, __base__=base, __doc__="The keys of one transaction.", **fields)
+    made = _make(name, __base__=base, __doc__="The keys of one transaction.", **fields)
     made.key_fields = tuple(fields)
     return made
 
@@ -125,19 +127,20 @@ def _batch_model(served: ServedFeatures, row: type[EntityRow], rows: str) -> typ
             given: list[Any] = self.asked  # type: ignore[attr-defined]
             return [(value,) for value in given] if single else [item.key() for item in given]
 
+    asked: Any = (
+        list[item],
+        Field(
+            alias=rows,
+            min_length=1,
+            max_length=MAX_IDS,
+            examples=[[example_row(served, place) for place in range(3)]],
+        ),
+    )
     return create_model(
         "BatchRequest",
         __base__=Batch,
         __doc__="Transactions to judge, each by itself.",
-        asked=(
-            list[item],
-            Field(
-                alias=rows,
-                min_length=1,
-                max_length=MAX_IDS,
-                examples=[[example_row(served, place) for place in range(3)]],
-            ),
-        ),
+        asked=asked,
     )
 
 

@@ -3,21 +3,27 @@
 import asyncio
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cassandra.cluster import Session
 from feast_server import FeastServer
-from stored_features import FEATURE_REPO, Row, apply, write_direct, write_through_feast
+from stored_features import (
+    FEATURE_REPO,
+    Row,
+    apply,
+    prepare_direct,
+    write_direct,
+    write_through_feast,
+)
 
-from poc.database.direct_table import DirectTable
-from poc.definitions import FeatureSet
-from poc.online_store.acsylla_writer import acsylla_is_installed
+from poc.definitions import ServedFeatures
+from poc.online_store.acsylla_reads import acsylla_is_installed
+from poc.online_store.session import SCHEMA, Session
 from poc.retrieval.direct_source import open_direct_source
 from poc.retrieval.feast_source import open_feast_source
 from poc.retrieval.feature_server_source import open_feature_server_source
-from poc.retrieval.source import FeatureSource, TransactionFeatures
+from poc.retrieval.source import EntityFeatures, FeatureSource
 from poc.settings import Settings
 
 BUDGET_SECONDS = 0.6
@@ -30,10 +36,7 @@ OPENERS = {
 
 @dataclass(frozen=True)
 class Way:
-    """One way of reading: which source, over which layout, sent by which driver.
-
-    A feature server is asked from `threads` or from a `loop`.
-    """
+    """One way of reading: which source, over which layout, sent by which driver."""
 
     source: str
     layout: str
@@ -48,22 +51,25 @@ class Way:
         return self.source == "feature-server"
 
 
-class OnLoop:
-    """A source as a server reads it: from an event loop of its own where the source can be."""
+class Opened:
+    """A source as a server reads it, from an event loop; of entities with one join key."""
 
     def __init__(self, source: FeatureSource) -> None:
         self._source = source
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
-        source.use_loop(self._loop)
 
-    def read(self, transaction_ids: Sequence[str]) -> list[TransactionFeatures | None]:
-        assert self._source.async_read is not None
-        reading = self._source.async_read(list(transaction_ids))
-        return asyncio.run_coroutine_threadsafe(reading, self._loop).result(30)
+    def read(self, ids: Sequence[str]) -> list[EntityFeatures | None]:
+        return self._wait_for(self._source.read([(item,) for item in ids]))
+
+    def check(self) -> None:
+        return self._wait_for(self._source.check())
 
     def close(self) -> None:
         self._source.close()
+
+    def _wait_for(self, work: Coroutine) -> object:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._source, name)
@@ -72,14 +78,14 @@ class OnLoop:
 class Backend:
     """A store with its tables, and the way to read it."""
 
-    def __init__(self, way: Way, settings: Settings, definitions: FeatureSet, session: Session) -> None:
+    def __init__(self, way: Way, settings: Settings, definitions: ServedFeatures, session: Session) -> None:
         more: dict[str, object] = {} if way.by_server else {"feature_driver": way.driver}
         if way.layout == "rows":
             more["feast_fs_yaml_file_path"] = settings.feast_repo_path / "rows.yaml"
         self.way, self.definitions, self.session = way, definitions, session
         self.settings = settings.model_copy(update=more)
         table = {"rows": "ml_platform_poc__", "stock": "ml_platform_poc_", "direct": ""}[way.layout]
-        self.table = f'{settings.direct_keyspace}."{table}{definitions.view}"'
+        self.table = f'{settings.direct_keyspace}."{table}{definitions.feature_sets[0].view}"'
 
     @property
     def address(self) -> tuple[str, int]:
@@ -93,20 +99,18 @@ class Backend:
         return self.settings.model_copy(update={"cassandra_hosts": ("127.0.0.1",), "cassandra_port": port})
 
     def prepare(self) -> None:
+        apply(self.settings)
         if self.way.source == "direct":
-            DirectTable(self.settings.direct_keyspace, self.definitions).create(self.session)
-        else:
-            apply(self.settings)
+            prepare_direct(self.session, self.settings, self.definitions)
 
     def write(self, *rows: Row) -> None:
         if self.way.source == "direct":
-            write_direct(self.session, self.settings.direct_keyspace, self.definitions, rows)
+            write_direct(self.session, self.settings, self.definitions, rows)
         else:
             write_through_feast(self.settings, self.definitions, rows)
 
-    def open(self, settings: Settings | None = None) -> FeatureSource:
-        source = OPENERS[self.way.source](self.settings if settings is None else settings)
-        return source if self.way.driver in ("cassandra-driver", "threads") else OnLoop(source)
+    def open(self, settings: Settings | None = None) -> Opened:
+        return Opened(OPENERS[self.way.source](self.settings if settings is None else settings))
 
     def restore(self) -> None:
         """Undo what a test did that others share the store with."""
@@ -116,7 +120,7 @@ class ServedBackend(Backend):
     """A store with a feature server before it, which takes seconds to start: tests share it."""
 
     def __init__(
-        self, way: Way, settings: Settings, definitions: FeatureSet, session: Session, folder: Path
+        self, way: Way, settings: Settings, definitions: ServedFeatures, session: Session, folder: Path
     ) -> None:
         super().__init__(way, settings, definitions, session)
         self.server = FeastServer(self.settings, folder)
@@ -142,13 +146,12 @@ class ServedBackend(Backend):
             " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
         )
         self.prepare()
-        self.session.execute(f"TRUNCATE {self.table}", timeout=60)
+        self.session.execute(f"TRUNCATE {self.table}", execution_profile=SCHEMA)
         self._wait_until_served()
 
     def _wait_until_served(self) -> None:
-        self.server.wait_until_served(
-            self.settings.feature_service, self.definitions.join_key, self.definitions.names
-        )
+        [key] = self.definitions.key_names
+        self.server.wait_until_served(self.settings.feature_service, key, self.definitions.names)
 
 
 WAYS = [
@@ -157,6 +160,6 @@ WAYS = [
     for source, layout in (("feast", "stock"), ("feast", "rows"), ("direct", "direct"))
     if driver != "acsylla" or acsylla_is_installed()
 ]
-SERVED_WAYS = [Way("feature-server", "stock", "threads"), Way("feature-server", "rows", "loop")]
+SERVED_WAYS = [Way("feature-server", "stock", "http"), Way("feature-server", "rows", "http")]
 WAYS += SERVED_WAYS
 Make = Callable[[Way], Backend]

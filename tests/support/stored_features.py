@@ -1,24 +1,21 @@
 """Rows in the stores that the two sources read, written through each store's own way in."""
 
-import runpy
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import yaml
-from cassandra.cluster import Session
 
-from poc.database.direct_table import DirectTable
-from poc.database.endpoint import Endpoint
-from poc.definitions import FeatureSet
-from poc.feature_store import open_feature_store
+from poc.definitions import ServedFeatures
+from poc.feature_store import apply_definitions, close_feature_store, open_feature_store
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.layout import direct_layout
+from poc.online_store.schema import apply_layout
+from poc.online_store.session import Session
 from poc.settings import Settings
-
-if TYPE_CHECKING:
-    from feast import FeatureStore
 
 FEATURE_REPO = Path(__file__).parents[2] / "feature_repo"
 
@@ -48,7 +45,7 @@ def feature_repo(folder: Path, keyspace: str) -> Path:
     return repo
 
 
-def serving_settings(folder: Path, cassandra: Endpoint, keyspace: str, **more: object) -> Settings:
+def serving_settings(folder: Path, cassandra: ConnectionSettings, keyspace: str, **more: object) -> Settings:
     """Settings of a project in `folder` whose stores are both in `keyspace`."""
     named = {
         "feast_repo_path": feature_repo(folder, keyspace),
@@ -79,16 +76,10 @@ def environment(settings: Settings) -> dict[str, str]:
 
 def apply(settings: Settings) -> None:
     """Write the registry, and make the online store's table."""
-    from feast import Entity, FeatureService, FeatureView, FileSource
-
-    declared = runpy.run_path(str(settings.feast_repo_path / "features.py")).values()
-    kinds = (Entity, FeatureService, FeatureView, FileSource)
-    store = open_feature_store(settings)
-    store.apply([item for item in declared if isinstance(item, kinds)])
-    _disconnect(store)
+    apply_definitions(settings)
 
 
-def write_through_feast(settings: Settings, definitions: FeatureSet, rows: Iterable[Row]) -> None:
+def write_through_feast(settings: Settings, definitions: ServedFeatures, rows: Iterable[Row]) -> None:
     """Write `rows` the way Feast's materialization does, nulls included."""
     from feast.protos.feast.types.EntityKey_pb2 import EntityKey
     from feast.protos.feast.types.Value_pb2 import Value
@@ -99,37 +90,41 @@ def write_through_feast(settings: Settings, definitions: FeatureSet, rows: Itera
             return Value()
         return python_values_to_proto_values([value], feature.dtype.to_value_type())[0]
 
+    [view] = definitions.feature_sets
+    [key] = view.key_names
     data = [
         (
-            EntityKey(join_keys=[definitions.join_key], entity_values=[Value(string_val=row.transaction_id)]),
-            {item.name: proto(item, row.values.get(item.name)) for item in definitions.features},
+            EntityKey(join_keys=[key], entity_values=[Value(string_val=row.transaction_id)]),
+            {item.name: proto(item, row.values.get(item.name)) for item in view.features},
             row.event_timestamp,
             None,
         )
         for row in rows
     ]
     store = open_feature_store(settings)
-    provider = store._get_provider()
-    # The statements' cache belongs to the class: one that another session prepared would be used.
-    provider.online_store._prepared_statements = {}
-    provider.online_write_batch(store.config, store.get_feature_view(definitions.view), data, None)
-    _disconnect(store)
+    store._get_provider().online_write_batch(store.config, store.get_feature_view(view.view), data, None)
+    close_feature_store(store)
 
 
-def _disconnect(store: "FeatureStore") -> None:
-    session = getattr(store._get_provider().online_store, "_session", None)
-    if session is not None:
-        session.cluster.shutdown()
+def prepare_direct(session: Session, settings: Settings, definitions: ServedFeatures) -> None:
+    """Make the direct table of what is applied, or give it the columns that it lacks."""
+    apply_layout(session, _direct(settings, definitions), "")
 
 
-def write_direct(session: Session, keyspace: str, definitions: FeatureSet, rows: Iterable[Row]) -> None:
+def write_direct(
+    session: Session, settings: Settings, definitions: ServedFeatures, rows: Iterable[Row]
+) -> None:
     """Write `rows` to the direct table, which is made if missing."""
-    table = DirectTable(keyspace, definitions)
-    table.create(session)
-    table.write(
-        session,
-        [
-            (row.transaction_id, *(row.values.get(name) for name in definitions.names), row.event_timestamp)
-            for row in rows
-        ],
-    )
+    layout = _direct(settings, definitions)
+    apply_layout(session, layout, "")
+    statement = session.prepare(layout.insert(layout.features, ttl=False))
+    for row in rows:
+        values = [row.values.get(column.field) for column in layout.features]
+        written = time.time_ns() // 1000
+        session.execute(statement, (row.transaction_id, *values, row.event_timestamp, None, written))
+
+
+def _direct(settings: Settings, definitions: ServedFeatures) -> object:
+    store = open_feature_store(settings)
+    [view] = definitions.feature_sets
+    return direct_layout(settings.direct_keyspace, store.project, store.get_feature_view(view.view))

@@ -1,7 +1,7 @@
 """What the page asks, and what it is answered."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, create_model
 
@@ -23,16 +23,10 @@ TITLES = {"feast": "Feast", "direct": "Direct reads", "feature-server": "Feature
 
 def race_request(questions: Questions) -> Any:
     """Make the model of a part of a race: the entities are for a server that has no sample of its own."""
-    rows = questions.batch.model_fields["asked"]
-    return create_model(
-        "RaceRequest",
-        __base__=questions.batch,
-        reads=(Annotated[int, Field(ge=1, le=MOST_READS, description="Counted reads by each way.")], ...),
-        asked=(
-            rows.annotation,
-            Field(alias=questions.rows, default_factory=list, max_length=MAX_IDS),
-        ),
-    )
+    rows: Any = questions.batch.model_fields["asked"].annotation
+    reads: Any = (int, Field(ge=1, le=MOST_READS, description="Counted reads by each way."))
+    asked: Any = (rows, Field(alias=questions.rows, default_factory=list, max_length=MAX_IDS))
+    return create_model("RaceRequest", __base__=questions.batch, reads=reads, asked=asked)
 
 
 class FeatureAnswer(Answer):

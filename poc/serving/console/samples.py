@@ -145,7 +145,8 @@ def _small(paths: Sequence[Path]) -> list[_File]:
             total += file.size_bytes
             if len(files) > MOST_FILES or total > LARGEST_PARQUET_BYTES:
                 raise OSError(
-                    f"{path} is larger than {LARGEST_PARQUET_BYTES:,} bytes or {MOST_FILES:,} files and folders"
+                    f"{path} is larger than {LARGEST_PARQUET_BYTES:,} bytes or"
+                    f" {MOST_FILES:,} files and folders"
                 )
     return sorted(files, key=lambda file: file.path)
 
