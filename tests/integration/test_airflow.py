@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from cassandra.cluster import Session
 from ports import free_port
 
 from poc.dataset.generate import generate_records
-from poc.definitions import FeatureSet
+from poc.definitions import ServedFeatures
+from poc.online_store.session import Session
 
 CSV = "data/credit_card_fraud_10k.csv"
 ONLINE = "feast_online_store.ml_platform_poc_transaction_features"
@@ -104,12 +104,13 @@ def loaded(airflow: Airflow) -> Any:
 
 
 @pytest.fixture(scope="module")
-def records(workplace: Any, definitions: FeatureSet) -> pd.DataFrame:
+def records(workplace: Any, definitions: ServedFeatures) -> pd.DataFrame:
     """A person's file: 1 is of long ago, 2 of the interval, 3 of its end, which is not in it any more."""
-    made = generate_records(definitions, 1, [str(number) for number in range(1, 101)])
+    [payments] = definitions.feature_sets
+    made = generate_records(payments, 1, [str(number) for number in range(1, 101)])
     moments = [HOUR - timedelta(hours=3), HOUR - timedelta(minutes=30), HOUR]
     moments += [HOUR - timedelta(hours=4)] * (len(made) - len(moments))
-    made[definitions.timestamp_column] = [moment.isoformat() for moment in moments]
+    made[payments.timestamp_column] = [moment.isoformat() for moment in moments]
     made.to_csv(workplace.folder / CSV, index=False)
     return made
 

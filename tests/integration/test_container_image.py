@@ -20,9 +20,9 @@ import yaml
 from container_image import Dockerfile, ImageFolder
 from ports import free_port
 
-from poc.database.endpoint import Endpoint
-from poc.database.sessions import cassandra_session
-from poc.definitions import FeatureSet
+from poc.definitions import ServedFeatures
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.session import SCHEMA, cassandra_session
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -111,7 +111,7 @@ def mlflow_url(compose: dict[str, dict], tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="module")
 def image(
-    root: Path, cassandra: Endpoint, mlflow_url: str, tmp_path_factory: pytest.TempPathFactory
+    root: Path, cassandra: ConnectionSettings, mlflow_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Image]:
     # Not pytest's folder: no other user may enter that.
     top = Path(tempfile.mkdtemp(prefix="image-"))
@@ -135,10 +135,10 @@ def image(
         drop_keyspaces(cassandra)
 
 
-def drop_keyspaces(cassandra: Endpoint) -> None:
-    with cassandra_session(cassandra, request_timeout_seconds=60) as session:
+def drop_keyspaces(cassandra: ConnectionSettings) -> None:
+    with cassandra_session(cassandra) as session:
         for keyspace in KEYSPACES:
-            session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}")
+            session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}", execution_profile=SCHEMA)
 
 
 @dataclass
@@ -191,12 +191,13 @@ def test_both_servers_predict_the_same_from_data_that_they_cannot_write(served: 
 
 
 def test_feature_server_answers_from_data_that_it_cannot_write(
-    served: Served, compose: dict[str, dict], definitions: FeatureSet
+    served: Served, compose: dict[str, dict], definitions: ServedFeatures
 ) -> None:
     port = free_port()
     replaced = {"0.0.0.0": "127.0.0.1", "6566": str(port)}
     command = [replaced.get(word, word) for word in compose["feature-server"]["command"]]
-    question = {"features": [f"{definitions.view}:amount"], "entities": {definitions.join_key: ["12345"]}}
+    [view], [key] = definitions.feature_sets, definitions.key_names
+    question = {"features": [f"{view.view}:amount"], "entities": {key: ["12345"]}}
     with served.image.run(command) as server:
         server.wait_for(f"http://127.0.0.1:{port}/health")
         url = f"http://127.0.0.1:{port}/get-online-features"

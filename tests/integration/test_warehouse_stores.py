@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from poc.definitions import FeatureSet
+from poc.definitions import ServedFeatures
 
 STORES = ("bigquery", "snowflake", "redshift")
 # Loads each yaml as Feast does, builds its parts, and runs the source that its comment shows.
@@ -86,9 +86,10 @@ def test_example_names_its_store_ours_and_a_source_of_its_kind(loaded: dict[str,
 
 @pytest.mark.parametrize("name", STORES)
 def test_source_in_the_comment_has_the_times_of_features_py(
-    loaded: dict[str, Any], name: str, definitions: FeatureSet
+    loaded: dict[str, Any], name: str, definitions: ServedFeatures
 ) -> None:
-    assert loaded[name]["columns"] == [definitions.timestamp_column, definitions.created_timestamp_column]
+    [view] = definitions.feature_sets
+    assert loaded[name]["columns"] == [view.timestamp_column, view.created_timestamp_column]
 
 
 def test_a_missing_setting_is_refused_by_its_name(loaded: dict[str, Any]) -> None:
