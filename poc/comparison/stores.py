@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from poc.comparison.comparison import Comparison, Request, run_comparison
+from poc.comparison.feature_server import feature_server
 from poc.comparison.filled import (
     Announce,
     apply_same_features,
@@ -231,8 +232,6 @@ class _Opening:
             yield awaited_call("feast-rows-acsylla", store, loop, served, consistency)
 
     def _feature_server(self, consistency: str) -> Method:
-        from poc.comparison.feature_server import feature_server
-
         self.announce("Starting a feature server")
         loop = self._loop()
         settings = self.place.settings.model_copy(update={"feature_timeout_seconds": TIMEOUT_SECONDS})
