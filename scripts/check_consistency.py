@@ -27,7 +27,7 @@ def main() -> int:
     from poc.feature_store import close_feature_store, connection_of, open_feature_store
     from poc.materialization.lock import materialization_lock
     from poc.monitoring.consistency import check_consistency
-    from poc.monitoring.consistency_report import consistency_document, describe_rest, describe_store
+    from poc.monitoring.consistency_report import consistency_document, describe_view
     from poc.online_store.session import cassandra_session
 
     store = open_feature_store(settings)
@@ -42,11 +42,11 @@ def main() -> int:
     if arguments.json is not None:
         write_json(consistency_document(views), arguments.json)
     for view in views:
-        for check in view.stores:
-            (fail if check.differing else ok)(describe_store(view.feature_view, check))
+        for check, described, rest in describe_view(view, alone=len(views) == 1):
+            (fail if check.differing else ok)(described)
             for skew in check.shown:
                 fail(f"  {skew}")
-            for line in describe_rest(check):
+            for line in rest:
                 note(f"  {line}")
         if view.offline_changed:
             note("  The offline rows are not those that were materialized:")

@@ -7,24 +7,34 @@ from typing import Any
 from poc.monitoring.consistency import StoreCheck, ViewCheck
 
 
-def describe_store(view: str, check: StoreCheck) -> str:
-    """Say in one line how many entities of `view` differ."""
-    compared = f"{check.compared:,} entities as of {check.covered_until:%Y-%m-%dT%H:%M:%S} UTC"
+def describe_view(view: ViewCheck, alone: bool) -> list[tuple[StoreCheck, str, list[str]]]:
+    """Say of each store in a line how many entities of `view` differ, and in more what was not compared.
+
+    Args:
+        view: the comparison.
+        alone: whether the service has no other view: its entities are the transactions then.
+    """
+    what = "transactions" if alone else "entities"
+    prefix = "" if alone else f"{view.feature_view}, "
+    return [(check, prefix + _described(check, what), _rest(check, what)) for check in view.stores]
+
+
+def _described(check: StoreCheck, what: str) -> str:
+    compared = f"{check.compared:,} {what} as of {check.covered_until:%Y-%m-%dT%H:%M:%S} UTC"
     if check.differing == 0:
-        return f"{view} in {check.store}: {compared}, every value equal"
+        return f"{check.store}: {compared}, every value equal"
     missing = f", {check.missing:,} of them missing online" if check.missing else ""
-    return f"{view} in {check.store}: {check.differing:,} of {compared} differ{missing}"
+    return f"{check.store}: {check.differing:,} of {compared} differ{missing}"
 
 
-def describe_rest(check: StoreCheck) -> list[str]:
-    """Say what was not compared, a line each."""
+def _rest(check: StoreCheck, what: str) -> list[str]:
     lines = []
     if check.expired:
-        lines.append(f"{check.expired:,} entities expired online, as the store's ttl_seconds asks")
+        lines.append(f"{check.expired:,} {what} expired online, as the store's ttl_seconds asks")
     if check.others is None:
-        lines.append("Entities online that are not offline cannot be counted in this store")
+        lines.append(f"{what.capitalize()} online that are not offline cannot be counted in this store")
     elif check.others:
-        lines.append(f"{check.others:,} entities online have no row in the materialized interval")
+        lines.append(f"{check.others:,} {what} online have no row in the materialized interval")
     return lines
 
 

@@ -1,32 +1,41 @@
-"""Which nodes the state is asked of, on a real Cassandra."""
+"""What the state is read from, and which nodes it is asked of, on a real Cassandra."""
 
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cassandra.policies import SimpleConvictionPolicy
 from cassandra.pool import Host
+from second_repository import VIEWS, write_second_repository
 
-from poc.database.endpoint import Endpoint
+from poc.feature_store import apply_definitions, close_feature_store, open_feature_store
+from poc.materialization.attempts import recorded_attempt
+from poc.materialization.run import Wish, run_materialization
 from poc.monitoring import reader as readers
 from poc.monitoring.reader import CassandraStateReader, open_state_reader
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.errors import FeaturesNotApplied, NoCassandra
+from poc.online_store.session import Session
 from poc.settings import Settings
 
-ROOT = Path(__file__).parents[2]
 SILENT = "127.0.0.77"
 
 
 @pytest.fixture
-def reader(keyspace: str, cassandra: Endpoint, monkeypatch: pytest.MonkeyPatch) -> CassandraStateReader:
-    monkeypatch.setattr(readers, "NODE_TIMEOUT_SECONDS", 2.0)
-    opened = open_state_reader(
-        Settings(
-            _env_file=None,
-            feast_repo_path=ROOT / "feature_repo",
-            cassandra_hosts=cassandra.hosts[0],
-            cassandra_port=cassandra.port,
-            direct_keyspace=keyspace,
-        )
+def settings(tmp_path: Path, cassandra: ConnectionSettings, keyspace: str) -> Settings:
+    """Three views of one service; nothing is applied yet."""
+    repository = write_second_repository(
+        tmp_path / "feature_repo", hosts=cassandra.hosts, port=cassandra.port, keyspace=keyspace
     )
+    return repository.settings(direct_keyspace=keyspace)
+
+
+@pytest.fixture
+def reader(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[CassandraStateReader]:
+    monkeypatch.setattr(readers, "NODE_TIMEOUT_SECONDS", 2.0)
+    opened = open_state_reader(settings)
     yield opened
     opened.close()
 
@@ -37,10 +46,51 @@ def reader(keyspace: str, cassandra: Endpoint, monkeypatch: pytest.MonkeyPatch) 
     ids=["the server's", "another"],
 )
 def test_node_that_is_silent_is_told_of_where_it_is_in_the_server_s_datacenter(
-    reader: CassandraStateReader, cassandra: Endpoint, datacenter: str, expected: dict[str, bool]
+    settings: Settings,
+    reader: CassandraStateReader,
+    cassandra: ConnectionSettings,
+    datacenter: str,
+    expected: dict[str, bool],
 ) -> None:
     """The ring tells the driver of every node; here it is told of one more."""
+    apply_definitions(settings)
     host = Host(SILENT, SimpleConvictionPolicy)
     host.set_location_info(datacenter, "rack1")
     reader._session.cluster.metadata.add_or_return_host(host)
     assert reader.read().nodes == {cassandra.hosts[0]: True} | expected
+
+
+def test_state_is_that_of_every_view_once_they_are_applied_and_filled(
+    settings: Settings, reader: CassandraStateReader, session: Session, keyspace: str
+) -> None:
+    with pytest.raises(FeaturesNotApplied):
+        reader.read()
+    apply_definitions(settings)
+    before = reader.read()
+    assert [(view.feature_view, view.last_run) for view in before.views] == [(name, None) for name in VIEWS]
+    assert {view.ttl for view in before.views} == {timedelta(days=30)}
+
+    store = open_feature_store(settings)
+    with recorded_attempt(settings, store, session, lambda line: None):
+        run_materialization(settings, store, session, Wish(), lambda view, window: None)
+    close_feature_store(store)
+
+    state = reader.read()
+    assert state.online_store.endswith("CassandraRowOnlineStore")
+    assert [(view.last_run.transactions, view.attempts.recent[0].succeeded) for view in state.views] == [
+        (400, True),
+        (12, True),
+        (60, True),
+    ]
+    # Of each view a table that Feast reads and a direct one.
+    counts = [(count.keyspace, count.table.partition("__")[2], count.entities) for count in state.counts]
+    entities = dict(zip(VIEWS, (400, 12, 60), strict=True))
+    assert counts == [(keyspace, name, entities[name]) for name in VIEWS for _ in ("Feast", "direct")]
+
+
+def test_store_that_is_kept_elsewhere_has_no_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CASSANDRA_HOSTS", raising=False)
+    sqlite: dict[str, Any] = {"online_store": {"type": "sqlite", "path": str(tmp_path / "online.db")}}
+    repository = write_second_repository(tmp_path / "feature_repo", provider="local", blocks=sqlite)
+    with pytest.raises(NoCassandra):
+        open_state_reader(repository.settings())

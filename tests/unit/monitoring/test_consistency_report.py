@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 import pytest
 
 from poc.monitoring.consistency import StoreCheck, ViewCheck
-from poc.monitoring.consistency_report import consistency_document, describe_rest, describe_store
+from poc.monitoring.consistency_report import consistency_document, describe_view
 from poc.monitoring.skew import NEVER_WRITTEN, Skew
 
 FROM = datetime(2026, 10, 25, tzinfo=timezone.utc)
@@ -16,26 +16,37 @@ def check() -> StoreCheck:
     return StoreCheck("Direct table", FROM, UNTIL, compared=10_000, others=0)
 
 
+def described(check: StoreCheck, alone: bool = True) -> tuple[str, list[str]]:
+    [(same, line, rest)] = describe_view(ViewCheck("payments", False, (check,)), alone)
+    assert same is check
+    return line, rest
+
+
 def test_store_without_skew_says_so(check: StoreCheck) -> None:
-    assert describe_store("payments", check) == (
-        "payments in Direct table: 10,000 entities as of 2026-11-24T00:00:00 UTC, every value equal"
-    )
-    assert describe_rest(check) == []
+    equal = "Direct table: 10,000 transactions as of 2026-11-24T00:00:00 UTC, every value equal"
+    assert described(check) == (equal, [])
 
 
 def test_store_with_skew_says_how_many_differ(check: StoreCheck) -> None:
     check.differing, check.missing = 3, 1
-    assert describe_store("payments", check) == (
-        "payments in Direct table: 3 of 10,000 entities as of 2026-11-24T00:00:00 UTC differ,"
+    assert described(check)[0] == (
+        "Direct table: 3 of 10,000 transactions as of 2026-11-24T00:00:00 UTC differ,"
         " 1 of them missing online"
     )
 
 
+def test_one_of_several_views_is_named(check: StoreCheck) -> None:
+    check.others = 2
+    line, [rest] = described(check, alone=False)
+    assert line.startswith("payments, Direct table: 10,000 entities as of")
+    assert rest == "2 entities online have no row in the materialized interval"
+
+
 def test_what_was_not_compared_is_said(check: StoreCheck) -> None:
     check.expired, check.others = 5, 2
-    assert [line.split(" entities")[0] for line in describe_rest(check)] == ["5", "2"]
+    assert [line.split(" transactions")[0] for line in described(check)[1]] == ["5", "2"]
     check.others = None
-    assert "cannot be counted" in describe_rest(check)[1]
+    assert "cannot be counted" in described(check)[1][1]
 
 
 def test_document_is_json_whatever_the_values_are(check: StoreCheck) -> None:
