@@ -3,6 +3,7 @@
 Knows Feast's registry objects and Markdown. Where the page is kept is up to the caller.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,8 +11,6 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-
-import yaml
 
 from poc.dataset.limits import Limits, read_limits
 from poc.feature_store import apply_definitions, open_feature_store, repo_yaml
@@ -68,7 +67,7 @@ def registered_apart(settings: Settings) -> Iterator["FeatureStore"]:
             "online_store": {"type": "sqlite", "path": f"{folder}/online.db"},
             "entity_key_serialization_version": 2,
         }
-        store_yaml.write_text(yaml.safe_dump(local))
+        store_yaml.write_text(json.dumps(local))
         elsewhere = {"feast_fs_yaml_file_path": store_yaml, "cassandra_hosts": None, "cassandra_port": None}
         apart = settings.model_copy(update=elsewhere)
         apply_definitions(apart)
