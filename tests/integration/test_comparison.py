@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from cassandra import ConsistencyLevel
 from cassandra.cluster import ResponseFuture
+from second_repository import write_second_repository
 from stored_features import apply, environment, serving_settings
 from tcp_proxy import TcpProxy
 
@@ -43,6 +44,7 @@ from poc.settings import Settings
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 IDS = [f"tx-{number}" for number in range(40)]
 KEYS: list[Key] = [(item,) for item in IDS]
+KEY_NAMES = ("transaction_id", "card_id", "merchant_id")
 TWO = ("direct-cassandra", "feast")
 SMALL = Request(requests=12, batch_sizes=(1, 7), seed=3, methods=TWO)
 SCRIPT = Path(__file__).parents[2] / "scripts" / "compare_feast_cassandra.py"
@@ -389,3 +391,34 @@ def test_feature_server_is_started_for_the_run_and_reads_the_same(materialized: 
         assert server.title == "Feast, feature server"
         assert server.read(KEYS) == direct.read(KEYS)
         assert sum(row is not None for row in server.read(KEYS)) == 30
+
+
+def test_service_of_several_views_and_key_types_is_read_equally_all_ways(
+    cassandra: ConnectionSettings, keyspace: str, tmp_path: Path
+) -> None:
+    made = write_second_repository(
+        tmp_path / "feature_repo",
+        hosts=cassandra.hosts,
+        port=cassandra.port,
+        keyspace=keyspace,
+        layout="stock",
+        field_mapping=True,
+        rows=60,
+    )
+    settings = made.settings(direct_keyspace=keyspace)
+    apply_definitions(settings)
+    store = open_feature_store(settings)
+    store.materialize(NOW - timedelta(days=30), NOW + timedelta(days=1))
+    close_feature_store(store)
+    keys = [tuple(entity[name] for name in KEY_NAMES) for entity in made.keys]
+    with open_place(settings) as place:
+        served = applied_service(place.store, settings.feature_service)
+        assert served.key_names == KEY_NAMES
+        names = chosen_methods(place.store, None, ["feast-server"])
+        with open_methods(place, served, keys, names) as methods:
+            answers = {method.name: method.read(keys) for method in methods}
+        found = compare_stores(place, Request(3, (1, 30), 1, names))
+    assert differences(keys, answers) == []
+    for rows in answers.values():
+        assert {len(row or ()) for row in rows} == {len(served.names)}
+    assert (found.transactions, found.unknown, found.features) == (60, 0, len(served.names))
