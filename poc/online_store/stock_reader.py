@@ -105,9 +105,11 @@ class StockReader:
 
 
 def python_value(value: Value) -> Any:
-    """Give a stored message as Feast's `to_dict` does."""
+    """Give a stored message as Feast's `to_dict` does; but a null that says so, which is 0 there, as None."""
     kind = value.WhichOneof("val")
-    return getattr(value, kind) if kind in _SCALARS else feast_value_type_to_python_type(value)
+    if kind in _SCALARS:
+        return getattr(value, kind)
+    return None if kind == "null_val" else feast_value_type_to_python_type(value)
 
 
 def _same(value: Value | None) -> Value:

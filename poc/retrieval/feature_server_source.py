@@ -114,7 +114,7 @@ class FeatureServerSource:
         if not 200 <= answer.status < 300:
             raise self._failure(answer)
         try:
-            vectors = _vectors(answer.content, columns)
+            vectors = answer_vectors(answer.content, columns)
             missing = [name for name in self.feature_names if name not in vectors]
             if missing:
                 raise FeaturesNotServed(self._server.where, self.served.service, missing)
@@ -160,6 +160,20 @@ def json_fitting(feature: Feature) -> Fitting:
         )
 
     return converted
+
+
+def answer_vectors(content: bytes, columns: Mapping[str, Sequence[Any]]) -> Vectors:
+    """Return the vectors of an answer by name.
+
+    Raises:
+        ValueError, LookupError, TypeError, AttributeError, RecursionError: it is none to this question.
+    """
+    answer = json.loads(content)
+    vectors: Vectors = dict(zip(answer["metadata"]["feature_names"], answer["results"], strict=True))
+    for name, asked in columns.items():
+        if type(asked[0]) in (str, int) and vectors[name]["values"] != asked:
+            raise ValueError("it answers for other entities than those asked for")
+    return vectors
 
 
 def view_values(
@@ -212,15 +226,6 @@ def _wanted(served: ServedFeatures) -> dict[str, Any]:
 
 def _renamed(view: ServedView) -> bool:
     return view.request_keys != view.definitions.key_names
-
-
-def _vectors(content: bytes, columns: Mapping[str, Sequence[Any]]) -> Vectors:
-    answer = json.loads(content)
-    vectors: Vectors = dict(zip(answer["metadata"]["feature_names"], answer["results"], strict=True))
-    for name, asked in columns.items():
-        if type(asked[0]) in (str, int) and vectors[name]["values"] != asked:
-            raise ValueError("it answers for other entities than those asked for")
-    return vectors
 
 
 def _json_key(part: Any) -> Any:

@@ -1,5 +1,6 @@
 """A source's state, which follows Feast's registry while others read by it."""
 
+import copy
 import logging
 import threading
 from collections.abc import Callable
@@ -58,10 +59,11 @@ class Following(Generic[State]):
         """
         suspected, self._suspected = self._suspected, False
         try:
-            _read_registry(self._store)
+            # Looked at before it is shown: a registry that lacks the service takes nothing away.
+            found = applied_service(_as_it_is_now(self._store), self._service, cached=True)
+            _show(self._store)
         except FileNotFoundError as error:
             raise FeaturesNotApplied(self._service) from error
-        found = applied_service(self._store, self._service, cached=True)
         if found == self._definitions and not suspected:
             return
         self.now = self._make(found)
@@ -94,7 +96,19 @@ class Following(Generic[State]):
                 log.exception("The features stay as they were: the registry cannot be read")
 
 
-def _read_registry(store: "FeatureStore") -> None:
+def _as_it_is_now(store: "FeatureStore") -> "FeatureStore":
+    """Return a store that has just read the registry, while `store` has it as before."""
+    registry = store.registry
+    twin = object.__new__(type(registry))
+    twin.__dict__.update(registry.__dict__)
+    twin.refresh(store.project)
+    other = copy.copy(store)
+    other._registry = twin
+    return other
+
+
+def _show(store: "FeatureStore") -> None:
+    """Let `store` read the registry again."""
     plans = getattr(store._get_provider(), "plans", None)
     if plans is None:
         store.registry.refresh(store.project)

@@ -104,9 +104,13 @@ def prediction_models(served: ServedFeatures) -> tuple[type[Answer], type[Answer
         "BatchAnswer",
         __base__=Judging,
         __doc__="The answer to /predict/batch: one entry for each that was asked for, in order.",
-        predictions=(list[item | none], ...),
+        predictions=(_list_of(item, none), ...),
     )
     return one, several
+
+
+def _list_of(*kinds: Any) -> Any:
+    return list[kinds[0] | kinds[1]]
 
 
 def prediction_answer(judgement: Judgement, judged: Judged, source: str) -> dict[str, Any]:

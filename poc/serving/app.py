@@ -41,7 +41,7 @@ def create_app(
     open_source: Callable[[Settings], FeatureSource],
     *,
     source_name: str,
-    make_model: "Callable[[Settings, Kept[FeatureSource]], Kept[Scorer]] | None" = None,
+    model: "Kept[Scorer] | None" = None,
     open_state: Callable[[Settings], StateReader] | None = None,
 ) -> FastAPI:
     """Build the server's app. It connects when it is started, in the background.
@@ -50,7 +50,7 @@ def create_app(
         settings: the environment's say.
         open_source: opens the feature source; tried again until it succeeds.
         source_name: the source's `name`, for answers and metrics before it is open.
-        make_model: keeps the scorer; by default the registered model of `settings`, kept up to date.
+        model: the scorer; by default the registered model of `settings`, kept up to date.
         open_state: opens what reads the state of the online store, for /metrics; None where none can be.
 
     Raises:
@@ -60,7 +60,7 @@ def create_app(
     loop: Future[asyncio.AbstractEventLoop] = Future()
     features = keep_features(settings, open_source, loop)
     asked = Asked(declared_service(settings), features)
-    model = (_registered if make_model is None else make_model)(settings, features)
+    model = _keep_model(settings, features) if model is None else model
     readiness = Readiness(features, model, metrics)
     watch_state = None if open_state is None else keep_state(settings, open_state, metrics)
     rival = rival_of(source_name, settings)
@@ -103,7 +103,7 @@ def create_app(
     return app
 
 
-def _registered(settings: Settings, features: Kept[FeatureSource]) -> "Kept[Scorer]":
+def _keep_model(settings: Settings, features: Kept[FeatureSource]) -> "Kept[Scorer]":
     def served() -> tuple[str, ...] | None:
         source = features.latest
         return None if source is None else source.feature_names

@@ -1,4 +1,4 @@
-"""The plan, its refresh, and a store that is not Cassandra: on Feast's SQLite store, in a folder."""
+"""The definitions, their refresh, and a store that is not Cassandra: on Feast's SQLite store, in a folder."""
 
 import re
 import time
@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from reading_ways import Opened
 from stored_features import Row, apply, feature_repo, write_through_feast
 
-from poc.definitions import FeatureSet
-from poc.errors import FeaturesNotApplied, FeaturesNotMaterialized, FeaturesOutdated, InvalidDefinitions
+from poc.definitions import ServedFeatures
+from poc.errors import FeaturesNotApplied, FeaturesNotMaterialized, FeaturesOutdated
 from poc.feature_store import open_feature_store
-from poc.retrieval.feast_source import FeastFeatureSource, open_feast_source
-from poc.retrieval.plan import resolve_plan
+from poc.retrieval.feast_source import open_feast_source
 from poc.settings import Settings
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
@@ -34,7 +34,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def write(settings: Settings, definitions: FeatureSet) -> Callable[..., None]:
+def write(settings: Settings, definitions: ServedFeatures) -> Callable[..., None]:
     def write_rows(**values: object) -> None:
         write_through_feast(settings, definitions, [Row("12345", values, NOW - timedelta(hours=1))])
 
@@ -48,11 +48,11 @@ def applied(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def open_source(settings: Settings) -> Iterator[Callable[..., FeastFeatureSource]]:
-    opened: list[FeastFeatureSource] = []
+def open_source(settings: Settings) -> Iterator[Callable[..., Opened]]:
+    opened: list[Opened] = []
 
-    def open_it(**changes: object) -> FeastFeatureSource:
-        opened.append(open_feast_source(settings.model_copy(update=changes)))
+    def open_it(**changes: object) -> Opened:
+        opened.append(Opened(open_feast_source(settings.model_copy(update=changes))))
         return opened[-1]
 
     yield open_it
@@ -67,18 +67,10 @@ def edit(settings: Settings, pattern: str, replacement: str) -> None:
     path.write_text(text)
 
 
-def record_materialization(settings: Settings, definitions: FeatureSet) -> None:
+def record_materialization(settings: Settings, definitions: ServedFeatures) -> None:
     store = open_feature_store(settings)
-    view = store.get_feature_view(definitions.view)
+    view = store.get_feature_view(definitions.feature_sets[0].view)
     store.registry.apply_materialization(view, store.project, NOW - timedelta(days=30), NOW)
-
-
-def test_plan_names_view_key_types_and_ttl(applied: Settings, definitions: FeatureSet) -> None:
-    plan = resolve_plan(open_feature_store(applied), applied.feature_service)
-    assert (plan.view, plan.join_key, plan.ttl) == (definitions.view, definitions.join_key, definitions.ttl)
-    assert plan.feature_names == definitions.names
-    assert dict(plan.fields)["amount"] == "double_val"
-    assert not plan.materialized
 
 
 def test_empty_registry_is_not_applied(settings: Settings) -> None:
@@ -89,15 +81,6 @@ def test_empty_registry_is_not_applied(settings: Settings) -> None:
 def test_other_service_is_not_applied(applied: Settings) -> None:
     with pytest.raises(FeaturesNotApplied, match="fraud_detection_v9"):
         open_feast_source(applied.model_copy(update={"feature_service": "fraud_detection_v9"}))
-
-
-def test_number_as_join_key_is_refused(settings: Settings) -> None:
-    # It would read nothing for the string ids of requests, and every transaction would look unknown.
-    edit(settings, r"ValueType\.STRING", "ValueType.INT64")
-    edit(settings, r'(name="transaction_id", dtype=)String', r"\1Int64")
-    apply(settings)
-    with pytest.raises(InvalidDefinitions, match="one join key, a String"):
-        open_feast_source(settings)
 
 
 def test_store_other_than_cassandra_is_read(
@@ -111,7 +94,7 @@ def test_store_other_than_cassandra_is_read(
 
 
 def test_store_other_than_cassandra_counts_as_empty_until_feast_recorded_a_materialization(
-    applied: Settings, definitions: FeatureSet, open_source: Callable
+    applied: Settings, definitions: ServedFeatures, open_source: Callable
 ) -> None:
     source = open_source()
     with pytest.raises(FeaturesNotMaterialized):
@@ -131,7 +114,7 @@ def test_service_of_some_features_gives_those(settings: Settings, open_source: C
     assert open_source().feature_names == ("amount", "transaction_hour")
 
 
-def test_added_feature_is_none_until_it_is_materialized(
+def test_added_feature_is_missing_until_it_is_materialized(
     applied: Settings, write: Callable, open_source: Callable
 ) -> None:
     write(amount=500.0)
@@ -141,7 +124,8 @@ def test_added_feature_is_none_until_it_is_materialized(
     source.refresh()
     [found] = source.read(["12345"])
     assert source.feature_names[-1] == "new_feature"
-    assert found.values["new_feature"] is None
+    assert found.missing == ("new_feature",)
+    assert "new_feature" not in found.values
     assert found.values["amount"] == 500.0
 
 

@@ -6,12 +6,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from pydantic import ValidationError
 
-from poc.definitions import FeatureSet
+from poc.definitions import ServedFeatures
 from poc.errors import (
     FeatureServerFailed,
     FeatureServerUnavailable,
@@ -23,7 +24,7 @@ from poc.errors import (
 from poc.retrieval.feature_server_source import FeatureServerSource
 from poc.settings import Settings
 
-SERVICE = "fraud_detection_v1"
+VIEW = "transaction_features"
 PATIENCE_SECONDS = 0.5
 
 
@@ -37,7 +38,7 @@ class Server(ThreadingHTTPServer):
         self.status, self.content, self.delay_seconds, self.drips = 200, b"{}", 0.0, False
         self.asked: list[dict[str, object]] = []
         self.connections: Counter[object] = Counter()
-        self.hang_up = False
+        self.hang_up = self.chunked = False
         threading.Thread(target=self.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server_port}"
 
@@ -51,6 +52,13 @@ class Handler(BaseHTTPRequestHandler):
         server.asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
         time.sleep(server.delay_seconds)
         self.send_response(server.status)
+        if server.chunked:
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            half = len(server.content) // 2
+            for part in (server.content[:half], server.content[half:], b""):
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
+            return
         self.send_header("content-length", str(len(server.content)))
         self.end_headers()
         for byte in server.content if server.drips else [server.content]:
@@ -63,6 +71,20 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+class Asking:
+    """A source that is read from one event loop, of entities with one join key."""
+
+    def __init__(self, source: FeatureServerSource) -> None:
+        self.source, self._loop = source, asyncio.new_event_loop()
+
+    def read(self, ids: list[str]) -> object:
+        return self._loop.run_until_complete(self.source.read([(item,) for item in ids]))
+
+    def close(self) -> None:
+        self.source.close()
+        self._loop.close()
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
     made = Server()
@@ -72,11 +94,11 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def open_source(definitions: FeatureSet) -> Iterator[Callable[[str], FeatureServerSource]]:
-    opened: list[FeatureServerSource] = []
+def open_source(definitions: ServedFeatures) -> Iterator[Callable[[str], Asking]]:
+    opened: list[Asking] = []
 
-    def open_at(url: str) -> FeatureServerSource:
-        opened.append(FeatureServerSource(url, SERVICE, definitions, timeout_seconds=PATIENCE_SECONDS))
+    def open_at(url: str) -> Asking:
+        opened.append(Asking(FeatureServerSource(url, definitions, timeout_seconds=PATIENCE_SECONDS)))
         return opened[-1]
 
     yield open_at
@@ -84,23 +106,36 @@ def open_source(definitions: FeatureSet) -> Iterator[Callable[[str], FeatureServ
         source.close()
 
 
-def right_answer(definitions: FeatureSet, *ids: str) -> bytes:
+def right_answer(definitions: ServedFeatures, *ids: str) -> bytes:
     absent = {
         "values": [None] * len(ids),
         "statuses": ["NOT_FOUND"] * len(ids),
         "event_timestamps": ["1970-01-01T00:00:00Z"] * len(ids),
     }
     results = [{**absent, "values": list(ids)}, *(absent for _ in definitions.names)]
-    names = [definitions.join_key, *definitions.names]
+    names = [*definitions.key_names, *definitions.names]
     return json.dumps({"metadata": {"feature_names": names}, "results": results}).encode()
 
 
-def test_question_names_the_service_and_the_ids(
-    server: Server, open_source: Callable, definitions: FeatureSet
+def test_question_names_the_features_and_the_ids(
+    server: Server, open_source: Callable, definitions: ServedFeatures
 ) -> None:
     server.content = right_answer(definitions, "a", "b")
     assert open_source(server.url).read(["a", "b"]) == [None, None]
-    assert server.asked == [{"feature_service": SERVICE, "entities": {definitions.join_key: ["a", "b"]}}]
+    features = [f"{VIEW}:{name}" for name in definitions.names]
+    assert server.asked == [{"features": features, "entities": {"transaction_id": ["a", "b"]}}]
+
+
+def test_service_that_renames_keys_is_asked_for_as_a_whole(
+    server: Server, definitions: ServedFeatures
+) -> None:
+    [view] = definitions.views
+    renamed = replace(definitions, views=(replace(view, request_keys=("payment",)),))
+    asking = Asking(FeatureServerSource(server.url, renamed, timeout_seconds=PATIENCE_SECONDS))
+    server.content = right_answer(renamed, "a")
+    assert asking.read(["a"]) == [None]
+    assert server.asked == [{"feature_service": definitions.service, "entities": {"payment": ["a"]}}]
+    asking.close()
 
 
 @pytest.mark.parametrize(
@@ -116,6 +151,7 @@ def test_question_names_the_service_and_the_ids(
         (502, b"", FeatureServerUnavailable),
         (503, b"", FeatureServerUnavailable),
         (500, b'{"detail": "Feature service fraud_detection_v1 does not exist in p"}', FeaturesNotApplied),
+        (500, b'{"detail": "Feature view transaction_features does not exist in p"}', FeaturesNotApplied),
         (500, b'{"detail": "[Invalid query] message=\\"table t does not exist\\""}', OnlineTableMissing),
     ],
 )
@@ -129,7 +165,7 @@ def test_failed_answer_is_told_by_its_kind(
 
 
 def test_feature_that_the_server_does_not_know_is_named(
-    server: Server, open_source: Callable, definitions: FeatureSet
+    server: Server, open_source: Callable, definitions: ServedFeatures
 ) -> None:
     *_, last = definitions.names
     answer = json.loads(right_answer(definitions, "a"))
@@ -142,7 +178,7 @@ def test_feature_that_the_server_does_not_know_is_named(
 
 @pytest.mark.parametrize("drips", [False, True], ids=["silent", "byte by byte"])
 def test_slow_answer_is_not_waited_for(
-    server: Server, open_source: Callable, definitions: FeatureSet, drips: bool
+    server: Server, open_source: Callable, definitions: ServedFeatures, drips: bool
 ) -> None:
     server.content = right_answer(definitions, "a")
     server.delay_seconds, server.drips = (0.0, True) if drips else (30.0, False)
@@ -150,7 +186,7 @@ def test_slow_answer_is_not_waited_for(
         open_source(server.url).read(["a"])
 
 
-def test_connections_are_kept(server: Server, open_source: Callable, definitions: FeatureSet) -> None:
+def test_connections_are_kept(server: Server, open_source: Callable, definitions: ServedFeatures) -> None:
     server.content = right_answer(definitions, "a")
     source = open_source(server.url)
     for _ in range(5):
@@ -159,7 +195,7 @@ def test_connections_are_kept(server: Server, open_source: Callable, definitions
 
 
 def test_connection_that_the_server_closed_is_opened_again(
-    server: Server, open_source: Callable, definitions: FeatureSet
+    server: Server, open_source: Callable, definitions: ServedFeatures
 ) -> None:
     server.content, server.hang_up = right_answer(definitions, "a"), True
     source = open_source(server.url)
@@ -178,26 +214,69 @@ def test_address_that_is_none_is_refused_with_the_settings(url: str) -> None:
         Settings(_env_file=None, feature_server_url=url)
 
 
-def test_event_loop_asks_without_blocking(
-    server: Server, open_source: Callable, definitions: FeatureSet
+def changed(definitions: ServedFeatures, place: int, **vector: object) -> bytes:
+    answer = json.loads(right_answer(definitions, "a"))
+    answer["results"][place] |= vector
+    return json.dumps(answer).encode()
+
+
+@pytest.mark.parametrize(
+    "vector",
+    [
+        {"values": [1, 2]},
+        {"values": [1, 2], "statuses": ["PRESENT"] * 2, "event_timestamps": ["2026-01-01T00:00:00Z"] * 2},
+        {"statuses": ["PRESENT"], "event_timestamps": ["yesterday"]},
+        {"statuses": ["PRESENT"], "event_timestamps": ["not a time, Z"]},
+        {"statuses": ["PRESENT"], "event_timestamps": [5]},
+    ],
+    ids=range(5),
+)
+def test_vector_that_is_none_is_a_failure_of_the_server(
+    server: Server, open_source: Callable, definitions: ServedFeatures, vector: dict[str, object]
+) -> None:
+    server.content = changed(definitions, 1, **vector)
+    with pytest.raises(FeatureServerFailed, match="cannot be read"):
+        open_source(server.url).read(["a"])
+
+
+def test_answer_to_another_question_is_refused(
+    server: Server, open_source: Callable, definitions: ServedFeatures
+) -> None:
+    server.content = right_answer(definitions, "b")
+    with pytest.raises(FeatureServerFailed, match="other entities"):
+        open_source(server.url).read(["a"])
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b"null", b"[" * 100_000], ids=range(5))
+def test_what_is_no_answer_is_a_failure_of_the_server(
+    server: Server, open_source: Callable, content: bytes
+) -> None:
+    server.content = content
+    with pytest.raises(FeatureServerFailed):
+        open_source(server.url).read(["a"])
+
+
+def test_answer_in_pieces_is_read(server: Server, open_source: Callable, definitions: ServedFeatures) -> None:
+    server.content, server.chunked = right_answer(definitions, "a"), True
+    source = open_source(server.url)
+    assert [source.read(["a"]) for _ in range(2)] == [[None], [None]]
+    assert list(server.connections.values()) == [2]
+
+
+def test_event_loop_asks_without_blocking_and_several_at_once(
+    server: Server, open_source: Callable, definitions: ServedFeatures
 ) -> None:
     server.content, server.delay_seconds = right_answer(definitions, "a"), 0.2
-    source = open_source(server.url)
+    source = FeatureServerSource(server.url, definitions, timeout_seconds=5.0)
 
-    async def both() -> list[object]:
-        await asyncio.to_thread(source.use_loop, asyncio.get_running_loop())
-        ticks = 0
+    async def ten() -> tuple[list[object], float]:
+        started = time.monotonic()
+        found = await asyncio.gather(*(source.read([("a",)]) for _ in range(10)))
+        seconds = time.monotonic() - started
+        source.close()
+        await asyncio.sleep(0)
+        return found, seconds
 
-        async def tick() -> None:
-            nonlocal ticks
-            while True:
-                ticks += 1
-                await asyncio.sleep(0.01)
-
-        ticking = asyncio.create_task(tick())
-        found = await source.async_read(["a"])
-        ticking.cancel()
-        await asyncio.to_thread(source.close)
-        return [found, ticks > 1]
-
-    assert asyncio.run(both()) == [[None], True]
+    found, seconds = asyncio.run(ten())
+    assert found == [[None]] * 10
+    assert seconds < 10 * 0.2

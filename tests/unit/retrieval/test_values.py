@@ -1,14 +1,23 @@
+"""Stored messages as values of the declared types: what is converted, and what is refused."""
+
 import math
 from datetime import datetime, timezone
 
 import pytest
 from feast.protos.feast.types.Value_pb2 import DoubleList, Null, StringList, Value
-from feast.types import Array, Bool, Bytes, Float32, Float64, Int32, Int64, String, UnixTimestamp
+from feast.types import Array, Bool, Bytes, FeastType, Float32, Float64, Int32, Int64, String, UnixTimestamp
 
+from poc.definitions import Feature
 from poc.errors import FeaturesOutdated
-from poc.retrieval.values import proto_field, python_value
+from poc.online_store.stock_reader import python_value
+from poc.retrieval.values import fitting
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+
+
+def read(proto: Value, dtype: FeastType) -> object:
+    stored = python_value(proto)
+    return None if stored is None else fitting(Feature("amount", dtype, "", {}))(stored)
 
 
 @pytest.mark.parametrize(
@@ -27,8 +36,8 @@ MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
     ],
     ids=lambda item: str(item).strip(),
 )
-def test_value_of_the_declared_type_is_itself(proto: Value, dtype: object, expected: object) -> None:
-    found = python_value(proto, proto_field(dtype), "feature")
+def test_value_of_the_declared_type_is_itself(proto: Value, dtype: FeastType, expected: object) -> None:
+    found = read(proto, dtype)
     assert (found, type(found)) == (expected, type(expected))
 
 
@@ -38,7 +47,7 @@ def test_value_of_the_declared_type_is_itself(proto: Value, dtype: object, expec
     ids=["unset", "null", "NaN", "NaN in 32 bits"],
 )
 def test_nothing_known_is_none(proto: Value) -> None:
-    assert python_value(proto, "double_val", "feature") is None
+    assert read(proto, Float64) is None
 
 
 @pytest.mark.parametrize(
@@ -52,9 +61,9 @@ def test_nothing_known_is_none(proto: Value) -> None:
     ids=["integer to real", "wider integer", "wider real", "whole real to integer"],
 )
 def test_value_of_an_earlier_type_is_converted_without_loss(
-    proto: Value, dtype: object, expected: object
+    proto: Value, dtype: FeastType, expected: object
 ) -> None:
-    found = python_value(proto, proto_field(dtype), "feature")
+    found = read(proto, dtype)
     assert (found, type(found)) == (expected, type(expected))
 
 
@@ -71,6 +80,6 @@ def test_value_of_an_earlier_type_is_converted_without_loss(
     ],
     ids=lambda item: str(item).strip(),
 )
-def test_value_of_another_type_is_refused_by_name(proto: Value, dtype: object) -> None:
+def test_value_of_another_type_is_refused_by_name(proto: Value, dtype: FeastType) -> None:
     with pytest.raises(FeaturesOutdated, match=r"amount is stored as \w+ and declared as \w+"):
-        python_value(proto, proto_field(dtype), "amount")
+        read(proto, dtype)

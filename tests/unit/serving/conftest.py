@@ -1,6 +1,5 @@
 """An app on a source in memory and a real, small ONNX model: everything but the network and Cassandra."""
 
-from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -11,10 +10,11 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from small_model import small_model
 
-from poc.definitions import FeatureSet, read_definitions
+from poc.definitions import ServedFeatures
 from poc.errors import PocError
+from poc.feature_store import declared_service
 from poc.model.scoring import Scorer, open_scorer
-from poc.retrieval.source import TransactionFeatures
+from poc.retrieval.source import EntityFeatures, EntityKey
 from poc.serving.app import create_app
 from poc.serving.models import keep_model
 from poc.settings import Settings
@@ -27,25 +27,25 @@ class MemorySource:
 
     name = "memory"
 
-    def __init__(self, definitions: FeatureSet, held: Sequence[TransactionFeatures]) -> None:
-        self.feature_names = definitions.names
-        self.async_read = None
-        self.held = {item.transaction_id: item for item in held}
+    def __init__(self, served: ServedFeatures, held: Sequence[EntityFeatures]) -> None:
+        self.served = served
+        self.held = {item.key[0]: item for item in held}
         self.failure: PocError | None = None
         self.reads: list[list[str]] = []
         self.closed = False
 
-    def read(self, transaction_ids: Sequence[str]) -> list[TransactionFeatures | None]:
-        self.check()
-        self.reads.append(list(transaction_ids))
-        return [self.held.get(item) for item in transaction_ids]
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        return self.served.names
 
-    def check(self) -> None:
+    async def read(self, keys: Sequence[EntityKey]) -> list[EntityFeatures | None]:
+        await self.check()
+        self.reads.append([key[0] for key in keys])
+        return [self.held.get(key[0]) for key in keys]
+
+    async def check(self) -> None:
         if self.failure is not None:
             raise self.failure
-
-    def use_loop(self, loop: AbstractEventLoop) -> None:
-        self.loop = loop
 
     def close(self) -> None:
         self.closed = True
@@ -57,33 +57,33 @@ def serving_settings() -> Settings:
 
 
 @pytest.fixture(scope="session")
-def served_definitions(serving_settings: Settings) -> FeatureSet:
-    return read_definitions(serving_settings)
+def served_definitions(serving_settings: Settings) -> ServedFeatures:
+    return declared_service(serving_settings)
 
 
 @pytest.fixture(scope="session")
-def scorer(served_definitions: FeatureSet) -> Scorer:
+def scorer(served_definitions: ServedFeatures) -> Scorer:
     """A model that takes payments from 300 on for fraud."""
     onnx_model, _, _ = small_model(served_definitions)
     return open_scorer(onnx_model, name="fraud_detection", version="1")
 
 
 @pytest.fixture
-def source(served_definitions: FeatureSet) -> MemorySource:
+def source(served_definitions: ServedFeatures) -> MemorySource:
     """Holds 12345 (500.0, hour 0), 67890 (150.0), `old` (past the ttl) and `nulls` (nothing known)."""
     now = datetime.now(timezone.utc).replace(microsecond=0)
     values: dict[str, object] = {
         feature.name: feature.tags["values"].split(",")[0] if "values" in feature.tags else 0
         for feature in served_definitions.features
     }
-    fresh = TransactionFeatures("12345", {**values, "amount": 500.0}, now - timedelta(hours=2), stale=False)
+    fresh = EntityFeatures(("12345",), {**values, "amount": 500.0}, now - timedelta(hours=2), stale=False)
     return MemorySource(
         served_definitions,
         [
             fresh,
-            replace(fresh, transaction_id="67890", values={**values, "amount": 150.0}),
-            replace(fresh, transaction_id="old", event_timestamp=now - timedelta(days=40), stale=True),
-            replace(fresh, transaction_id="nulls", values=dict.fromkeys(values)),
+            replace(fresh, key=("67890",), values={**values, "amount": 150.0}),
+            replace(fresh, key=("old",), event_timestamp=now - timedelta(days=40), stale=True),
+            replace(fresh, key=("nulls",), values=dict.fromkeys(values)),
         ],
     )
 

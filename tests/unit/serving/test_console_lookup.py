@@ -6,7 +6,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from poc.definitions import FeatureSet
+from poc.definitions import ServedFeatures
 from poc.model.scoring import Scorer
 from poc.serving.app import create_app
 from poc.serving.models import keep_model
@@ -87,7 +87,7 @@ def test_look_up_counts_as_the_prediction_that_it_is(client: TestClient) -> None
 
 
 def test_about_tells_how_each_feature_can_be_changed(
-    client: TestClient, served_definitions: FeatureSet
+    client: TestClient, served_definitions: ServedFeatures
 ) -> None:
     about = client.get("/console/about").json()
     assert tuple(feature["name"] for feature in about["features"]) == served_definitions.names
@@ -98,7 +98,9 @@ def test_about_tells_how_each_feature_can_be_changed(
     assert kinds["merchant_category"] == "choice"
     hour = next(feature for feature in about["features"] if feature["name"] == "transaction_hour")
     assert (hour["minimum"], hour["maximum"]) == (0, 23)
-    assert about["ttl_seconds"] == served_definitions.ttl.total_seconds()
+    assert about["ttl_seconds"] == served_definitions.views[0].definitions.ttl.total_seconds()
+    assert about["keys"] == [{"name": "transaction_id", "kind": "text"}]
+    assert about["rows"] == "transaction_ids"
     assert about["ways"] == [
         {"name": "memory", "title": "memory"},
         {"name": "direct", "title": "Direct reads"},

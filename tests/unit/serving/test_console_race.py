@@ -9,9 +9,9 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from poc.definitions import FeatureSet
+from poc.definitions import ServedFeatures
 from poc.errors import CassandraUnavailable, FeaturesNotMaterialized
-from poc.retrieval.source import TransactionFeatures
+from poc.retrieval.source import EntityFeatures, EntityKey
 from poc.serving.console.race import MOST_READS, WARM_UP_READS, Rival
 from poc.serving.console.routes import rival_of
 from poc.settings import Settings
@@ -20,7 +20,7 @@ IDS = ["12345", "67890"]
 
 
 @pytest.fixture
-def rival_source(source: Any, served_definitions: FeatureSet) -> Any:
+def rival_source(source: Any, served_definitions: ServedFeatures) -> Any:
     """Another source that holds the same."""
     return type(source)(served_definitions, list(source.held.values()))
 
@@ -41,7 +41,8 @@ def app(
 ) -> FastAPI:
     def opens() -> Any:
         opened.append(1)
-        rival_source.check()
+        if rival_source.failure is not None:
+            raise rival_source.failure
         return rival_source
 
     monkeypatch.setattr("poc.serving.app.rival_of", lambda name, settings: Rival("rival", opens))
@@ -79,7 +80,7 @@ def test_ways_take_turns_at_being_first(racing: TestClient, source: Any, rival_s
     order: list[str] = []
     for name, item in (("own", source), ("rival", rival_source)):
         monkey = item.read
-        item.read = lambda ids, name=name, read=monkey: (order.append(name), read(ids))[1]
+        item.read = lambda keys, name=name, read=monkey: (order.append(name), read(keys))[1]
     race(racing, 50)
     pairs = {tuple(order[place : place + 2]) for place in range(0, len(order), 2)}
     assert pairs == {("own", "rival"), ("rival", "own")}
@@ -87,7 +88,7 @@ def test_ways_take_turns_at_being_first(racing: TestClient, source: Any, rival_s
 
 def test_reads_that_differ_are_counted(racing: TestClient, rival_source: Any) -> None:
     assert race(racing, 10).json()["differing"] == 0
-    known: TransactionFeatures = rival_source.held["67890"]
+    known: EntityFeatures = rival_source.held["67890"]
     rival_source.held["67890"] = replace(known, values={**known.values, "amount": 1.0})
     assert race(racing, 10, ["67890"]).json()["differing"] == 10
     del rival_source.held["67890"]
@@ -130,10 +131,10 @@ def test_second_race_at_once_is_refused_and_predictions_go_on(racing: TestClient
     begun, go_on = threading.Event(), threading.Event()
     read = rival_source.read
 
-    def waits(ids: Sequence[str]) -> Any:
+    async def waits(keys: Sequence[EntityKey]) -> Any:
         begun.set()
-        go_on.wait(10)
-        return read(ids)
+        await asyncio.to_thread(go_on.wait, 10)
+        return await read(keys)
 
     rival_source.read = waits
     answers: list[Any] = []
@@ -152,55 +153,6 @@ def test_second_race_at_once_is_refused_and_predictions_go_on(racing: TestClient
     assert predicted.status_code == 200
     assert answers[0].status_code == 200
     assert race(racing).status_code == 200
-
-
-def test_ways_that_can_be_awaited_are_read_in_the_event_loop(
-    racing: TestClient, source: Any, rival_source: Any
-) -> None:
-    threads: set[str] = set()
-    for item in (source, rival_source):
-
-        async def awaited(ids: Sequence[str], read: Any = item.read) -> Any:
-            threads.add(asyncio.get_running_loop().__class__.__name__ + threading.current_thread().name)
-            await asyncio.sleep(0)
-            return read(ids)
-
-        item.async_read = awaited
-    assert len(race(racing, 20).json()["latencies_ms"]["rival"]) == 20
-    assert len(threads) == 1
-    assert source.reads == rival_source.reads
-
-
-@pytest.mark.parametrize(
-    ("own_awaited", "rival_awaited", "path", "as_served"),
-    [
-        (True, True, "event_loop", True),
-        (False, False, "thread", True),
-        # The server's own way is read in a thread by predictions too.
-        (False, True, "thread", True),
-        (True, False, "thread", False),
-    ],
-)
-def test_answer_tells_by_which_path_both_were_read(
-    racing: TestClient,
-    source: Any,
-    rival_source: Any,
-    own_awaited: bool,
-    rival_awaited: bool,
-    path: str,
-    as_served: bool,
-) -> None:
-    awaited_ids: list[Sequence[str]] = []
-    for item, can in ((source, own_awaited), (rival_source, rival_awaited)):
-
-        async def awaited(ids: Sequence[str], read: Any = item.read) -> Any:
-            awaited_ids.append(ids)
-            return read(ids)
-
-        item.async_read = awaited if can else None
-    found = race(racing).json()
-    assert (found["path"], found["as_served"]) == (path, as_served)
-    assert bool(awaited_ids) is (path == "event_loop")
 
 
 @pytest.mark.parametrize("reads", [0, -1, MOST_READS + 1, 10**9, 1.5, "10", None])

@@ -1,13 +1,12 @@
 """What the predictor refuses, without HTTP."""
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 
-from poc.errors import CassandraUnavailable, ModelMismatch, TooBusy
+from poc.errors import CassandraUnavailable, ModelMismatch
 from poc.model.scoring import Scorer
 from poc.serving.kept import Kept
 from poc.serving.metrics import Metrics
@@ -20,7 +19,7 @@ Make = Callable[..., Predictor]
 def make(source: object, scorer: Scorer) -> Iterator[Make]:
     started: list[Kept] = []
 
-    def predictor(model: Scorer = scorer, patience_seconds: float = 1.0) -> Predictor:
+    def predictor(model: Scorer = scorer) -> Predictor:
         kept = [
             Kept("features", lambda: source, lambda value: value),
             Kept("model", lambda: model, lambda m: m),
@@ -29,21 +28,15 @@ def make(source: object, scorer: Scorer) -> Iterator[Make]:
             item.start()
             item.wait_until_tried(5)
         started.extend(kept)
-        return Predictor(*kept, Metrics("memory"), refuse_stale=False, patience_seconds=patience_seconds)
+        return Predictor(*kept, Metrics("memory"), refuse_stale=False)
 
     yield predictor
     for item in started:
         item.stop()
 
 
-def judge(predictor: Predictor, ids: Sequence[str], **more: float) -> Judged:
-    return asyncio.run(predictor.judge(ids, {}, **more))
-
-
-def test_request_that_waited_past_its_patience_is_not_begun(make: Make, source: object) -> None:
-    with pytest.raises(TooBusy):
-        judge(make(patience_seconds=0.5), ["12345"], arrived=time.monotonic() - 0.6)
-    assert source.reads == []
+def judge(predictor: Predictor, ids: Sequence[str], **overrides: object) -> Judged:
+    return asyncio.run(predictor.judge([(item,) for item in ids], overrides))
 
 
 def test_model_that_wants_more_than_there_is_is_named(make: Make, scorer: Scorer) -> None:

@@ -31,7 +31,7 @@ def test_same_slug_means_the_same_status() -> None:
 
 
 def test_text_that_no_encoding_takes_is_still_answered() -> None:
-    answer = error_response(errors.UnknownTransaction("\ud800"))
+    answer = error_response(errors.UnknownEntity("\ud800"))
     assert json.loads(answer.body)["status"] == 404
 
 

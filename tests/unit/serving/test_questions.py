@@ -6,12 +6,15 @@ import pytest
 from feast.types import Array, Bool, Bytes, FeastType, Float32, Float64, Int32, Int64, String, UnixTimestamp
 from pydantic import ValidationError
 
-from poc.definitions import Feature, FeatureSet
+from poc.definitions import Feature, ServedFeatures
 from poc.serving.questions import example_overrides, overrides_model
 
 
-def declared(definitions: FeatureSet, dtype: FeastType, name: str = "new_feature", **tags: str) -> FeatureSet:
-    return replace(definitions, features=(Feature(name, dtype, "", tags),))
+def declared(
+    definitions: ServedFeatures, dtype: FeastType, name: str = "new_feature", **tags: str
+) -> ServedFeatures:
+    [view] = definitions.views
+    return replace(definitions, views=(replace(view, features=(Feature(name, dtype, "", tags),)),))
 
 
 @pytest.mark.parametrize(
@@ -27,7 +30,7 @@ def declared(definitions: FeatureSet, dtype: FeastType, name: str = "new_feature
     ids=str,
 )
 def test_override_has_exactly_the_declared_type(
-    served_definitions: FeatureSet, dtype: FeastType, accepted: list[object], refused: list[object]
+    served_definitions: ServedFeatures, dtype: FeastType, accepted: list[object], refused: list[object]
 ) -> None:
     model = overrides_model(declared(served_definitions, dtype))
     for value in accepted:
@@ -38,13 +41,15 @@ def test_override_has_exactly_the_declared_type(
 
 
 @pytest.mark.parametrize("dtype", [Bytes, UnixTimestamp, Array(Float64)], ids=str)
-def test_type_that_json_lacks_cannot_be_overridden(served_definitions: FeatureSet, dtype: FeastType) -> None:
+def test_type_that_json_lacks_cannot_be_overridden(
+    served_definitions: ServedFeatures, dtype: FeastType
+) -> None:
     model = overrides_model(declared(served_definitions, dtype))
     with pytest.raises(ValidationError, match="Extra inputs"):
         model(new_feature=1)
 
 
-def test_bounds_are_inclusive(served_definitions: FeatureSet) -> None:
+def test_bounds_are_inclusive(served_definitions: ServedFeatures) -> None:
     model = overrides_model(declared(served_definitions, Int64, min="2", max="3"))
     assert model(new_feature=2).values() == {"new_feature": 2}
     assert model(new_feature=3).values() == {"new_feature": 3}
@@ -54,16 +59,16 @@ def test_bounds_are_inclusive(served_definitions: FeatureSet) -> None:
 
 
 @pytest.mark.parametrize("name", ["json", "copy", "model_config", "values", "_hidden", "with space", "class"])
-def test_feature_may_have_any_name(served_definitions: FeatureSet, name: str) -> None:
+def test_feature_may_have_any_name(served_definitions: ServedFeatures, name: str) -> None:
     model = overrides_model(declared(served_definitions, Int64, name=name))
     assert model(**{name: 3}).values() == {name: 3}
 
 
-def test_example_is_accepted(served_definitions: FeatureSet) -> None:
+def test_example_is_accepted(served_definitions: ServedFeatures) -> None:
     example = example_overrides(served_definitions)
     assert overrides_model(served_definitions)(**example).values() == example
     assert example
 
 
-def test_definitions_without_bounds_have_an_empty_example(served_definitions: FeatureSet) -> None:
+def test_definitions_without_bounds_have_an_empty_example(served_definitions: ServedFeatures) -> None:
     assert example_overrides(declared(served_definitions, Float64)) == {}

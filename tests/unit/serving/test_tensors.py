@@ -5,8 +5,16 @@ import struct
 from collections.abc import Callable
 
 import pytest
+from feast.types import String
 
-from poc.serving.tensors import OUTPUTS, RefusedTensors, read_question
+from poc.definitions import JoinKey
+from poc.serving.tensors import OUTPUTS, Question, RefusedTensors, read_question
+
+KEYS = (JoinKey("transaction_id", String),)
+
+
+def question(content: bytes, header_length: str | None) -> Question:
+    return read_question(content, header_length, KEYS)
 
 
 def packed(*elements: bytes) -> bytes:
@@ -27,26 +35,26 @@ def with_binary(*elements: bytes, size: int | None = None, shape: list[int] | No
 
 @pytest.mark.parametrize("ids", [["12345"], ["a", "b"], ["Café \N{PILE OF POO}", " "]])
 def test_json_and_binary_mean_the_same(ids: list[str]) -> None:
-    by_json = read_question(*asked({"data": ids, "shape": [len(ids)]}))
-    by_binary = read_question(*with_binary(*(item.encode() for item in ids)))
+    by_json = question(*asked({"data": ids, "shape": [len(ids)]}))
+    by_binary = question(*with_binary(*(item.encode() for item in ids)))
     assert by_json == by_binary
-    assert by_json.transaction_ids == tuple(ids)
+    assert by_json.keys == [(item,) for item in ids]
 
 
 @pytest.mark.parametrize("data", [["a", "b"], [["a"], ["b"]]], ids=["flat", "nested"])
 def test_column_keeps_its_shape(data: list[object]) -> None:
-    question = read_question(*asked({"data": data, "shape": [2, 1]}))
-    assert question.transaction_ids == ("a", "b")
-    assert question.shape == (2, 1)
+    read = question(*asked({"data": data, "shape": [2, 1]}))
+    assert read.keys == [("a",), ("b",)]
+    assert read.shape == (2, 1)
 
 
 def test_all_outputs_come_as_json_unless_told_otherwise() -> None:
-    assert read_question(*asked({"data": ["a"]})).outputs == dict.fromkeys(OUTPUTS, False)
+    assert question(*asked({"data": ["a"]})).outputs == dict.fromkeys(OUTPUTS, False)
 
 
 def test_binary_output_is_asked_for_as_a_whole_or_one_by_one() -> None:
-    whole = read_question(*asked({"data": ["a"]}, parameters={"binary_data_output": True}))
-    one = read_question(
+    whole = question(*asked({"data": ["a"]}, parameters={"binary_data_output": True}))
+    one = question(
         *asked({"data": ["a"]}, outputs=[{"name": "is_fraud", "parameters": {"binary_data": True}}])
     )
     assert whole.outputs == dict.fromkeys(OUTPUTS, True)
@@ -55,7 +63,7 @@ def test_binary_output_is_asked_for_as_a_whole_or_one_by_one() -> None:
 
 def test_what_clients_add_for_other_servers_is_passed_over() -> None:
     content, _ = asked({"data": ["a"], "parameters": {"content_type": "str"}}, parameters={"priority": 3})
-    assert read_question(content, None).transaction_ids == ("a",)
+    assert question(content, None).keys == [("a",)]
 
 
 REFUSED = {
@@ -92,4 +100,4 @@ REFUSED = {
 @pytest.mark.parametrize("make", REFUSED.values(), ids=REFUSED.keys())
 def test_what_does_not_fit_is_refused(make: Callable[[], tuple[bytes, str | None]]) -> None:
     with pytest.raises(RefusedTensors):
-        read_question(*make())
+        question(*make())
