@@ -1,10 +1,12 @@
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from feast import RepoConfig
 from pydantic import ValidationError
 
-from poc.online_store.connection import row_store_connection, stock_connection
+from poc.online_store.connection import ConnectionSettings, connection_settings
 from poc.online_store.errors import CredentialsUnusable
 from poc.online_store.row_store import CassandraRowOnlineStoreConfig
 from poc.online_store.tls import TlsFiles
@@ -24,9 +26,16 @@ def config(**keys: Any) -> CassandraRowOnlineStoreConfig:
     return CassandraRowOnlineStoreConfig(**({"type": TYPE, "hosts": ["localhost"]} | keys))
 
 
+def connection(block: Any, environment: Mapping[str, str] | None = None) -> ConnectionSettings:
+    """Read `block` as Feast loads it, in a repository at /srv/feature_repo."""
+    loaded = RepoConfig(project="p", provider="local", registry="r.db", entity_key_serialization_version=2)
+    loaded._online_store, loaded.repo_path = block, Path("/srv/feature_repo")
+    return connection_settings(loaded, {} if environment is None else environment)
+
+
 def test_guides_production_block_is_accepted_with_only_its_type_changed() -> None:
-    connection = row_store_connection(CassandraRowOnlineStoreConfig(**GUIDE_PRODUCTION_BLOCK))
-    assert connection.write_consistency == connection.read_consistency == "LOCAL_QUORUM"
+    made = connection(CassandraRowOnlineStoreConfig(**GUIDE_PRODUCTION_BLOCK))
+    assert made.write_consistency == made.read_consistency == "LOCAL_QUORUM"
 
 
 def test_every_key_of_the_stock_store_is_known() -> None:
@@ -70,58 +79,68 @@ def test_wrong_setting_is_refused_by_its_key(keys: dict[str, Any], named: str) -
 
 
 def test_request_timeout_applies_without_being_stated() -> None:
-    assert row_store_connection(config()).request_timeout_seconds == 10.0
+    assert connection(config()).request_timeout_seconds == 10.0
 
 
 def test_reads_take_their_own_consistency_where_it_is_stated() -> None:
-    connection = row_store_connection(config(consistency_level="QUORUM", read_consistency_level="ONE"))
-    assert (connection.read_consistency, connection.write_consistency) == ("ONE", "QUORUM")
+    made = connection(config(consistency_level="QUORUM", read_consistency_level="ONE"))
+    assert (made.read_consistency, made.write_consistency) == ("ONE", "QUORUM")
 
 
 def test_user_and_password_come_from_the_environment_where_the_settings_have_none() -> None:
     environment = {"CASSANDRA_USERNAME": "feast", "CASSANDRA_PASSWORD": "from-environment"}
-    connection = row_store_connection(config(), environment=environment)
-    assert (connection.username, connection.password) == ("feast", "from-environment")
-    stated = row_store_connection(config(username="me", password="stated"), environment=environment)
+    made = connection(config(), environment=environment)
+    assert (made.username, made.password) == ("feast", "from-environment")
+    stated = connection(config(username="me", password="stated"), environment=environment)
     assert (stated.username, stated.password) == ("me", "stated")
 
 
 def test_password_may_come_from_a_mounted_file(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("from-file\n")
     environment = {"CASSANDRA_USERNAME": "feast", "CASSANDRA_PASSWORD_FILE": str(tmp_path / "password")}
-    connection = row_store_connection(config(), environment=environment)
-    assert (connection.username, connection.password) == ("feast", "from-file")
+    made = connection(config(), environment=environment)
+    assert (made.username, made.password) == ("feast", "from-file")
 
 
 def test_user_without_a_password_is_refused() -> None:
     with pytest.raises(CredentialsUnusable, match="neither CASSANDRA_PASSWORD nor"):
-        row_store_connection(config(), environment={"CASSANDRA_USERNAME": "feast"})
+        connection(config(), environment={"CASSANDRA_USERNAME": "feast"})
 
 
 def test_tls_files_are_seen_from_the_feature_repository() -> None:
     tls = {"ca": "../tls/ca.pem", "cert": "/etc/client.pem", "key": "/etc/client.key"}
-    files = row_store_connection(config(tls=tls), "/srv/feature_repo", {}).tls
+    files = connection(config(tls=tls)).tls
     assert files == TlsFiles("/srv/feature_repo/../tls/ca.pem", "/etc/client.pem", "/etc/client.key")
 
 
 def test_password_is_shown_nowhere() -> None:
     settings = config(username="me", password="secret-word")
     assert "secret-word" not in repr(settings)
-    assert "secret-word" not in repr(row_store_connection(settings))
+    assert "secret-word" not in repr(connection(settings))
 
 
 def test_local_dc_comes_from_its_key_before_the_stock_block() -> None:
     block = {"load_balancing_policy": "DCAwareRoundRobinPolicy", "local_dc": "dc1"}
-    assert row_store_connection(config(load_balancing=block)).local_dc == "dc1"
-    assert row_store_connection(config(load_balancing=block, local_dc="dc2")).local_dc == "dc2"
+    assert connection(config(load_balancing=block)).local_dc == "dc1"
+    assert connection(config(load_balancing=block, local_dc="dc2")).local_dc == "dc2"
 
 
 def test_stock_settings_get_a_timeout_even_where_feast_has_none() -> None:
+    made = connection(stock(hosts=["a", "b"], keyspace="k"))
+    assert (made.hosts, made.port, made.keyspace) == (("a", "b"), 9042, "k")
+    assert made.request_timeout_seconds == 10.0
+
+
+def test_stock_block_that_leaves_the_data_centre_out_says_nothing_of_it() -> None:
+    policy = {"load_balancing_policy": "DCAwareRoundRobinPolicy"}
+    assert connection(stock(hosts=["a"], load_balancing=policy)).local_dc is None
+    assert connection(stock(hosts=["a"], load_balancing=policy | {"local_dc": "dc1"})).local_dc == "dc1"
+    assert connection(config(load_balancing=policy)).local_dc is None
+
+
+def stock(**keys: Any) -> Any:
     from feast.infra.online_stores.contrib.cassandra_online_store.cassandra_online_store import (
         CassandraOnlineStoreConfig,
     )
 
-    stock = CassandraOnlineStoreConfig(hosts=["a", "b"], keyspace="k")
-    connection = stock_connection(stock)
-    assert (connection.hosts, connection.port, connection.keyspace) == (("a", "b"), 9042, "k")
-    assert connection.request_timeout_seconds == 10.0
+    return CassandraOnlineStoreConfig(**keys)
