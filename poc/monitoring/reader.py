@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from poc.definitions import FeatureSet, applied_service
+from poc.errors import FeaturesNotApplied
 from poc.feature_store import connection_of, open_feature_store
 from poc.materialization.records import AttemptRecord, MaterializationRecord
 from poc.monitoring.state import State, TableCount, TableSize, ViewState
@@ -68,7 +69,7 @@ class CassandraStateReader:
         Raises:
             FeaturesNotApplied, InvalidDefinitions: as `poc.definitions.applied_service`.
         """
-        views = applied_service(self._store, self._service, cached=True).feature_sets
+        views = self._views()
         with cassandra_failures(self._connection):
             states = tuple(self._view(view) for view in views)
         sizes = self._sizes()
@@ -83,6 +84,13 @@ class CassandraStateReader:
     def close(self) -> None:
         """End the session. A second call does nothing."""
         self._session.cluster.shutdown()
+
+    def _views(self) -> tuple[FeatureSet, ...]:
+        try:
+            return applied_service(self._store, self._service, cached=True).feature_sets
+        except FeaturesNotApplied:
+            # What was not there is looked for at once, and not when the cache is due.
+            return applied_service(self._store, self._service).feature_sets
 
     def _view(self, definitions: FeatureSet) -> ViewState:
         project, key = self._store.project, (self._store.config.online_store.type, definitions.view)
