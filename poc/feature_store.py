@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from poc.definitions import DECLARED_IN, ServedFeatures, served_features
 from poc.errors import InvalidDefinitions, NotInProjectFolder, StorePackageMissing
-from poc.online_store.connection import ConnectionSettings, Driver
+from poc.online_store.connection import ConnectionSettings, Driver, connection_settings
 from poc.online_store.credentials import Credentials, given_credentials
 from poc.settings import Settings
 
 if TYPE_CHECKING:
-    from feast import FeatureStore, FeatureView
+    from feast import FeatureStore, FeatureView, RepoConfig
     from feast.repo_contents import RepoContents
 
 
@@ -34,7 +34,20 @@ def repo_yaml(settings: Settings) -> Path:
 
 
 def open_feature_store(settings: Settings) -> "FeatureStore":
-    """Open it; CASSANDRA_HOSTS and CASSANDRA_PORT go before what the yaml says. Connects to nothing.
+    """Open it, as `load_config` has it. Connects to nothing.
+
+    Raises:
+        PocError: as `load_config`.
+    """
+    from feast import FeatureStore
+
+    config = load_config(settings)
+    with _configuration_errors(repo_yaml(settings)):
+        return FeatureStore(repo_path=str(config.repo_path), config=config)
+
+
+def load_config(settings: Settings) -> "RepoConfig":
+    """Load feature_store.yaml; CASSANDRA_HOSTS and CASSANDRA_PORT go before what it says of the online store.
 
     User and password come from the environment where the yaml has none.
 
@@ -44,14 +57,31 @@ def open_feature_store(settings: Settings) -> "FeatureStore":
         StorePackageMissing: a store that it names needs a package that is not installed.
         CredentialsUnusable: the environment has a user without a password, or the other way round.
     """
-    from feast import FeatureStore
+    from feast.repo_config import load_repo_config
+
+    path = repo_yaml(settings)
+    with _configuration_errors(path):
+        # As a whole path: Feast changes the working directory while it applies.
+        config = load_repo_config(settings.feast_repo_path.resolve(), path)
+        online_store = config.online_store
+    if settings.cassandra_hosts is not None and hasattr(online_store, "hosts"):
+        online_store.hosts = list(settings.cassandra_hosts)
+        online_store.secure_bundle_path = None
+    if settings.cassandra_port is not None and hasattr(online_store, "port"):
+        online_store.port = settings.cassandra_port
+    login = _login(settings)
+    if login is not None and getattr(online_store, "username", "") is None:
+        online_store.username, online_store.password = login.username, login.password
+    return config
+
+
+@contextmanager
+def _configuration_errors(path: Path) -> Iterator[None]:
     from feast.errors import FeastModuleImportError
     from feast.repo_config import FeastConfigError
 
-    path = repo_yaml(settings)
     try:
-        # As a whole path: Feast changes the working directory while it applies.
-        store = FeatureStore(repo_path=str(settings.feast_repo_path.resolve()), fs_yaml_file=path)
+        yield
     except FeastConfigError as error:
         raise InvalidDefinitions(path, config_problem(error)) from error
     except FeastModuleImportError as error:
@@ -68,16 +98,6 @@ def open_feature_store(settings: Settings) -> "FeatureStore":
         if type(error).__module__.startswith("yaml"):
             raise InvalidDefinitions(path, str(error)) from error
         raise
-    online_store = store.config.online_store
-    if settings.cassandra_hosts is not None and hasattr(online_store, "hosts"):
-        online_store.hosts = list(settings.cassandra_hosts)
-        online_store.secure_bundle_path = None
-    if settings.cassandra_port is not None and hasattr(online_store, "port"):
-        online_store.port = settings.cassandra_port
-    login = _login(settings)
-    if login is not None and getattr(online_store, "username", "") is None:
-        online_store.username, online_store.password = login.username, login.password
-    return store
 
 
 def read_for_serving(store: "FeatureStore", timeout_seconds: float, driver: Driver) -> None:
@@ -131,9 +151,9 @@ def cassandra_connection(settings: Settings) -> ConnectionSettings:
 
     Raises:
         NoCassandra: the yaml's online store is kept elsewhere.
-        PocError: as `open_feature_store`.
+        PocError: as `load_config`.
     """
-    return connection_of(open_feature_store(settings))
+    return connection_settings(load_config(settings))
 
 
 def connection_of(store: "FeatureStore") -> ConnectionSettings:
@@ -142,8 +162,6 @@ def connection_of(store: "FeatureStore") -> ConnectionSettings:
     Raises:
         NoCassandra: it is kept elsewhere.
     """
-    from poc.online_store.connection import connection_settings
-
     return connection_settings(store.config)
 
 

@@ -9,19 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 import pytest
-from cassandra import ConsistencyLevel
-from cassandra.query import SimpleStatement
 from ports import free_port
 
 from poc.database.embedded import EmbeddedCassandra, embedded_state, start_embedded, stop_embedded
 from poc.database.jars import cassandra_jars
-from poc.database.sessions import cassandra_session
 from poc.errors import CassandraCrashed, CassandraStartTimeout, OtherClusterRunning, PortTaken
+from poc.online_store.session import READ, SCHEMA, cassandra_session, idempotent
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,7 +41,7 @@ class Place:
     directory: Path
     port: int
 
-    def script(self, *arguments: str) -> "subprocess.Popen[str]":
+    def script(self, *arguments: str, **more: str) -> "subprocess.Popen[str]":
         environment = {
             "HOME": str(self.directory.parent),
             "M2_REPO": os.environ.get("M2_REPO", str(Path.home() / ".m2/repository")),
@@ -54,15 +52,15 @@ class Place:
         return subprocess.Popen(
             [sys.executable, "scripts/start_cassandra.py", *arguments],
             cwd=ROOT,
-            env=environment,
+            env=environment | more,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def run(self, *arguments: str) -> tuple[int, str, str]:
+    def run(self, *arguments: str, **more: str) -> tuple[int, str, str]:
         """Run the script; its exit status and what it printed to standard output and standard error."""
-        process = self.script(*arguments)
+        process = self.script(*arguments, **more)
         out, err = process.communicate(timeout=300)
         return process.returncode, out, err
 
@@ -109,6 +107,16 @@ class TestOneNode:
         pid = place.state.nodes[0].pid
         assert pid is not None
         assert os.getsid(pid) == pid
+
+    def test_status_without_a_usable_configuration_is_that_of_the_embedded_one(
+        self, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "other.yaml").write_text(
+            "project: p\nregistry: r.db\nprovider: local\nonline_store:\n  type: sqlite\n"
+        )
+        status, out, _ = place.run("--status", FEAST_FS_YAML_FILE_PATH=str(tmp_path / "other.yaml"))
+        assert status == 0
+        assert f"127.0.0.1:{place.port}, embedded, 1 of 1 node(s) up" in out
 
     def test_another_start_is_a_no_op_that_says_so(self, place: Place) -> None:
         before = place.state.nodes[0].pid
@@ -207,25 +215,21 @@ def test_three_nodes_serve_quorum_without_one_and_get_it_back(tmp_path: Path) ->
     try:
         state = start_embedded(tmp_path, port, 3)
         assert state.is_complete
-        with cassandra_session(state.endpoint) as session:
+        with cassandra_session(replace(state.endpoint, write_consistency="ALL")) as session:
             session.execute(
                 "CREATE KEYSPACE shared WITH replication ="
-                " {'class': 'NetworkTopologyStrategy', 'datacenter1': 3}"
+                " {'class': 'NetworkTopologyStrategy', 'datacenter1': 3}",
+                execution_profile=SCHEMA,
             )
-            session.execute("CREATE TABLE shared.rows (id int PRIMARY KEY)")
-            session.execute(
-                SimpleStatement(
-                    "INSERT INTO shared.rows (id) VALUES (1)", consistency_level=ConsistencyLevel.ALL
-                )
-            )
+            session.execute("CREATE TABLE shared.rows (id int PRIMARY KEY)", execution_profile=SCHEMA)
+            session.execute("INSERT INTO shared.rows (id) VALUES (1)")
         second = state.nodes[1].pid
         assert second is not None
         os.kill(second, signal.SIGKILL)
-        read = SimpleStatement(
-            "SELECT id FROM shared.rows WHERE id = 1", consistency_level=ConsistencyLevel.QUORUM
-        )
-        with cassandra_session(state.endpoint, request_timeout_seconds=30) as session:
-            assert session.execute(read).one().id == 1
+        quorum = replace(state.endpoint, read_consistency="QUORUM", request_timeout_seconds=30)
+        with cassandra_session(quorum) as session:
+            read = idempotent("SELECT id FROM shared.rows WHERE id = 1")
+            assert session.execute(read, execution_profile=READ).one() == (1,)
         again = start_embedded(tmp_path, port, 3)
         assert (again.started, again.is_complete) == (1, True)
         assert [again.nodes[i].pid == state.nodes[i].pid for i in range(3)] == [True, False, True]

@@ -37,20 +37,24 @@ class Place:
             feature_timeout_seconds=20,
         )
 
-    def start(self, *command: str, environment: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
-        """Start a script or, with "-c", Python lines."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that lead a script to the copy and its Cassandra."""
         settings = self.settings
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(FORGOTTEN)}
-        ours = {
+        return {
             "FEAST_FS_YAML_FILE_PATH": str(self.yaml),
             "CASSANDRA_DIR": str(settings.cassandra_dir),
             "CASSANDRA_PORT": str(settings.cassandra_port),
             "FEATURE_TIMEOUT_SECONDS": str(settings.feature_timeout_seconds),
         }
+
+    def start(self, *command: str, environment: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
+        """Start a script or, with "-c", Python lines."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(FORGOTTEN)}
         return subprocess.Popen(
             [sys.executable, *command],
             cwd=self.folder,
-            env=kept | ours | (environment or {}),
+            env=kept | self.environment | (environment or {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
