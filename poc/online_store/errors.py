@@ -167,7 +167,7 @@ class ReplicationDiffers(OnlineStoreError):
     def __init__(self, keyspace: str, found: Mapping[str, str], stated: Mapping[str, object]) -> None:
         super().__init__(
             f"Keyspace {keyspace} has replication {dict(found)}, online_store states {dict(stated)}",
-            "Nothing was changed. State what is there, or ALTER KEYSPACE and run nodetool repair.",
+            "Nothing was changed. State what is there; or nothing, and the keyspace is used as it is.",
         )
 
 
