@@ -23,6 +23,7 @@ SHOWN = {
 }
 # What stands in feature_repo/feature_store.yaml.
 STORES = ["feature_store.yaml", "stores/rows.yaml", "stores/cluster.yaml"]
+PROVIDER = "poc.online_store.provider.ResolvingProvider"
 executed: set[str] = set()
 
 
@@ -107,9 +108,11 @@ def test_project_structure_is_there(guide: Any, workplace: Any) -> None:
         assert (workplace.folder / path).exists(), path
 
 
-def test_configuration_is_the_guides(guide: Any) -> None:
+def test_configuration_is_the_guides_but_for_the_provider(guide: Any) -> None:
     ours = yaml.safe_load((ROOT / "feature_repo/feature_store.yaml").read_text())
     theirs = yaml.safe_load(guide("Feature Store Configuration / 1"))
+    # README, "Differences from the guide": ours is Feast's local one, with reads resolved once.
+    assert (ours["provider"], theirs.pop("provider")) == (PROVIDER, "local")
     assert {key: ours[key] for key in theirs} == theirs
 
 
@@ -138,6 +141,19 @@ def test_python_snippets_print_the_guides_values(guide: Any, workplace: Any) -> 
     printed = workplace.python(f"{first}\n{guide('Batch Feature Retrieval / 1')}").stdout
     table = printed[printed.index("}") + 1 :]
     assert [float(line.split()[-1]) for line in table.strip().splitlines()[1:]] == [500.0, 150.0, 1200.0]
+
+
+def test_snippet_prints_the_same_with_the_guides_own_provider(guide: Any, workplace: Any) -> None:
+    snippet = guide("Retrieve Features in Python / 1")
+    chosen = workplace.folder / "feature_repo/feature_store.yaml"
+    with_theirs = workplace.folder / "with_theirs.yaml"
+    with_theirs.write_text(chosen.read_text().replace(PROVIDER, "local"))
+    workplace.environment["FEAST_FS_YAML_FILE_PATH"] = str(with_theirs)
+    try:
+        printed = workplace.python(snippet).stdout
+    finally:
+        del workplace.environment["FEAST_FS_YAML_FILE_PATH"]
+    assert printed == workplace.python(snippet).stdout
 
 
 def test_historical_snippet_gives_the_amounts_of_that_time(guide: Any, workplace: Any) -> None:
