@@ -100,18 +100,19 @@ class Metrics:
         self._ready.labels(self._source, component).set(ready)
 
     def show_state(self, collector: Collector) -> None:
-        """Show also what `collector` gives, the state of the online store, and how reading it goes."""
+        """Show also what `collector` gives, the state of the online store; and, once tried, how reading it goes."""
         self.registry.register(collector)
         self._common.append(collector)
-        self._state_last_read.labels(self._source)
-        self._state_read_failures.labels(self._source)
 
     def state_was_read(self, moment: float) -> None:
         """Note when the state of the online store was read, in Unix time."""
+        self._state_read_failures.labels(self._source)
         self._state_last_read.labels(self._source).set(moment)
 
     def state_was_not_read(self) -> None:
         """Count a failed read of it."""
+        # Never read is 0, a long time ago: an absent value would raise no alert.
+        self._state_last_read.labels(self._source)
         self._state_read_failures.labels(self._source).inc()
 
     def _histogram(self, metric: Metric) -> Histogram:

@@ -5,12 +5,14 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from poc.errors import CassandraUnavailable
 from poc.monitoring.collector import StateCollector
 from poc.monitoring.state import State
 from poc.monitoring.watch import StateWatch
 from poc.online_store.errors import NoCassandra
+from poc.serving.metrics import Metrics
 
 INTERVAL_SECONDS = 0.02
 
@@ -154,3 +156,24 @@ def test_scrape_while_the_first_connection_hangs_shows_no_state(start: Callable)
     assert list(StateCollector(lambda: watch.state).collect()) == []
     assert time.perf_counter() - before < blocks_seconds / 2
     goes_on.set()
+
+
+def test_how_reading_goes_is_shown_from_the_first_attempt_on(state: State) -> None:
+    metrics = Metrics("memory")
+    metrics.show_state(StateCollector(lambda: None))
+
+    def shown() -> dict[str, float]:
+        families = text_string_to_metric_families(metrics.text().decode())
+        return {
+            sample.name: sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name in ("state_last_read_timestamp_seconds", "state_read_failures_total")
+        }
+
+    # Nothing is tried where the store is no Cassandra: no alert is to miss its state.
+    assert shown() == {}
+    metrics.state_was_not_read()
+    assert shown() == {"state_last_read_timestamp_seconds": 0, "state_read_failures_total": 1}
+    metrics.state_was_read(12.5)
+    assert shown() == {"state_last_read_timestamp_seconds": 12.5, "state_read_failures_total": 1}
