@@ -100,7 +100,7 @@ class Metrics:
         self._ready.labels(self._source, component).set(ready)
 
     def show_state(self, collector: Collector) -> None:
-        """Show also what `collector` gives, the state of the online store; and, once tried, how reading it goes."""
+        """Show also what `collector` gives, the state of the online store."""
         self.registry.register(collector)
         self._common.append(collector)
 
