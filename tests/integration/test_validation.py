@@ -13,13 +13,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from cassandra.cluster import Session
 from feast.protos.feast.types.Value_pb2 import Value
+from stock_keys import stock_key
 
 from poc.dataset.generate import generate_records
-from poc.dataset.stored import sample_ids
-from poc.definitions import FeatureSet
-from poc.retrieval.stock_store import stock_key
+from poc.dataset.stored import sample_entities
+from poc.definitions import ServedFeatures
+from poc.online_store.session import SCHEMA, Session
 
 CSV = "data/credit_card_fraud_10k.csv"
 PARQUET = "data/credit_card_fraud_10k.parquet"
@@ -70,14 +70,14 @@ def test_served_value_that_breaks_a_rule_fails_the_validation(
     saved: "subprocess.CompletedProcess[str]",
     workplace: Any,
     session: Session,
-    definitions: FeatureSet,
+    definitions: ServedFeatures,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(workplace.folder)
-    [*_, logged] = sample_ids(definitions, LOGGED)
+    [*_, logged] = sample_entities(definitions, LOGGED)
     session.execute(
         f"UPDATE {STOCK} SET value = %s WHERE entity_key = %s AND feature_name = 'amount'",
-        (Value(double_val=-5.0).SerializeToString(), stock_key("transaction_id", 2)(logged)),
+        (Value(double_val=-5.0).SerializeToString(), stock_key(**logged)),
     )
     done = log_and_validate(workplace)
     assert done.returncode == 1
@@ -102,9 +102,9 @@ def test_registry_with_a_reference_is_applied_and_planned_as_before(
 
 
 @pytest.fixture
-def records(served: None, definitions: FeatureSet) -> pd.DataFrame:
+def records(served: None, definitions: ServedFeatures) -> pd.DataFrame:
     """A batch like the data that the model was trained on."""
-    return generate_records(definitions, 3, [f"new-{number}" for number in range(1, 3001)])
+    return generate_records(definitions.feature_sets[0], 3, [f"new-{number}" for number in range(1, 3001)])
 
 
 @pytest.fixture
@@ -118,9 +118,10 @@ def put(workplace: Any) -> Iterator[Callable[[pd.DataFrame], None]]:
 def everything_served(session: Session) -> list[tuple[object, ...]]:
     """Every value in both stores, with the time at which it was written."""
     stock = session.execute(
-        f"SELECT entity_key, feature_name, value, event_ts, writetime(value) FROM {STOCK}", timeout=60
+        f"SELECT entity_key, feature_name, value, event_ts, writetime(value) FROM {STOCK}",
+        execution_profile=SCHEMA,
     )
-    direct = session.execute(f"SELECT * FROM {DIRECT}", timeout=60)
+    direct = session.execute(f"SELECT * FROM {DIRECT}", execution_profile=SCHEMA)
     return sorted((tuple(row) for rows in (stock, direct) for row in rows), key=repr)
 
 
@@ -182,9 +183,8 @@ def test_validation_reports_the_drift_and_writes_nothing(
     assert found.returncode == 1
     assert re.search(r"^amount +\d\.\d{3} +0\.25 +drifted", found.stdout, flags=re.MULTILINE)
     assert "✗ amount drifted from what fraud_detection version 1 was trained on" in found.stdout
-    verdicts = {
-        item["feature"]: item["verdict"] for item in json.loads(report.read_text())["drift"]["features"]
-    }
+    [view] = json.loads(report.read_text())["views"]
+    verdicts = {item["feature"]: item["verdict"] for item in view["drift"]["features"]}
     assert [name for name, verdict in verdicts.items() if verdict == "drifted"] == ["amount"]
 
 
