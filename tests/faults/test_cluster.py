@@ -138,7 +138,7 @@ class TestKilledNode:
         with state_reader(place) as reader:
             state = read_until(reader, {"127.0.0.1": True, "127.0.0.2": True, "127.0.0.3": False})
         assert {size.node for size in state.sizes} == {"127.0.0.1", "127.0.0.2"}
-        assert state.last_run is not None
+        assert state.views[0].last_run is not None
 
 
 class TestFrozenNode:
@@ -151,7 +151,7 @@ class TestFrozenNode:
             with frozen(place.cassandra.nodes[0]):
                 state = reader.read()
         assert state.nodes == {"127.0.0.1": False, "127.0.0.2": True, "127.0.0.3": True}
-        assert state.last_run is not None
+        assert state.views[0].last_run is not None
 
     def test_materialization_that_is_under_way_goes_on(self, place: Place) -> None:
         process = place.start("scripts/feast_materialize.py", "--full")
