@@ -19,7 +19,7 @@ def main() -> None:
     wanted = parser.parse_args()
     settings = load_settings()
     note("Loading Feast ...")
-    from poc.dataset.stored import sample_entities
+    from poc.dataset.stored import sample_keys
     from poc.definitions import applied_service
     from poc.feature_store import close_feature_store, connection_of, open_feature_store
     from poc.monitoring.expectations import REFERENCE
@@ -28,7 +28,9 @@ def main() -> None:
 
     store = open_feature_store(settings)
     with cassandra_failures(connection_of(store)):
-        entities = sample_entities(applied_service(store, settings.feature_service), wanted.transactions)
+        served = applied_service(store, settings.feature_service)
+        keys = sample_keys(served, wanted.transactions)
+        entities = [dict(zip(served.key_names, key, strict=True)) for key in keys]
         begin = datetime.now(timezone.utc)
         logged = log_online_features(store, settings.feature_service, entities)
     close_feature_store(store)

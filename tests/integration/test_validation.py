@@ -17,7 +17,7 @@ from feast.protos.feast.types.Value_pb2 import Value
 from stock_keys import stock_key
 
 from poc.dataset.generate import generate_records
-from poc.dataset.stored import sample_entities
+from poc.dataset.stored import sample_keys
 from poc.definitions import ServedFeatures
 from poc.online_store.session import SCHEMA, Session
 
@@ -74,10 +74,10 @@ def test_served_value_that_breaks_a_rule_fails_the_validation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(workplace.folder)
-    [*_, logged] = sample_entities(definitions, LOGGED)
+    [*_, (logged,)] = sample_keys(definitions, LOGGED)
     session.execute(
         f"UPDATE {STOCK} SET value = %s WHERE entity_key = %s AND feature_name = 'amount'",
-        (Value(double_val=-5.0).SerializeToString(), stock_key(**logged)),
+        (Value(double_val=-5.0).SerializeToString(), stock_key(transaction_id=logged)),
     )
     done = log_and_validate(workplace)
     assert done.returncode == 1
