@@ -30,6 +30,8 @@ MOST_STATES = 4
 # Of the life of Feast's cache, how much passes before it is read anew.
 SHARE = 0.8
 LEAST_SECONDS = 0.2
+_UNKNOWN: Any = object()
+_Content = tuple[str, list[tuple[str, str | None, list[Any], dict[str, str]]]]
 
 
 @dataclass(slots=True)
@@ -52,7 +54,7 @@ class Plans:
         self._state: _State | None = None
         self._states: list[_State] = []
         # Feast's services are compared slowly, and hashed by their name: known ones are told by identity.
-        self._services: dict[int, tuple[FeatureService, bytes]] = {}
+        self._services: dict[int, tuple[FeatureService, _Content, bytes]] = {}
         self._lock = threading.Lock()
         self._refreshed = False
 
@@ -78,28 +80,30 @@ class Plans:
             state = self._enter(proto)
         try:
             asked = (self._named(features), full_feature_names, key_names)
-            return state.plans[asked]
+            plan = state.plans.get(asked, _UNKNOWN)
         except TypeError:
             return None  # Nothing that features could be called by: Feast says what is wrong with it.
-        except KeyError:
-            return _planned(store, state, asked, features)
+        return _planned(store, state, asked, features) if plan is _UNKNOWN else plan
 
     def _named(self, features: "list[str] | FeatureService") -> Any:
-        if not isinstance(features, FeatureService):
+        if type(features) is list:
             return tuple(features)
+        if not isinstance(features, FeatureService):
+            raise TypeError(features)
         known = self._services.get(id(features))
-        if known is None or known[0] is not features:
-            known = (features, features.to_proto().SerializeToString(deterministic=True))
+        content = _content(features)
+        if known is None or known[0] is not features or known[1] != content:
+            known = (features, content, features.to_proto().SerializeToString(deterministic=True))
             if len(self._services) >= MOST_PLANS:
                 self._services.clear()
             self._services[id(features)] = known
-        return known[1]
+        return known[2]
 
     def _enter(self, proto: Any) -> _State:
         """Go over to the state of the registry that `proto` is."""
         with self._lock:
             version = str(proto.version_id)
-            known = next((item for item in self._states if version and item.version == version), None)
+            known = next((item for item in self._states if _is_known_as(item, proto)), None)
             # The same state read once more is another object.
             state = (
                 _State(proto, version) if known is None else _State(proto, version, known.plans, known.asked)
@@ -133,25 +137,48 @@ class Plans:
             whatever reading a registry raises.
         """
         registry = store._registry
+        held = registry.cached_registry_proto
+        version = held.version_id
         # A twin shares where the registry lies, not what is known of it.
         twin = object.__new__(type(registry))
         twin.__dict__.update(registry.__dict__)
         twin.refresh(store.project)
         proto = twin.cached_registry_proto
-        before = self._state
-        if before is not None and before.version != proto.version_id:
-            other = copy.copy(store)
-            other._registry = twin
-            state = _State(proto, str(proto.version_id))
-            for asked, features in list(before.asked.items()):
-                try:
-                    _planned(other, state, asked, features)
-                except Exception as error:  # What is gone from the registry is refused when it is asked for.
-                    log.info("No plan for the features as they are now: %s", error)
+        # What is the same is not put in place of what an `apply` under way may be changing. A registry in a
+        # database has no version.
+        if proto.version_id != version or (not version and proto != held):
+            state = self._planned_ahead(store, twin)
+            if registry.cached_registry_proto is not held or held.version_id != version:
+                return  # An `apply` of this process came first, and is newer.
             with self._lock:
                 self._states = [state, *self._states][:MOST_STATES]
-        registry.cached_registry_proto = proto
+            registry.cached_registry_proto = proto
         registry.cached_registry_proto_created = datetime.utcnow()  # noqa: DTZ003 - as Feast compares it.
+
+    def _planned_ahead(self, store: "FeatureStore", registry: Any) -> _State:
+        """Plan for the state of `registry` what was asked of the present one."""
+        other = copy.copy(store)
+        other._registry = registry
+        proto, before = registry.cached_registry_proto, self._state
+        state = _State(proto, str(proto.version_id))
+        for asked, features in [] if before is None else list(before.asked.items()):
+            try:
+                _planned(other, state, asked, features)
+            except Exception as error:  # What is gone from the registry is refused when it is asked for.
+                log.info("No plan for the features as they are now: %s", error)
+        return state
+
+
+def _is_known_as(state: _State, proto: Any) -> bool:
+    return state.is_of(proto) if not proto.version_id else state.version == proto.version_id
+
+
+def _content(service: FeatureService) -> _Content:
+    """Return what a plan follows from; kept objects are compared by what they are first."""
+    return service.name, [
+        (item.name, item.name_alias, list(item.features), dict(item.join_key_map))
+        for item in service.feature_view_projections
+    ]
 
 
 def _planned(store: "FeatureStore", state: _State, asked: Any, features: Any) -> Plan | None:

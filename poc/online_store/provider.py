@@ -88,7 +88,7 @@ def _plan(
 def install() -> None:
     """Put the resolved call into Feast's FeatureStore. A second time does nothing."""
     feasts, feasts_async = FeatureStore._get_online_features, FeatureStore._get_online_features_async
-    if hasattr(feasts, "__wrapped__"):
+    if hasattr(feasts, "resolving"):
         return
 
     @functools.wraps(feasts)
@@ -119,6 +119,7 @@ def install() -> None:
         provider, plan = found
         return await plan.answer_async(entity_values, provider.reader)
 
+    get_online_features.resolving = True  # type: ignore[attr-defined]
     FeatureStore._get_online_features = get_online_features
     FeatureStore._get_online_features_async = get_online_features_async
 
