@@ -47,7 +47,7 @@ def save_validation_reference(settings: Settings, store: "FeatureStore") -> int:
     served = applied_service(store, settings.feature_service)
     service = store.get_feature_service(settings.feature_service)
     # With the view's name before each, as logs have them.
-    job = store.get_historical_features(_rows(served), service, full_feature_names=True)
+    job = store.get_historical_features(entity_rows(served), service, full_feature_names=True)
     saved = store.create_saved_dataset(
         from_=job,
         name=DATASET,
@@ -105,7 +105,7 @@ def declared() -> ServedFeatures:
     return declared_service(load_settings())
 
 
-def _rows(served: ServedFeatures) -> "pd.DataFrame":
+def entity_rows(served: ServedFeatures) -> "pd.DataFrame":
     """Read the join keys and the event time of every row of the labelled source, as requests name them."""
     import pandas as pd
 
