@@ -31,7 +31,8 @@ def arrow_type(field: Feature | JoinKey) -> pa.DataType:
     base = getattr(field.dtype, "base_type", None)
     known = _ARROW_TYPES.get(str(field.dtype if base is None else base))
     if known is None:
-        raise InvalidDefinitions(DECLARED_IN, f"{field.name} has the type {field.dtype}")
+        what = "feature" if isinstance(field, Feature) else "join key"
+        raise InvalidDefinitions(DECLARED_IN, f"{what} {field.name} has the type {field.dtype}")
     return known if base is None else pa.list_(known)
 
 

@@ -44,19 +44,24 @@ class StoredRow:
     event_timestamp: datetime
 
 
-def open_source(definitions: FeatureSet) -> ds.Dataset:
+def open_source(definitions: FeatureSet, columns: Sequence[str] | None = None) -> ds.Dataset:
     """Open the Parquet file or folder that a view reads.
+
+    Args:
+        definitions: the view.
+        columns: what is wanted of it, by its own names; all that is declared for None.
 
     Raises:
         DatasetNotPrepared, DatasetUnreadable: there is nothing to read.
-        ColumnsMissing: it lacks a declared column.
+        ColumnsMissing: it lacks one of those columns.
     """
     path = definitions.source_path
     if not path.exists():
         raise DatasetNotPrepared(path)
     with unreadable(path):
         dataset = open_dataset(str(path))
-    missing = [name for name in _columns(definitions) if name not in dataset.schema.names]
+    wanted = _columns(definitions) if columns is None else columns
+    missing = [name for name in wanted if name not in dataset.schema.names]
     if missing:
         raise ColumnsMissing(path, missing, dataset.schema.names)
     return dataset
@@ -177,7 +182,8 @@ def newest_event(definitions: FeatureSet, before: datetime | None = None) -> dat
     Raises:
         DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
     """
-    dataset, moment = open_source(definitions), definitions.timestamp_column
+    moment = definitions.timestamp_column
+    dataset = open_source(definitions, [moment])
     where = None if before is None else _moments(moment) < pa.scalar(before, TIME)
     with unreadable(definitions.source_path):
         times = dataset.to_table(columns=[moment], filter=where).column(moment)
@@ -246,9 +252,11 @@ def _request_columns(served: ServedFeatures, view: ServedView) -> dict[str, Join
 
 
 def _sample(definitions: FeatureSet, columns: dict[str, JoinKey], count: int, seed: int) -> list[Key]:
-    dataset, moment = open_source(definitions), definitions.timestamp_column
+    moment = definitions.timestamp_column
+    wanted = list(dict.fromkeys([*columns, moment]))
+    dataset = open_source(definitions, wanted)
     with unreadable(definitions.source_path):
-        records = dataset.to_table(columns=list(dict.fromkeys([*columns, moment])))
+        records = dataset.to_table(columns=wanted)
     moments = convert_times(records.column(moment)).cast(TIME, safe=False)
     if definitions.ttl is not None and records.num_rows:
         since = pa.scalar(pc.max(moments).as_py() - definitions.ttl, TIME)

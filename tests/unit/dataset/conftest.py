@@ -8,7 +8,8 @@ import pytest
 
 from poc.dataset.generate import generate_records
 from poc.dataset.prepare import PreparedDataset, prepare_dataset
-from poc.definitions import Feature, FeatureSet, read_definitions
+from poc.definitions import Feature, FeatureSet
+from poc.feature_store import declared_service
 from poc.settings import Settings
 
 ROOT = Path(__file__).parents[3]
@@ -17,7 +18,8 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture(scope="session")
 def declared() -> FeatureSet:
     """The features of this repository."""
-    return read_definitions(Settings(_env_file=None, feast_repo_path=ROOT / "feature_repo"))
+    [found] = declared_service(Settings(_env_file=None, feast_repo_path=ROOT / "feature_repo")).feature_sets
+    return found
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -11,13 +11,19 @@ from poc.dataset.generate import generate_dataset, generate_records
 from poc.dataset.label import LABEL
 from poc.definitions import FeatureSet
 
+ID_AND_TIME = ("transaction_id", "timestamp")
+
 
 @pytest.fixture
 def problems(definitions: FeatureSet) -> Callable[..., list[str]]:
     """Check five good records of which some values of one column are replaced."""
 
     def call(
-        column: str, replaced: dict[int, Any], *, as_found: Any = None, unique_ids: bool = True
+        column: str,
+        replaced: dict[int, Any],
+        *,
+        as_found: Any = None,
+        unique: Sequence[str] = ("transaction_id",),
     ) -> list[str]:
         good = pa.Table.from_pandas(
             generate_records(definitions, ids=["a", "b", "c", "d", "e"]), preserve_index=False
@@ -31,7 +37,7 @@ def problems(definitions: FeatureSet) -> Callable[..., list[str]]:
         if as_found is not None:
             found = [as_found if row in replaced else str(value) for row, value in enumerate(values)]
             original = table.set_column(place, column, pa.array(found))
-        schema = build_schema(definitions, times=False, nullable_times=True, unique_ids=unique_ids)
+        schema = build_schema(definitions, times=False, nullable_times=True, unique=unique)
         return find_problems(table, original, schema, definitions, lambda row: f"line {row + 2}")
 
     return call
@@ -88,7 +94,7 @@ def test_values_within_limits_are_no_problem(problems: Callable[..., list[str]])
 def test_repeated_ids_are_named_where_an_id_stands_once(problems: Callable[..., list[str]]) -> None:
     repeated = ["transaction_id: repeated in 2 rows (line 2: 'a', line 5: 'a')"]
     assert problems("transaction_id", {3: "a"}) == repeated
-    assert problems("transaction_id", {3: "a"}, unique_ids=False) == []
+    assert problems("transaction_id", {3: "a"}, unique=()) == []
 
 
 def test_only_the_first_rows_are_shown_and_all_are_counted(problems: Callable[..., list[str]]) -> None:
@@ -103,14 +109,14 @@ def test_long_values_are_cut() -> None:
 
 def test_generated_records_hold(definitions: FeatureSet) -> None:
     table = generate_dataset(definitions)
-    schema = build_schema(definitions, times=True, nullable_times=True, unique_ids=False)
+    schema = build_schema(definitions, times=True, nullable_times=True, unique=ID_AND_TIME)
     assert find_problems(table, table, schema, definitions, str) == []
 
 
 def test_same_id_at_the_same_moment_is_named(definitions: FeatureSet) -> None:
     table = generate_dataset(definitions)
     twice = pa.concat_tables([table, table.slice(table.num_rows - 1)])
-    schema = build_schema(definitions, times=True, nullable_times=True, unique_ids=False)
+    schema = build_schema(definitions, times=True, nullable_times=True, unique=ID_AND_TIME)
     assert find_problems(twice, twice, schema, definitions, lambda row: f"row {row}") == [
         "transaction_id: repeated at the same time in 2 rows (row 9999: '11111', row 10000: '11111')"
     ]
@@ -118,7 +124,7 @@ def test_same_id_at_the_same_moment_is_named(definitions: FeatureSet) -> None:
 
 def test_times_may_be_missing_only_where_we_make_them(definitions: FeatureSet) -> None:
     table = generate_dataset(definitions).slice(9_994)
-    schema = build_schema(definitions, times=True, nullable_times=False, unique_ids=False)
+    schema = build_schema(definitions, times=True, nullable_times=False, unique=ID_AND_TIME)
     assert find_problems(table, table, schema, definitions, lambda row: f"row {row}") == [
         "timestamp: missing in 3 rows (row 0, row 1, row 2)"
     ]
@@ -131,7 +137,7 @@ def test_every_type_can_be_missing(declare: Callable[..., FeatureSet], dtype: ob
     kind = arrow_type(next(item for item in definitions.features if item.name == "new_feature"))
     place = table.column_names.index("new_feature")
     table = table.set_column(place, "new_feature", pa.nulls(2, kind))
-    schema = build_schema(definitions, times=False, nullable_times=True, unique_ids=True)
+    schema = build_schema(definitions, times=False, nullable_times=True, unique=ID_AND_TIME[:1])
     assert find_problems(table, table, schema, definitions, lambda row: f"row {row}") == [
         "new_feature: missing in 2 rows (row 0, row 1)"
     ]

@@ -18,7 +18,7 @@ from poc.definitions import FeatureSet
 
 
 def test_there_are_10000_records_of_9997_transactions(definitions: FeatureSet) -> None:
-    ids = generate_dataset(definitions).column(definitions.join_key)
+    ids = generate_dataset(definitions).column(definitions.key_names[0])
     assert len(ids) == 10_000
     assert len(ids.unique()) == 9_997
 
@@ -26,7 +26,7 @@ def test_there_are_10000_records_of_9997_transactions(definitions: FeatureSet) -
 def test_samples_of_the_guide_have_its_amounts_now_and_in_november_2024(definitions: FeatureSet) -> None:
     records = generate_dataset(definitions).to_pandas()
     for transaction_id, amount in (("12345", 500.0), ("67890", 150.0), ("11111", 1200.0)):
-        current, earlier = records[records[definitions.join_key] == transaction_id].to_dict("records")
+        current, earlier = records[records[definitions.key_names[0]] == transaction_id].to_dict("records")
         assert current["amount"] == earlier["amount"] == amount
         assert current[definitions.timestamp_column] is pd.NaT
         assert earlier[definitions.timestamp_column].strftime("%Y-%m") == "2024-11"
@@ -43,14 +43,14 @@ def test_older_records_are_within_the_ttl_of_the_guides_query(
     definitions: FeatureSet, transaction_id: str, asked: datetime
 ) -> None:
     records = generate_dataset(definitions).to_pandas()
-    of_id = records[records[definitions.join_key] == transaction_id]
+    of_id = records[records[definitions.key_names[0]] == transaction_id]
     moment = of_id[definitions.timestamp_column].dropna().item()
     assert definitions.ttl is not None
     assert asked - definitions.ttl < moment <= asked
 
 
 def test_transaction_12345_is_of_hour_14(definitions: FeatureSet) -> None:
-    records = generate_records(definitions).set_index(definitions.join_key)
+    records = generate_records(definitions).set_index(definitions.key_names[0])
     assert records.at["12345", "transaction_hour"] == 14
 
 

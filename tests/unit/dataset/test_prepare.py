@@ -33,7 +33,7 @@ def persons_parquet(definitions: FeatureSet, public_records: pd.DataFrame) -> pd
     frame = public_records.copy()
     frame["timestamp"] = pd.date_range("2020-01-01", periods=len(frame), freq="h", tz="UTC")
     frame["created_timestamp"] = frame["timestamp"] + pd.Timedelta("1min")
-    frame.loc[1, definitions.join_key] = frame.loc[0, definitions.join_key]
+    frame.loc[1, definitions.key_names[0]] = frame.loc[0, definitions.key_names[0]]
     frame.to_parquet(definitions.source_path, index=False)
     return frame
 
@@ -79,15 +79,15 @@ class TestGenerated:
         before = latest_rows(definitions, as_of=asked)
         prepare(now=now + timedelta(days=31))
         assert latest_rows(definitions, as_of=asked) == before
-        assert sorted(before) == ["11111", "12345", "67890"]
+        assert sorted(before) == [("11111",), ("12345",), ("67890",)]
 
     def test_refresh_makes_the_timestamps_of_today(
         self, definitions: FeatureSet, prepare: Prepare, now: datetime
     ) -> None:
         prepare()
-        before = latest_rows(definitions, ["1"])["1"].event_timestamp
+        before = latest_rows(definitions, [("1",)])[("1",)].event_timestamp
         assert prepare(now=now + timedelta(days=1), refresh=True).changed is True
-        after = latest_rows(definitions, ["1"])["1"].event_timestamp
+        after = latest_rows(definitions, [("1",)])[("1",)].event_timestamp
         assert after - before == timedelta(days=1)
 
     def test_added_feature_gets_a_column_and_the_others_stay(
@@ -161,7 +161,7 @@ class TestCsv:
     ) -> None:
         ids = [str(number) for number in range(1, 10_001)]
         records = generate_records(definitions, seed=9, ids=ids)
-        records.astype({definitions.join_key: int}).to_csv(csv_path, index=False)
+        records.astype({definitions.key_names[0]: int}).to_csv(csv_path, index=False)
         prepared = prepare()
         assert (prepared.records, prepared.origin) == (10_000, str(csv_path))
         stored = pd.read_parquet(definitions.source_path)
@@ -205,16 +205,16 @@ class TestCsv:
     def test_ids_keep_leading_zeros(
         self, definitions: FeatureSet, prepare: Prepare, csv_path: Path, public_records: pd.DataFrame
     ) -> None:
-        public_records[definitions.join_key] = [f"{number:05}" for number in range(len(public_records))]
+        public_records[definitions.key_names[0]] = [f"{number:05}" for number in range(len(public_records))]
         public_records.to_csv(csv_path, index=False)
         prepare()
-        assert "00007" in latest_rows(definitions)
+        assert ("00007",) in latest_rows(definitions)
 
     def test_whole_numbers_written_as_floats_and_flags_written_as_words_are_read(
         self, definitions: FeatureSet, prepare: Prepare, csv_path: Path, public_records: pd.DataFrame
     ) -> None:
         written = public_records.astype({"cardholder_age": float, "foreign_transaction": bool, LABEL: bool})
-        written[definitions.join_key] = written[definitions.join_key].astype(float)
+        written[definitions.key_names[0]] = written[definitions.key_names[0]].astype(float)
         written.to_csv(csv_path, index=False)
         prepare()
         stored = pd.read_parquet(definitions.source_path)
@@ -298,7 +298,7 @@ class TestCsv:
         public_records.assign(new_feature=range(200)).to_csv(csv_path, index=False)
         prepared = prepare(definitions=more)
         assert (prepared.changed, prepared.added_columns) == (True, ())
-        assert latest_rows(more, ["5"])["5"].values["new_feature"] == 4
+        assert latest_rows(more, [("5",)])[("5",)].values["new_feature"] == 4
 
     def test_further_column_that_is_declared_later_is_there_already(
         self,
@@ -357,12 +357,12 @@ class TestCsv:
                 for name, dtype in (("number", Float64), ("whole", Int64), ("words", String))
             ),
         )
-        names = [declared.join_key, *declared.names]
+        names = [*declared.key_names, *declared.names]
         pd.DataFrame(rows, columns=names).assign(**{LABEL: 0}).to_csv(csv_path, index=False)
         prepare_dataset(declared, csv_path.parent, now)
         stored = latest_rows(declared)
         assert {key: tuple(row.values.values()) for key, row in stored.items()} == {
-            transaction_id: tuple(values) for transaction_id, *values in rows
+            (transaction_id,): tuple(values) for transaction_id, *values in rows
         }
 
 
@@ -383,7 +383,7 @@ class TestParquet:
     def test_raw_file_with_numbers_for_ids_gets_text(
         self, definitions: FeatureSet, prepare: Prepare, public_records: pd.DataFrame
     ) -> None:
-        public_records.astype({definitions.join_key: int}).to_parquet(definitions.source_path)
+        public_records.astype({definitions.key_names[0]: int}).to_parquet(definitions.source_path)
         prepare()
         stored = pd.read_parquet(definitions.source_path)
         pd.testing.assert_frame_equal(stored[public_records.columns], public_records)
@@ -392,7 +392,7 @@ class TestParquet:
         self, definitions: FeatureSet, prepare: Prepare, public_records: pd.DataFrame
     ) -> None:
         written = public_records.astype({"merchant_category": "category"}).convert_dtypes()
-        written.set_index(definitions.join_key).to_parquet(definitions.source_path)
+        written.set_index(definitions.key_names[0]).to_parquet(definitions.source_path)
         prepare()
         stored = pd.read_parquet(definitions.source_path)
         pd.testing.assert_frame_equal(stored[public_records.columns], public_records)

@@ -66,7 +66,7 @@ def shuffled(definitions: FeatureSet) -> pa.Table:
 def test_record_that_replaces_another_is_not_before_it(
     stamped: pa.Table, shuffled: pa.Table, definitions: FeatureSet, now: datetime
 ) -> None:
-    key, moment = definitions.join_key, definitions.timestamp_column
+    key, moment = definitions.key_names[0], definitions.timestamp_column
     latest = stamped.group_by(key).aggregate([(moment, "max")])
     before = dict(
         zip(latest.column(key).to_pylist(), latest.column(f"{moment}_max").to_pylist(), strict=True)

@@ -5,30 +5,37 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from feast.types import Array, Float32, Float64, Int64, String
 
-from poc.definitions import FeatureSet
+from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures
 from poc.errors import ColumnsMissing, DatasetNotPrepared
 from poc.materialization.offline import (
     count_in_interval,
     interval_fingerprint,
-    latest_in_interval,
+    keys_in_interval,
     latest_source,
     newest_event,
 )
 
 DAY = datetime(2026, 11, 1, tzinfo=timezone.utc)
 NEXT_DAY = DAY + timedelta(days=1)
+PARTS = Array(Float64)
 
 
 @pytest.fixture
-def two_features(definitions: FeatureSet, tmp_path: Path) -> FeatureSet:
+def view(definitions: ServedFeatures) -> FeatureSet:
+    return definitions.feature_sets[0]
+
+
+@pytest.fixture
+def two_features(view: FeatureSet, tmp_path: Path) -> FeatureSet:
     """The view with two features, over a Parquet that `write` makes."""
-    return replace(definitions, features=definitions.features[:2], source_path=tmp_path / "offline.parquet")
+    return replace(view, features=view.features[:2], source_path=tmp_path / "offline.parquet")
 
 
 def write(definitions: FeatureSet, rows: list[tuple[str, float, int, datetime, datetime]]) -> None:
     names = [
-        definitions.join_key,
+        *definitions.key_names,
         *definitions.names,
         definitions.timestamp_column,
         definitions.created_timestamp_column,
@@ -37,10 +44,17 @@ def write(definitions: FeatureSet, rows: list[tuple[str, float, int, datetime, d
     pq.write_table(pa.table(dict(zip(names, columns, strict=True))), definitions.source_path)
 
 
+def latest(definitions: FeatureSet, batch_rows: int = 1000) -> list[tuple[object, ...]]:
+    source = latest_source(definitions, DAY, NEXT_DAY)
+    found = [tuple(row.values()) for batch in source.batches(batch_rows) for row in batch.to_pylist()]
+    assert len(found) == source.num_rows
+    return sorted(found)
+
+
 def test_latest_row_of_each_transaction_counts(two_features: FeatureSet) -> None:
     noon = DAY + timedelta(hours=12)
     write(two_features, [("a", 1.0, 1, noon, noon), ("b", 2.0, 2, DAY, DAY), ("a", 3.0, 3, DAY, DAY)])
-    assert sorted(latest_in_interval(two_features, DAY, NEXT_DAY)) == [
+    assert latest(two_features) == [
         ("a", 1.0, 1, noon),
         ("b", 2.0, 2, DAY),
     ]
@@ -48,12 +62,12 @@ def test_latest_row_of_each_transaction_counts(two_features: FeatureSet) -> None
 
 def test_of_equal_event_times_the_one_created_last_counts(two_features: FeatureSet) -> None:
     write(two_features, [("a", 1.0, 1, DAY, NEXT_DAY), ("a", 2.0, 2, DAY, DAY)])
-    assert list(latest_in_interval(two_features, DAY, NEXT_DAY)) == [("a", 1.0, 1, DAY)]
+    assert latest(two_features) == [("a", 1.0, 1, DAY)]
 
 
 def test_end_is_exclusive_and_begin_is_not(two_features: FeatureSet) -> None:
     write(two_features, [("a", 1.0, 1, DAY, DAY), ("b", 2.0, 2, NEXT_DAY, NEXT_DAY)])
-    assert [row[0] for row in latest_in_interval(two_features, DAY, NEXT_DAY)] == ["a"]
+    assert [row[0] for row in latest(two_features)] == ["a"]
     assert count_in_interval(two_features, DAY, NEXT_DAY) == 1
 
 
@@ -106,14 +120,14 @@ def test_missing_parquet_says_how_to_make_it(two_features: FeatureSet) -> None:
         interval_fingerprint(two_features, DAY, NEXT_DAY)
 
 
-def test_missing_column_is_named(two_features: FeatureSet, definitions: FeatureSet) -> None:
+def test_missing_column_is_named(two_features: FeatureSet, view: FeatureSet) -> None:
     write(two_features, [("a", 1.0, 1, DAY, DAY)])
-    more = replace(two_features, features=definitions.features[:3])
-    with pytest.raises(ColumnsMissing, match=definitions.features[2].name):
+    more = replace(two_features, features=view.features[:3])
+    with pytest.raises(ColumnsMissing, match=view.features[2].name):
         interval_fingerprint(more, DAY, NEXT_DAY)
 
 
-def test_batches_hold_the_same_rows_as_the_iterator(two_features: FeatureSet) -> None:
+def test_size_of_batches_changes_no_row(two_features: FeatureSet) -> None:
     noon = DAY + timedelta(hours=12)
     write(
         two_features,
@@ -125,8 +139,33 @@ def test_batches_hold_the_same_rows_as_the_iterator(two_features: FeatureSet) ->
             ("c", 5.0, 5, NEXT_DAY, NEXT_DAY),
         ],
     )
-    source = latest_source(two_features, DAY, NEXT_DAY)
-    wanted = [two_features.join_key, *two_features.names, two_features.timestamp_column]
-    rows = [tuple(row[name] for name in wanted) for batch in source.batches(1) for row in batch.to_pylist()]
-    assert source.num_rows == 2
-    assert sorted(rows) == sorted(latest_in_interval(two_features, DAY, NEXT_DAY))
+    assert latest(two_features, batch_rows=1) == [("a", 1.0, 1, noon), ("b", 2.0, 2, DAY)]
+    assert latest(two_features) == latest(two_features, batch_rows=1)
+
+
+def test_rows_come_under_the_declared_names_and_types(tmp_path: Path) -> None:
+    definitions = FeatureSet(
+        view="cards",
+        join_keys=(JoinKey("card_id", Int64), JoinKey("merchant", String)),
+        features=tuple(Feature(name, dtype, "", {}) for name, dtype in (("mean", Float32), ("parts", PARTS))),
+        ttl=None,
+        source_path=tmp_path / "cards.parquet",
+        timestamp_column="at",
+        created_timestamp_column=None,
+        source_columns={"card_id": "card", "mean": "average"},
+    )
+    columns = {
+        "card": pa.array([7, 7], pa.int32()),
+        "merchant": ["m", "m"],
+        "average": [0.1, 0.2],
+        "parts": [[1.5], [2.5, None]],
+        "at": pa.array([DAY, DAY + timedelta(hours=1)], pa.timestamp("ns")),
+    }
+    pq.write_table(pa.table(columns), definitions.source_path)
+    [batch] = latest_source(definitions, DAY, NEXT_DAY).batches(10)
+    assert batch.schema.names == ["card_id", "merchant", "mean", "parts", "at"]
+    assert batch.schema.field("mean").type == pa.float32()
+    assert batch.column("card_id").to_pylist() == [7]
+    assert batch.column("at").to_pylist() == [DAY + timedelta(hours=1)]
+    assert keys_in_interval(definitions, DAY, NEXT_DAY, 5) == [(7, "m")]
+    assert interval_fingerprint(definitions, DAY, NEXT_DAY).startswith("2-")

@@ -1,6 +1,6 @@
 from datetime import datetime, timedelta, timezone
 
-from poc.database.materializations import MaterializationRun
+from poc.materialization.records import MaterializationRun
 from poc.materialization.window import FULL_WINDOW, Window, beside, given_window, next_window
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)

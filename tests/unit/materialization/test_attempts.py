@@ -1,7 +1,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
-from poc.database.attempts import Attempt, Attempts
+from poc.materialization.records import Attempt, Attempts
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=timezone.utc)
 RUNS = Attempt("cassandra", "transaction_features", NOON)
