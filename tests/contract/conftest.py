@@ -2,19 +2,18 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
-from reading_ways import BUDGET_SECONDS, Backend, Make, ServedBackend, Way
+from reading_ways import BUDGET_SECONDS, Backend, Make, Opened, ServedBackend, Way
 from stored_features import serving_settings
 
-from poc.database.endpoint import Endpoint
-from poc.database.sessions import cassandra_session
-from poc.definitions import FeatureSet
-from poc.retrieval.source import FeatureSource
+from poc.definitions import ServedFeatures
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.session import SCHEMA, cassandra_session
 from poc.settings import Settings
 
 
 @pytest.fixture(scope="session")
 def served_backend(
-    tmp_path_factory: pytest.TempPathFactory, cassandra: Endpoint, definitions: FeatureSet
+    tmp_path_factory: pytest.TempPathFactory, cassandra: ConnectionSettings, definitions: ServedFeatures
 ) -> Iterator[Callable[[Way], ServedBackend]]:
     """Gives the one store with a feature server that there is for a way, as if it were new."""
     with cassandra_session(cassandra) as session:
@@ -37,14 +36,16 @@ def served_backend(
         yield give
         for backend in made.values():
             backend.server.kill()
-            session.execute(f"DROP KEYSPACE IF EXISTS {backend.settings.direct_keyspace}", timeout=60)
+            session.execute(
+                f"DROP KEYSPACE IF EXISTS {backend.settings.direct_keyspace}", execution_profile=SCHEMA
+            )
 
 
 @pytest.fixture(scope="module")
 def make_backend(
     tmp_path_factory: pytest.TempPathFactory,
-    cassandra: Endpoint,
-    definitions: FeatureSet,
+    cassandra: ConnectionSettings,
+    definitions: ServedFeatures,
     served_backend: Callable[[Way], ServedBackend],
 ) -> Iterator[Make]:
     """Makes stores with their tables, each in a keyspace of its own; served ones share what they can."""
@@ -69,14 +70,14 @@ def make_backend(
 
         yield make
         for keyspace in keyspaces:
-            session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}", timeout=60)
+            session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}", execution_profile=SCHEMA)
 
 
 @pytest.fixture
-def opened() -> Iterator[Callable[..., FeatureSource]]:
-    sources: list[FeatureSource] = []
+def opened() -> Iterator[Callable[..., Opened]]:
+    sources: list[Opened] = []
 
-    def open_source(backend: Backend, settings: Settings | None = None) -> FeatureSource:
+    def open_source(backend: Backend, settings: Settings | None = None) -> Opened:
         sources.append(backend.open(settings))
         return sources[-1]
 

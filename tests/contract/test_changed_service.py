@@ -8,12 +8,14 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from reading_ways import WAYS, Backend, Make, Way
-from stored_features import Row, apply, write_through_feast
+from stored_features import Row, apply, write_direct, write_through_feast
 
-from poc.definitions import read_definitions, read_served_definitions
+from poc.errors import PocError
+from poc.feature_store import declared_service
+from poc.online_store.session import SCHEMA
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
-FEAST_WAYS = [way for way in WAYS if way.source == "feast"]
+FOLLOWING_WAYS = [way for way in WAYS if not way.by_server]
 PAYMENT = {"amount": 500.0, "transaction_hour": 14, "merchant_category": "Travel"}
 ADDED = 'Field(name="new_feature", dtype=Float64),\n    ],\n    online=True,'
 
@@ -30,16 +32,16 @@ def test_service_of_some_features_gives_those(make_backend: Make, opened: Callab
     backend = make_backend(way)
     chosen = 'features=[transaction_features[["transaction_hour", "amount"]]]'
     edit(backend, r"features=\[transaction_features\]", chosen)
-    if way.source == "feast":
+    if not way.by_server:
         apply(backend.settings)
     backend.write(Row("12345", PAYMENT, NOW - timedelta(hours=1)))
     source = opened(backend)
     [found] = source.read(["12345"])
-    assert source.feature_names == read_served_definitions(backend.settings).names
+    assert source.feature_names == declared_service(backend.settings).names
     assert list(found.values.items()) == [("amount", 500.0), ("transaction_hour", 14)]
 
 
-@pytest.mark.parametrize("way", FEAST_WAYS, ids=str)
+@pytest.mark.parametrize("way", FOLLOWING_WAYS, ids=str)
 def test_feature_is_added_between_two_reads_and_never_within_one(
     make_backend: Make, opened: Callable, way: Way
 ) -> None:
@@ -56,7 +58,7 @@ def test_feature_is_added_between_two_reads_and_never_within_one(
     def read() -> None:
         while not stop.is_set():
             [found] = source.read(["12345"])
-            seen.append((tuple(found.values), found.values["amount"]))
+            seen.append(((*found.values, *found.missing), found.values["amount"]))
 
     readers = [threading.Thread(target=read) for _ in range(3)]
     for reader in readers:
@@ -71,7 +73,50 @@ def test_feature_is_added_between_two_reads_and_never_within_one(
         reader.join()
     assert not any(reader.is_alive() for reader in readers)
     assert set(seen) == {(before, 500.0), ((*before, "new_feature"), 500.0)}
+    # It was never written, which is another thing than null.
+    assert source.read(["12345"])[0].missing == ("new_feature",)
 
     newer = Row("12345", PAYMENT | {"new_feature": 0.25}, NOW - timedelta(hours=1))
-    write_through_feast(backend.settings, read_definitions(backend.settings), [newer])
-    assert source.read(["12345"])[0].values["new_feature"] == 0.25
+    write(backend, newer)
+    eventually(lambda: source.read(["12345"])[0].values.get("new_feature") == 0.25)
+
+
+def write(backend: Backend, row: Row) -> None:
+    """Write by the definitions as they are now."""
+    declared = declared_service(backend.settings)
+    if backend.way.source == "direct":
+        write_direct(backend.session, backend.settings, declared, [row])
+    else:
+        write_through_feast(backend.settings, declared, [row])
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+RETYPED = r'name="device_trust_score",\n\s+dtype=Int64'
+
+
+@pytest.mark.parametrize("way", [way for way in FOLLOWING_WAYS if way.layout != "stock"], ids=str)
+def test_retyped_feature_is_never_read_as_what_it_was(make_backend: Make, opened: Callable, way: Way) -> None:
+    backend = make_backend(way)
+    backend.write(Row("12345", PAYMENT | {"device_trust_score": 61}, NOW - timedelta(hours=2)))
+    source = opened(backend, backend.settings.model_copy(update={"registry_refresh_seconds": 0.5}))
+    assert source.read(["12345"])[0].values["device_trust_score"] == 61
+    edit(backend, RETYPED, 'name="device_trust_score",\n            dtype=Float64')
+    backend.session.execute(f"DROP TABLE {backend.table}", execution_profile=SCHEMA)
+    apply(backend.settings)
+    write(backend, Row("12345", PAYMENT | {"device_trust_score": 0.73}, NOW - timedelta(hours=1)))
+    seen: list[object] = []
+    deadline = time.monotonic() + 20
+    while 0.73 not in seen and time.monotonic() < deadline:
+        try:
+            [found] = source.read(["12345"])
+            seen.append(found and found.values["device_trust_score"])
+        except PocError:
+            time.sleep(0.05)
+    assert seen[-1] == 0.73
+    assert set(seen) <= {None, 0.73}

@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from reading_ways import BUDGET_SECONDS, WAYS, Backend, Make
+from reading_ways import BUDGET_SECONDS, WAYS, Backend, Make, Opened
 from stored_features import Row
 from tcp_proxy import TcpProxy
 
 from poc.errors import FeatureServerFailed, FeaturesNotApplied, FeaturesNotMaterialized, FeaturesUnavailable
-from poc.retrieval.source import FeatureSource
+from poc.online_store.session import SCHEMA
 
 # What a read may take beyond its budget on a busy machine.
 MARGIN_SECONDS = 0.6
@@ -27,7 +27,7 @@ def shared_backend(request: pytest.FixtureRequest, make_backend: Make) -> Backen
 @pytest.fixture
 def backend(shared_backend: Backend) -> Backend:
     """An empty store. Emptying one takes a tenth of the time of making one."""
-    shared_backend.session.execute(f"TRUNCATE {shared_backend.table}", timeout=60)
+    shared_backend.session.execute(f"TRUNCATE {shared_backend.table}", execution_profile=SCHEMA)
     return shared_backend
 
 
@@ -77,7 +77,7 @@ def test_stored_values_come_back_as_they_were(backend: Backend, opened: Callable
     row = payment()
     backend.write(row)
     [found] = opened(backend).read(["12345"])
-    assert found.transaction_id == "12345"
+    assert found.key == ("12345",)
     assert dict(found.values) == row.values
     assert [type(value) for value in found.values.values()] == [
         type(row.values[name]) for name in found.values
@@ -101,7 +101,7 @@ def test_event_timestamp_is_the_stored_one_in_utc(backend: Backend, opened: Call
 def test_unknown_transaction_is_none_at_its_place(backend: Backend, opened: Callable) -> None:
     backend.write(payment("a"), payment("b"))
     found = opened(backend).read(["a", "nobody", "b", ""])
-    assert [item and item.transaction_id for item in found] == ["a", None, "b", None]
+    assert [item and item.key[0] for item in found] == ["a", None, "b", None]
 
 
 def test_repeated_id_is_answered_each_time(backend: Backend, opened: Callable) -> None:
@@ -169,14 +169,14 @@ def test_infinite_value_is_a_value_and_never_another(backend: Backend, opened: C
 def test_any_text_is_an_id(backend: Backend, opened: Callable, transaction_id: str) -> None:
     backend.write(payment(transaction_id), payment("other"))
     [found] = opened(backend).read([transaction_id])
-    assert found.transaction_id == transaction_id
+    assert found.key == (transaction_id,)
 
 
 @pytest.mark.parametrize(("beyond", "stale"), [(-HOUR, False), (HOUR, True)], ids=["within", "past"])
 def test_values_past_the_ttl_are_given_and_stale(
     backend: Backend, opened: Callable, beyond: timedelta, stale: bool
 ) -> None:
-    backend.write(payment(age=backend.definitions.ttl + beyond))
+    backend.write(payment(age=backend.view.ttl + beyond))
     [found] = opened(backend).read(["12345"])
     assert found.stale is stale
     assert found.values["amount"] == 500.0
@@ -218,11 +218,11 @@ def test_emptied_store_fails_the_check(backend: Backend, opened: Callable) -> No
     backend.write(payment())
     source = opened(backend)
     source.check()
-    backend.session.execute(f"TRUNCATE {backend.table}", timeout=60)
+    backend.session.execute(f"TRUNCATE {backend.table}", execution_profile=SCHEMA)
     assert_tells_that_it_is_empty(backend, source)
 
 
-def assert_tells_that_it_is_empty(backend: Backend, source: FeatureSource) -> None:
+def assert_tells_that_it_is_empty(backend: Backend, source: Opened) -> None:
     if backend.way.by_server:
         # A feature server cannot be asked for it: nobody is known, then.
         source.check()
@@ -235,13 +235,15 @@ def assert_tells_that_it_is_empty(backend: Backend, source: FeatureSource) -> No
 
 
 def test_missing_table_is_told_with_the_way_out(doomed_backend: Backend, opened: Callable) -> None:
-    doomed_backend.session.execute(f"DROP TABLE {doomed_backend.table}", timeout=60)
+    doomed_backend.session.execute(f"DROP TABLE {doomed_backend.table}", execution_profile=SCHEMA)
     with pytest.raises((FeaturesNotApplied, FeaturesNotMaterialized), match=r"python scripts/feast_\w+\.py"):
         opened(doomed_backend)
 
 
 def test_missing_keyspace_is_told_with_the_way_out(doomed_backend: Backend, opened: Callable) -> None:
-    doomed_backend.session.execute(f"DROP KEYSPACE {doomed_backend.settings.direct_keyspace}", timeout=60)
+    doomed_backend.session.execute(
+        f"DROP KEYSPACE {doomed_backend.settings.direct_keyspace}", execution_profile=SCHEMA
+    )
     with pytest.raises((FeaturesNotApplied, FeaturesNotMaterialized), match=r"python scripts/feast_\w+\.py"):
         opened(doomed_backend)
 
@@ -250,7 +252,7 @@ def test_table_that_goes_and_comes_back_needs_no_reopening(doomed_backend: Backe
     doomed_backend.write(payment())
     source = opened(doomed_backend)
     source.check()
-    doomed_backend.session.execute(f"DROP TABLE {doomed_backend.table}", timeout=60)
+    doomed_backend.session.execute(f"DROP TABLE {doomed_backend.table}", execution_profile=SCHEMA)
     with pytest.raises((FeaturesNotApplied, FeaturesNotMaterialized)):
         source.read(["12345"])
     doomed_backend.prepare()

@@ -83,9 +83,10 @@ class Backend:
         if way.layout == "rows":
             more["feast_fs_yaml_file_path"] = settings.feast_repo_path / "rows.yaml"
         self.way, self.definitions, self.session = way, definitions, session
+        [self.view] = definitions.feature_sets
         self.settings = settings.model_copy(update=more)
         table = {"rows": "ml_platform_poc__", "stock": "ml_platform_poc_", "direct": ""}[way.layout]
-        self.table = f'{settings.direct_keyspace}."{table}{definitions.feature_sets[0].view}"'
+        self.table = f'{settings.direct_keyspace}."{table}{self.view.view}"'
 
     @property
     def address(self) -> tuple[str, int]:
