@@ -15,7 +15,7 @@ from poc.online_store.credentials import Credentials, given_credentials
 from poc.settings import Settings
 
 if TYPE_CHECKING:
-    from feast import FeatureStore, FeatureView, RepoConfig
+    from feast import Entity, FeatureStore, FeatureView, RepoConfig
     from feast.repo_contents import RepoContents
 
 
@@ -95,7 +95,7 @@ def _configuration_errors(path: Path) -> Iterator[None]:
         # What is no YAML, or no mapping, Feast lets through to its own code.
         raise InvalidDefinitions(path, str(error)) from error
     except Exception as error:
-        if type(error).__module__.startswith("yaml"):
+        if type(error).__module__.startswith(("yaml", "feast.errors")):
             raise InvalidDefinitions(path, str(error)) from error
         raise
 
@@ -213,13 +213,12 @@ def load_repository(settings: Settings, store: "FeatureStore") -> "RepoContents"
 def _infer(store: "FeatureStore", found: "RepoContents") -> None:
     """Complete what was declared, as Feast does when it applies; without its sources, as far as that goes."""
     from feast.errors import RegistryInferenceFailure
-    from feast.value_type import ValueType
 
     there = [view for view in found.feature_views if _source_is_there(view)]
-    for entity in found.entities:
-        if entity.value_type == ValueType.UNKNOWN:
-            missing = [view for view in found.feature_views if view not in there]
-            _give_text_key([view for view in missing if entity.name in view.entities], entity.join_key)
+    entities = {entity.name: entity for entity in found.entities}
+    for view in found.feature_views:
+        if not _source_is_there(view):
+            _give_keys(view, [entities[name] for name in view.entities if name in entities])
     try:
         store._make_inferences(
             [view.batch_source for view in there],
@@ -241,14 +240,21 @@ def _source_is_there(view: Any) -> bool:
     return path is None or "://" in path or Path(path).exists()
 
 
-def _give_text_key(views: "Sequence[FeatureView]", join_key: str) -> None:
-    """Take a join key of undeclared type for text: so are the ids of generated data, which may still come."""
-    from feast import Field
-    from feast.types import String
+def _give_keys(view: "FeatureView", entities: "Sequence[Entity]") -> None:
+    """Declare the join keys that the schema of `view` does not repeat, of their entities' types.
 
-    for view in views:
-        if join_key not in [column.name for column in view.entity_columns]:
-            view.entity_columns.append(Field(name=join_key, dtype=String))
+    One of undeclared type is taken for text: so are the ids of generated data, which may still come.
+    """
+    from feast import Field
+    from feast.types import String, from_value_type
+    from feast.value_type import ValueType
+
+    declared = {column.name for column in view.entity_columns}
+    for entity in entities:
+        if entity.join_key not in declared:
+            known = entity.value_type != ValueType.UNKNOWN
+            dtype = from_value_type(entity.value_type) if known else String
+            view.entity_columns.append(Field(name=entity.join_key, dtype=dtype))
 
 
 @contextmanager

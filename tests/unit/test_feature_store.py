@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from poc.errors import StorePackageMissing
-from poc.feature_store import open_feature_store
+from poc.errors import InvalidDefinitions, StorePackageMissing
+from poc.feature_store import load_config, open_feature_store
 from poc.settings import Settings
 
 
@@ -17,3 +17,21 @@ def test_store_whose_package_is_not_installed_is_named_with_the_way_out(root: Pa
     with pytest.raises(StorePackageMissing, match="not_installed") as raised:
         open_feature_store(settings)
     assert str(chosen) in raised.value.way_out
+
+
+def test_yaml_replaces_variables_of_the_environment(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = tmp_path / "other.yaml"
+    text = (root / "feature_repo/feature_store.yaml").read_text()
+    chosen.write_text(text.replace("  port: 9042", "  port: 9042\n  username: ${STORE_USER}"))
+    monkeypatch.setenv("STORE_USER", "feast")
+    assert load_config(Settings(feast_fs_yaml_file_path=chosen)).online_store.username == "feast"
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", "", "online_store: {type: cassandra}"])
+def test_yaml_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "store.yaml"
+    path.write_text(text)
+    with pytest.raises(InvalidDefinitions, match=r"store\.yaml"):
+        load_config(Settings(feast_fs_yaml_file_path=path))

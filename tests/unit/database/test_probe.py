@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from poc.database.certificates import client_files, ensure_certificates
-from poc.database.probe import Answer, probe, speaks_tls
-from poc.online_store.tls import tls_context
+from poc.database.probe import Answer, probe
+from poc.online_store.tls import speaks_tls, tls_context
 
 
 @pytest.fixture
