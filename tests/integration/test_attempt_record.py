@@ -4,17 +4,18 @@ import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from cassandra.cluster import Session
 
-from poc.database.attempts import MAX_REASON, READ_AT_MOST, AttemptRecord, Attempts
+from poc.materialization.records import MAX_REASON, READ_AT_MOST, AttemptRecord, Attempts
+from poc.online_store.session import Session
 
+PROJECT = "ml_platform_poc"
 WHOSE = ("cassandra", "transaction_features")
 NEWEST = datetime(2026, 11, 1, 12, tzinfo=timezone.utc)
 
 
 @pytest.fixture
 def record(session: Session, keyspace: str) -> AttemptRecord:
-    made = AttemptRecord(keyspace)
+    made = AttemptRecord(keyspace, PROJECT)
     made.create(session)
     return made
 
@@ -65,4 +66,11 @@ def test_attempts_into_another_store_are_not_its(session: Session, record: Attem
 
 
 def test_without_a_table_there_was_no_attempt(session: Session, keyspace: str) -> None:
-    assert AttemptRecord(keyspace).read(session, *WHOSE) == Attempts()
+    assert AttemptRecord(keyspace, PROJECT).read(session, *WHOSE) == Attempts()
+
+
+def test_attempts_of_another_project_are_not_its(session: Session, keyspace: str) -> None:
+    other = AttemptRecord(keyspace, "other")
+    other.create(session)
+    other.begin(session, *WHOSE)
+    assert AttemptRecord(keyspace, PROJECT).read(session, *WHOSE) == Attempts()

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from cassandra.cluster import Session
+
+from poc.online_store.session import Session
 
 PARQUET = "data/credit_card_fraud_10k.parquet"
 MATERIALIZE = "python scripts/feast_materialize.py"
@@ -120,14 +121,14 @@ def test_late_backfill_leaves_the_newest_values(
 ) -> None:
     workplace.shell("feast -c feature_repo materialize 2024-11-01T00:00:00 2024-12-01T00:00:00")
     newest = workplace.python(
-        "from poc.dataset.stored import latest_rows\n"
-        "from poc.definitions import read_definitions\n"
-        "from poc.materialization.verification import check_transactions\n"
+        "from poc.definitions import applied_service\n"
+        "from poc.materialization.verification import check_entities\n"
         "from poc.feature_store import open_feature_store\n"
         "from poc.settings import load_settings\n"
         "settings = load_settings()\n"
-        "found = check_transactions(open_feature_store(settings),"
-        " read_definitions(settings), ['12345', '67890', '11111'])\n"
+        "store = open_feature_store(settings)\n"
+        "served = applied_service(store, settings.feature_service)\n"
+        "found = check_entities(store, served, [('12345',), ('67890',), ('11111',)])\n"
         "print([check.differences for check in found])"
     ).stdout
     assert newest.strip().endswith("[(), (), ()]")

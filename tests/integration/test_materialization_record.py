@@ -2,9 +2,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from cassandra.cluster import Session
 
-from poc.database.materializations import MaterializationRecord, MaterializationRun
+from poc.materialization.records import MaterializationRecord, MaterializationRun
+from poc.online_store.session import Session
+
+PROJECT = "ml_platform_poc"
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=timezone.utc)
 RUN = MaterializationRun(
@@ -23,7 +25,7 @@ RUN = MaterializationRun(
 
 @pytest.fixture
 def record(session: Session, keyspace: str) -> MaterializationRecord:
-    made = MaterializationRecord(keyspace)
+    made = MaterializationRecord(keyspace, PROJECT)
     made.create(session)
     return made
 
@@ -45,4 +47,22 @@ def test_each_revision_is_one_more_than_the_last(session: Session, record: Mater
 
 
 def test_without_a_table_there_was_no_run(session: Session, keyspace: str) -> None:
-    assert MaterializationRecord(keyspace).last(session, "cassandra", "transaction_features") is None
+    assert MaterializationRecord(keyspace, PROJECT).last(session, "cassandra", "transaction_features") is None
+
+
+def test_projects_do_not_see_each_other(
+    session: Session, keyspace: str, record: MaterializationRecord
+) -> None:
+    other = MaterializationRecord(keyspace, "other")
+    other.create(session)
+    record.add(session, RUN)
+    record.claim_revision(session, "cassandra", "transaction_features")
+    assert other.last(session, "cassandra", "transaction_features") is None
+    assert other.claim_revision(session, "cassandra", "transaction_features") == 0
+
+
+def test_last_run_into_each_store_is_found(session: Session, record: MaterializationRecord) -> None:
+    into_rows = replace(RUN, online_store="rows", finished_at=NOON + timedelta(hours=1))
+    for run in (RUN, into_rows, replace(RUN, feature_view="cards")):
+        record.add(session, run)
+    assert record.last_of_each_store(session, "transaction_features") == {"cassandra": RUN, "rows": into_rows}

@@ -5,16 +5,16 @@ from typing import Any
 import pytest
 
 from poc.dataset.generate import generate_records
-from poc.definitions import FeatureSet
+from poc.definitions import ServedFeatures
 
 CSV = "data/credit_card_fraud_10k.csv"
 PARQUET = "data/credit_card_fraud_10k.parquet"
 
 
 @pytest.fixture(scope="module")
-def public_file(workplace: Any, definitions: FeatureSet) -> str:
+def public_file(workplace: Any, definitions: ServedFeatures) -> str:
     """A file like the public one, with ids 1 to 10000, in data/; its text is given."""
-    records = generate_records(definitions, 1, [str(number) for number in range(1, 10_001)])
+    records = generate_records(definitions.feature_sets[0], 1, [str(number) for number in range(1, 10_001)])
     records.to_csv(workplace.folder / CSV, index=False)
     return (workplace.folder / CSV).read_text()
 
@@ -62,10 +62,12 @@ def test_missing_column_is_named(workplace: Any, public_file: str) -> None:
 
 
 def test_other_file_for_the_same_transactions_replaces_what_is_served(
-    workplace: Any, public_file: str, definitions: FeatureSet
+    workplace: Any, public_file: str, definitions: ServedFeatures
 ) -> None:
     workplace.shell("python scripts/feast_setup.py && python scripts/feast_materialize.py")
-    corrected = generate_records(definitions, 2, [str(number) for number in range(10_000, 0, -1)])
+    corrected = generate_records(
+        definitions.feature_sets[0], 2, [str(number) for number in range(10_000, 0, -1)]
+    )
     corrected.to_csv(workplace.folder / CSV, index=False)
     workplace.shell("python scripts/feast_setup.py && python scripts/feast_materialize.py")
     checked = workplace.shell("python scripts/check_consistency.py").stdout

@@ -8,27 +8,30 @@ import threading
 from pathlib import Path
 
 import pytest
-from cassandra.cluster import Session
+from feast import FeatureStore
 
-from poc.database.attempts import AttemptRecord, Attempts
-from poc.database.endpoint import Endpoint
+from poc.feature_store import open_feature_store
 from poc.materialization import attempts
 from poc.materialization.attempts import Terminated, recorded_attempt
+from poc.materialization.records import AttemptRecord, Attempts
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.session import Session
 from poc.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import sys, time
 from poc.command_line import run
-from poc.database.endpoint import configured_endpoint
-from poc.database.sessions import cassandra_session
+from poc.feature_store import connection_of, open_feature_store
 from poc.materialization.attempts import recorded_attempt
+from poc.online_store.session import cassandra_session
 from poc.settings import load_settings
 
 def main():
     settings = load_settings()
-    with cassandra_session(configured_endpoint(settings)) as session:
-        with recorded_attempt(settings, session, print):
+    store = open_feature_store(settings)
+    with cassandra_session(connection_of(store)) as session:
+        with recorded_attempt(settings, store, session, print):
             print("begun", flush=True)
             time.sleep(600)
 
@@ -37,7 +40,7 @@ run(main)
 
 
 @pytest.fixture
-def settings(keyspace: str, cassandra: Endpoint, tmp_path: Path) -> Settings:
+def settings(keyspace: str, cassandra: ConnectionSettings, tmp_path: Path) -> Settings:
     return Settings(
         _env_file=None,
         feast_repo_path=ROOT / "feature_repo",
@@ -46,6 +49,11 @@ def settings(keyspace: str, cassandra: Endpoint, tmp_path: Path) -> Settings:
         data_dir=tmp_path,
         direct_keyspace=keyspace,
     )
+
+
+@pytest.fixture
+def store(settings: Settings) -> FeatureStore:
+    return open_feature_store(settings)
 
 
 @pytest.fixture
@@ -60,17 +68,23 @@ class Recorded:
         self._session, self._keyspace = session, settings.direct_keyspace
 
     def __call__(self) -> Attempts:
-        return AttemptRecord(self._keyspace).read(self._session, "cassandra", "transaction_features")
+        return AttemptRecord(self._keyspace, "ml_platform_poc").read(
+            self._session, "cassandra", "transaction_features"
+        )
 
 
 def test_success_that_cannot_be_told_in_full_is_a_failure(
-    session: Session, settings: Settings, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+    session: Session,
+    settings: Settings,
+    store: FeatureStore,
+    recorded: Recorded,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def last(*arguments: object) -> None:
         raise OSError("the Parquet is gone")
 
     monkeypatch.setattr(attempts.MaterializationRecord, "last", last)
-    with pytest.raises(OSError, match="gone"), recorded_attempt(settings, session, print):
+    with pytest.raises(OSError, match="gone"), recorded_attempt(settings, store, session, print):
         pass
     [attempt] = recorded().failed
     assert attempt.failure == "OSError: the Parquet is gone"
@@ -78,10 +92,10 @@ def test_success_that_cannot_be_told_in_full_is_a_failure(
 
 
 def test_sigterm_ends_the_attempt_as_a_failure(
-    session: Session, settings: Settings, recorded: Recorded
+    session: Session, settings: Settings, store: FeatureStore, recorded: Recorded
 ) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(Terminated), recorded_attempt(settings, session, print):
+    with pytest.raises(Terminated), recorded_attempt(settings, store, session, print):
         os.kill(os.getpid(), signal.SIGTERM)
         pytest.fail("went on after the signal")
     assert signal.getsignal(signal.SIGTERM) is before
@@ -90,12 +104,12 @@ def test_sigterm_ends_the_attempt_as_a_failure(
 
 
 def test_handler_of_the_program_s_own_is_left_alone(
-    session: Session, settings: Settings, recorded: Recorded
+    session: Session, settings: Settings, store: FeatureStore, recorded: Recorded
 ) -> None:
     heard: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
     try:
-        with recorded_attempt(settings, session, print):
+        with recorded_attempt(settings, store, session, print):
             os.kill(os.getpid(), signal.SIGTERM)
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -104,10 +118,10 @@ def test_handler_of_the_program_s_own_is_left_alone(
 
 
 def test_another_thread_than_the_main_one_can_materialize(
-    session: Session, settings: Settings, recorded: Recorded
+    session: Session, settings: Settings, store: FeatureStore, recorded: Recorded
 ) -> None:
     def work() -> None:
-        with recorded_attempt(settings, session, print):
+        with recorded_attempt(settings, store, session, print):
             pass
 
     thread = threading.Thread(target=work)
@@ -117,7 +131,7 @@ def test_another_thread_than_the_main_one_can_materialize(
 
 
 def test_process_that_sigterm_ends_has_its_status_and_leaves_a_failure(
-    cassandra: Endpoint, settings: Settings, recorded: Recorded
+    cassandra: ConnectionSettings, settings: Settings, recorded: Recorded
 ) -> None:
     values = {
         "FEAST_REPO_PATH": settings.feast_repo_path,
