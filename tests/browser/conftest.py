@@ -3,6 +3,7 @@
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pandas as pd
@@ -14,14 +15,14 @@ from server_process import ServerProcess
 from small_model import register
 from stored_features import apply, environment, serving_settings, write_direct, write_through_feast
 
-from poc.database.endpoint import Endpoint
-from poc.database.sessions import cassandra_session
-from poc.definitions import FeatureSet
+from poc.definitions import ServedFeatures
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.session import SCHEMA, cassandra_session
 
 
 @pytest.fixture(scope="session")
 def start(
-    tmp_path_factory: pytest.TempPathFactory, cassandra: Endpoint, definitions: FeatureSet
+    tmp_path_factory: pytest.TempPathFactory, cassandra: ConnectionSettings, definitions: ServedFeatures
 ) -> Iterator[Callable[[str], ServerProcess]]:
     """Starts a server of that script, over both stores, a model and a Parquet with the same transactions."""
     folder, keyspace = tmp_path_factory.mktemp("console"), f"test_{uuid.uuid4().hex[:12]}"
@@ -40,20 +41,29 @@ def start(
         )
         apply(settings)
         write_through_feast(settings, definitions, ROWS)
-        write_direct(session, keyspace, definitions, ROWS)
+        write_direct(session, settings, definitions, ROWS)
         register(settings, definitions)
-        parquet = folder / definitions.source_path
-        parquet.parent.mkdir(exist_ok=True)
-        pd.DataFrame(
-            {
-                definitions.join_key: [row.transaction_id for row in ROWS],
-                definitions.timestamp_column: [row.event_timestamp for row in ROWS],
-            }
-        ).to_parquet(parquet)
+        write_parquet(folder, definitions)
         yield start_server
         for server in servers:
             server.kill()
-        session.execute(f"DROP KEYSPACE {keyspace}", timeout=60)
+        session.execute(f"DROP KEYSPACE {keyspace}", execution_profile=SCHEMA)
+
+
+def write_parquet(folder: Path, definitions: ServedFeatures) -> None:
+    [view] = definitions.feature_sets
+    path = folder / view.source_path
+    path.parent.mkdir(exist_ok=True)
+    rows = [
+        {
+            "transaction_id": row.transaction_id,
+            view.timestamp_column: row.event_timestamp,
+            view.created_timestamp_column: row.event_timestamp,
+            **{name: row.values.get(name) for name in view.names},
+        }
+        for row in ROWS
+    ]
+    pd.DataFrame(rows).to_parquet(path)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, Route, expect
 from ports import free_port
 from server_process import ServerProcess
 
-from poc.definitions import FeatureSet
+from poc.definitions import ServedFeatures
 
 RACE_MS = 60_000
 PHONE = {"width": 360, "height": 740}
@@ -46,7 +46,7 @@ def row_of(page: Page, feature: str) -> Any:
 
 
 def test_look_up_shows_every_feature_and_the_probability_of_the_api(
-    page: Page, server: ServerProcess, definitions: FeatureSet
+    page: Page, server: ServerProcess, definitions: ServedFeatures
 ) -> None:
     look_up(page, SUSPICIOUS)
     expect(page.locator("#features tr")).to_have_count(len(definitions.features))

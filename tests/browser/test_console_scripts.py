@@ -60,23 +60,37 @@ def test_contribution_is_worded_as_a_factor_on_the_odds(page: Page) -> None:
     assert worded(page, "factor", words) == words
 
 
+KEYS = [{"name": "transaction_id", "kind": "text"}, {"name": "card_id", "kind": "whole"}]
+
+
 @pytest.mark.parametrize(
-    ("path", "as_served", "says"),
+    ("keys", "texts", "body"),
     [
-        ("event_loop", True, "Both were awaited in the event loop, as predictions await direct reads."),
-        ("thread", True, "Both were read in a thread, as predictions read direct reads."),
-        (
-            "thread",
-            False,
-            "Both were read in a thread, since the other way cannot be awaited here;"
-            " predictions await direct reads.",
-        ),
+        (KEYS[:1], ["12345"], '{"transaction_id": "12345"}'),
+        (KEYS[:1], ['a"b'], '{"transaction_id": "a\\"b"}'),
+        # More than a number of JavaScript can tell apart.
+        (KEYS[1:], ["9223372036854775807"], '{"card_id": 9223372036854775807}'),
+        # What is no whole number goes as it is typed: the server says what is wrong with it.
+        (KEYS[1:], ["5.0"], '{"card_id": "5.0"}'),
+        (KEYS[1:], ["007"], '{"card_id": "007"}'),
+        (KEYS, ["t1", "-5"], '{"transaction_id": "t1", "card_id": -5}'),
     ],
 )
-def test_race_tells_whether_predictions_read_like_that(
-    page: Page, path: str, as_served: bool, says: str
+def test_keys_are_asked_for_as_the_api_takes_them(
+    page: Page, keys: list[dict[str, str]], texts: list[str], body: str
 ) -> None:
-    assert call(page, "race.js", "paths", "Direct reads", path, as_served) == says
+    assert call(page, "keys.js", "requestBody", keys, texts) == body
+
+
+def test_race_names_several_keys_as_rows(page: Page) -> None:
+    assert call(page, "keys.js", "rowList", KEYS[:1], [["a"], ["b"]]) == '["a", "b"]'
+    assert call(page, "keys.js", "rowList", KEYS, [["a", "1"]]) == '[{"transaction_id": "a", "card_id": 1}]'
+
+
+def test_link_names_every_key(page: Page) -> None:
+    assert call(page, "lookup.js", "readLink", KEYS[:1], "id=12345") == ["12345"]
+    assert call(page, "lookup.js", "readLink", KEYS, "transaction_id=a&card_id=5") == ["a", "5"]
+    assert call(page, "lookup.js", "readLink", KEYS, "transaction_id=a") is None
 
 
 def test_probability_is_never_rounded_to_certainty(page: Page) -> None:

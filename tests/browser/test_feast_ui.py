@@ -17,7 +17,7 @@ from console_page import OpenPage
 from playwright.sync_api import expect
 from ports import free_port
 
-from poc.definitions import FeatureSet
+from poc.definitions import ServedFeatures
 from poc.discovery.page import registered_apart
 from poc.settings import Settings
 
@@ -63,18 +63,21 @@ def _wait_until_it_answers(url: str, process: "subprocess.Popen[bytes]") -> None
 
 
 def test_feature_view_lists_every_feature(
-    feast_ui: FeastUi, open_page: OpenPage, definitions: FeatureSet
+    feast_ui: FeastUi, open_page: OpenPage, definitions: ServedFeatures
 ) -> None:
-    page, _ = open_page(feast_ui, f"p/{feast_ui.project}/feature-view/{definitions.view}")
+    page, _ = open_page(feast_ui, f"p/{feast_ui.project}/feature-view/{definitions.feature_sets[0].view}")
 
     for name in definitions.names:
         expect(page.get_by_role("link", name=name, exact=True)).to_be_visible(timeout=20_000)
 
 
-def test_feature_says_what_it_means(feast_ui: FeastUi, open_page: OpenPage, definitions: FeatureSet) -> None:
+def test_feature_says_what_it_means(
+    feast_ui: FeastUi, open_page: OpenPage, definitions: ServedFeatures
+) -> None:
     feature = definitions.features[0]
     page, _ = open_page(
-        feast_ui, f"p/{feast_ui.project}/feature-view/{definitions.view}/feature/{feature.name}"
+        feast_ui,
+        f"p/{feast_ui.project}/feature-view/{definitions.feature_sets[0].view}/feature/{feature.name}",
     )
 
     expect(page.get_by_text(feature.description)).to_be_visible(timeout=20_000)

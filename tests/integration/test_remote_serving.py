@@ -19,9 +19,9 @@ from small_model import register
 from stored_features import Row, apply, environment, serving_settings, write_through_feast
 from tritonclient.utils import InferenceServerException
 
-from poc.database.endpoint import Endpoint
-from poc.database.sessions import cassandra_session
-from poc.definitions import FeatureSet
+from poc.definitions import ServedFeatures
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.session import SCHEMA, cassandra_session
 
 MODEL = "fraud_detection"
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
@@ -42,7 +42,7 @@ class Remote:
 
 @pytest.fixture(scope="module")
 def remote(
-    tmp_path_factory: pytest.TempPathFactory, cassandra: Endpoint, definitions: FeatureSet
+    tmp_path_factory: pytest.TempPathFactory, cassandra: ConnectionSettings, definitions: ServedFeatures
 ) -> Iterator[Remote]:
     folder, keyspace = tmp_path_factory.mktemp("remote"), f"test_{uuid.uuid4().hex[:12]}"
     settings = serving_settings(folder, cassandra, keyspace)
@@ -69,7 +69,7 @@ def remote(
         finally:
             predictions.kill()
             features.kill()
-            session.execute(f"DROP KEYSPACE {keyspace}", timeout=60)
+            session.execute(f"DROP KEYSPACE {keyspace}", execution_profile=SCHEMA)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def tensor(*ids: str, binary: bool = True) -> triton.InferInput:
     return made
 
 
-def test_prediction_rests_on_the_served_features(remote: Remote, definitions: FeatureSet) -> None:
+def test_prediction_rests_on_the_served_features(remote: Remote, definitions: ServedFeatures) -> None:
     answer = remote.predictions.predict("12345").json()
     assert answer["source"] == "feature-server"
     assert answer["is_fraud"] is True

@@ -14,16 +14,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cassandra.cluster import Session
 from ports import free_port
 from server_process import ROOT, ServerProcess
 from small_model import register
 from stored_features import Row, apply, environment, serving_settings, write_direct, write_through_feast
 from tcp_proxy import TcpProxy
 
-from poc.database.endpoint import Endpoint
-from poc.database.sessions import cassandra_session
-from poc.definitions import FeatureSet
+from poc.definitions import ServedFeatures
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.session import SCHEMA, Session, cassandra_session
 from poc.settings import Settings
 
 SCRIPTS = {"feast": "poc/serve_model_feast.py", "direct": "poc/serve_model.py"}
@@ -55,7 +54,7 @@ class Stores:
 
 @pytest.fixture(scope="module")
 def stores(
-    tmp_path_factory: pytest.TempPathFactory, cassandra: Endpoint, definitions: FeatureSet
+    tmp_path_factory: pytest.TempPathFactory, cassandra: ConnectionSettings, definitions: ServedFeatures
 ) -> Iterator[Stores]:
     folder = tmp_path_factory.mktemp("serving")
     keyspace = f"test_{uuid.uuid4().hex[:12]}"
@@ -64,10 +63,10 @@ def stores(
         fill(session, settings, definitions, keyspace)
         register(settings, definitions)
         yield Stores(settings, folder)
-        session.execute(f"DROP KEYSPACE {keyspace}", timeout=60)
+        session.execute(f"DROP KEYSPACE {keyspace}", execution_profile=SCHEMA)
 
 
-def fill(session: Session, settings: Settings, definitions: FeatureSet, keyspace: str) -> None:
+def fill(session: Session, settings: Settings, definitions: ServedFeatures, keyspace: str) -> None:
     session.execute(
         f"CREATE KEYSPACE {keyspace}"
         " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
@@ -76,7 +75,7 @@ def fill(session: Session, settings: Settings, definitions: FeatureSet, keyspace
     for store in (settings, settings.model_copy(update={"feast_fs_yaml_file_path": rows})):
         apply(store)
         write_through_feast(store, definitions, ROWS)
-    write_direct(session, keyspace, definitions, ROWS)
+    write_direct(session, settings, definitions, ROWS)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +94,7 @@ def start(stores: Stores) -> Iterator[Callable[..., ServerProcess]]:
 
 
 @pytest.fixture(scope="module")
-def proxy(cassandra: Endpoint) -> Iterator[TcpProxy]:
+def proxy(cassandra: ConnectionSettings) -> Iterator[TcpProxy]:
     made = TcpProxy((cassandra.hosts[0], cassandra.port))
     yield made
     made.cut()
@@ -217,7 +216,7 @@ def test_dead_cassandra_is_503_until_it_returns(server: ServerProcess, proxy: Tc
 
 
 def test_newly_registered_version_is_served_without_a_restart(
-    server: ServerProcess, stores: Stores, definitions: FeatureSet
+    server: ServerProcess, stores: Stores, definitions: ServedFeatures
 ) -> None:
     version = register(stores.settings, definitions)
     server.wait_until(lambda server: server.get("/model").json()["version"] == version, 30)
@@ -228,8 +227,8 @@ def test_server_that_starts_before_cassandra_and_model_becomes_ready_by_itself(
     source: str,
     start: Callable[..., ServerProcess],
     stores: Stores,
-    cassandra: Endpoint,
-    definitions: FeatureSet,
+    cassandra: ConnectionSettings,
+    definitions: ServedFeatures,
     tmp_path: Path,
 ) -> None:
     late = TcpProxy((cassandra.hosts[0], cassandra.port))
@@ -259,7 +258,7 @@ def test_server_that_starts_before_cassandra_and_model_becomes_ready_by_itself(
 
 
 def test_sigterm_finishes_what_is_in_flight_and_exits_0(
-    source: str, start: Callable[..., ServerProcess], cassandra: Endpoint
+    source: str, start: Callable[..., ServerProcess], cassandra: ConnectionSettings
 ) -> None:
     slow = TcpProxy((cassandra.hosts[0], cassandra.port))
     server = start(source, **behind(slow), SHUTDOWN_GRACE_SECONDS="0.5", FEATURE_TIMEOUT_SECONDS="10")

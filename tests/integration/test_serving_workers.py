@@ -15,9 +15,9 @@ from server_process import ServerProcess
 from small_model import register
 from stored_features import Row, apply, environment, serving_settings, write_through_feast
 
-from poc.database.endpoint import Endpoint
-from poc.database.sessions import cassandra_session
-from poc.definitions import FeatureSet
+from poc.definitions import ServedFeatures
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.session import SCHEMA, cassandra_session
 
 WORKERS = 2
 ROWS = [Row("12345", {"amount": 500.0}, datetime.now(timezone.utc) - timedelta(hours=1))]
@@ -25,7 +25,7 @@ ROWS = [Row("12345", {"amount": 500.0}, datetime.now(timezone.utc) - timedelta(h
 
 @pytest.fixture(scope="module")
 def start(
-    tmp_path_factory: pytest.TempPathFactory, cassandra: Endpoint, definitions: FeatureSet
+    tmp_path_factory: pytest.TempPathFactory, cassandra: ConnectionSettings, definitions: ServedFeatures
 ) -> Iterator[Callable[..., ServerProcess]]:
     folder = tmp_path_factory.mktemp("workers")
     keyspace = f"test_{uuid.uuid4().hex[:12]}"
@@ -52,7 +52,7 @@ def start(
         yield start_server
         for server in started:
             server.kill()
-        session.execute(f"DROP KEYSPACE {keyspace}", timeout=60)
+        session.execute(f"DROP KEYSPACE {keyspace}", execution_profile=SCHEMA)
 
 
 @pytest.fixture(scope="module")

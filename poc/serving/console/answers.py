@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, create_model
 
 from poc.dataset.limits import read_limits
-from poc.definitions import Feature, JoinKey, ServedFeatures
+from poc.definitions import Feature, JoinKey
 from poc.errors import NotExplainable
-from poc.retrieval.source import EntityKey
 from poc.serving.answers import Answer
 from poc.serving.console.race import MOST_READS, Heat
 from poc.serving.console.samples import Example
@@ -93,7 +92,7 @@ class Explanation(Answer):
 class ExampleAnswer(Answer):
     """A transaction to look up."""
 
-    keys: dict[str, Any]
+    keys: tuple[str, ...] = Field(description="As a person types them, in their order.")
     fraud_probability: float
 
 
@@ -139,19 +138,19 @@ def explanation(prediction: dict[str, Any], found: "Contributions | NotExplainab
     return Explanation(prediction=prediction, contributions=answer, unexplained=None)
 
 
-def examples_answer(served: ServedFeatures, found: Sequence[Example]) -> ExamplesAnswer:
+def examples_answer(found: Sequence[Example]) -> ExamplesAnswer:
     """Word the examples."""
-    names = served.key_names
     return ExamplesAnswer(
         examples=[
-            ExampleAnswer(keys=_named(names, item.key), fraud_probability=item.fraud_probability)
+            ExampleAnswer(keys=tuple(map(_typed, item.key)), fraud_probability=item.fraud_probability)
             for item in found
         ]
     )
 
 
-def _named(names: Sequence[str], key: EntityKey) -> dict[str, Any]:
-    return dict(zip(names, key, strict=True))
+def _typed(part: Any) -> str:
+    """Word a key's value as the page's field takes it."""
+    return str(part).lower() if isinstance(part, bool) else str(part)
 
 
 def race_answer(heat: Heat) -> RaceAnswer:

@@ -79,7 +79,7 @@ def console_router(
 
     @router.get("/console/examples")
     async def examples(request: Request) -> Response:
-        return json_response(examples_answer(asked.served, await samples.examples()))
+        return json_response(examples_answer(await samples.examples()))
 
     @router.post("/console/explain")
     async def explain(request: Request) -> Response:

@@ -16,8 +16,9 @@ const SILENT = {
 
 export const get = (path) => ask(path, {});
 
+// `body` is JSON as text.
 export const post = (path, body, signal) =>
-  ask(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal });
+  ask(path, { method: "POST", headers: { "content-type": "application/json" }, body, signal });
 
 async function ask(path, options) {
   let answer;

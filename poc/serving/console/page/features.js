@@ -39,7 +39,7 @@ export function showRows(rows, prediction, contributions, stored, changing) {
     const changed = prediction.overridden.includes(feature.name);
     const editing = changing && field !== null;
     text.textContent = shown(value);
-    text.classList.toggle("absent", value === null);
+    text.classList.toggle("absent", value === null || value === undefined);
     text.hidden = editing;
     if (field !== null) field.hidden = !editing;
     row.classList.toggle("changed", changed);
@@ -88,8 +88,9 @@ function editor(feature, stored, onChange) {
   let field;
   if (choices !== undefined) {
     field = node("select");
-    const known = stored === null ? ["", ...choices] : choices;
-    const all = stored === null || known.includes(String(stored)) ? known : [String(stored), ...known];
+    const nothing = stored === null || stored === undefined;
+    const known = nothing ? ["", ...choices] : choices;
+    const all = nothing || known.includes(String(stored)) ? known : [String(stored), ...known];
     field.append(...all.map((value) => node("option", { value }, value)));
   } else if (["number", "whole"].includes(feature.kind)) {
     field = node("input", { type: "number", step: feature.kind === "whole" ? "1" : "any", inputmode: "decimal" });

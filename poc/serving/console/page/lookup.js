@@ -3,6 +3,7 @@
 import { post, Problem, showProblem } from "./api.js";
 import { fill, makeRows, markWrong, orderedByEffect, readOverrides, showRows } from "./features.js";
 import { showGauge } from "./gauge.js";
+import { makeKeyFields, requestBody, words } from "./keys.js";
 import { duration, factor, moment, ms, percent } from "./words.js";
 
 const TYPING_MS = 200;
@@ -12,14 +13,15 @@ const at = (id) => document.getElementById(id);
 export class Lookup {
   constructor(about) {
     this.about = about;
-    this.ids = [];
+    this.fields = makeKeyFields(about.keys);
+    this.lookedUp = [];
     this.shown = null;
     this.asking = null;
     this.looking = null;
     this.timer = 0;
     at("lookup-form").addEventListener("submit", (event) => {
       event.preventDefault();
-      this.show(at("lookup").value.trim());
+      this.show(this.fields.map((field) => field.value.trim()));
     });
     at("what-if").addEventListener("submit", (event) => event.preventDefault());
     at("change").addEventListener("click", () => this.change(!this.shown.changing));
@@ -30,35 +32,40 @@ export class Lookup {
     setInterval(() => this.shown && this.showAge(), AGE_MS);
   }
 
-  async show(id) {
-    at("lookup").value = id;
-    if (id === "") {
-      showProblem(at("lookup-problem"), { title: "No id", detail: "Type the id of a transaction." });
-      at("lookup").focus();
+  // `texts` are the keys as they are typed, in their order.
+  async show(texts) {
+    const { keys } = this.about;
+    this.fields.forEach((field, place) => { field.value = texts[place] ?? ""; });
+    const empty = this.fields.findIndex((field) => field.value === "");
+    if (empty >= 0) {
+      const detail = keys.length === 1 ? "Type the id of a transaction." : `Type the ${words(keys[empty].name).toLowerCase()} too.`;
+      showProblem(at("lookup-problem"), { title: "No id", detail });
+      this.fields[empty].focus();
       return;
     }
     // Whoever reads on must not take another transaction's score for this one's.
     const hide = () => { this.shown = null; at("judged").hidden = true; at("nothing-yet").hidden = false; };
     clearTimeout(this.timer);
-    history.replaceState(null, "", `#${new URLSearchParams({ id })}`);
+    history.replaceState(null, "", `#${linked(keys, texts)}`);
     const looking = {};
     this.looking = looking;
     let found;
     try {
-      found = await this.ask({ transaction_id: id }, at("lookup-problem"), hide);
+      found = await this.ask(requestBody(keys, texts), at("lookup-problem"), hide);
     } finally {
       if (this.looking === looking) this.looking = null;
     }
     if (found === null) return;
-    this.ids = [id, ...this.ids.filter((other) => other !== id)].slice(0, 50);
+    const id = texts.join(", ");
+    this.lookedUp = [texts, ...this.lookedUp.filter((other) => other.join(", ") !== id)].slice(0, 50);
     const stored = found.prediction.features;
     const rows = makeRows(orderedByEffect(this.about.features, found.contributions), stored, () => this.typed());
-    this.shown = { id, found, first: found, stored, rows, changing: false };
+    this.shown = { id, texts, found, first: found, stored, rows, changing: false };
     fill(rows, stored);
     at("features").replaceChildren(...rows.map((row) => row.row));
     at("what-if-problem").hidden = true;
     this.draw();
-    at("spoken").textContent = spoken(found.prediction);
+    at("spoken").textContent = spoken(id, found.prediction);
   }
 
   change(changing) {
@@ -83,12 +90,13 @@ export class Lookup {
     if (this.shown === null || this.looking !== null) return;
     const overrides = readOverrides(this.shown.rows, this.shown.stored);
     const mark = (problem) => markWrong(this.shown.rows, problem);
-    const found = await this.ask({ transaction_id: this.shown.id, overrides }, at("what-if-problem"), mark);
+    const body = requestBody(this.about.keys, this.shown.texts, overrides);
+    const found = await this.ask(body, at("what-if-problem"), mark);
     if (found === null) return;
     markWrong(this.shown.rows, null);
     this.shown.found = found;
     this.draw();
-    at("spoken").textContent = spoken(found.prediction);
+    at("spoken").textContent = spoken(this.shown.id, found.prediction);
   }
 
   // Gives null where there is nothing to show: what stands in the way is shown instead, or a newer question is.
@@ -110,7 +118,7 @@ export class Lookup {
   }
 
   draw() {
-    const { id, found, first, stored, rows, changing } = this.shown;
+    const { id, texts, found, first, stored, rows, changing } = this.shown;
     const { prediction, contributions, unexplained } = found;
     const changed = prediction.overridden.length > 0;
     at("nothing-yet").hidden = true;
@@ -133,7 +141,8 @@ export class Lookup {
     at("change").setAttribute("aria-pressed", String(changing));
     at("reset").hidden = !changed;
     const { overridden, features } = prediction;
-    at("curl").textContent = curl(id, Object.fromEntries(overridden.map((name) => [name, features[name]])));
+    const overrides = Object.fromEntries(overridden.map((name) => [name, features[name]]));
+    at("curl").textContent = curl(requestBody(this.about.keys, texts, overrides));
   }
 
   showAge() {
@@ -155,14 +164,24 @@ function sum(prediction, contributions) {
     + " a feature's exact Shapley value against the typical transaction.";
 }
 
-function spoken(prediction) {
-  return `Transaction ${prediction.transaction_id}: fraud probability ${percent(prediction.fraud_probability)},`
+export function linked(keys, texts) {
+  return new URLSearchParams(keys.length === 1 ? { id: texts[0] } : keys.map((key, place) => [key.name, texts[place]]));
+}
+
+// The keys that a link names; null where it names none.
+export function readLink(keys, link) {
+  const named = new URLSearchParams(link);
+  const texts = keys.length === 1 ? [named.get("id")] : keys.map((key) => named.get(key.name));
+  return texts.includes(null) ? null : texts;
+}
+
+function spoken(id, prediction) {
+  return `Transaction ${id}: fraud probability ${percent(prediction.fraud_probability)},`
     + ` ${prediction.is_fraud ? "alarm" : "no alarm"}${prediction.stale ? ", by stale features" : ""}.`;
 }
 
-function curl(id, overrides) {
-  const body = Object.keys(overrides).length > 0 ? { transaction_id: id, overrides } : { transaction_id: id };
-  const quoted = JSON.stringify(body).replaceAll("'", "'\\''");
+function curl(body) {
+  const quoted = body.replaceAll("'", "'\\''");
   const url = new URL("predict", document.baseURI);
   return `curl -X POST ${url.origin}${url.pathname} -H 'Content-Type: application/json' -d '${quoted}'`;
 }

@@ -1,7 +1,7 @@
 // Where the parts of the page meet.
 
 import { get, Problem, showProblem } from "./api.js";
-import { Lookup } from "./lookup.js";
+import { Lookup, readLink } from "./lookup.js";
 import { setUpRace } from "./race.js";
 import { watchStatus } from "./status.js";
 import { percent } from "./words.js";
@@ -17,12 +17,12 @@ async function start() {
     showProblem(at("lookup-problem"), error);
     return;
   }
-  at("about").textContent = `${about.view}, read through ${about.ways[0].title}`;
+  at("about").textContent = `${about.views.join(", ")}, read through ${about.ways[0].title}`;
   const lookup = new Lookup(about);
-  setUpRace(about, () => lookup.ids);
+  setUpRace(about, () => lookup.lookedUp);
   const showLinked = () => {
-    const id = new URLSearchParams(location.hash.slice(1)).get("id");
-    if (id !== null) lookup.show(id);
+    const texts = readLink(about.keys, location.hash.slice(1));
+    if (texts !== null) lookup.show(texts);
   };
   addEventListener("hashchange", showLinked);
   showLinked();
@@ -41,9 +41,9 @@ async function showExamples(lookup) {
   at("examples").querySelector("ul").replaceChildren(...examples.map((example) => {
     const item = document.createElement("li");
     const button = Object.assign(document.createElement("button"), { type: "button" });
-    button.append(example.transaction_id, " ",
+    button.append(example.keys.join(", "), " ",
       Object.assign(document.createElement("span"), { textContent: percent(example.fraud_probability) }));
-    button.addEventListener("click", () => lookup.show(example.transaction_id));
+    button.addEventListener("click", () => lookup.show(example.keys));
     item.append(button);
     return item;
   }));

@@ -2,6 +2,7 @@
 
 import { post, Problem, showProblem } from "./api.js";
 import { drawHistograms } from "./histogram.js";
+import { rowList } from "./keys.js";
 import { percentile, ratio, sorted } from "./statistics.js";
 import { ms } from "./words.js";
 
@@ -15,7 +16,7 @@ export function setUpRace(about, lookedUp) {
   const method =
     "Measured in this server's process: one transaction a read, the ways in turns on the same random ids, one read"
     + " at a time. The server opens the other way for the first race; each part begins with reads that are not"
-    + " counted. No HTTP, no model.";
+    + " counted. Both are awaited in the event loop, as predictions are. No HTTP, no model.";
   at("race-method").textContent = method;
   let running = false;
   let stopping = false;
@@ -39,10 +40,10 @@ export function setUpRace(about, lookedUp) {
       show(last, wanted);
       while (last[0].latencies.length < wanted && !stopping) {
         const reads = Math.min(PART, about.most_reads, wanted - last[0].latencies.length);
-        const part = await patiently({ reads, transaction_ids: lookedUp() });
+        const rows = rowList(about.keys, lookedUp());
+        const part = await patiently(`{"reads": ${reads}, ${JSON.stringify(about.rows)}: ${rows}}`);
         for (const way of last) way.latencies.push(...part.latencies_ms[way.name]);
         differing += part.differing;
-        at("race-method").textContent = `${method} ${paths(own.title, part.path, part.as_served)}`;
         show(last, wanted);
       }
       at("outcome").textContent = `${stopping ? "Stopped. " : ""}${outcome(last, differing)}`;
@@ -58,13 +59,6 @@ export function setUpRace(about, lookedUp) {
   });
 
   new ResizeObserver(() => last !== null && draw(last)).observe(at("chart"));
-}
-
-// How both ways were read, and whether predictions read the server's own way like that too.
-export function paths(own, path, asServed) {
-  if (path === "event_loop") return `Both were awaited in the event loop, as predictions await ${low(own)}.`;
-  return asServed ? `Both were read in a thread, as predictions read ${low(own)}.`
-    : `Both were read in a thread, since the other way cannot be awaited here; predictions await ${low(own)}.`;
 }
 
 // Another race, or a server that is still opening, is waited for; not for long.

@@ -35,6 +35,6 @@ export function duration(seconds) {
 export const moment = (iso) => `${MOMENT.format(new Date(iso))} UTC`;
 
 export const shown = (value) =>
-  value === null ? "not known" : typeof value === "number" ? String(+value.toFixed(4)) : String(value);
+  value === undefined ? "never stored" : value === null ? "not known" : typeof value === "number" ? String(+value.toFixed(4)) : String(value);
 
 const trimmed = (value, digits) => (value >= 1 ? value.toPrecision(digits) : String(+value.toPrecision(digits)));
