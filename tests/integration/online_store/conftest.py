@@ -12,9 +12,10 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.types import FeastType
 
-from poc.database.endpoint import Endpoint
+from poc.online_store.connection import ConnectionSettings
 
 ROW_STORE = "poc.online_store.row_store.CassandraRowOnlineStore"
+RESOLVING = "poc.online_store.provider.ResolvingProvider"
 ARROW_ENGINE = "poc.online_store.arrow_engine.ArrowMaterializationEngine"
 NOON = datetime(2024, 5, 6, 12, tzinfo=timezone.utc)
 
@@ -23,7 +24,7 @@ NOON = datetime(2024, 5, 6, 12, tzinfo=timezone.utc)
 class Stores:
     """Opens Feast feature stores on the test's keyspace, makes views for them, and closes them."""
 
-    endpoint: Endpoint
+    cassandra: ConnectionSettings
     keyspace: str
     folder: Path
     opened: list[FeatureStore] = field(default_factory=list)
@@ -38,16 +39,17 @@ class Stores:
         """Open a store on the `rows` or `stock` layout, with the Arrow engine's settings or Feast's own."""
         settings = {
             "type": ROW_STORE if layout == "rows" else "cassandra",
-            "hosts": list(self.endpoint.hosts),
-            "port": self.endpoint.port,
+            "hosts": list(self.cassandra.hosts),
+            "port": self.cassandra.port,
             "keyspace": self.keyspace,
         }
         more = {} if engine is None else {"batch_engine": {"type": ARROW_ENGINE} | dict(engine)}
         registry = self.folder / f"{project}-{layout}-{len(self.opened)}.db"
         config = RepoConfig(
             project=project,
-            provider="local",
+            provider=RESOLVING,
             registry=str(registry),
+            offline_store={"type": "file"},
             entity_key_serialization_version=2,
             online_store=settings | online,
             **more,
@@ -95,15 +97,11 @@ class Stores:
             online = store._get_provider()._online_store
             if online is None:
                 continue
-            cluster = getattr(online, "_cluster", None)
-            if cluster is not None:
-                cluster.shutdown()
-            if hasattr(online, "close"):
-                online.close()
+            online.close()
 
 
 @pytest.fixture
-def stores(cassandra: Endpoint, keyspace: str, tmp_path: Path) -> Iterator[Stores]:
+def stores(cassandra: ConnectionSettings, keyspace: str, tmp_path: Path) -> Iterator[Stores]:
     opened = Stores(cassandra, keyspace, tmp_path)
     yield opened
     opened.close()
