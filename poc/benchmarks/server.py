@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import poc
@@ -47,15 +48,18 @@ class Server:
         Raises:
             BenchmarkFailed: it ended, or was not ready in two minutes.
         """
-        deadline = time.monotonic() + START_SECONDS
+        deadline, answer = time.monotonic() + START_SECONDS, ""
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
                 with urlopen(f"{self.url}/ready", timeout=5):
                     return
-            except OSError:  # No answer yet, or the answer that it is not ready.
-                time.sleep(0.2)
+            except HTTPError as error:  # It says what it is not ready for.
+                answer = error.read().decode()
+            except OSError:  # No answer yet.
+                pass
+            time.sleep(0.2)
         self._log.seek(0)
-        raise BenchmarkFailed(self._script.name, self._log.read())
+        raise BenchmarkFailed(self._script.name, self._log.read() + answer)
 
     def stop(self) -> None:
         """End it, by force where it does not."""

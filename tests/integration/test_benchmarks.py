@@ -4,20 +4,21 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from cassandra.cluster import Session
 from ports import free_port
 from small_model import register
 from stored_features import apply, environment, serving_settings
 
 from poc.benchmarks.materialization import Way, measure_materialization
-from poc.benchmarks.records import write_records
+from poc.benchmarks.records import write_sources
 from poc.benchmarks.registry import measure_registry
 from poc.benchmarks.scoring import measure_scoring
 from poc.benchmarks.serving import measure_serving
 from poc.benchmarks.storage import measure_storage
-from poc.database.endpoint import Endpoint
-from poc.definitions import FeatureSet
+from poc.comparison.stores import open_place
+from poc.definitions import ServedFeatures
 from poc.feature_store import open_feature_store
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.session import Session
 from poc.settings import Settings
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
@@ -25,15 +26,15 @@ NOW = datetime.now(timezone.utc).replace(microsecond=0)
 
 @pytest.fixture
 def settings(
-    cassandra: Endpoint,
+    cassandra: ConnectionSettings,
     keyspace: str,
     tmp_path: Path,
-    definitions: FeatureSet,
+    definitions: ServedFeatures,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Settings:
     """A project in a folder of its own, with generated records and the definitions applied."""
     monkeypatch.chdir(tmp_path)
-    write_records(definitions, 3000, definitions.source_path, NOW)
+    write_sources(definitions, 3000, tmp_path, NOW)
     made = serving_settings(tmp_path, cassandra, keyspace)
     apply(made)
     return made
@@ -45,11 +46,12 @@ def benchmark_keyspaces(session: Session) -> set[str]:
 
 
 def test_materialization_is_measured_in_a_process_of_its_own_and_leaves_no_keyspace(
-    settings: Settings, cassandra: Endpoint, session: Session
+    settings: Settings, session: Session
 ) -> None:
     before = benchmark_keyspaces(session)
     way = Way("arrow-rows", "cassandra-driver")
-    found = measure_materialization(settings, cassandra, session, [200], chosen=[way], repeats=1)
+    with open_place(settings) as place:
+        found = measure_materialization(place, [200], chosen=[way], repeats=1)
     (result,) = found["results"]
     assert (result["method"], result["rows"], len(result["seconds"])) == ("arrow-rows", 200, 1)
     assert 50 < result["before_mib"] <= result["peak_mib"]
@@ -57,12 +59,13 @@ def test_materialization_is_measured_in_a_process_of_its_own_and_leaves_no_keysp
 
 
 def test_registry_is_measured_for_every_read_and_number_of_views(
-    settings: Settings, cassandra: Endpoint, session: Session
+    settings: Settings, session: Session
 ) -> None:
     before = benchmark_keyspaces(session)
-    found = measure_registry(settings, cassandra, session, [1, 3], 5)
-    assert [item["views"] for item in found["results"]] == [1, 3] * 3
-    assert [item["ratio"] is None for item in found["results"]] == [True, False] * 3
+    with open_place(settings) as place:
+        found = measure_registry(place, [1, 3], 5)
+    assert [item["views"] for item in found["results"]] == [1, 3] * 2
+    assert [item["ratio"] is None for item in found["results"]] == [True, False] * 2
     assert benchmark_keyspaces(session) <= before
 
 
@@ -73,16 +76,15 @@ def test_scoring_compares_decisions_on_every_labelled_row(settings: Settings) ->
 
 
 def test_all_servers_are_measured_in_turns_without_errors(
-    settings: Settings, session: Session, definitions: FeatureSet, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, definitions: ServedFeatures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in environment(settings).items():
         monkeypatch.setenv(name, value)
     register(settings, definitions)
     open_feature_store(settings).materialize(NOW - timedelta(days=30), NOW)
     told, order = [], ["direct", "feast", "feast-rows"]
-    found = measure_serving(
-        settings, session, seconds=1, concurrency=2, workers=[1], rounds=2, announce=told.append
-    )
+    with open_place(settings) as place:
+        found = measure_serving(place, seconds=1, concurrency=2, workers=[1], rounds=2, announce=told.append)
     assert [line.rpartition(": ")[2] for line in told] == [*order, *order[::-1]]
     assert {item["server"]: item["errors"] for item in found["results"]} == dict.fromkeys(order, 0)
     assert all(item["requests_per_second"] > 0 for item in found["results"])
