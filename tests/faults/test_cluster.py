@@ -4,29 +4,27 @@ The tests share a cluster and what was materialized into it, and bring back what
 """
 
 import asyncio
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cassandra.cluster import Session
 from place import Place, make_place
 
 from poc.database.embedded import EmbeddedCassandra
-from poc.database.endpoint import configured_endpoint
-from poc.database.keyspaces import ensure_configured_keyspaces
-from poc.database.sessions import cassandra_session
-from poc.errors import CassandraUnavailable, KeyspaceReplicationDiffers
+from poc.errors import CassandraUnavailable
 from poc.faults.nodes import bring_back, frozen, kill
-from poc.feature_store import open_feature_store
+from poc.feature_store import cassandra_connection, connection_of, open_feature_store
 from poc.monitoring.reader import CassandraStateReader, open_state_reader
 from poc.monitoring.state import State
 from poc.online_store.errors import ReplicationDiffers
+from poc.online_store.schema import ensure_keyspace
+from poc.online_store.session import SCHEMA, Session, cassandra_session
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -41,14 +39,16 @@ def place(
         status, said = made.run(f"scripts/{script}.py")
         assert status == 0, said
     yield made
-    with cassandra_session(cluster.endpoint, request_timeout_seconds=60) as session:
+    with cassandra_session(cluster.endpoint) as session:
         for keyspace in ("feast_online_store", "ml_features"):
-            session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}")
+            session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}", execution_profile=SCHEMA)
 
 
 @pytest.fixture(scope="module")
 def session(place: Place) -> Iterator[Session]:
-    with cassandra_session(configured_endpoint(place.settings), request_timeout_seconds=60) as opened:
+    with cassandra_session(
+        replace(cassandra_connection(place.settings), request_timeout_seconds=60)
+    ) as opened:
         yield opened
 
 
@@ -76,10 +76,9 @@ class TestReplication:
             " WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 2}"
         )
         try:
-            settings = place.settings.model_copy(update={"direct_keyspace": keyspace})
-            with pytest.raises(KeyspaceReplicationDiffers, match=r"'2'.*'3'"):
-                ensure_configured_keyspaces(settings, session)
-            store = open_feature_store(settings)
+            store = open_feature_store(place.settings)
+            with pytest.raises(ReplicationDiffers, match=r"'2'.*3"):
+                ensure_keyspace(session, connection_of(store), keyspace)
             store.config.online_store.keyspace = keyspace
             with pytest.raises(ReplicationDiffers, match=r"'2'.*3"):
                 store._get_provider().online_store.update(store.config, [], [], [], [], False)
@@ -122,9 +121,9 @@ class TestKilledNode:
             Place(place.folder, demanding, place.cassandra), "direct_source.open_direct_source"
         )
         try:
-            assert patient.read(["12345"])[0].values["amount"] == 500.0
+            assert asyncio.run(patient.read([("12345",)]))[0].values["amount"] == 500.0
             with pytest.raises(CassandraUnavailable):
-                strict.read(["12345"])
+                asyncio.run(strict.read([("12345",)]))
         finally:
             patient.close()
             strict.close()
@@ -170,26 +169,23 @@ class TestFrozenNode:
     def test_no_awaited_read_of_the_servers_fails(self, place: Place, source: str) -> None:
         # Less than it takes to give the node up: every read that it was asked for needs another node.
         opened = open_source(place, source, timeout_seconds=8)
-        loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever)
-        thread.start()
-        try:
-            opened.use_loop(loop)
-            assert opened.async_read is not None
-            failed: list[Exception] = []
+
+        async def failed() -> list[Exception]:
+            errors: list[Exception] = []
+            assert await opened.read([("12345",)]) != [None]
             with frozen(place.cassandra.nodes[0]):
                 until = time.monotonic() + 4
                 while time.monotonic() < until:
-                    answer = asyncio.run_coroutine_threadsafe(opened.async_read(["12345"]), loop)
                     try:
-                        assert answer.result()[0] is not None
+                        assert await opened.read([("12345",)]) != [None]
                     except Exception as error:
-                        failed.append(error)
-            assert failed == []
+                        errors.append(error)
+            return errors
+
+        try:
+            assert asyncio.run(failed()) == []
         finally:
             opened.close()
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
 
 
 def open_source(place: Place, name: str, timeout_seconds: float = 20) -> Any:

@@ -11,19 +11,22 @@ from ports import free_port
 
 from poc.database.embedded import EmbeddedCassandra, start_embedded, stop_embedded
 from poc.database.embedded.login import read_credentials
-from poc.database.sessions import cassandra_session
 from poc.errors import CassandraLoginRefused, OtherClusterRunning
 from poc.online_store.credentials import Credentials
+from poc.online_store.session import cassandra_session
 
 pytestmark = pytest.mark.timeout(600)
 READ_THROUGH_BOTH = """
+import asyncio
 from poc.retrieval.direct_source import open_direct_source
 from poc.retrieval.feast_source import open_feast_source
 from poc.settings import load_settings
+async def amount(source):
+    await source.check()
+    return (await source.read([("12345",)]))[0].values["amount"]
 for open_source in (open_feast_source, open_direct_source):
     source = open_source(load_settings())
-    source.check()
-    print(source.name, source.read(["12345"])[0].values["amount"])
+    print(source.name, asyncio.run(amount(source)))
     source.close()
 """
 
