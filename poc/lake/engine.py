@@ -139,7 +139,8 @@ class SparkLakeMaterializationEngine(SparkMaterializationEngine):  # type: ignor
 
     def _assignment(self, view: FeatureView) -> Assignment:
         return Assignment(
-            view.to_proto().SerializeToString(),
+            # A stream view too: what it has beside a plain one's, the executors need not.
+            FeatureView.to_proto(view).SerializeToString(),
             pickle.dumps(self.repo_config),
             self.config,
             self.config.batch_rows,

@@ -16,7 +16,6 @@ from feast.infra.online_stores.online_store import OnlineStore
 from feast.infra.passthrough_provider import PassthroughProvider
 from feast.protos.feast.core.FeatureView_pb2 import FeatureView as FeatureViewProto
 
-from poc.online_store.row_store import CassandraRowOnlineStore
 from poc.online_store.sinks import Sink, open_sink
 from poc.online_store.writers import SinkSettings
 
@@ -67,7 +66,7 @@ class _Process:
         if sink is not None:
             sink.close()
         # Of cassandra-driver the session is the store's.
-        if isinstance(store, CassandraRowOnlineStore):
+        if store is not None and hasattr(store, "close"):
             store.close()
 
 

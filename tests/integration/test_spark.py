@@ -19,9 +19,11 @@ from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConf
 from feast.types import Array, Bool, Bytes, FeastType, Float32, Float64, Int32, Int64, String, UnixTimestamp
 
 from poc.benchmarks.spark import check_spark
-from poc.database.endpoint import Endpoint
-from poc.definitions import FeatureSet
+from poc.comparison.stores import open_place
+from poc.definitions import ServedFeatures
+from poc.feature_store import close_feature_store
 from poc.lake.errors import ExecutorsFailed
+from poc.online_store.connection import ConnectionSettings
 from poc.settings import Settings
 
 # SPARK_ROWS=1000000 takes some six minutes.
@@ -74,7 +76,7 @@ def spark_conf(root: Path) -> Iterator[dict[str, str]]:
 class Stores:
     """Opens feature stores on the test's keyspace, and applies views over its Parquet."""
 
-    endpoint: Endpoint
+    cassandra: ConnectionSettings
     keyspace: str
     folder: Path
     spark_conf: Mapping[str, str]
@@ -90,14 +92,14 @@ class Stores:
         rows = "poc.online_store.row_store.CassandraRowOnlineStore"
         config = RepoConfig(
             project=project,
-            provider="local",
+            provider="poc.online_store.provider.ResolvingProvider",
             registry=str(self.folder / f"{project}.db"),
             entity_key_serialization_version=2,
             offline_store=offline,
             online_store={
                 "type": rows if layout == "rows" else "cassandra",
-                "hosts": list(self.endpoint.hosts),
-                "port": self.endpoint.port,
+                "hosts": list(self.cassandra.hosts),
+                "port": self.cassandra.port,
                 "keyspace": self.keyspace,
             },
             batch_engine=dict(engine),
@@ -138,16 +140,12 @@ class Stores:
 
     def close(self) -> None:
         for store in self.opened:
-            online = store._get_provider().online_store
-            if hasattr(online, "close"):
-                online.close()
-            elif online._cluster is not None:
-                online._cluster.shutdown()
+            close_feature_store(store)
 
 
 @pytest.fixture
 def stores(
-    cassandra: Endpoint, keyspace: str, tmp_path: Path, spark_conf: dict[str, str]
+    cassandra: ConnectionSettings, keyspace: str, tmp_path: Path, spark_conf: dict[str, str]
 ) -> Iterator[Stores]:
     opened = Stores(cassandra, keyspace, tmp_path, spark_conf)
     yield opened
@@ -307,15 +305,16 @@ def test_historical_features_are_the_file_stores(stores: Stores) -> None:
 
 
 def test_the_users_commands_put_the_newest_rows_online(
-    workplace: Any, session: Session, definitions: FeatureSet
+    workplace: Any, session: Session, definitions: ServedFeatures
 ) -> None:
     spark = "export FEAST_FS_YAML_FILE_PATH=feature_repo/stores/spark.yaml"
     workplace.shell(f"{spark}; python scripts/feast_setup.py", timeout=500)
     done = workplace.shell(f"{spark}; python scripts/feast_materialize.py", timeout=500)
     assert "✓ Sample feature retrieval successful" in done.stdout
     # The direct table is filled from the Parquet without Feast and without Spark.
-    columns = ", ".join([definitions.join_key, *definitions.names])
-    tables = (f"feast_online_store.ml_platform_poc__{definitions.view}", f"ml_features.{definitions.view}")
+    [view] = definitions.feature_sets
+    columns = ", ".join([*view.key_names, *view.names])
+    tables = (f"feast_online_store.ml_platform_poc__{view.view}", f"ml_features.{view.view}")
     online, direct = (
         {tuple(row) for row in session.execute(f"SELECT {columns} FROM {table}")} for table in tables
     )
@@ -325,10 +324,15 @@ def test_the_users_commands_put_the_newest_rows_online(
 
 @pytest.mark.timeout(3600)
 def test_many_rows_are_written_as_by_the_arrow_engine_in_bounded_memory(
-    root: Path, cassandra: Endpoint, session: Session
+    root: Path, cassandra: ConnectionSettings
 ) -> None:
-    settings = Settings(feast_repo_path=root / "feature_repo")
-    found = check_spark(settings, cassandra, session, MANY_ROWS, announce=print)
+    settings = Settings(
+        feast_repo_path=root / "feature_repo",
+        cassandra_hosts=cassandra.hosts,
+        cassandra_port=cassandra.port,
+    )
+    with open_place(settings) as place:
+        found = check_spark(place, MANY_ROWS, announce=print)
     assert found.rows == MANY_ROWS
     [memory] = [measured.peak_mib_by_part for measured in found.measured if measured.engine == "Spark"]
     # A million rows measured 850 and 510: what grows with the rows spills to disk.
