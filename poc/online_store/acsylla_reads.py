@@ -39,7 +39,7 @@ def acsylla_reads(settings: ConnectionSettings, driver: Driver) -> "AcsyllaReads
         DriverMissing: acsylla is demanded and not installed.
     """
     if driver == "acsylla" and not acsylla_is_installed():
-        raise DriverMissing("acsylla")
+        raise DriverMissing("acsylla", "FEATURE_DRIVER")
     wanted = driver == "acsylla" or (driver == "auto" and acsylla_is_installed())
     return AcsyllaReads(settings) if wanted and settings.hosts else None
 

@@ -292,8 +292,8 @@ class DriverMissing(OnlineStoreError):
 
     exit_status = 2
 
-    def __init__(self, driver: str) -> None:
+    def __init__(self, driver: str, setting: str) -> None:
         super().__init__(
-            f"batch_engine asks for driver: {driver}, which is not installed",
-            f"pip install {driver}   or set driver: auto",
+            f"{setting} asks for {driver}, which is not installed",
+            f"pip install {driver}   or let {setting} be auto",
         )

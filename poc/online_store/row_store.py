@@ -73,9 +73,8 @@ class CassandraRowOnlineStore(OnlineStore):  # type: ignore[misc]
             with self._lock:
                 if self._session is None:
                     settings = connection_settings(config)
-                    session = open_session(settings)
                     self._acsylla = acsylla_reads(settings, self.driver)
-                    self._session = session
+                    self._session = open_session(settings)
         return self._session
 
     def close(self) -> None:

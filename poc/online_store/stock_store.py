@@ -56,9 +56,9 @@ class StockCassandraOnlineStore(CassandraOnlineStore):  # type: ignore[misc]
             with self._lock:
                 if self._session is None:
                     settings = connection_settings(config)
+                    self._acsylla = acsylla_reads(settings, self.driver)
                     session = open_session(settings)
                     self._keyspace, self._cluster = settings.keyspace, session.cluster
-                    self._acsylla = acsylla_reads(settings, self.driver)
                     self._session = session
         return self._session
 

@@ -44,7 +44,7 @@ def open_writer(
         NotApplied: there is no such table, or it lacks a column.
     """
     if driver == "acsylla" and not acsylla_is_installed():
-        raise DriverMissing("acsylla")
+        raise DriverMissing("acsylla", "driver of batch_engine")
     if driver == "acsylla" or (driver == "auto" and connection.hosts and acsylla_is_installed()):
         return _applied(table, lambda: AcsyllaWriter(connection, cql, concurrency))
     if session is not None:
