@@ -163,7 +163,7 @@ def test_emptied_tables_that_are_filled_anew_have_no_skew(
 
 @dataclass(frozen=True)
 class Several:
-    """Three views in filled stores: of a text, of an integer, and of both."""
+    """Four views in filled stores: of a text, of an integer, of both, and of nothing."""
 
     repository: SecondRepository
     settings: Settings
@@ -177,6 +177,26 @@ class Several:
         finally:
             close_feature_store(store)
         return {view.feature_view: view for view in views}
+
+
+def add_view_without_entity(repository: SecondRepository) -> None:
+    """Declare one whose every row is of the same, and let the service take it."""
+    times = repository.tables["transaction_features"].select(["timestamp", "created_timestamp"])
+    path = repository.folder.resolve() / "data/everywhere.parquet"
+    pq.write_table(times.append_column("payments_everywhere", [list(range(len(times)))]), path)
+    file = repository.folder / "features.py"
+    view = f"""everywhere = FeatureView(
+    name="everywhere",
+    entities=[],
+    schema=[Field(name="payments_everywhere", dtype=Int64)],
+    source=FileSource(
+        path={str(path)!r}, timestamp_field="timestamp", created_timestamp_column="created_timestamp"
+    ),
+)
+
+fraud_detection_v1 ="""
+    text = file.read_text().replace("fraud_detection_v1 =", view)
+    file.write_text(text.replace("features=[", "features=[everywhere, "))
 
 
 @pytest.fixture(
@@ -203,6 +223,7 @@ def several(
             blocks=sqlite if layout == "sqlite" else None,
             field_mapping=True,
         )
+        add_view_without_entity(repository)
         settings = repository.settings(direct_keyspace=keyspace)
         # Feast's own store makes none.
         ensure_keyspace(session, cassandra, keyspace)
@@ -223,6 +244,7 @@ def test_every_view_is_compared_by_its_own_keys(several: Several, session: Sessi
     assert counts == {
         name: [("Feast online store", entities, 0, counted), ("Direct table", entities, 0, 0)]
         for name, entities in {
+            "everywhere": 1,
             "transaction_features": 400,
             "card_aggregates": 12,
             "merchant_card_aggregates": 60,
@@ -244,24 +266,31 @@ def test_value_of_a_card_and_a_missing_pair_are_found_by_their_keys(
         for name, view in several.compare(session).items()
     }
     assert found == {
+        "everywhere": [],
         "transaction_features": [],
         "card_aggregates": [f"{FIRST_CARD}.card_payments: online -1"],
         "merchant_card_aggregates": [f"m1/{FIRST_CARD + 2}: missing online"],
     }
 
 
-def test_feature_that_was_never_written_for_an_entity_is_no_null(several: Several, session: Session) -> None:
-    if several.layout != "stock":
-        pytest.skip("only the stock layout keeps features apart")
-    table = f"{several.keyspace}.second_project_card_aggregates"
-    session.execute(
-        f"DELETE FROM {table} WHERE entity_key = %s AND feature_name = 'card_is_new'",
-        (stock_key(card_id=FIRST_CARD),),
-    )
-    online, _ = several.compare(session)["card_aggregates"].stores
-    assert [str(skew).partition(", offline")[0] for skew in online.shown] == [
-        f"{FIRST_CARD}.card_is_new: online never written"
-    ]
+def test_feature_that_was_never_written_is_no_null(several: Several, session: Session) -> None:
+    [direct] = _views(several, "card_aggregates")
+    table = direct_layout(several.keyspace, "second_project", direct).qualified
+    session.execute(f"ALTER TABLE {table} DROP card_is_new", execution_profile=SCHEMA)
+    expected = []
+    if several.layout == "stock":
+        session.execute(
+            f"DELETE FROM {several.keyspace}.second_project_card_aggregates"
+            " WHERE entity_key = %s AND feature_name = 'card_is_new'",
+            (stock_key(card_id=FIRST_CARD),),
+        )
+        expected = [f"{FIRST_CARD}.card_is_new: online never written"]
+    online, direct = several.compare(session)["card_aggregates"].stores
+    assert [str(skew).partition(", offline")[0] for skew in online.shown] == expected
+    assert direct.differing == 12
+    assert {str(skew).partition(".")[2].partition(", offline")[0] for skew in direct.shown} >= {
+        "card_is_new: online never written"
+    }
 
 
 def _views(several: Several, *names: str) -> list[Any]:
