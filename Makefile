@@ -17,9 +17,10 @@ poc: ## Set everything up and run the whole guide on a real Cassandra
 serve: setup ## Serve predictions from Feast on port 8000
 	@scripts/05_serve.sh
 
-test: setup check ## Install what the tests need and run all of them
+test: setup check ## Install what the tests need and run all of them, some on every Python that is at hand
 	@scripts/install_test_packages.sh
 	@. scripts/environment.sh && python -m pytest $(PYTEST_ARGS)
+	@if [ -z "$(PYTEST_ARGS)" ]; then scripts/test_pythons.sh; fi
 
 check: setup ## Lint, format, types, floors
 	@. scripts/environment.sh && ruff check . && ruff format --check . && mypy && lint-imports
@@ -27,7 +28,7 @@ check: setup ## Lint, format, types, floors
 benchmark: setup ## Measure every piece and write docs/performance.md (a quarter of an hour)
 	@set -euo pipefail; . scripts/environment.sh; results=data/benchmarks; \
 	python scripts/benchmark_serving.py --json $$results/serving.json; \
-	python scripts/compare_feast_cassandra.py --json $$results/comparison.json --plot $$results/comparison.png; \
+	python scripts/compare_feast_cassandra.py --with feast-server --json $$results/comparison.json --plot $$results/comparison.png; \
 	python scripts/benchmark_registry.py --json $$results/registry.json; \
 	python scripts/benchmark_scoring.py --json $$results/scoring.json; \
 	python scripts/benchmark_materialization.py --rows $(ROWS) --json $$results/materialization.json; \
