@@ -1,7 +1,6 @@
 """A prediction server of this project in a process of its own, for as long as it is measured."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import poc
+from poc.comparison.feature_server import free_port
 from poc.errors import BenchmarkFailed
 
 DIRECT, FEAST, FEAST_ROWS = "direct", "feast", "feast-rows"
@@ -69,10 +69,3 @@ class Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
         self._log.close()
-
-
-def free_port() -> int:
-    """Ask the operating system for a port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

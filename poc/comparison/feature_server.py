@@ -37,7 +37,7 @@ def feature_server(settings: Settings, store: "FeatureStore") -> Iterator[Featur
         FeatureServerUnavailable: it does not start.
         FeatureServerFailed, FeaturesNotApplied: it has not the features.
     """
-    port = _free_port()
+    port = free_port()
     asks = settings.model_copy(update={"feature_server_url": f"http://127.0.0.1:{port}"})
     with TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log:
         command = [sys.executable, "-m", "feast.cli", "-c", str(settings.feast_repo_path)]
@@ -70,7 +70,8 @@ def _opened(settings: Settings, process: "subprocess.Popen[bytes]", log: IO[str]
         time.sleep(0.2)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Ask the operating system for a port that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

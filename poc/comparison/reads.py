@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,6 @@ from feast.feature_view import DUMMY_ENTITY_VAL
 
 from poc.comparison.methods import (
     BASELINE,
-    CONSISTENCY,
     DIRECT_IN,
     Key,
     Method,
@@ -21,6 +20,7 @@ from poc.comparison.methods import (
 )
 from poc.definitions import ServedFeatures, applied_view
 from poc.errors import BenchmarkFailed
+from poc.feature_store import connection_of
 from poc.online_store.keys import kept
 from poc.online_store.layout import Column, RowLayout, direct_layout
 from poc.online_store.session import READ, Session, prepare
@@ -75,7 +75,7 @@ def _key(places: Sequence[int | None], width: int) -> Callable[[Key], Key]:
     return lambda key: tuple(nobodys if place is None else key[place] for place in places)
 
 
-def direct_cassandra(session: Session, views: Sequence[DirectView], consistency: str = CONSISTENCY) -> Method:
+def direct_cassandra(session: Session, views: Sequence[DirectView], consistency: str) -> Method:
     """Read the direct tables as poc/serve_model.py does: one prepared statement an id, rows as tuples.
 
     Raises:
@@ -97,7 +97,7 @@ def direct_cassandra(session: Session, views: Sequence[DirectView], consistency:
 
 
 def direct_cassandra_in(
-    session: Session, views: Sequence[DirectView], keys_per_statement: int, consistency: str = CONSISTENCY
+    session: Session, views: Sequence[DirectView], keys_per_statement: int, consistency: str
 ) -> Method:
     """Read the direct tables with as many keys a statement as the row store: equal footing for batches.
 
@@ -135,7 +135,7 @@ def direct_acsylla(
     reads: "AcsyllaReads",
     loop: asyncio.AbstractEventLoop,
     views: Sequence[DirectView],
-    consistency: str = CONSISTENCY,
+    consistency: str,
 ) -> Method:
     """Read the direct tables with the C++ driver, awaited on `loop`."""
     selects = [view.layout.select(view.columns) for view in views]
@@ -153,9 +153,7 @@ def direct_acsylla(
     return awaited_read("direct-acsylla", read, loop, consistency)
 
 
-def public_call(
-    name: str, store: "FeatureStore", served: ServedFeatures, consistency: str = CONSISTENCY
-) -> Method:
+def public_call(name: str, store: "FeatureStore", served: ServedFeatures) -> Method:
     """Read through Feast's public call, as the guide does, with the feature service looked up once.
 
     Feast connects at the first read.
@@ -169,15 +167,11 @@ def public_call(
         entity_rows = [dict(zip(names, key, strict=True)) for key in keys]
         return _rows(store.get_online_features(features=service, entity_rows=entity_rows).to_dict(), names)
 
-    return known_method(name, read, consistency)
+    return known_method(name, read, connection_of(store).read_consistency)
 
 
 def awaited_call(
-    name: str,
-    store: "FeatureStore",
-    loop: asyncio.AbstractEventLoop,
-    served: ServedFeatures,
-    consistency: str = CONSISTENCY,
+    name: str, store: "FeatureStore", loop: asyncio.AbstractEventLoop, served: ServedFeatures
 ) -> Method:
     """Read through Feast's public call as an async handler awaits it."""
     service, names = store.get_feature_service(served.service), served.key_names
@@ -187,24 +181,20 @@ def awaited_call(
         answer = await store.get_online_features_async(features=service, entity_rows=entity_rows)
         return _rows(answer.to_dict(), names)
 
-    return awaited_read(name, read, loop, consistency)
+    return awaited_read(name, read, loop, connection_of(store).read_consistency)
 
 
 def awaited_read(
     name: str,
-    awaited: Callable[[Sequence[Key]], Awaitable[Sequence[Row | None]]],
+    read: Callable[[Sequence[Key]], Coroutine[Any, Any, Sequence[Row | None]]],
     loop: asyncio.AbstractEventLoop,
-    consistency: str = CONSISTENCY,
+    consistency: str,
 ) -> Method:
-    """Read with `awaited` on `loop`, which runs in the caller's own thread, for as long as a read takes.
+    """Read with `read` on `loop`, which runs in the caller's own thread, for as long as a read takes.
 
     Nothing comes on top of what an async handler would wait for.
     """
-
-    async def rows(keys: Sequence[Key]) -> Sequence[Row | None]:
-        return await awaited(keys)
-
-    return known_method(name, lambda keys: loop.run_until_complete(rows(keys)), consistency)
+    return known_method(name, lambda keys: loop.run_until_complete(read(keys)), consistency)
 
 
 def _rows(answer: Mapping[str, list[Any]], key_names: Sequence[str]) -> list[Row | None]:

@@ -192,7 +192,7 @@ class _Opening:
     def methods(self, names: Sequence[str]) -> Iterator[Method]:
         place, served = self.place, self.served
         consistency = place.connection.read_consistency
-        feast = public_call("feast", place.store, served, consistency)
+        feast = public_call("feast", place.store, served)
         require_filled(place.store, feast, served, place.session, self.probe)
         fill_direct_tables(place.settings, place.store, served, place.session, self.announce)
         views = direct_views(place.store, place.settings.direct_keyspace, served)
@@ -203,9 +203,9 @@ class _Opening:
             yield direct_cassandra_in(place.session, views, size, consistency)
         if "feast-unresolved" in names:
             config = configuration(place.store, provider=LOCAL_PROVIDER)
-            yield public_call("feast-unresolved", self._open(config), served, consistency)
+            yield public_call("feast-unresolved", self._open(config), served)
         if any(name.startswith("feast-rows") for name in names):
-            yield from self._rows(feast, names, consistency)
+            yield from self._rows(feast, names)
         if "direct-acsylla" in names:
             loop, reads = self._loop(), AcsyllaReads(place.connection)
             self.opened.callback(reads.close)
@@ -213,14 +213,14 @@ class _Opening:
         if "feast-server" in names:
             yield self._feature_server(consistency)
 
-    def _rows(self, feast: Method, names: Sequence[str], consistency: str) -> Iterator[Method]:
+    def _rows(self, feast: Method, names: Sequence[str]) -> Iterator[Method]:
         place, served = self.place, self.served
         config = place.store.config
         if not keeps_rows(place.store):
             config = rows_configuration(place.store, place.settings.data_dir)
             store = self._open(config)
             apply_same_features(place.store, store, served)
-            rows = public_call("feast-rows", store, served, consistency)
+            rows = public_call("feast-rows", store, served)
             fill_where_different(place.store, store, served, (feast, rows), self.probe, self.announce)
             yield rows
         if "feast-rows-acsylla" in names:
@@ -229,7 +229,7 @@ class _Opening:
             loop = self._loop()
             # Its sessions end on the loop, which is closed after them.
             self.opened.callback(close_feature_store, store)
-            yield awaited_call("feast-rows-acsylla", store, loop, served, consistency)
+            yield awaited_call("feast-rows-acsylla", store, loop, served)
 
     def _feature_server(self, consistency: str) -> Method:
         self.announce("Starting a feature server")
