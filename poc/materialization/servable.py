@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from poc.dataset.label import LABEL
 from poc.definitions import DECLARED_IN, ServedFeatures
 from poc.errors import InvalidDefinitions
 from poc.feature_store import load_repository
@@ -25,9 +26,16 @@ def require_servable(settings: Settings, store: "FeatureStore", served: ServedFe
         served: the service, as it is declared.
 
     Raises:
-        InvalidDefinitions: a view is not to be online, or its table would have the name of another.
+        InvalidDefinitions: a view is not to be online, its table would have the name of another, or the
+            label is among the features.
         UnsupportedType: a join key or feature has a type that has no column, or no key.
     """
+    if LABEL in served.names:
+        raise InvalidDefinitions(
+            DECLARED_IN,
+            f"service {served.service} takes {LABEL}, and {LABEL} is what the model is to predict: state a"
+            " schema without it, or name the features, as in view[['...']]",
+        )
     found = load_repository(settings, store)
     names = {definitions.view for definitions in served.feature_sets}
     views = [view for view in (*found.feature_views, *found.stream_feature_views) if view.name in names]

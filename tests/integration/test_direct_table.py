@@ -120,7 +120,7 @@ def test_changed_type_is_refused_with_a_way_out_that_works(
     session: Session, fill: Fill, cassandra: ConnectionSettings
 ) -> None:
     fill([row()], {"amount": Float64})
-    with pytest.raises(DirectTableDiffers, match="'amount' is double.* declared as bigint") as refused:
+    with pytest.raises(DirectTableDiffers, match=r"'amount' is double.* declared as bigint") as refused:
         fill([row(amount=7)], {"amount": Int64})
     assert "--remake-direct" in refused.value.way_out
     fill([row()], {"amount": Float64}).drop(session)
