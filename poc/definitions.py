@@ -147,6 +147,11 @@ class ServedFeatures:
         """Their names."""
         return tuple(key.name for key in self.join_keys)
 
+    def key_columns(self, view: ServedView) -> dict[str, str]:
+        """Return, for each join key of the service, the column of a view's source that would hold it."""
+        own = dict(zip(view.request_keys, view.definitions.key_names, strict=True))
+        return {name: view.definitions.column(own.get(name, name)) for name in self.key_names}
+
     @property
     def feature_sets(self) -> tuple[FeatureSet, ...]:
         """The whole views, each once: what is materialized."""

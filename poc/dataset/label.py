@@ -1,10 +1,10 @@
 """The label: what the model is to predict. It is a column of a source, and no feature."""
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from poc.definitions import FeatureSet, ServedFeatures, ServedView
 from poc.errors import ColumnsMissing, DatasetNotPrepared, DatasetUnreadable, LabelsUnavailable
+from poc.online_store.source import open_dataset
 
 LABEL = "is_fraud"
 
@@ -39,6 +39,6 @@ def source_columns(definitions: FeatureSet) -> list[str]:
     if not path.exists():
         raise DatasetNotPrepared(path)
     try:
-        return list(ds.dataset(path, format="parquet").schema.names)
+        return list(open_dataset(str(path)).schema.names)
     except (pa.ArrowException, OSError) as error:
         raise DatasetUnreadable(path, str(error).partition("\n")[0]) from error

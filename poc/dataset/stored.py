@@ -5,7 +5,7 @@ and in the declared types. Which row is the latest is `poc.online_store.latest`'
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -20,7 +20,7 @@ import pyarrow.dataset as ds
 from poc.dataset.column_types import TIME, arrow_type, key_columns
 from poc.dataset.conversion import convert, convert_times
 from poc.dataset.label import LABEL, source_columns
-from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures, ServedView
+from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures
 from poc.errors import ColumnsMissing, DatasetNotPrepared, DatasetUnreadable
 from poc.online_store.latest import LatestRows
 from poc.online_store.source import open_dataset
@@ -99,8 +99,8 @@ def sample_view(definitions: FeatureSet, count: int, seed: int = SAMPLE_SEED) ->
     Raises:
         DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
     """
-    columns = dict(zip(key_columns(definitions), definitions.join_keys, strict=True))
-    return _sample(definitions, columns, count, seed)
+    columns = dict(zip(definitions.key_names, key_columns(definitions), strict=True))
+    return _sample(definitions, definitions.join_keys, columns, count, seed)
 
 
 def sample_keys(served: ServedFeatures, count: int, seed: int = SAMPLE_SEED) -> list[Key]:
@@ -115,9 +115,9 @@ def sample_keys(served: ServedFeatures, count: int, seed: int = SAMPLE_SEED) -> 
     present = [source_columns(view.definitions) for view in served.views]
     order = sorted(range(len(present)), key=lambda place: LABEL not in present[place])
     for view, names in ((served.views[place], present[place]) for place in order):
-        columns = _request_columns(served, view)
-        if set(columns) <= set(names):
-            return _sample(view.definitions, columns, count, seed)
+        columns = served.key_columns(view)
+        if set(columns.values()) <= set(names):
+            return _sample(view.definitions, served.join_keys, columns, count, seed)
     entities: list[dict[str, Any]] = [{} for _ in range(count)]
     for view in served.views:
         for entity, key in zip(entities, sample_view(view.definitions, count, seed), strict=False):
@@ -245,15 +245,11 @@ def _latest(records: pa.Table, definitions: FeatureSet) -> pa.Table:
     return records.take(pa.array(latest.positions()))
 
 
-def _request_columns(served: ServedFeatures, view: ServedView) -> dict[str, JoinKey]:
-    """Name the columns of a view's source that hold the service's join keys, in their order."""
-    own = dict(zip(view.request_keys, view.definitions.key_names, strict=True))
-    return {view.definitions.column(own.get(key.name, key.name)): key for key in served.join_keys}
-
-
-def _sample(definitions: FeatureSet, columns: dict[str, JoinKey], count: int, seed: int) -> list[Key]:
+def _sample(
+    definitions: FeatureSet, keys: Sequence[JoinKey], columns: Mapping[str, str], count: int, seed: int
+) -> list[Key]:
     moment = definitions.timestamp_column
-    wanted = list(dict.fromkeys([*columns, moment]))
+    wanted = list(dict.fromkeys([*columns.values(), moment]))
     dataset = open_source(definitions, wanted)
     with unreadable(definitions.source_path):
         records = dataset.to_table(columns=wanted)
@@ -261,9 +257,7 @@ def _sample(definitions: FeatureSet, columns: dict[str, JoinKey], count: int, se
     if definitions.ttl is not None and records.num_rows:
         since = pa.scalar(pc.max(moments).as_py() - definitions.ttl, TIME)
         records = records.filter(pc.greater_equal(moments, since))
-    kept = pa.table(
-        {key.name: convert(records.column(column), arrow_type(key)) for column, key in columns.items()}
-    )
+    kept = pa.table({key.name: convert(records.column(columns[key.name]), arrow_type(key)) for key in keys})
     distinct = kept.group_by(kept.column_names).aggregate([]).drop_null()
-    keys = sorted(zip(*(column.to_pylist() for column in distinct.columns), strict=True))
-    return random.Random(seed).sample(keys, min(count, len(keys)))
+    known = sorted(zip(*(column.to_pylist() for column in distinct.columns), strict=True))
+    return random.Random(seed).sample(known, min(count, len(known)))

@@ -9,20 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from poc.dataset.column_types import arrow_type, key_columns
-from poc.dataset.conversion import convert, convert_times
-from poc.dataset.label import LABEL, labelled_view, source_columns
-from poc.dataset.stored import open_source, unreadable
+from poc.dataset.column_types import arrow_type
+from poc.dataset.label import LABEL
+from poc.dataset.stored import open_source
 from poc.definitions import DECLARED_IN, FeatureSet, ServedFeatures, ServedView, applied_service
 from poc.errors import (
-    ColumnsMissing,
     DatasetRefused,
     DefinitionsChanged,
     InvalidDefinitions,
-    LabelsUnavailable,
     TooFewExamples,
 )
 from poc.feature_store import declared_service, open_feature_store
+from poc.model.labels import EVENT_TIMESTAMP, read_labels
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from feast import FeatureStore
 
-# The column in which Feast looks for the time of an entity row.
-EVENT_TIMESTAMP = "event_timestamp"
 TRAINING_SHARE = 0.6
 VALIDATION_SHARE = 0.2
 
@@ -91,14 +87,14 @@ def labelled_examples(settings: Settings) -> Examples:
             f"service {served.service} takes {LABEL}, which is what the model is to predict: leave it out"
         )
         raise InvalidDefinitions(DECLARED_IN, reason)
-    found = _read_labels(served)
-    rows = _join_features(store, served, found.labels)
+    found = read_labels(served)
+    rows = _join_features(store, served, found.rows)
     return Examples(
         rows=rows,
         served=served,
         unlabelled=found.unlabelled,
         repeated=found.repeated,
-        unmatched=len(found.labels) - len(rows),
+        unmatched=len(found.rows) - len(rows),
         keyless=found.keyless,
     )
 
@@ -127,16 +123,6 @@ def time_span(part: "pd.DataFrame") -> tuple[datetime, datetime]:
     """Give the first and the last event time of `part`, UTC."""
     times = part[EVENT_TIMESTAMP]
     return times.iloc[0].to_pydatetime(), times.iloc[-1].to_pydatetime()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Labels:
-    """The rows to be asked for: the service's keys, `event_timestamp`, label; and how many were left out."""
-
-    labels: "pd.DataFrame"
-    unlabelled: int
-    repeated: int
-    keyless: int
 
 
 def _require_same(declared: ServedFeatures, applied: ServedFeatures) -> None:
@@ -171,55 +157,6 @@ def _is_text(kind: "pa.DataType") -> bool:
 
     plain = kind.value_type if pa.types.is_dictionary(kind) else kind
     return bool(pa.types.is_string(plain) or pa.types.is_large_string(plain))
-
-
-def _read_labels(served: ServedFeatures) -> _Labels:
-    """Read keys, event time and label of every row of the source that has labels."""
-    import pyarrow as pa
-
-    labelled = labelled_view(served)
-    definitions = labelled.definitions
-    columns = _key_columns(served, labelled)
-    moment = definitions.timestamp_column
-    own = key_columns(definitions) or list(columns.values())
-    with unreadable(definitions.source_path):
-        stored = open_source(definitions).to_table(
-            list(dict.fromkeys([*columns.values(), *own, moment, LABEL]))
-        )
-    # Feast sorts by the time of writing, then by the event time with a sort that is not stable: of two
-    # rows of one id and time it takes either, so a label might meet the features of the other.
-    together = stored.select(list(dict.fromkeys([*own, moment])))
-    repeated = together.to_pandas(integer_object_nulls=True).duplicated(keep=False)
-    rows = pa.table(
-        {key.name: convert(stored.column(columns[key.name]), arrow_type(key)) for key in served.join_keys}
-        | {
-            EVENT_TIMESTAMP: convert_times(stored.column(moment)),
-            LABEL: convert(stored.column(LABEL), pa.int64(), binary=True),
-        }
-    )
-    known = rows.filter(pa.array(~repeated))
-    labels = known.filter(known.column(LABEL).is_valid())
-    if labels.num_rows == 0:
-        raise LabelsUnavailable([definitions.source_path], f"its column {LABEL} is empty")
-    kept = labels.drop_null()
-    return _Labels(
-        labels=kept.to_pandas(),
-        unlabelled=known.num_rows - labels.num_rows,
-        repeated=int(repeated.sum()),
-        keyless=labels.num_rows - kept.num_rows,
-    )
-
-
-def _key_columns(served: ServedFeatures, labelled: ServedView) -> dict[str, str]:
-    """Say which column of the labelled source holds each of the service's join keys."""
-    definitions = labelled.definitions
-    present = source_columns(definitions)
-    own = dict(zip(labelled.request_keys, definitions.key_names, strict=True))
-    columns = {name: definitions.column(own.get(name, name)) for name in served.key_names}
-    missing = [column for column in columns.values() if column not in present]
-    if missing:
-        raise ColumnsMissing(definitions.source_path, missing, present)
-    return columns
 
 
 def _join_features(store: "FeatureStore", served: ServedFeatures, labels: "pd.DataFrame") -> "pd.DataFrame":

@@ -111,8 +111,7 @@ def entity_rows(served: ServedFeatures) -> "pd.DataFrame":
 
     labelled = labelled_view(served)
     definitions = labelled.definitions
-    own = dict(zip(labelled.request_keys, definitions.key_names, strict=True))
-    names = {definitions.column(own.get(name, name)): name for name in served.key_names}
+    names = {column: name for name, column in served.key_columns(labelled).items()}
     names[definitions.timestamp_column] = "event_timestamp"
     rows: pd.DataFrame = pd.read_parquet(definitions.source_path, columns=list(names)).rename(columns=names)
     return rows
