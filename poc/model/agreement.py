@@ -68,7 +68,7 @@ def _with_variants(inputs: ModelInputs, columns: "pd.DataFrame") -> "pd.DataFram
 
 
 def _as_served(columns: "pd.DataFrame") -> list[dict[str, float | str | None]]:
-    """Give the rows as a server has them: plain values by name, None where one is null."""
+    """Return the rows as a server has them: plain values by name, None where one is null."""
     import pandas as pd
 
     values = columns.astype(object).where(pd.notna(columns) & (columns != ""), None)

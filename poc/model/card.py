@@ -110,6 +110,6 @@ def from_metadata(properties: Mapping[str, str]) -> ModelFacts:
 def registered(
     facts: ModelFacts, *, name: str, version: str, alias: str | None, run_id: str | None
 ) -> ModelCard:
-    """Give the card of a model with these `facts`, registered there."""
+    """Return the card of a model with these `facts`, registered there."""
     known = {field: getattr(facts, field) for field in ModelFacts.__dataclass_fields__}
     return ModelCard(name=name, version=version, alias=alias, run_id=run_id, **known)

@@ -55,7 +55,7 @@ class Evaluation:
         return self.caught / self.alarms if self.alarms else None
 
     def metrics(self) -> dict[str, float]:
-        """Give the figures by name, without those that do not exist."""
+        """Return the figures by name, without those that do not exist."""
         named: dict[str, float | None] = {
             "rows": self.rows,
             "frauds": self.frauds,
@@ -137,7 +137,7 @@ def calibration(
 
 
 def wilson_interval(hits: int, trials: int) -> tuple[float, float]:
-    """Give the 95 % interval of a share, after E. B. Wilson (1927), JASA 22, 209-212."""
+    """Return the 95 % interval of a share, after E. B. Wilson (1927), JASA 22, 209-212."""
     z = 1.96
     share = hits / trials
     middle = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)

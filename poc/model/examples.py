@@ -120,7 +120,7 @@ def split_by_time(rows: "pd.DataFrame") -> Split:
 
 
 def time_span(part: "pd.DataFrame") -> tuple[datetime, datetime]:
-    """Give the first and the last event time of `part`, UTC."""
+    """Return the first and the last event time of `part`, UTC."""
     times = part[EVENT_TIMESTAMP]
     return times.iloc[0].to_pydatetime(), times.iloc[-1].to_pydatetime()
 

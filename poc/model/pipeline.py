@@ -51,7 +51,7 @@ def fit_pipeline(
 
 
 def fraud_probabilities(pipeline: "Pipeline", columns: "pd.DataFrame") -> NDArray[np.float64]:
-    """Give scikit-learn's fraud probability of each row of `columns`."""
+    """Return scikit-learn's fraud probability of each row of `columns`."""
     with _one_thread():
         probabilities: NDArray[np.float64] = pipeline.predict_proba(columns)[:, 1]
     return probabilities

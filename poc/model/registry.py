@@ -35,7 +35,7 @@ def load_scorer(settings: Settings) -> Scorer:
 
 
 def refresh_scorer(settings: Settings, scorer: Scorer) -> Scorer:
-    """Give `scorer` back if its version is still the one to be served, and else that one.
+    """Return `scorer` if its version is still the one to be served, and else that one.
 
     Raises: what `load_scorer` raises.
     """

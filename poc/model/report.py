@@ -47,7 +47,7 @@ def describe_threshold(validation: Evaluation, costs: Costs) -> str:
 
 
 def describe_test(part: "pd.DataFrame", test: Evaluation) -> str:
-    """Give the figures of the newest part, a line each."""
+    """Word the figures of the newest part, a line each."""
     precision = "none" if test.precision is None else f"{test.precision * 100:.1f} %"
     figures = (
         ("PR-AUC", f"{test.pr_auc:.3f}", f"guessing gives the share of fraud, {test.base_rate:.3f}"),

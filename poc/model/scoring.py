@@ -62,7 +62,7 @@ class Scorer:
         return self.card.inputs
 
     def score(self, rows: Rows) -> list[float]:
-        """Give the fraud probability of each of `rows`, all in one run of the model.
+        """Return the fraud probability of each of `rows`, all in one run of the model.
 
         A null (None) number goes in as missing, the way the training data has it: the trees learned
         where to send it, or send it where most rows went if they never saw one. A null string, or one

@@ -70,7 +70,7 @@ def is_server(settings: Settings) -> bool:
 
 
 def shown_uri(uri: str) -> str:
-    """Give `uri` without the user and password it may hold."""
+    """Return `uri` without the user and password it may hold."""
     parts = urlsplit(uri)
     if "@" not in parts.netloc:
         return uri

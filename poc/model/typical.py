@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def typical_values(inputs: ModelInputs, columns: "pd.DataFrame") -> "Mapping[str, float | str | None]":
-    """Give the typical value of each input: one that occurs, or None where it is mostly null.
+    """Return the typical value of each input: one that occurs, or None where it is mostly null.
 
     Args:
         inputs: what the columns are.
