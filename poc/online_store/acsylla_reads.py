@@ -93,7 +93,8 @@ class _Loop:
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            if type(error).__name__ == "CassErrorLibRequestTimedOut":
+            # What cannot be bound is the caller's mistake.
+            if type(error).__name__ == "CassErrorLibRequestTimedOut" or isinstance(error, UnicodeError):
                 raise
             log.info("acsylla stands aside for %.0f s: %s", RETRY_SECONDS, error)
             # What is prepared again follows the table as it is then.

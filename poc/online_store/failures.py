@@ -12,9 +12,9 @@ from poc.online_store.connection import ConnectionSettings
 from poc.online_store.errors import CassandraUnavailable, FeaturesOutdated, OnlineTableMissing, PocError
 from poc.online_store.session import reason
 
-# What Cassandra says of a keyspace or table, and of a column, that is not there.
+# What Cassandra says of a keyspace or table, and of a column, that is not there or has another type.
 _NO_TABLE = ("does not exist", "unconfigured table")
-_NO_COLUMN = ("Undefined column", "Unknown identifier", "Undefined name")
+_NO_COLUMN = ("Undefined column", "Unknown identifier", "Undefined name", "Cannot assign value")
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def cassandra_failures(
 
     Raises:
         CassandraUnavailable: no node could answer, or none did in time.
-        FeaturesOutdated: the table lacks a column.
+        FeaturesOutdated: the table lacks a column, or has it with another type.
     """
     try:
         yield
@@ -69,5 +69,5 @@ def refusal(said: str, missing: Callable[[], PocError] | None = None) -> PocErro
     if any(text in said for text in _NO_TABLE):
         return OnlineTableMissing(f"as it is asked for: {message}") if missing is None else missing()
     if any(text in said for text in _NO_COLUMN):
-        return FeaturesOutdated(f"The stored table is older than the definitions: {message}")
+        return FeaturesOutdated(f"The stored table differs from the definitions: {message}")
     return None

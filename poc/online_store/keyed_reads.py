@@ -30,12 +30,10 @@ class Statements:
         one: binds a key.
         several: binds a list of keys' only parts, and selects that part last; None where keys have several
             parts, or could not be told apart by what a driver gives for them.
-        typed: as `one`, for a driver that does not follow a table's types; None where it cannot be had.
     """
 
     one: str
     several: str | None
-    typed: str | None
 
 
 class KeyedReads:
@@ -63,7 +61,7 @@ class KeyedReads:
         asked_together = statements.several if keys_per_statement > 1 else None
         self._several = None if asked_together is None else prepare(session, asked_together)
         self._keys_per_statement = keys_per_statement
-        self._acsylla, self._typed = acsylla, statements.typed
+        self._acsylla, self._one_by_acsylla = acsylla, statements.one
 
     def rows(self, keys: Sequence[Key]) -> dict[Key, list[Row]]:
         """Read the rows of distinct `keys`; a key that has none is left out."""
@@ -76,8 +74,8 @@ class KeyedReads:
 
     async def rows_async(self, keys: Sequence[Key]) -> dict[Key, list[Row]]:
         """Do what `rows` does without blocking the event loop."""
-        if self._acsylla is not None and self._typed is not None:
-            found = await self._acsylla.rows(self._typed, keys)
+        if self._acsylla is not None:
+            found = await self._acsylla.rows(self._one_by_acsylla, keys)
             if found is not None:
                 return {key: rows for key, rows in zip(keys, found, strict=True) if rows}
         statement, bound = self._batches(keys)

@@ -85,23 +85,15 @@ class RowLayout:
         )
 
     def select(self, features: Sequence[Column]) -> str:
-        """SELECT `features`, then the event timestamp, of one entity; binds the keys."""
-        names = [quoted(column.name) for column in features] + [quoted(EVENT_TIMESTAMP)]
-        return self._select_one(names)
+        """SELECT `features`, then the event timestamp, of one entity; binds the keys.
 
-    def select_typed(self, features: Sequence[Column]) -> str:
-        """SELECT the same, each column held to the type that is declared: another is refused.
-
-        At protocol 4 the C++ driver goes on reading by the types that a statement was prepared with, also
-        when the table was made anew with others: a double is then read as an integer. A CAST would convert
-        it, and lose its fraction.
+        Each column is held to the type that is declared: one of another type is refused. Otherwise, when the
+        table is made anew with other types, the values of those would be read; and at protocol 4 the C++
+        driver goes on reading by the types that a statement was prepared with: a double as an integer. A CAST
+        would convert it, and lose its fraction.
         """
-        names = [f"({column.kind.cql}){quoted(column.name)}" for column in features]
-        return self._select_one([*names, f"(timestamp){quoted(EVENT_TIMESTAMP)}"])
-
-    def _select_one(self, selected: Sequence[str]) -> str:
         condition = " AND ".join(f"{quoted(column.name)} = ?" for column in self.keys)
-        return f"SELECT {', '.join(selected)} FROM {self.qualified} WHERE {condition}"
+        return f"SELECT {_selected(features)} FROM {self.qualified} WHERE {condition}"
 
     def select_several(self, features: Sequence[Column]) -> str | None:
         """SELECT `features`, the event timestamp and the key of several entities; binds a list of keys.
@@ -112,8 +104,12 @@ class RowLayout:
         if len(self.keys) != 1 or self.keys[0].kind.cql not in _KEYS_TOLD_APART:
             return None
         key = quoted(self.keys[0].name)
-        names = [quoted(column.name) for column in features] + [quoted(EVENT_TIMESTAMP), key]
-        return f"SELECT {', '.join(names)} FROM {self.qualified} WHERE {key} IN ?"
+        return f"SELECT {_selected(features)}, {key} FROM {self.qualified} WHERE {key} IN ?"
+
+
+def _selected(features: Sequence[Column]) -> str:
+    names = [f"({column.kind.cql}){quoted(column.name)}" for column in features]
+    return ", ".join([*names, f"(timestamp){quoted(EVENT_TIMESTAMP)}"])
 
 
 def row_layout(keyspace: str, project: str, view: FeatureView) -> RowLayout:

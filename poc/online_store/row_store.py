@@ -210,6 +210,8 @@ class CassandraRowOnlineStore(OnlineStore):  # type: ignore[misc]
         if writer is None:
             session = self.session(config)
             extend_layout(session, layout)
+            # A feature that has its column now is lacking no more.
+            self._readers.clear()
             writer = DriverWriter(session, cql, config.online_store.write_concurrency)
             self._writers[cql] = writer
         return writer

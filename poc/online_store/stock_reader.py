@@ -66,11 +66,9 @@ class StockReader:
             {column.name: key_type(column.name, column.dtype) for column in keys}, version
         )
         select = f"SELECT feature_name, value, event_ts{{}} FROM {table} WHERE entity_key "
-        # The types of these columns never change: nothing has to be cast.
-        one = select.format("") + "= ?"
         self._reads = KeyedReads(
             session,
-            Statements(one, select.format(", entity_key") + "IN ?", one),
+            Statements(select.format("") + "= ?", select.format(", entity_key") + "IN ?"),
             in_flight=settings.read_concurrency,
             keys_per_statement=KEYS_PER_STATEMENT,
             acsylla=acsylla,

@@ -101,7 +101,7 @@ class RowReader:
         self._bound = bound_key(layout.keys)
         self._reads = KeyedReads(
             session,
-            Statements(layout.select(there), layout.select_several(there), layout.select_typed(there)),
+            Statements(layout.select(there), layout.select_several(there)),
             in_flight=settings.read_concurrency,
             keys_per_statement=keys_per_statement,
             acsylla=acsylla,

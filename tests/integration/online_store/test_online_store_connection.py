@@ -24,6 +24,9 @@ from feast.protos.feast.types.Value_pb2 import Value
 from feast.types import Int64, String
 from tcp_proxy import TcpProxy
 
+from poc.feature_store import read_for_serving
+from poc.online_store.errors import CassandraTlsFailed
+
 NOON = dt.datetime(2024, 5, 6, 12, tzinfo=dt.timezone.utc)
 DAY = dt.timedelta(days=1)
 
@@ -144,7 +147,7 @@ def test_node_of_another_authority_is_not_talked_to(
 ) -> None:
     stranger = Authority(tmp_path / "stranger")
     store = stores.open(port=door.port, tls=tls(authority, ca=stranger.ca))
-    with pytest.raises(NoHostAvailable):
+    with pytest.raises(CassandraTlsFailed):
         stores.view(store, {"a": Int64}, {"id": String})
 
 
@@ -155,7 +158,7 @@ def test_certificate_for_another_address_is_accepted_only_without_the_check(
     context.load_cert_chain(*authority.issue("10.9.9.9"))
     door = TlsDoor((cassandra.hosts[0], cassandra.port), context)
     with closing(door.listener):
-        with pytest.raises(NoHostAvailable):
+        with pytest.raises(CassandraTlsFailed):
             stores.view(stores.open(port=door.port, tls=tls(authority)), {"a": Int64}, {"id": String})
         lax = stores.open(port=door.port, tls=tls(authority, check_hostname=False))
         stores.view(lax, {"a": Int64}, {"id": String})
@@ -184,15 +187,16 @@ def test_read_of_a_frozen_cassandra_ends_at_the_request_timeout(
     assert rows.read(key)[0][1] == {"a": Value(int64_val=1)}
 
 
-def test_caller_may_wait_less_than_the_request_timeout(stores: Any, cassandra: Any, rows_of: Any) -> None:
+def test_caller_may_wait_less_than_the_request_timeout(stores: Any, cassandra: Any) -> None:
     proxy = TcpProxy((cassandra.hosts[0], cassandra.port))
     store = stores.open(port=proxy.port, request_timeout=30.0)
-    rows = rows_of(store, stores.view(store, {"a": Int64}, {"id": String}))
-    reader = rows.online.reader(store.config, rows.view, ["a"])
-    assert reader.rows([("x",)]) == [None]
+    read_for_serving(store, 0.3, "auto")
+    stores.view(store, {"a": Int64}, {"id": String})
+    rows = [{"id": "x"}]
+    assert store.get_online_features(["stats:a"], rows).to_dict()["a"] == [None]
     proxy.stall()
     start = time.monotonic()
     with pytest.raises(OperationTimedOut):
-        reader.rows([("x",)], timeout_seconds=0.3)
+        store.get_online_features(["stats:a"], rows)
     assert time.monotonic() - start < 2
     proxy.resume()

@@ -5,11 +5,11 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from cassandra.cluster import Session
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.types import Float64, Int64, String
 
 from poc.online_store.errors import KeyChanged, TypeChanged
+from poc.online_store.session import SCHEMA, Session
 
 NOON = datetime(2024, 5, 6, 12, tzinfo=timezone.utc)
 
@@ -33,19 +33,24 @@ def test_apply_creates_the_keyspace_as_the_settings_say(stores: Any, session: Se
         assert dict(found[0])["datacenter1"] == "1"
         assert columns(session, name)["a"] == "bigint"
     finally:
-        session.execute(f"DROP KEYSPACE IF EXISTS {name}", timeout=60)
+        session.execute(f"DROP KEYSPACE IF EXISTS {name}", execution_profile=SCHEMA)
 
 
-def test_new_feature_is_null_in_rows_from_before_and_then_written(stores: Any, rows_of: Any) -> None:
+def test_new_feature_is_missing_until_a_write_has_it_and_then_null_in_rows_from_before(
+    stores: Any, rows_of: Any
+) -> None:
     store = stores.open()
     rows = rows_of(store, stores.view(store, {"a": Int64}, {"id": String}))
     key = rows.key(id=Value(string_val="x"))
-    rows.write(key, {"a": Value(int64_val=1)})
+    before = rows.key(id=Value(string_val="y"))
+    for item in (key, before):
+        rows.write(item, {"a": Value(int64_val=1)})
     rows.view = stores.view(store, {"a": Int64, "b": Float64}, {"id": String})
-    assert rows.read(key) == [(NOON, {"a": Value(int64_val=1), "b": Value()})]
+    assert rows.read(key) == [(NOON, {"a": Value(int64_val=1)})]
     # The same event again: the backfill of a new feature.
     rows.write(key, {"a": Value(int64_val=1), "b": Value(double_val=0.5)})
     assert rows.read(key)[0][1]["b"] == Value(double_val=0.5)
+    assert rows.read(before) == [(NOON, {"a": Value(int64_val=1), "b": Value()})]
 
 
 def test_removed_feature_is_read_no_more_and_may_come_back(stores: Any, rows_of: Any) -> None:
@@ -103,18 +108,22 @@ def test_deleted_view_loses_its_table_and_the_others_keep_theirs(stores: Any, se
     assert [name for (name,) in tables.all()] == ["poc__stats"]
 
 
-def test_two_applies_at_once_both_succeed(stores: Any, session: Session) -> None:
+def test_first_writes_of_new_features_at_once_all_succeed(
+    stores: Any, rows_of: Any, session: Session
+) -> None:
     first = stores.open()
     stores.view(first, {"a": Int64}, {"id": String})
     failures: list[BaseException] = []
+    values = {"a": Value(int64_val=1), "b": Value(int64_val=2), "c": Value(double_val=0.5)}
 
-    def apply(store: Any) -> None:
+    def write(store: Any) -> None:
         try:
-            stores.view(store, {"a": Int64, "b": Int64, "c": Float64}, {"id": String})
+            rows = rows_of(store, stores.view(store, {"a": Int64, "b": Int64, "c": Float64}, {"id": String}))
+            rows.write(rows.key(id=Value(string_val="x")), values)
         except BaseException as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=apply, args=(stores.open(),)) for _ in range(3)]
+    threads = [threading.Thread(target=write, args=(stores.open(),)) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:

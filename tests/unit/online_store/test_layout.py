@@ -5,7 +5,7 @@ from feast import FeatureView
 from feast.types import Array, Float64, Int64, String
 
 from poc.online_store.errors import KeyChanged, TypeChanged
-from poc.online_store.layout import row_layout
+from poc.online_store.layout import direct_layout, row_layout
 from poc.online_store.schema import StoredTable, changes
 
 ViewOf = Callable[..., FeatureView]
@@ -32,8 +32,26 @@ def test_select_reads_the_asked_features_and_leaves_out_unknown_ones(view_of: Vi
     layout = row_layout("ks", "poc", view_of({"a": Int64, "b": Int64}, {"k2": String, "k1": Int64}))
     columns = layout.named(["b", "unknown"])
     assert layout.select(columns) == (
-        'SELECT "b", "event_timestamp" FROM "ks"."poc__stats" WHERE "k1" = ? AND "k2" = ?'
+        'SELECT (bigint)"b", (timestamp)"event_timestamp" FROM "ks"."poc__stats" WHERE "k1" = ? AND "k2" = ?'
     )
+
+
+def test_repeated_join_key_of_a_stream_view_is_no_second_column(view_of: ViewOf) -> None:
+    view = view_of({"a": Int64}, {"id": String})
+    view.features.append(view.entity_columns[0])
+    assert [column.field for column in row_layout("ks", "poc", view).features] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("project", "table"),
+    [("ml_platform_poc", '"ks"."stats"'), ("other", '"ks"."other__stats"'), ("a-b", None)],
+)
+def test_direct_table_carries_its_project_unless_it_is_the_guides(
+    view_of: ViewOf, project: str, table: str | None
+) -> None:
+    layout = direct_layout("ks", project, view_of({"a": Int64}, {"id": String}))
+    assert layout.qualified == table or (table is None and layout.table.startswith("a_b_stats_"))
+    assert layout.columns() == row_layout("ks", "poc", view_of({"a": Int64}, {"id": String})).columns()
 
 
 def test_missing_table_is_created(view_of: ViewOf) -> None:
