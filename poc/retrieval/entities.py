@@ -115,6 +115,18 @@ class ViewRows:
         return values, moment
 
 
+def references(served: ServedFeatures) -> list[str] | None:
+    """Return Feast's names of the features; None where only the service says what they are.
+
+    A service means what the registry says of it now; names mean the same before and after a change.
+    """
+    views = [view.definitions.view for view in served.views]
+    renamed = any(view.request_keys != view.definitions.key_names for view in served.views)
+    if renamed or len(set(views)) < len(views):
+        return None
+    return [f"{view.definitions.view}:{name}" for view in served.views for name in view.names]
+
+
 def key_of_view(
     served: ServedFeatures, view: ServedView, reader_keys: Sequence[str]
 ) -> Callable[[EntityKey], tuple[Any, ...]]:

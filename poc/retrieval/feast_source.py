@@ -21,7 +21,7 @@ from poc.feature_store import close_feature_store, connection_of, open_feature_s
 from poc.online_store.errors import NoCassandra
 from poc.online_store.failures import cassandra_failures
 from poc.retrieval.budget import within
-from poc.retrieval.entities import Entities, ViewRows, ViewValues
+from poc.retrieval.entities import Entities, ViewRows, ViewValues, references
 from poc.retrieval.filled import probe_key, require_filled
 from poc.retrieval.following import Following
 from poc.retrieval.source import EntityFeatures, EntityKey, Value, utc_now
@@ -64,7 +64,7 @@ class _State:
     """What is served: replaced as a whole, so that a read ends as it began.
 
     Attributes:
-        service: Feast's, as it is asked for.
+        asked: Feast's names of the features; the service itself where it renames keys.
         rows: of each view, what reads the rows of the reader that was last met.
         filled: whether the store was found to hold something.
     """
@@ -72,7 +72,7 @@ class _State:
     served: ServedFeatures
     names: tuple[str, ...]
     key_names: tuple[str, ...]
-    service: "FeatureService"
+    asked: "list[str] | FeatureService"
     entities: Entities
     rows: list[ViewRows | None]
     filled: bool = False
@@ -153,12 +153,14 @@ class FeastFeatureSource:
             close_feature_store(self._store)
 
     def _state(self, served: ServedFeatures) -> _State:
-        service = self._store.get_feature_service(served.service, allow_cache=True)
+        names = references(served)
+        if names is None:
+            names = self._store.get_feature_service(served.service, allow_cache=True)
         state = _State(
             served,
             served.names,
             served.key_names,
-            service,
+            names,
             Entities(served, self._clock),
             [None] * len(served.views),
         )
@@ -174,7 +176,7 @@ class FeastFeatureSource:
         try:
             with self._failures():
                 return await self._within(
-                    self._store.get_online_features_async(state.service, self._entity_rows(state, keys))
+                    self._store.get_online_features_async(state.asked, self._entity_rows(state, keys))
                 )
         except (FeaturesOutdated, FeaturesNotApplied):
             self._following.suspect()
@@ -182,7 +184,7 @@ class FeastFeatureSource:
 
     def _ask_blocking(self, state: _State, keys: Sequence[EntityKey]) -> "OnlineResponse":
         with self._failures():
-            return self._store.get_online_features(state.service, self._entity_rows(state, keys))
+            return self._store.get_online_features(state.asked, self._entity_rows(state, keys))
 
     def _entity_rows(self, state: _State, keys: Sequence[EntityKey]) -> list[dict[str, Any]]:
         names = state.key_names
@@ -213,6 +215,9 @@ class FeastFeatureSource:
                 yield
         except FeastObjectNotFoundException as error:
             raise FeaturesNotApplied(self._service_name) from error
+        except KeyError as error:
+            # How Feast says that a view, or its projection, has no such feature any more.
+            raise FeaturesOutdated(f"The registry has changed: {error}") from error
         except Exception as error:
             # What SQLite says; of other stores nothing is known.
             if "no such table" in str(error):

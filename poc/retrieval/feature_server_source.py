@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
-from poc.definitions import Feature, ServedFeatures, ServedView
+from poc.definitions import Feature, ServedFeatures
 from poc.errors import (
     FeatureServerFailed,
     FeaturesNotApplied,
@@ -22,7 +22,7 @@ from poc.errors import (
 )
 from poc.feature_store import declared_service
 from poc.online_store.failures import refusal
-from poc.retrieval.entities import Entities, ViewValues
+from poc.retrieval.entities import Entities, ViewValues, references
 from poc.retrieval.feature_server import FeatureServer, HttpAnswer
 from poc.retrieval.filled import probe_key
 from poc.retrieval.source import EntityFeatures, EntityKey, Value, utc_now
@@ -84,7 +84,9 @@ class FeatureServerSource:
         self._timeout_seconds = timeout_seconds
         self._entities = Entities(served, clock)
         self._columns = [[(item.name, json_fitting(item)) for item in view.features] for view in served.views]
-        self._wanted = _wanted(served)
+        # By names where it can be: the server parses a service anew for each question.
+        names = references(served)
+        self._wanted = {"feature_service": served.service} if names is None else {"features": names}
 
     async def read(self, keys: Sequence[EntityKey]) -> list[EntityFeatures | None]:
         """See `FeatureSource.read`."""
@@ -128,11 +130,11 @@ class FeatureServerSource:
     def _failure(self, answer: HttpAnswer) -> PocError:
         """Tell what the server means by an answer that is none; Feast gives its exception's text."""
         said, where = failure_text(answer.content), self._server.where
-        names = {self.served.service, *(view.definitions.view for view in self.served.views)}
-        if "does not exist" in said and any(f" {name} " in f" {said} " for name in names):
+        known = {self.served.service, *(view.definitions.view for view in self.served.views)}
+        if "does not exist" in said and any(f" {name} " in f" {said} " for name in known):
             return FeaturesNotApplied(self.served.service)
-        known = refusal(said, lambda: OnlineTableMissing(f"for {self.served.service}: {said}"))
-        return known or FeatureServerFailed(where, f"it answered {answer.status}, {said}")
+        refused = refusal(said, lambda: OnlineTableMissing(f"for {self.served.service}: {said}"))
+        return refused or FeatureServerFailed(where, f"it answered {answer.status}, {said}")
 
 
 def json_fitting(feature: Feature) -> Fitting:
@@ -212,20 +214,6 @@ def failure_text(content: bytes) -> str:
     except (ValueError, LookupError, TypeError, RecursionError):
         said = content.decode(errors="replace")
     return " ".join(said.split())[:SHOWN_CHARACTERS]
-
-
-def _wanted(served: ServedFeatures) -> dict[str, Any]:
-    """Word what is asked for: by names, for the service is parsed anew for each question."""
-    views = [view.definitions.view for view in served.views]
-    if len(set(views)) < len(views) or any(map(_renamed, served.views)):
-        return {"feature_service": served.service}
-    return {
-        "features": [f"{view.definitions.view}:{name}" for view in served.views for name in view.names],
-    }
-
-
-def _renamed(view: ServedView) -> bool:
-    return view.request_keys != view.definitions.key_names
 
 
 def _json_key(part: Any) -> Any:

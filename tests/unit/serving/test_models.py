@@ -65,3 +65,28 @@ def test_loaded_model_stays_when_the_registry_has_none(
     registry.reachable = state == "emptied"
     time.sleep(0.1)
     assert kept.get() is scorer
+
+
+def wanting(scorer: Scorer, number: str, *more: str) -> Scorer:
+    card = replace(scorer.card, version=number, inputs=(*scorer.card.inputs, *more))
+    return replace(scorer, card=card)
+
+
+def test_version_that_wants_what_is_not_served_waits_until_it_is(
+    serving_settings: Settings, registry: Registry, scorer: Scorer, caplog: pytest.LogCaptureFixture
+) -> None:
+    served = list(scorer.inputs)
+    settings = serving_settings.model_copy(update={"model_refresh_seconds": 0.02})
+    kept = keep_model(settings, registry.load, registry.refresh, lambda: served)
+    kept.start()
+    kept.wait_until_tried(5)
+    registry.served = wanting(scorer, "2", "new_feature")
+    time.sleep(0.2)
+    assert kept.get().version == "1"
+    assert "new_feature" in caplog.text
+    served.append("new_feature")
+    deadline = time.monotonic() + 5
+    while kept.get().version != "2" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert kept.get().version == "2"
+    kept.stop()
