@@ -205,7 +205,8 @@ def requests(draw: st.DrawFn, repository: Repository, prefix: str) -> Request:
     else:
         features = tuple(draw(_references(repository, views, prefix)))
         needed = {f"k{place}": repository.keys[place] for view in views for place in view.keys}
-    names = draw(st.permutations(list(needed)))
+    # Where a key stands after its other name, Feast takes it for both: see the store's universal tests.
+    names = sorted(draw(st.permutations(list(needed))), key=lambda name: name.startswith("other_"))
     rows = draw(st.integers(1, 5))
     values = {name: draw(_values(needed[name], rows)) for name in names}
     return Request(features, draw(st.booleans()), draw(_mistaken(values, repository, rows)))

@@ -54,6 +54,26 @@ def test_one_view_serves_two_roles_of_its_entity_in_one_request(stores: Any, sto
     }
 
 
+@pytest.mark.parametrize("keys", [("place_id", "home_id"), ("home_id", "place_id")])
+def test_role_of_an_entity_beside_the_entity_itself_is_its_own_in_any_order(
+    stores: Any, store: FeatureStore, keys: tuple[str, str]
+) -> None:
+    # Feast's own call takes the one for the other where the role is named first.
+    view = place_view(stores, store)
+    home = view.with_name("home").with_join_key_map({"place_id": "home_id"})
+    store.apply([FeatureService(name="trip", features=[view, home])])
+    store.materialize(NOW - HOUR, NOW + HOUR)
+    values = {"place_id": 1, "home_id": 2}
+    rows = [{key: values[key] for key in keys}]
+    answer = store.get_online_features(store.get_feature_service("trip"), rows, full_feature_names=True)
+    assert answer.to_dict() == {
+        "place_id": [1],
+        "home_id": [2],
+        "stats__heat": [10.5],
+        "home__heat": [20.5],
+    }
+
+
 def test_on_demand_features_are_computed_from_stored_ones(stores: Any, store: FeatureStore) -> None:
     view = place_view(stores, store)
     request = RequestSource(name="request", schema=[Field(name="more", dtype=Float64)])
