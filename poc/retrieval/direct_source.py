@@ -128,7 +128,14 @@ class DirectFeatureSource:
         self._where = str(connection)
         self._acsylla = acsylla_reads(connection, driver)
         self._is_closed = False
-        self._following = Following(store, service, self._state, refresh_seconds)
+        # A feature gets its column when it is first materialized.
+        self._following = Following(
+            store,
+            service,
+            self._state,
+            refresh_seconds,
+            lacks=lambda state: any(view.reader.lacking for view in state.views),
+        )
 
     @property
     def served(self) -> ServedFeatures:

@@ -30,6 +30,7 @@ class Following(Generic[State]):
         service: the feature service.
         make: makes the value.
         seconds: how often the registry is read again.
+        lacks: whether the value was made of less than is declared: then it is made anew each time.
 
     Raises:
         FeaturesNotApplied: the registry does not know the service.
@@ -42,8 +43,10 @@ class Following(Generic[State]):
         service: str,
         make: Callable[[ServedFeatures], State],
         seconds: float,
+        lacks: Callable[[State], bool] = lambda value: False,
     ) -> None:
         self._store, self._service, self._make, self._seconds = store, service, make, seconds
+        self._lacks = lacks
         self._definitions = applied_service(store, service)
         self.now = make(self._definitions)
         self._suspected = False
@@ -64,7 +67,7 @@ class Following(Generic[State]):
             _show(self._store)
         except FileNotFoundError as error:
             raise FeaturesNotApplied(self._service) from error
-        if found == self._definitions and not suspected:
+        if found == self._definitions and not suspected and not self._lacks(self.now):
             return
         self.now = self._make(found)
         if found != self._definitions:

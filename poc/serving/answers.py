@@ -100,17 +100,14 @@ def prediction_models(served: ServedFeatures) -> tuple[type[Answer], type[Answer
     one = make("PredictionAnswer", __base__=(Judging, Prediction, keys), __doc__="The answer to /predict.")
     item = make("Prediction", __base__=(Prediction, keys), __doc__=Prediction.__doc__)
     none = make("NoPrediction", __base__=(NoPrediction, keys), __doc__=NoPrediction.__doc__)
+    rows: Any = list
     several = make(
         "BatchAnswer",
         __base__=Judging,
         __doc__="The answer to /predict/batch: one entry for each that was asked for, in order.",
-        predictions=(_list_of(item, none), ...),
+        predictions=(rows[item | none], ...),
     )
     return one, several
-
-
-def _list_of(*kinds: Any) -> Any:
-    return list[kinds[0] | kinds[1]]
 
 
 def prediction_answer(judgement: Judgement, judged: Judged, source: str) -> dict[str, Any]:
