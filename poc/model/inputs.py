@@ -69,7 +69,7 @@ def model_inputs(features: Sequence[Feature], training: "pd.DataFrame") -> Model
 
 
 def input_columns(inputs: ModelInputs, features: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the columns of `features` that are inputs, in order, in the form in which the model takes them."""
+    """Return the columns of `features` that are inputs, in order, in the form that the model takes."""
     columns: pd.DataFrame = features[list(inputs.names)].copy()
     for name in inputs.numbers:
         columns[name] = columns[name].astype("float64")
