@@ -76,7 +76,10 @@ class CassandraStateReader:
         return State(
             online_store=self._store.config.online_store.type,
             views=states,
-            counts=tuple(self._counts(table for view in views for table in self._tables(view))),
+            # Where both keyspaces are one, so may be two tables of a view.
+            counts=tuple(
+                self._counts(dict.fromkeys(table for view in views for table in self._tables(view)))
+            ),
             sizes=tuple(size for of_node in sizes.values() for size in of_node or ()),
             nodes={node: of_node is not None for node, of_node in sizes.items()},
         )

@@ -224,7 +224,7 @@ def several(
             field_mapping=True,
         )
         add_view_without_entity(repository)
-        settings = repository.settings(direct_keyspace=keyspace)
+        settings = repository.settings(direct_keyspace=f"{keyspace}_direct")
         # Feast's own store makes none.
         ensure_keyspace(session, cassandra, keyspace)
         apply_definitions(settings)
@@ -232,7 +232,8 @@ def several(
         run_materialization(settings, store, session, Wish(), lambda view, window: None)
         close_feature_store(store)
         yield Several(repository, settings, keyspace, layout)
-        session.execute(f"DROP KEYSPACE {keyspace}", execution_profile=SCHEMA)
+        for name in (keyspace, settings.direct_keyspace):
+            session.execute(f"DROP KEYSPACE {name}", execution_profile=SCHEMA)
 
 
 def test_every_view_is_compared_by_its_own_keys(several: Several, session: Session) -> None:
@@ -256,7 +257,7 @@ def test_value_of_a_card_and_a_missing_pair_are_found_by_their_keys(
     several: Several, session: Session
 ) -> None:
     cards, pairs = (
-        direct_layout(several.keyspace, "second_project", view).qualified
+        direct_layout(several.settings.direct_keyspace, "second_project", view).qualified
         for view in _views(several, "card_aggregates", "merchant_card_aggregates")
     )
     session.execute(f"UPDATE {cards} SET card_payments = -1 WHERE card_id = {FIRST_CARD}")
@@ -275,7 +276,7 @@ def test_value_of_a_card_and_a_missing_pair_are_found_by_their_keys(
 
 def test_feature_that_was_never_written_is_no_null(several: Several, session: Session) -> None:
     [direct] = _views(several, "card_aggregates")
-    table = direct_layout(several.keyspace, "second_project", direct).qualified
+    table = direct_layout(several.settings.direct_keyspace, "second_project", direct).qualified
     session.execute(f"ALTER TABLE {table} DROP card_is_new", execution_profile=SCHEMA)
     expected = []
     if several.layout == "stock":

@@ -19,12 +19,11 @@ from server_process import ServerProcess
 from small_model import register
 from tcp_proxy import TcpProxy
 
-from poc.database.endpoint import Endpoint
-from poc.database.sessions import REQUEST_TIMEOUT_SECONDS
-from poc.definitions import FeatureSet
+from poc.definitions import ServedFeatures
 from poc.monitoring.declared import SERVING, STATE
 from poc.monitoring.programs import Program
 from poc.monitoring.running import running
+from poc.online_store.connection import DEFAULT_TIMEOUT_SECONDS, ConnectionSettings
 from poc.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +58,7 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def materialized(workplace: Any, definitions: FeatureSet) -> dict[str, str]:
+def materialized(workplace: Any, definitions: ServedFeatures) -> dict[str, str]:
     """Features materialized by the guide's scripts, a small model registered; gives a server's variables."""
     workplace.shell("python scripts/feast_setup.py; python scripts/feast_materialize.py")
     data = workplace.folder / "data"
@@ -76,7 +75,7 @@ def materialized(workplace: Any, definitions: FeatureSet) -> dict[str, str]:
 def watched(
     materialized: dict[str, str],
     workplace: Any,
-    cassandra: Endpoint,
+    cassandra: ConnectionSettings,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Watched]:
     proxy = TcpProxy((cassandra.hosts[0], cassandra.port))
@@ -235,7 +234,7 @@ def test_scrape_does_not_wait_for_a_cassandra_that_hangs(watched: Watched) -> No
         begun = time.perf_counter()
         for _ in range(5):
             shown(watched.direct)
-        assert time.perf_counter() - begun < REQUEST_TIMEOUT_SECONDS / 4
+        assert time.perf_counter() - begun < DEFAULT_TIMEOUT_SECONDS / 4
     finally:
         watched.proxy.resume()
 

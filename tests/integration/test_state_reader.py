@@ -17,19 +17,23 @@ from poc.monitoring import reader as readers
 from poc.monitoring.reader import CassandraStateReader, open_state_reader
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.errors import FeaturesNotApplied, NoCassandra
-from poc.online_store.session import Session
+from poc.online_store.session import SCHEMA, Session
 from poc.settings import Settings
 
 SILENT = "127.0.0.77"
 
 
 @pytest.fixture
-def settings(tmp_path: Path, cassandra: ConnectionSettings, keyspace: str) -> Settings:
+def settings(
+    tmp_path: Path, cassandra: ConnectionSettings, keyspace: str, session: Session
+) -> Iterator[Settings]:
     """Three views of one service; nothing is applied yet."""
     repository = write_second_repository(
         tmp_path / "feature_repo", hosts=cassandra.hosts, port=cassandra.port, keyspace=keyspace
     )
-    return repository.settings(direct_keyspace=keyspace)
+    settings = repository.settings(direct_keyspace=f"{keyspace}_direct")
+    yield settings
+    session.execute(f"DROP KEYSPACE IF EXISTS {settings.direct_keyspace}", execution_profile=SCHEMA)
 
 
 @pytest.fixture
@@ -82,10 +86,10 @@ def test_state_is_that_of_every_view_once_they_are_applied_and_filled(
         (12, True),
         (60, True),
     ]
-    # Of each view a table that Feast reads and a direct one.
     counts = [(count.keyspace, count.table.partition("__")[2], count.entities) for count in state.counts]
     entities = dict(zip(VIEWS, (400, 12, 60), strict=True))
-    assert counts == [(keyspace, name, entities[name]) for name in VIEWS for _ in ("Feast", "direct")]
+    keyspaces = (keyspace, settings.direct_keyspace)
+    assert counts == [(place, name, entities[name]) for name in VIEWS for place in keyspaces]
 
 
 def test_store_that_is_kept_elsewhere_has_no_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
