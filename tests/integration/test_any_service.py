@@ -26,6 +26,8 @@ pytestmark = pytest.mark.timeout(1800)
 
 ROOT = Path(__file__).parents[2]
 SERVERS = {"feast": "poc/serve_model_feast.py", "direct": "poc/serve_model.py"}
+# Feast and MLflow together, on a busy machine.
+START_SECONDS = 300.0
 UNKNOWN = {"transaction_id": "nobody", "card_id": 1, "merchant_id": "nowhere"}
 
 
@@ -119,7 +121,7 @@ def filled(
 def server(request: pytest.FixtureRequest, filled: Workshop) -> Iterator[ServerProcess]:
     started = ServerProcess(SERVERS[request.param], free_port(), filled.variables, filled.folder)
     try:
-        started.wait_until_ready()
+        started.wait_until_ready(START_SECONDS)
         yield started
     finally:
         started.kill()
@@ -203,7 +205,7 @@ def test_both_servers_give_the_same_scores(filled: Workshop) -> None:
     for source, script in SERVERS.items():
         started = ServerProcess(script, free_port(), filled.variables, filled.folder)
         try:
-            started.wait_until_ready()
+            started.wait_until_ready(START_SECONDS)
             answer = started.client.post("/predict/batch", json={"entity_rows": rows})
             found[source] = [item["fraud_probability"] for item in answer.json()["predictions"]]
         finally:
