@@ -8,28 +8,20 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from poc.errors import PocError
+
 INTERRUPTED = 130
-
-
-@runtime_checkable
-class SelfExplaining(Protocol):
-    """An error with a way out: a PocError, or one of poc.online_store, which is a package of its own."""
-
-    what: str
-    way_out: str
-    exit_status: int
 
 
 def run(main: Callable[[], int | None]) -> None:
     """Call `main` and leave the process with the status that tells how it went.
 
-    0 (or what `main` returned, or where nobody reads the output any more), 1 or 2 for an error that
-    explains itself, whose text goes to standard error, 130 for Ctrl-C.
+    0 (or what `main` returned, or where nobody reads the output any more), 1 or 2 for a PocError, whose text
+    goes to standard error, 130 for Ctrl-C.
     """
     hide_warnings_of_others()
     try:
@@ -37,9 +29,7 @@ def run(main: Callable[[], int | None]) -> None:
     except BrokenPipeError:
         # Whoever read the output has seen enough, as `head` does.
         os._exit(0)
-    except Exception as error:
-        if not isinstance(error, SelfExplaining):
-            raise
+    except PocError as error:
         print(f"✗ {error.what}\n  {error.way_out}", file=sys.stderr)
         status = error.exit_status
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""What every error is: a situation with a way out. It stands on the lowest floor: the first are raised there."""
+"""What every error is: a situation with a way out. The lowest floor raises the first."""
 
 from poc.online_store.errors import OnlineStoreError, PocError
 

@@ -44,20 +44,6 @@ class StorePackageMissing(PocError):
         )
 
 
-class OnlineStoreUnusable(PocError):
-    """The row store refuses the definitions or their values; it says itself what to do."""
-
-
-class DriverNotInstalled(PocError):
-    """A Cassandra driver was asked for that is not there."""
-
-    def __init__(self, driver: str) -> None:
-        super().__init__(
-            f"FEATURE_DRIVER asks for {driver}, which is not installed",
-            f"pip install {driver}   or set FEATURE_DRIVER=auto",
-        )
-
-
 class ValidationNotInstalled(PocError):
     """Feast's own validation was asked for in an environment that does not have it."""
 

@@ -1,21 +1,10 @@
 """What can go wrong between Feast and Spark, and the way out of each."""
 
+from poc.online_store.errors import PocError
 
-class LakeError(Exception):
-    """A situation with a way out.
 
-    Attributes:
-        what: what happened, with the value that caused it.
-        way_out: what to do about it.
-        exit_status: 1 for a state that has to change, 2 for a call that has to change.
-    """
-
-    exit_status = 1
-
-    def __init__(self, what: str, way_out: str) -> None:
-        super().__init__(f"{what}\n  {way_out}")
-        self.what = what
-        self.way_out = way_out
+class LakeError(PocError):
+    """What Feast on Spark refuses, and why."""
 
 
 class SourceNotParquet(LakeError):
