@@ -243,7 +243,10 @@ def _complete(
         if stamped_before and (refresh or out_of_date(table, definitions, now)):
             table = without_current(table, definitions)
         table = stamp(table, definitions, now, seed, replaced)
-    return _Completed(records, stamp_created(table, definitions, seed), added)
+    # A column that nobody declared would be one more for Feast to infer from.
+    if made_by_us or definitions.created_timestamp_column is not None:
+        table = stamp_created(table, definitions, seed)
+    return _Completed(records, table, added)
 
 
 def _with_declared_columns(records: Records, definitions: FeatureSet) -> tuple[pa.Table, tuple[str, ...]]:
@@ -287,7 +290,8 @@ def _converted(table: pa.Table, definitions: FeatureSet, label: bool = True) -> 
 
 def _same(table: pa.Table, stored: pa.Table, definitions: FeatureSet) -> bool:
     """Tell whether two preparations of the same records are one; columns that we never touch are."""
-    names = [*value_types(definitions), definitions.timestamp_column, created_timestamp_column(definitions)]
+    times = {definitions.timestamp_column, created_timestamp_column(definitions)}
+    names = [*value_types(definitions), *times & set(table.column_names)]
     return table.column_names == stored.column_names and all(
         table.schema.field(name).type == stored.schema.field(name).type
         and table.column(name).equals(stored.column(name))

@@ -66,6 +66,9 @@ def find_sources(definitions: FeatureSet, csv_path: Path, *, refresh: bool) -> S
         TwoDatasets: the CSV would replace records of a person.
         SourceMissing: there is nothing, and no records can be generated.
     """
+    if not definitions.timestamp_column:
+        # Feast infers it, from a Parquet that is there.
+        raise source_missing(definitions)
     path = definitions.source_path
     stored = read_parquet(path)
     digest = csv_digest(csv_path)
