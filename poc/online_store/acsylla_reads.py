@@ -52,7 +52,11 @@ class AcsyllaReads:
     """
 
     def __init__(self, settings: ConnectionSettings) -> None:
-        self._arguments = cluster_arguments(settings) | {"consistency": settings.read_consistency}
+        self._arguments = cluster_arguments(settings) | {
+            "consistency": settings.read_consistency,
+            # The first read of a loop connects, and may wait no longer than any other.
+            "connect_timeout": min(settings.connect_timeout_seconds, settings.request_timeout_seconds),
+        }
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
 
     async def rows(self, cql: str, keys: Sequence[tuple[Any, ...]]) -> list[Rows] | None:
@@ -78,6 +82,7 @@ class _Loop:
         self._opening = asyncio.Lock()
         self._session: Any = None
         self._statements: dict[str, Any] = {}
+        self._preparing: dict[str, asyncio.Task[Any]] = {}
         self._not_before = 0.0
 
     async def rows(self, cql: str, keys: Sequence[tuple[Any, ...]]) -> list[Rows] | None:
@@ -119,6 +124,23 @@ class _Loop:
             done.cancel()
 
     async def _prepared(self, cql: str) -> Any:
+        """Prepare once for all who wait, and go on where one of them gives up.
+
+        A session that is freed while it is being opened waits for its end with the interpreter locked, which
+        the end needs: the process would stand still for ever.
+        """
+        task = self._preparing.get(cql)
+        if task is None:
+            task = self._preparing[cql] = asyncio.ensure_future(self._prepare(cql))
+            task.add_done_callback(lambda done: self._settled(cql, done))
+        return await asyncio.shield(task)
+
+    def _settled(self, cql: str, done: "asyncio.Task[Any]") -> None:
+        self._preparing.pop(cql, None)
+        if not done.cancelled():
+            done.exception()  # Nobody may be left who asks for it.
+
+    async def _prepare(self, cql: str) -> Any:
         import acsylla
 
         async with self._opening:
