@@ -9,8 +9,9 @@ from cassandra.cluster import NoHostAvailable, Session
 from cassandra.connection import ConnectionException
 from cassandra.protocol import IsBootstrappingErrorMessage, OverloadedErrorMessage, ServerError
 from cassandra.query import PreparedStatement
+from tenacity import Retrying, retry_if_exception_message, stop_after_attempt, wait_fixed
 
-from poc.online_store.session import WRITE
+from poc.online_store.session import WRITE, prepare
 from poc.online_store.writer import BoundRow, Outcome
 
 PASSING_ERRORS = (
@@ -27,6 +28,8 @@ PASSING_ERRORS = (
 # With so many errors in one block the cluster is at fault: better wait than go on. It also bounds the
 # depth of callbacks that call each other while every host is down.
 GIVE_UP_ERRORS = 64
+_SCHEMA_ATTEMPTS = 5
+_SCHEMA_WAIT_SECONDS = 0.2
 
 
 class DriverWriter:
@@ -35,8 +38,7 @@ class DriverWriter:
     def __init__(self, session: Session, cql: str, concurrency: int, owns_session: bool = False) -> None:
         self._session = session
         self._owns_session = owns_session
-        self._statement: PreparedStatement = session.prepare(cql)
-        self._statement.is_idempotent = True
+        self._statement: PreparedStatement = _prepared(session, cql)
         self._concurrency = concurrency
 
     def send(self, rows: Sequence[BoundRow]) -> Outcome:
@@ -51,6 +53,19 @@ class DriverWriter:
         """End the session if it is the writer's own."""
         if self._owns_session:
             self._session.cluster.shutdown()
+
+
+def _prepared(session: Session, cql: str) -> PreparedStatement:
+    """Prepare, also where somebody else has just added a column: a node lists it before it knows it."""
+    for attempt in Retrying(
+        stop=stop_after_attempt(_SCHEMA_ATTEMPTS),
+        wait=wait_fixed(_SCHEMA_WAIT_SECONDS),
+        retry=retry_if_exception_message(match=".*Undefined column"),
+        reraise=True,
+    ):
+        with attempt:
+            return prepare(session, cql)
+    raise AssertionError("the last attempt raises")
 
 
 class _Window:

@@ -30,6 +30,7 @@ from poc.online_store.errors import (
     CassandraTlsFailed,
     CassandraUnavailable,
     DataCentreUnknown,
+    ProtocolRefused,
 )
 from poc.online_store.patience import recognition, speculation
 from poc.online_store.tls import speaks_tls, tls_context
@@ -195,6 +196,11 @@ def _refusal(settings: ConnectionSettings, error: Exception) -> CassandraUnavail
         return CassandraLoginRefused(where, settings.username)
     if isinstance(cause, ssl.SSLError):
         return CassandraTlsFailed(where, cause.reason or str(cause))
+    # Of several addresses the driver words the last error anew, as another type.
+    if "[SSL:" in str(cause):
+        return CassandraTlsFailed(where, str(cause).rpartition("Last error: ")[2])
+    if settings.protocol_version is not None and _speaks_older(error):
+        return ProtocolRefused(where, settings.protocol_version)
     if settings.tls is None and any(speaks_tls(host, settings.port) for host in settings.hosts):
         return CassandraTlsFailed(where, "it speaks TLS only")
     return CassandraUnavailable(where, str(cause))
