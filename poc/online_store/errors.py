@@ -62,13 +62,24 @@ class CassandraTlsFailed(CassandraUnavailable):
 
 
 class DataCentreUnknown(CassandraUnavailable):
-    """The data centre whose nodes are to be asked is none of the cluster's."""
+    """A data centre that is stated is none of the cluster's."""
 
-    def __init__(self, where: str, stated: str, known: Sequence[str]) -> None:
+    def __init__(self, where: str, stated: str, known: Sequence[str], key: str = "local_dc") -> None:
         PocError.__init__(
             self,
             f"The Cassandra at {where} has no data centre {stated!r}, but {', '.join(known)}",
-            "Correct local_dc in online_store, or leave it out: then it is that of the first contact point.",
+            f"Correct {key} in online_store, or leave it out: the first contact point's is taken then.",
+        )
+
+
+class ProtocolRefused(CassandraUnavailable):
+    """The nodes do not speak the version of CQL's protocol that is stated."""
+
+    def __init__(self, where: str, version: int) -> None:
+        PocError.__init__(
+            self,
+            f"The Cassandra at {where} does not speak version {version} of CQL's protocol",
+            "Correct protocol_version in online_store, or leave it out: the newest that both know is taken.",
         )
 
 

@@ -14,7 +14,7 @@ from cassandra.cluster import Session
 from cassandra.query import SimpleStatement
 
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.errors import KeyChanged, NotApplied, ReplicationDiffers, TypeChanged
+from poc.online_store.errors import DataCentreUnknown, KeyChanged, NotApplied, ReplicationDiffers, TypeChanged
 from poc.online_store.layout import RowLayout
 from poc.online_store.naming import quoted
 from poc.online_store.session import SCHEMA, local_data_centre
@@ -114,6 +114,7 @@ def ensure_keyspace(session: Session, settings: ConnectionSettings, keyspace: st
         keyspace: its name; that of the online store for None.
 
     Raises:
+        DataCentreUnknown: the copies are stated for one that the cluster does not have.
         ReplicationDiffers: it has other copies than the settings state. Changing that needs a repair of
             every node, which is an operator's decision.
     """
@@ -164,13 +165,17 @@ def make_table(session: Session, keyspace: str, table: str, definition: str) -> 
 
 def _copies(session: Session, settings: ConnectionSettings) -> Mapping[str, int]:
     """Name every data centre: `replication_factor` as a shorthand for all came with Cassandra 4."""
+    local = local_data_centre(session)
+    hosts = session.cluster.metadata.all_hosts()
+    centres = sorted({host.datacenter for host in hosts if host.datacenter} | {local})
     if settings.replication is not None:
+        for centre in settings.replication:
+            if centre not in centres:
+                raise DataCentreUnknown(str(settings), centre, centres, "replication")
         return settings.replication
     if settings.replication_factor is None:
-        return {local_data_centre(session): 1}
-    hosts = session.cluster.metadata.all_hosts()
-    centres = {host.datacenter for host in hosts if host.datacenter} or {local_data_centre(session)}
-    return dict.fromkeys(sorted(centres), settings.replication_factor)
+        return {local: 1}
+    return dict.fromkeys(centres, settings.replication_factor)
 
 
 def _compare_replication(settings: ConnectionSettings, keyspace: str, found: Mapping[str, str]) -> None:

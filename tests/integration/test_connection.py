@@ -187,7 +187,7 @@ def test_a_server_reads_in_protocol_4_with_either_driver(
 def test_a_protocol_that_the_server_does_not_know_is_refused(stated: Any, older: ProtocolProxy) -> None:
     place = stated(ROWS, protocol_version=5)
     said = refusal(place, "scripts/feast_setup.py", CASSANDRA_PORT=str(older.port))
-    assert "protocol version" in said.lower()
+    assert said.endswith(f":{older.port} does not speak version 5 of CQL's protocol")
 
 
 def replication(place: Place) -> dict[str, str]:
@@ -219,7 +219,7 @@ def test_keyspaces_with_other_copies_than_stated_are_refused(stated: Any, keys: 
 
 def test_copies_in_a_data_centre_that_is_not_there_are_refused(stated: Any) -> None:
     said = refusal(stated(ROWS, replication={"datacenter1": 3}), "scripts/feast_setup.py")
-    assert "datacenter1" in said
+    assert said.endswith("has no data centre 'datacenter1', but 0")
 
 
 def test_one_host_may_be_a_text_on_the_row_store(stated: Any) -> None:
