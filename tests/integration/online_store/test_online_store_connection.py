@@ -182,7 +182,8 @@ def test_read_of_a_frozen_cassandra_ends_at_the_request_timeout(
         start = time.monotonic()
         with pytest.raises((OperationTimedOut, NoHostAvailable)):
             read()
-        assert time.monotonic() - start < 2
+        # Connecting alone may take 5 s otherwise: the first read of an event loop does.
+        assert time.monotonic() - start < 4
     proxy.resume()
     assert rows.read(key)[0][1] == {"a": Value(int64_val=1)}
 
