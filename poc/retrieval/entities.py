@@ -83,7 +83,9 @@ class ViewRows:
     """
 
     def __init__(self, features: Sequence[Feature], reader: "ViewReader") -> None:
-        self.reader = reader
+        from poc.online_store.feast_rows import event_time
+
+        self.reader, self._event_time = reader, event_time
         self._columns = []
         for feature in features:
             place = reader.names.index(feature.name)
@@ -107,12 +109,8 @@ class ViewRows:
                 values[name] = None if content is None else fit(content)
             elif is_stored:
                 values[name] = None
-        moment: datetime | None = row[-1]
-        if moment is None:
-            return values, NO_TIME
-        if moment.tzinfo is None:
-            return values, moment.replace(tzinfo=timezone.utc)
-        return values, moment
+        moment = self._event_time(row)
+        return values, NO_TIME if moment is None else moment
 
 
 def references(served: ServedFeatures) -> list[str] | None:

@@ -82,11 +82,6 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def as_utc(stored: datetime) -> datetime:
-    """Make a timestamp that a store gave UTC-aware; drivers give naive ones and mean UTC."""
-    return stored.replace(tzinfo=timezone.utc) if stored.tzinfo is None else stored
-
-
 def is_stale(event_timestamp: datetime, ttl: timedelta | None, now: datetime) -> bool:
     """Return whether values of `event_timestamp` are older than `ttl`; without a ttl they never are."""
     return ttl is not None and now - event_timestamp > ttl

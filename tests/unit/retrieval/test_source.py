@@ -2,7 +2,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from poc.retrieval.source import as_utc, is_stale, utc_now
+from poc.retrieval.source import is_stale, utc_now
 
 NOW = datetime(2026, 1, 31, tzinfo=timezone.utc)
 TTL = timedelta(days=30)
@@ -23,15 +23,6 @@ def test_values_are_stale_once_older_than_the_ttl(age: timedelta, stale: bool) -
 
 def test_values_without_ttl_are_never_stale() -> None:
     assert not is_stale(NOW - timedelta(days=10_000), None, NOW)
-
-
-def test_naive_timestamps_of_a_store_mean_utc() -> None:
-    assert as_utc(datetime(2026, 1, 31)) == NOW  # noqa: DTZ001
-
-
-def test_aware_timestamps_stay() -> None:
-    moment = NOW.astimezone(timezone(timedelta(hours=2)))
-    assert as_utc(moment) == NOW
 
 
 def test_clock_is_aware() -> None:
