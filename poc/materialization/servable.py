@@ -9,7 +9,7 @@ from poc.errors import InvalidDefinitions
 from poc.feature_store import load_repository
 from poc.materialization.records import ATTEMPTS, REVISIONS, RUNS
 from poc.online_store.layout import direct_layout, row_layout
-from poc.online_store.naming import project_name
+from poc.online_store.naming import direct_table_name, project_name
 from poc.online_store.stock_layout import entity_key
 from poc.settings import Settings
 
@@ -57,7 +57,7 @@ def _require_own_names(project: str, views: "Sequence[FeatureView]") -> None:
         project_name(project, name): "a record of materializations" for name in (RUNS, REVISIONS, ATTEMPTS)
     }
     for view in views:
-        name = project_name(project, view.name)
+        name = direct_table_name(project, view.name)
         if name in known:
             raise InvalidDefinitions(
                 DECLARED_IN, f"view {view.name} would share the table {name} with {known[name]}: rename it"

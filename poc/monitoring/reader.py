@@ -14,7 +14,7 @@ from poc.materialization.records import AttemptRecord, MaterializationRecord
 from poc.monitoring.state import State, TableCount, TableSize, ViewState
 from poc.online_store.counting import estimate_partitions
 from poc.online_store.failures import cassandra_failures
-from poc.online_store.naming import project_name
+from poc.online_store.naming import direct_table_name
 from poc.online_store.nodes import ask_nodes
 from poc.online_store.session import open_session
 from poc.online_store.tables import Table, online_tables
@@ -110,7 +110,7 @@ class CassandraStateReader:
         """List where the view may be: of either Cassandra store, and the one that is read without Feast."""
         project, view = self._store.project, definitions.view
         online = online_tables(self._connection.keyspace, project, view).values()
-        return [*online, (self._direct_keyspace, project_name(project, view))]
+        return [*online, (self._direct_keyspace, direct_table_name(project, view))]
 
     def _counts(self, tables: Iterable[Table]) -> Iterator[TableCount]:
         for keyspace, table in tables:

@@ -9,7 +9,7 @@ from poc.online_store.naming import (
     CREATED_TIMESTAMP,
     EVENT_TIMESTAMP,
     column_name,
-    project_name,
+    direct_table_name,
     quoted,
     table_name,
 )
@@ -127,7 +127,7 @@ def direct_layout(keyspace: str, project: str, view: FeatureView) -> RowLayout:
     Raises:
         UnsupportedType: see `row_layout`.
     """
-    return _layout(keyspace, project_name(project, view.name), view)
+    return _layout(keyspace, direct_table_name(project, view.name), view)
 
 
 def _layout(keyspace: str, table: str, view: FeatureView) -> RowLayout:

@@ -24,10 +24,16 @@ def table_name(project: str, view: str) -> str:
     shortened name never contains one. Differs from the stock store's `project_view`, so that both
     layouts can live in one keyspace.
     """
-    name = f"{project}__{view}"
+    return _joined(project, view)
+
+
+def _joined(project: str, view: str, use: str = "") -> str:
+    name = f"{project}__{view}" + (f"__{use}" if use else "")
     if _PLAIN.fullmatch(project) and _PLAIN.fullmatch(view) and len(name) <= MAX_TABLE_NAME:
         return name
-    digest = hashlib.sha256(f"{len(project)}:{project}:{view}".encode()).hexdigest()[:_DIGEST]
+    # Nothing that a view is called has a NUL.
+    digested = f"{len(project)}:{project}:{view}" + (f"\0{use}" if use else "")
+    digest = hashlib.sha256(digested.encode()).hexdigest()[:_DIGEST]
     readable = _NOT_WORD.sub("_", f"{project}_{view}").strip("_")[: MAX_TABLE_NAME - _DIGEST - 1].rstrip("_")
     return f"{readable}_{digest}" if readable else digest
 
@@ -43,6 +49,16 @@ def project_name(project: str, name: str) -> str:
     Two projects on one Cassandra never share such a table.
     """
     return name if project == GUIDE_PROJECT and len(name) <= MAX_TABLE_NAME else table_name(project, name)
+
+
+def direct_table_name(project: str, view: str) -> str:
+    """Name the table of `view` that is read without Feast: the view's own name in the guide's project.
+
+    Another project's differs from the row store's too: both may be in one keyspace.
+    """
+    if project == GUIDE_PROJECT and len(view) <= MAX_TABLE_NAME:
+        return view
+    return _joined(project, view, "direct")
 
 
 def column_name(field: str) -> str:

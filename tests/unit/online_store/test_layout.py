@@ -44,7 +44,7 @@ def test_repeated_join_key_of_a_stream_view_is_no_second_column(view_of: ViewOf)
 
 @pytest.mark.parametrize(
     ("project", "table"),
-    [("ml_platform_poc", '"ks"."stats"'), ("other", '"ks"."other__stats"'), ("a-b", None)],
+    [("ml_platform_poc", '"ks"."stats"'), ("other", '"ks"."other__stats__direct"'), ("a-b", None)],
 )
 def test_direct_table_carries_its_project_unless_it_is_the_guides(
     view_of: ViewOf, project: str, table: str | None
