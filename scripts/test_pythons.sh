@@ -53,18 +53,19 @@ check() ( # version, python
 
 if [ -n "$(git status --porcelain)" ]; then echo "What is not committed is not run"; fi
 if [ "$#" = 0 ]; then set -- 3.10 3.11 3.12; fi
-declare -A running
+versions=() pids=()
 for version in "$@"; do
   python="$(find_python "$version")"
   if [ "$version" = "$(version_of python)" ]; then echo "✓ Python $version: the environment's own" && continue; fi
   if [ -z "$python" ]; then echo "Python $version: not here, not run" && continue; fi
   # Not as a condition: a shell goes on after an error inside of one.
   check "$version" "$python" >"$folder/$version.log" 2>&1 &
-  running[$version]=$!
+  versions+=("$version") pids+=("$!")
 done
 failed=0
-for version in "${!running[@]}"; do
-  if wait "${running[$version]}"; then
+for place in "${!pids[@]}"; do
+  version="${versions[$place]}"
+  if wait "${pids[$place]}"; then
     echo "✓ Python $version: make poc and the unit tests pass"
   else
     tail -n 40 "$folder/$version.log" >&2
