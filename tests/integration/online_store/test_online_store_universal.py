@@ -58,8 +58,8 @@ def test_one_view_serves_two_roles_of_its_entity_in_one_request(stores: Any, sto
 def test_role_of_an_entity_beside_the_entity_itself_is_its_own_in_any_order(
     stores: Any, store: FeatureStore, keys: tuple[str, str]
 ) -> None:
-    # Feast's own call takes the one for the other where the role is named first; and it cannot compare services
-    # that take a view both under its name and under another.
+    # Feast's own call takes the one for the other where the role is named first, and it cannot
+    # compare services that take a view both under its name and under another.
     view = place_view(stores, store)
     here = view.with_name("here")
     home = view.with_name("home").with_join_key_map({"place_id": "home_id"})
