@@ -130,11 +130,20 @@ def direct_layout(keyspace: str, project: str, view: FeatureView) -> RowLayout:
     return _layout(keyspace, direct_table_name(project, view.name), view)
 
 
-def _layout(keyspace: str, table: str, view: FeatureView) -> RowLayout:
-    keys = [
+def key_columns(view: FeatureView) -> tuple[Column, ...]:
+    """Lay out the join keys of `view`, ordered by name.
+
+    Raises:
+        UnsupportedType: one has no column type, or is a list.
+    """
+    return tuple(
         Column(field.name, column_name(field.name), key_type(field.name, field.dtype))
         for field in sorted(view.entity_columns, key=lambda field: field.name)
-    ]
+    )
+
+
+def _layout(keyspace: str, table: str, view: FeatureView) -> RowLayout:
+    keys = key_columns(view)
     # A join key that the schema repeats is among the features of a stream view, and of no other.
     repeated = {column.field for column in keys}
     features = [
@@ -142,4 +151,4 @@ def _layout(keyspace: str, table: str, view: FeatureView) -> RowLayout:
         for field in view.features
         if field.name not in repeated
     ]
-    return RowLayout(keyspace, table, tuple(keys), tuple(features))
+    return RowLayout(keyspace, table, keys, tuple(features))

@@ -7,25 +7,27 @@ answers for stores that have this provider, and leaves every other store to Feas
 
 import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 from feast import FeatureService, FeatureStore, FeatureView, RepoConfig
 from feast.infra.local import LocalProvider
 from feast.infra.online_stores.online_store import OnlineStore
+from feast.infra.provider import Provider
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
 
 from poc.online_store.errors import FeastNotSupported
-from poc.online_store.foreign_reader import ForeignReader
 from poc.online_store.plan import Plan
 from poc.online_store.plans import Plans
-from poc.online_store.row_store import CassandraRowOnlineStore
+from poc.online_store.reading_store import ReadingStore
+from poc.online_store.stock_reader import MessageReader
 from poc.online_store.stock_store import StockCassandraOnlineStore
-from poc.online_store.view_reader import ViewReader
+from poc.online_store.view_reader import Found, JoinKeys, ViewReader
 
 SUPPORTED = "0.38.0"
 STOCK_TYPE = "cassandra"
-_OURS = (CassandraRowOnlineStore, StockCassandraOnlineStore)
 
 
 class ResolvingProvider(LocalProvider):  # type: ignore[misc]
@@ -60,14 +62,44 @@ class ResolvingProvider(LocalProvider):  # type: ignore[misc]
     def reader(self, view: FeatureView, features: Sequence[str]) -> ViewReader:
         """Give what reads `features` of `view` from the online store."""
         store = self.online_store
-        if isinstance(store, _OURS):
-            return store.reader(self.repo_config, view, features)
+        if isinstance(store, ReadingStore):
+            found: ViewReader = store.reader(self.repo_config, view, features)
+            return found
         return ForeignReader(self, self.repo_config, view, features)
 
     @property
     def reads_awaited(self) -> bool:
         """Whether the store answers an event loop without blocking it."""
-        return isinstance(self.online_store, _OURS)
+        return isinstance(self.online_store, ReadingStore)
+
+
+class ForeignReader(MessageReader):
+    """A `ViewReader` of SQLite, Redis, or whatever store the yaml names, as Feast reads it. It blocks."""
+
+    def __init__(
+        self, provider: Provider, config: RepoConfig, view: FeatureView, features: Sequence[str]
+    ) -> None:
+        super().__init__(view, features)
+        self._provider, self._config, self._view = provider, config, view
+
+    def read(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
+        """See `ViewReader.read`."""
+        asked = [self._entity_key(key) for key in keys]
+        rows = self._provider.online_read(self._config, self._view, asked, list(self.names))
+        return {
+            key: (*(values.get(name) for name in self.names), moment)
+            for key, (moment, values) in zip(keys, rows, strict=True)
+            if values is not None
+        }
+
+    async def read_async(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
+        """Raise: what the store can await, Feast asks of it itself."""
+        raise NotImplementedError
+
+    def _entity_key(self, key: JoinKeys) -> EntityKey:
+        parts = zip(self.keys, key, strict=True)
+        values = [Value(**{column.kind.attribute: part}) for column, part in parts]
+        return EntityKey(join_keys=self.key_names, entity_values=values)
 
 
 def _plan(
@@ -125,6 +157,3 @@ def install() -> None:
 
 
 install()
-
-
-__all__: Sequence[str] = ("ResolvingProvider",)

@@ -11,8 +11,7 @@ from feast.type_map import python_values_to_proto_values
 from feast.value_type import ValueType
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from poc.online_store.feast_rows import event_time
-from poc.online_store.view_reader import Found, ViewReader
+from poc.online_store.view_reader import Found, ViewReader, event_time
 
 _ABSENT = Value()
 _NOBODYS = Timestamp()

@@ -1,6 +1,7 @@
 """Some features of one view, read by key: what the resolved call and the direct source ask a layout for."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
 from typing import Any, Protocol
 
 from cassandra.cluster import Session
@@ -132,6 +133,15 @@ class RowReader:
     def _completed(self, row: Row, key: JoinKeys) -> Found:
         known = (*row, *key)
         return (*(None if place is None else known[place] for place in self._places), row[-1])
+
+
+def event_time(found: Found) -> datetime | None:
+    """Return the event time of a found row, UTC-aware; None where it was written without."""
+    moment: datetime | None = found[-1]
+    if moment is None or moment.tzinfo is timezone.utc:
+        return moment
+    # Drivers give UTC without saying so; another store may give another zone.
+    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
 
 
 def _wanted(layout: RowLayout, features: Sequence[str] | None) -> tuple[Column, ...]:
