@@ -62,13 +62,12 @@ class ArrowMaterializationJob(MaterializationJob):  # type: ignore[misc]
     """A finished materialization of one view."""
 
     def __init__(self, task: MaterializationTask, error: BaseException | None) -> None:
-        self.task = task
-        self._error = error
+        self.task, self._error = task, error
 
     def status(self) -> MaterializationJobStatus:
         """SUCCEEDED once every row is acknowledged, else ERROR."""
-        failed = self._error is not None
-        return MaterializationJobStatus.ERROR if failed else MaterializationJobStatus.SUCCEEDED
+        outcomes = MaterializationJobStatus
+        return outcomes.SUCCEEDED if self._error is None else outcomes.ERROR
 
     def error(self) -> BaseException | None:
         """What went wrong; Feast raises it."""

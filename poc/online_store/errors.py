@@ -103,9 +103,6 @@ class EnvironmentUnusable(_CallRefused):
 
     way_out = "Correct or unset it in the environment or in .env."
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-
 
 class FeastNotSupported(OnlineStoreError):
     """This Feast is none that the resolved call is written for."""
@@ -148,9 +145,6 @@ class FeaturesOutdated(PocError):
     """What is stored was written for other definitions than the present ones."""
 
     way_out = "Write it again: python scripts/feast_materialize.py --full"
-
-    def __init__(self, what: str) -> None:
-        super().__init__(what)
 
 
 class TlsFilesUnusable(OnlineStoreError):

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-from feast.protos.feast.types.Value_pb2 import Value
 
 from poc.online_store.errors import NullJoinKey, ValueOutOfRange
 from poc.online_store.layout import Column
@@ -48,20 +47,10 @@ def bound_key(columns: Sequence[Column]) -> Callable[[tuple[Any, ...]], tuple[An
     """
     long = [column.kind.cql in ("text", "blob") for column in columns]
     if long == [True]:
-
-        def single(key: tuple[Any, ...]) -> tuple[Any, ...] | None:
-            bound = (kept(key[0]),)
-            return bound if _fits(bound) else None
-
-        return single
+        return lambda key: bound if _fits(bound := (kept(key[0]),)) else None
     if not any(long):
         return lambda key: key
-
-    def several(key: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        bound = tuple(kept(part) for part in key)
-        return bound if _fits(bound) else None
-
-    return several
+    return lambda key: bound if _fits(bound := tuple(map(kept, key))) else None
 
 
 def join_keys(columns: Sequence[Column]) -> Callable[[EntityKey], tuple[Any, ...] | None]:
@@ -78,18 +67,13 @@ def join_keys(columns: Sequence[Column]) -> Callable[[EntityKey], tuple[Any, ...
             value = given.get(column.field)
             if value is None or value.WhichOneof("val") != column.kind.attribute:
                 return None
-            parts.append(_bound_or_none(column, value))
+            try:
+                parts.append(column.kind.bindable(column.field, value))
+            except ValueOutOfRange:  # A time that no row can have.
+                return None
         return None if None in parts else tuple(parts)
 
     return read
-
-
-def _bound_or_none(column: Column, value: Value) -> Any:
-    """Bind a part of a key; None for a time that no row can have."""
-    try:
-        return column.kind.bindable(column.field, value)
-    except ValueOutOfRange:
-        return None
 
 
 def written_key(columns: Sequence[Column], key: EntityKey) -> tuple[Any, ...]:
@@ -114,10 +98,9 @@ def _fits(parts: Sequence[Any]) -> bool:
     size = sum(len(part) for part in parts if isinstance(part, (str, bytes)))
     if size * 4 + _ROOM_BYTES <= MAX_KEY_BYTES:
         return True
-    exact = sum(len(part.encode()) if isinstance(part, str) else _size(part) for part in parts)
+    exact = sum(
+        len(part.encode()) if isinstance(part, str) else len(part) if isinstance(part, bytes) else 8
+        for part in parts
+    )
     # A key of several parts carries two bytes of length and one of end with each.
     return exact + (3 * len(parts) if len(parts) > 1 else 0) <= MAX_KEY_BYTES
-
-
-def _size(part: Any) -> int:
-    return len(part) if isinstance(part, bytes) else 8

@@ -21,13 +21,7 @@ _KEYS_TOLD_APART = ("text", "blob", "int", "bigint")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One declared field and its column.
-
-    Attributes:
-        field: Feast's name.
-        name: the column's.
-        kind: its type.
-    """
+    """One declared field, by Feast's name; its column's name and type."""
 
     field: str
     name: str
@@ -36,12 +30,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class RowLayout:
-    """The table of a feature view: one row an entity.
-
-    Attributes:
-        keys: the join keys, together the partition key, ordered by name.
-        features: the features, in declared order.
-    """
+    """The table of a feature view: one row an entity. Keys are ordered by name, features as declared."""
 
     keyspace: str
     table: str
@@ -59,7 +48,7 @@ class RowLayout:
         return declared | {EVENT_TIMESTAMP: "timestamp", CREATED_TIMESTAMP: "timestamp"}
 
     def named(self, fields: Sequence[str] | None) -> tuple[Column, ...]:
-        """Give the columns of those `fields` that are features of the view; of all for None."""
+        """Return the columns of those `fields` that are features of the view; of all for None."""
         if fields is None:
             return self.features
         known = {column.field: column for column in self.features}
@@ -122,11 +111,7 @@ def row_layout(keyspace: str, project: str, view: FeatureView) -> RowLayout:
 
 
 def direct_layout(keyspace: str, project: str, view: FeatureView) -> RowLayout:
-    """Lay out the table that is read without Feast: the same columns, under a name that people type.
-
-    Raises:
-        UnsupportedType: see `row_layout`.
-    """
+    """Lay out the table that is read without Feast: as `row_layout`, under a name that people type."""
     return _layout(keyspace, direct_table_name(project, view.name), view)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from typing import TypeAlias
 
 # Cassandra's limit for a table's name; a longer one is refused by the server.
 MAX_TABLE_NAME = 48
@@ -14,6 +15,8 @@ GUIDE_PROJECT = "ml_platform_poc"
 
 EVENT_TIMESTAMP = "event_timestamp"
 CREATED_TIMESTAMP = "created_timestamp"
+# Keyspace and name.
+Table: TypeAlias = tuple[str, str]
 _RESERVED = frozenset((EVENT_TIMESTAMP, CREATED_TIMESTAMP))
 
 
@@ -41,6 +44,14 @@ def _joined(project: str, view: str, use: str = "") -> str:
 def stock_table_name(project: str, view: str) -> str:
     """Name the table of `view` as Feast's own store does."""
     return f"{project}_{view}"
+
+
+def online_tables(keyspace: str, project: str, view: str) -> dict[str, Table]:
+    """Return the tables that may hold `view`, by the type of the online store, as the yaml states it."""
+    return {
+        "cassandra": (keyspace, stock_table_name(project, view)),
+        "poc.online_store.row_store.CassandraRowOnlineStore": (keyspace, table_name(project, view)),
+    }
 
 
 def project_name(project: str, name: str) -> str:

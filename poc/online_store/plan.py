@@ -43,12 +43,10 @@ _GUESSED = (ValueType.STRING, ValueType.INT64)
 
 @dataclass(frozen=True, slots=True)
 class ViewPart:
-    """The reads of one view.
+    """The reads of one view, which has the projection that was asked for.
 
     Attributes:
-        view: Feast's, with the projection that was asked for.
-        features: those to read.
-        names: what the answer calls them.
+        names: what the answer calls the features.
         request_keys: what the request calls each of the view's join keys, by the join key.
     """
 
@@ -63,7 +61,6 @@ class Plan:
     """How to answer one selection of features for one set of join keys.
 
     Attributes:
-        parts: one a view.
         kinds: the type of each join key of the request.
         dropped: answered names that Feast leaves out.
     """
@@ -83,11 +80,7 @@ class Plan:
         return len(lengths) == 1
 
     def answer(self, entity_values: Mapping[str, list[Any]], reader: OpenReader) -> ResolvedResponse:
-        """Read, and answer.
-
-        Raises:
-            what the store raises where no answer comes.
-        """
+        """Read, and answer; raise what the store raises where no answer comes."""
         answered = []
         for part in self.parts:
             opened = reader(part.view, part.features)
@@ -130,16 +123,12 @@ def resolve(
     full_feature_names: bool,
     key_names: Sequence[str],
 ) -> Plan | None:
-    """Work out the plan; None for what Feast answers by itself.
+    """Work out the plan, by the registry as `store` has it cached; None for what Feast answers by itself.
+
+    Features that are not there, or that have one name, raise what Feast raises for them.
 
     Args:
-        store: whose registry, as it is cached, says what names mean.
-        features: references, or a service.
-        full_feature_names: whether to precede names by their view's.
         key_names: the join keys of the request.
-
-    Raises:
-        what Feast raises for features that are not there, or that have one name.
     """
     (_, on_demand, _, types, _, grouped, answered, request_data, _) = store._get_online_request_context(
         features, full_feature_names

@@ -106,15 +106,15 @@ def _plan(
     store: FeatureStore,
     features: list[str] | FeatureService,
     entity_values: Any,
-    full_feature_names: bool,
-    native_entity_values: bool,
-) -> "tuple[ResolvingProvider, Plan] | None":
-    """Find the plan of a call; None where Feast itself has to answer it."""
+    full_feature_names: bool = False,
+    native_entity_values: bool = True,
+) -> tuple[ResolvingProvider, Plan, Any] | None:
+    """Find the plan of a call, and its entity values; None where Feast itself has to answer it."""
     provider = store._get_provider()
     if not isinstance(provider, ResolvingProvider) or not native_entity_values or not features:
         return None
     plan = provider.plans.find(store, features, full_feature_names, tuple(entity_values))
-    return None if plan is None or not plan.takes(entity_values) else (provider, plan)
+    return None if plan is None or not plan.takes(entity_values) else (provider, plan, entity_values)
 
 
 def install() -> None:
@@ -124,31 +124,19 @@ def install() -> None:
         return
 
     @functools.wraps(feasts)
-    def get_online_features(
-        self: FeatureStore,
-        features: list[str] | FeatureService,
-        entity_values: Any,
-        full_feature_names: bool = False,
-        native_entity_values: bool = True,
-    ) -> Any:
-        found = _plan(self, features, entity_values, full_feature_names, native_entity_values)
+    def get_online_features(self: FeatureStore, *asked: Any, **named: Any) -> Any:
+        found = _plan(self, *asked, **named)
         if found is None:
-            return feasts(self, features, entity_values, full_feature_names, native_entity_values)
-        provider, plan = found
+            return feasts(self, *asked, **named)
+        provider, plan, entity_values = found
         return plan.answer(entity_values, provider.reader)
 
     @functools.wraps(feasts_async)
-    async def get_online_features_async(
-        self: FeatureStore,
-        features: list[str] | FeatureService,
-        entity_values: Any,
-        full_feature_names: bool = False,
-        native_entity_values: bool = True,
-    ) -> Any:
-        found = _plan(self, features, entity_values, full_feature_names, native_entity_values)
+    async def get_online_features_async(self: FeatureStore, *asked: Any, **named: Any) -> Any:
+        found = _plan(self, *asked, **named)
         if found is None or not found[0].reads_awaited:
-            return await feasts_async(self, features, entity_values, full_feature_names, native_entity_values)
-        provider, plan = found
+            return await feasts_async(self, *asked, **named)
+        provider, plan, entity_values = found
         return await plan.answer_async(entity_values, provider.reader)
 
     get_online_features.resolving = True  # type: ignore[attr-defined]

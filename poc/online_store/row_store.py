@@ -3,16 +3,16 @@
 One instance has one session, opened by the first call that needs it, and may be used from many threads.
 """
 
-import time
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from feast import Entity, FeatureView, RepoConfig, StreamFeatureView
 from feast.infra.infra_object import InfraObject
 from feast.infra.online_stores.online_store import OnlineStore
 from feast.protos.feast.core.Registry_pb2 import Registry
 
-from poc.online_store.config import RowStoreSettings
+# Feast finds the settings by their name beside the store's.
+from poc.online_store.config import CassandraRowOnlineStoreConfig as CassandraRowOnlineStoreConfig
 from poc.online_store.connection import connection_settings
 from poc.online_store.driver_writer import DriverWriter
 from poc.online_store.layout import Column, RowLayout, row_layout
@@ -26,19 +26,8 @@ from poc.online_store.schema import (
     stored_table,
 )
 from poc.online_store.view_reader import RowReader
-from poc.online_store.write import FeastRow, bound_rows, by_features
+from poc.online_store.write import FeastRow, bound_rows, by_features, now_us
 from poc.online_store.writer import write_all
-
-_MICROSECOND_NS = 1000
-
-
-class CassandraRowOnlineStoreConfig(RowStoreSettings):
-    """Settings under `online_store:`; Feast finds this class by its name beside the store's."""
-
-    type: Literal["poc.online_store.row_store.CassandraRowOnlineStore"] = (
-        "poc.online_store.row_store.CassandraRowOnlineStore"
-    )
-    """Selects the store."""
 
 
 class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ignore[misc]
@@ -75,8 +64,7 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
         layout = self._layout(config, table)
         for names, rows in by_features(data):
             features = layout.named(names)
-            now_us = time.time_ns() // _MICROSECOND_NS
-            bound = bound_rows(layout, features, rows, ttl_seconds, now_us)
+            bound = bound_rows(layout, features, rows, ttl_seconds, now_us())
             if bound:
                 write_all(self._writer(config, layout, features), bound)
             if progress is not None:

@@ -8,16 +8,16 @@ dropping and adding, and is refused.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cassandra import AlreadyExists, InvalidRequest
 from cassandra.cluster import Session
-from cassandra.query import SimpleStatement
 
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.errors import DataCentreUnknown, KeyChanged, NotApplied, ReplicationDiffers, TypeChanged
 from poc.online_store.layout import RowLayout
 from poc.online_store.naming import quoted
-from poc.online_store.session import SCHEMA, local_data_centre
+from poc.online_store.session import SCHEMA, idempotent, local_data_centre
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +88,11 @@ def drop_layout(session: Session, layout: RowLayout) -> None:
 
 def stored_table(session: Session, layout: RowLayout) -> StoredTable | None:
     """Read what Cassandra has; None where there is no such table."""
-    rows = session.execute(
-        SimpleStatement(
-            "SELECT column_name, type, kind FROM system_schema.columns"
-            " WHERE keyspace_name = %s AND table_name = %s",
-            is_idempotent=True,
-        ),
-        (layout.keyspace, layout.table),
-        execution_profile=SCHEMA,
-    ).all()
+    rows = _read(session, "column_name, type, kind FROM system_schema.columns", layout.keyspace, layout.table)
     if not rows:
         return None
-    return StoredTable(
-        {name: cql for name, cql, _ in rows},
-        frozenset(name for name, _, kind in rows if kind == "partition_key"),
-    )
+    keys = frozenset(name for name, _, kind in rows if kind == "partition_key")
+    return StoredTable({name: cql for name, cql, _ in rows}, keys)
 
 
 def ensure_keyspace(session: Session, settings: ConnectionSettings, keyspace: str | None = None) -> bool:
@@ -119,15 +109,9 @@ def ensure_keyspace(session: Session, settings: ConnectionSettings, keyspace: st
             every node, which is an operator's decision.
     """
     name = settings.keyspace if keyspace is None else keyspace
-    found = session.execute(
-        SimpleStatement(
-            "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = %s", is_idempotent=True
-        ),
-        (name,),
-        execution_profile=SCHEMA,
-    ).one()
-    if found is not None:
-        _compare_replication(settings, name, dict(found[0]))
+    found = _read(session, "replication FROM system_schema.keyspaces", name)
+    if found:
+        _compare_replication(settings, name, dict(found[0][0]))
         return False
     copies = ", ".join(f"'{place}': {count}" for place, count in _copies(session, settings).items())
     session.execute(
@@ -140,15 +124,7 @@ def ensure_keyspace(session: Session, settings: ConnectionSettings, keyspace: st
 
 def has_table(session: Session, keyspace: str, table: str) -> bool:
     """Tell whether there is such a table, and keyspace."""
-    found = session.execute(
-        SimpleStatement(
-            "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s AND table_name = %s",
-            is_idempotent=True,
-        ),
-        (keyspace, table),
-        execution_profile=SCHEMA,
-    ).one()
-    return found is not None
+    return bool(_read(session, "table_name FROM system_schema.tables", keyspace, table))
 
 
 def make_table(session: Session, keyspace: str, table: str, definition: str) -> None:
@@ -161,6 +137,15 @@ def make_table(session: Session, keyspace: str, table: str, definition: str) -> 
             f"CREATE TABLE IF NOT EXISTS {quoted(keyspace)}.{quoted(table)} {definition}",
             execution_profile=SCHEMA,
         )
+
+
+def _read(session: Session, what: str, keyspace: str, table: str | None = None) -> list[Any]:
+    """SELECT `what` of the schema that is about a keyspace, or a table."""
+    condition = "keyspace_name = %s" if table is None else "keyspace_name = %s AND table_name = %s"
+    bound = (keyspace,) if table is None else (keyspace, table)
+    statement = idempotent(f"SELECT {what} WHERE {condition}")
+    rows: list[Any] = session.execute(statement, bound, execution_profile=SCHEMA).all()
+    return rows
 
 
 def _copies(session: Session, settings: ConnectionSettings) -> Mapping[str, int]:

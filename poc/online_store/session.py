@@ -19,11 +19,18 @@ from cassandra import (
     Unavailable,
 )
 from cassandra.auth import PlainTextAuthProvider
-from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
+from cassandra.cluster import Session as Session
 from cassandra.connection import ConnectionException, ConnectionShutdown
-from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
+from cassandra.policies import (
+    ConstantReconnectionPolicy,
+    ConstantSpeculativeExecutionPolicy,
+    DCAwareRoundRobinPolicy,
+    TokenAwarePolicy,
+)
 from cassandra.query import SimpleStatement, named_tuple_factory, tuple_factory
 
+from poc.online_store import patience
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.errors import (
     CassandraLoginRefused,
@@ -32,21 +39,7 @@ from poc.online_store.errors import (
     DataCentreUnknown,
     ProtocolRefused,
 )
-from poc.online_store.patience import recognition, speculation
 from poc.online_store.tls import speaks_tls, tls_context
-
-__all__ = [
-    "READ",
-    "SCHEMA",
-    "WRITE",
-    "Session",
-    "cassandra_session",
-    "idempotent",
-    "local_data_centre",
-    "open_session",
-    "prepare",
-    "reason",
-]
 
 READ = "read"
 WRITE = "write"
@@ -130,7 +123,12 @@ def _cluster_arguments(settings: ConnectionSettings, version: int | None) -> dic
                 row_factory=tuple_factory,
             ),
         },
-        **recognition(),
+        "max_schema_agreement_wait": patience.SCHEMA_AGREEMENT_SECONDS,
+        "reconnection_policy": ConstantReconnectionPolicy(
+            patience.RECONNECTION_DELAY_SECONDS, max_attempts=None
+        ),
+        "idle_heartbeat_interval": patience.HEARTBEAT_SECONDS,
+        "idle_heartbeat_timeout": patience.HEARTBEAT_TIMEOUT_SECONDS,
         "connect_timeout": settings.connect_timeout_seconds,
         "control_connection_timeout": settings.connect_timeout_seconds,
         "compression": "lz4" if settings.compression else False,
@@ -149,12 +147,15 @@ def _cluster_arguments(settings: ConnectionSettings, version: int | None) -> dic
 
 
 def _profile(settings: ConnectionSettings, consistency: str, row_factory: Any) -> ExecutionProfile:
+    delay_ms = settings.speculative_delay_ms
     return ExecutionProfile(
         load_balancing_policy=_policy(settings),
         consistency_level=ConsistencyLevel.name_to_value[consistency],
         request_timeout=settings.request_timeout_seconds,
         row_factory=row_factory,
-        speculative_execution_policy=speculation(settings.speculative_delay_ms),
+        speculative_execution_policy=None
+        if delay_ms is None
+        else ConstantSpeculativeExecutionPolicy(delay_ms / 1000, max_attempts=patience.MORE_NODES),
     )
 
 
@@ -176,9 +177,8 @@ def reason(error: Exception) -> str:
 
 def _cause(error: Exception) -> Exception:
     if isinstance(error, NoHostAvailable) and error.errors:
-        first: Exception = (
-            next(iter(error.errors.values())) if isinstance(error.errors, dict) else error.errors[0]
-        )
+        errors = error.errors.values() if isinstance(error.errors, dict) else error.errors
+        first: Exception = next(iter(errors))
         return first
     return error
 

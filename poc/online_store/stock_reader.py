@@ -40,16 +40,9 @@ class StockReader(MessageReader):
     """A `ViewReader` of the stock layout.
 
     Args:
-        session: where to read.
         table: quoted, with its keyspace.
-        view: Feast's.
-        features: those wanted.
         version: `entity_key_serialization_version`.
-        settings: how many statements at once.
         acsylla: reads for event loops; None for cassandra-driver.
-
-    Attributes:
-        table: as given.
 
     Raises:
         UnsupportedType: a join key has a type that Feast cannot serialize.

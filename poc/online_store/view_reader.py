@@ -58,12 +58,8 @@ class RowReader:
     """A `ViewReader` of the row layout: one row an entity, a typed column a feature.
 
     Args:
-        session: where to read.
-        layout: the table.
         features: those wanted; all for None. One that the view does not have is left out. It may be a join
             key, which Feast leaves among a stream view's features where the schema repeats it.
-        settings: how many statements at once.
-        keys_per_statement: most entities that one statement asks for.
         acsylla: reads for event loops; None for cassandra-driver.
 
     Attributes:

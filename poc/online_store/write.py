@@ -4,6 +4,7 @@ The write time is the event time, so that Cassandra itself lets the newest event
 order rows arrive.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -30,6 +31,11 @@ def naive_utc(moment: datetime) -> datetime:
 def microseconds(moment: datetime) -> int:
     """Count the microseconds from 1970 to `moment` (naive UTC): Cassandra's unit of write times."""
     return (moment - EPOCH) // _MICROSECOND
+
+
+def now_us() -> int:
+    """Return the wall clock's microseconds since 1970."""
+    return time.time_ns() // 1000
 
 
 def whole_milliseconds(moment: datetime) -> datetime:

@@ -1,7 +1,7 @@
 """Send one statement for each of many rows, until Cassandra has acknowledged every one.
 
 A writer sends a block of rows once and says which were not acknowledged; `write_all` asks again, more
-and more slowly. Which driver sends is the writer's business (`driver_writer`, `acsylla_writer`).
+and more slowly. Which driver sends is the writer's business (`driver_writer`, `writers`).
 """
 
 import logging
@@ -41,6 +41,18 @@ class Outcome:
     remaining: Sequence[BoundRow]
     error: Exception | None = None
     worth_repeating: bool = True
+
+
+def outcome(
+    rows: Sequence[BoundRow],
+    acknowledged: bytearray,
+    errors: Sequence[Exception],
+    passing: tuple[type[BaseException], ...],
+) -> Outcome:
+    """Sum up what became of `rows`; errors of the `passing` types may pass."""
+    remaining = [row for row, there in zip(rows, acknowledged, strict=True) if not there]
+    lasting = [error for error in errors if not isinstance(error, passing)]
+    return Outcome(remaining, next(iter(lasting or errors), None), worth_repeating=not lasting)
 
 
 class Writer(Protocol):
@@ -85,11 +97,12 @@ def write_all(
         sleep=sleep,
     ):
         with attempt:
-            outcome = writer.send(remaining)
-            remaining = outcome.remaining
-            if outcome.error is not None:
-                repeat = outcome.worth_repeating
-                raise NotAcknowledged(len(remaining), len(rows), outcome.error, repeat) from outcome.error
+            met = writer.send(remaining)
+            remaining = met.remaining
+            if met.error is not None:
+                raise NotAcknowledged(
+                    len(remaining), len(rows), met.error, met.worth_repeating
+                ) from met.error
 
 
 def _is_worth_repeating(error: BaseException) -> bool:
