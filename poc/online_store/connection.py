@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from poc.online_store.credentials import environment_credentials
-from poc.online_store.errors import EnvironmentUnusable, NoCassandra
+from poc.online_store.errors import CredentialsUnusable, EnvironmentUnusable, NoCassandra
 from poc.online_store.tls import TlsFiles
 
 if TYPE_CHECKING:
@@ -22,12 +21,24 @@ Driver = Literal["auto", "acsylla", "cassandra-driver"]
 DEFAULT_PORT = 9042
 HOSTS_VARIABLE = "CASSANDRA_HOSTS"
 PORT_VARIABLE = "CASSANDRA_PORT"
+# User and password are never read from a yaml that is committed but from here, or a file that this names.
+USERNAME_VARIABLE = "CASSANDRA_USERNAME"
+PASSWORD_VARIABLE = "CASSANDRA_PASSWORD"
+PASSWORD_FILE_VARIABLE = "CASSANDRA_PASSWORD_FILE"
 DEFAULT_TIMEOUT_SECONDS = 10.0
 # What a block calls as it is called here.
 _SAME_NAME = (
     *("keyspace", "protocol_version", "compression", "replication_factor", "replication"),
     *("read_concurrency", "write_concurrency"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A user, and the password, which is never shown."""
+
+    username: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +121,44 @@ def connection_settings(
         local_dc=stated("local_dc", _local_dc(stated("load_balancing"))),
         **same,
     )
+
+
+def given_credentials(
+    username: str | None, password: str | None, password_file: str | Path | None
+) -> Credentials | None:
+    """Put together what was given; None where nothing was.
+
+    Args:
+        password_file: holds the password and nothing else, as a mounted secret does; a line's end is not
+            part of it.
+
+    Raises:
+        CredentialsUnusable: only half of it was given, or the password twice, or the file cannot be read.
+    """
+    if password is not None and password_file is not None:
+        raise CredentialsUnusable(f"{PASSWORD_VARIABLE} and {PASSWORD_FILE_VARIABLE} are both set")
+    if password_file is not None:
+        try:
+            password = Path(password_file).read_text().rstrip("\r\n")
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "is not text"
+            raise CredentialsUnusable(f"{PASSWORD_FILE_VARIABLE}={password_file}: {reason}") from None
+    if username is None and password is None:
+        return None
+    if username is None:
+        raise CredentialsUnusable(f"there is a password, but no {USERNAME_VARIABLE}")
+    if password is None:
+        raise CredentialsUnusable(
+            f"{USERNAME_VARIABLE} is set, but neither {PASSWORD_VARIABLE} nor {PASSWORD_FILE_VARIABLE}"
+        )
+    return Credentials(username, password)
+
+
+def environment_credentials(environment: Mapping[str, str]) -> Credentials | None:
+    """Read them from environment variables, as `given_credentials` does; one that is empty is not set."""
+    names = (USERNAME_VARIABLE, PASSWORD_VARIABLE, PASSWORD_FILE_VARIABLE)
+    username, password, file = (environment.get(name) or None for name in names)
+    return given_credentials(username, password, file)
 
 
 def _stated(block: Any, key: str, default: Any = None) -> Any:

@@ -72,6 +72,7 @@ class _Window:
     ) -> None:
         self._session, self._statement, self._rows = session, statement, rows
         self._lanes = self._concurrency = min(concurrency, len(rows))
+        self._most_errors = min(self._concurrency, GIVE_UP_ERRORS)
         self._next: Iterator[int] = iter(range(len(rows)))
         self._lock, self._done = threading.Lock(), threading.Event()
         self._acknowledged = bytearray(len(rows))
@@ -119,7 +120,5 @@ class _Window:
     def _hopeless(self) -> bool:
         """Whether a whole window failed, or one row can never be written."""
         errors = self._errors
-        return bool(errors) and (
-            len(errors) >= min(self._concurrency, GIVE_UP_ERRORS)
-            or not isinstance(errors[-1], PASSING_ERRORS)
-        )
+        most = self._most_errors
+        return bool(errors) and (len(errors) >= most or not isinstance(errors[-1], PASSING_ERRORS))

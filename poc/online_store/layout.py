@@ -5,14 +5,8 @@ from dataclasses import dataclass
 
 from feast import FeatureView
 
-from poc.online_store.naming import (
-    CREATED_TIMESTAMP,
-    EVENT_TIMESTAMP,
-    column_name,
-    direct_table_name,
-    quoted,
-    table_name,
-)
+from poc.online_store import naming
+from poc.online_store.naming import CREATED_TIMESTAMP, EVENT_TIMESTAMP, column_name, quoted
 from poc.online_store.patience import SPECULATIVE_RETRY
 from poc.online_store.types import ColumnType, column_type, key_type
 
@@ -107,12 +101,12 @@ def row_layout(keyspace: str, project: str, view: FeatureView) -> RowLayout:
     Raises:
         UnsupportedType: a field has no column type, or a join key is a list.
     """
-    return _layout(keyspace, table_name(project, view.name), view)
+    return _layout(keyspace, naming.table_name(project, view.name), view)
 
 
 def direct_layout(keyspace: str, project: str, view: FeatureView) -> RowLayout:
     """Lay out the table that is read without Feast: as `row_layout`, under a name that people type."""
-    return _layout(keyspace, direct_table_name(project, view.name), view)
+    return _layout(keyspace, naming.direct_table_name(project, view.name), view)
 
 
 def key_columns(view: FeatureView) -> tuple[Column, ...]:

@@ -25,16 +25,12 @@ OpenReader = Callable[[FeatureView, Sequence[str]], ViewReader]
 _INT32, _INT64 = 2**31, 2**63
 
 
-def _is_int(value: Any, bound: int) -> bool:
-    return type(value) is int and -bound <= value < bound
-
-
 # What is its own join key without any conversion. Feast converts the rest, or refuses it.
 _NATIVE: dict[ValueType, Callable[[Any], bool]] = {
     # An empty one may be a null to Feast, by what else is in the list.
     ValueType.STRING: lambda value: type(value) is str and value != "",
-    ValueType.INT64: lambda value: _is_int(value, _INT64),
-    ValueType.INT32: lambda value: _is_int(value, _INT32),
+    ValueType.INT64: lambda value: type(value) is int and -_INT64 <= value < _INT64,
+    ValueType.INT32: lambda value: type(value) is int and -_INT32 <= value < _INT32,
     ValueType.BYTES: lambda value: type(value) is bytes and value != b"",
 }
 # The types that Feast takes an alias's values for, which it has no declaration of.
@@ -138,8 +134,9 @@ def resolve(
     parts = [_part(view, names, full_feature_names) for view, names in grouped]
     kinds: dict[str, ValueType] = {}
     for part in parts:
+        declared = {column.name: column.dtype.to_value_type() for column in part.view.entity_columns}
         for key, asked in part.request_keys.items():
-            kind = _kind(part.view, key)
+            kind = declared[key]
             # Of an alias Feast knows no type, and guesses it by the values.
             if kind not in (_GUESSED if asked not in types else _NATIVE) or types.get(asked, kind) != kind:
                 return None
@@ -161,8 +158,3 @@ def _part(view: FeatureView, features: Sequence[str], full_feature_names: bool) 
         tuple(prefix + name for name in features),
         {key: renamed.get(key, key) for key in keys},
     )
-
-
-def _kind(view: FeatureView, key: str) -> ValueType:
-    kind: ValueType = next(c.dtype.to_value_type() for c in view.entity_columns if c.name == key)
-    return kind

@@ -65,7 +65,7 @@ class Plans:
         full_feature_names: bool,
         key_names: tuple[str, ...],
     ) -> Plan | None:
-        """Return the plan of a call, worked out when it is first asked for; None for what is Feast's to answer."""
+        """Return the plan of a call, made when it is first asked for; None for what is Feast's to answer."""
         proto = getattr(store._registry, "cached_registry_proto", None)
         if proto is None:
             return None

@@ -18,7 +18,7 @@ _ABSENT = Value()
 _NOBODYS = Timestamp()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Answered:
     """What was read of one view.
 
@@ -95,7 +95,7 @@ class ResolvedResponse(OnlineResponse):  # type: ignore[misc]
             answer[name] = list(values)
             answer[name + TIMESTAMP_POSTFIX] = [0] * len(values)
         for part in self.answered:
-            seconds = [0 if moment is None else _seconds(moment) for moment in part.event_times()]
+            seconds = [int(_timestamp(moment).seconds) for moment in part.event_times()]
             for name, values in part.columns():
                 answer[name] = values
                 answer[name + TIMESTAMP_POSTFIX] = list(seconds)
@@ -132,7 +132,3 @@ def _timestamp(moment: datetime | None) -> Timestamp:
     if moment is not None:
         made.FromDatetime(moment)
     return made
-
-
-def _seconds(moment: datetime) -> int:
-    return int(_timestamp(moment).seconds)

@@ -17,14 +17,8 @@ from poc.online_store.connection import connection_settings
 from poc.online_store.driver_writer import DriverWriter
 from poc.online_store.layout import Column, RowLayout, row_layout
 from poc.online_store.reading_store import ReadingStore
-from poc.online_store.schema import (
-    changes,
-    create_layout,
-    drop_layout,
-    ensure_keyspace,
-    extend_layout,
-    stored_table,
-)
+from poc.online_store.schema import changes, drop_layout, ensure_keyspace, extend_layout, stored_table
+from poc.online_store.session import SCHEMA
 from poc.online_store.view_reader import RowReader
 from poc.online_store.write import FeastRow, bound_rows, by_features, now_us
 from poc.online_store.writer import write_all
@@ -90,13 +84,16 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
         drop = [self._layout(config, view) for view in tables_to_delete]
         session = self.session(config)
         ensure_keyspace(session, connection_settings(config))
-        for layout in keep:
-            changes(stored_table(session, layout), layout, comment="")
+        statements = []
         for layout, view in zip(keep, tables_to_keep, strict=True):
+            comment = f"Feast feature view {view.name} of project {config.project}, one row an entity"
+            stored = stored_table(session, layout)
+            needed = changes(stored, layout, comment)
             # A column is added by the first write that has a value for it: until then its feature was never
             # written, which is another thing than null.
-            comment = f"Feast feature view {view.name} of project {config.project}, one row an entity"
-            create_layout(session, layout, comment)
+            statements += needed if stored is None else []
+        for statement in statements:
+            session.execute(statement, execution_profile=SCHEMA)
         for layout in drop:
             drop_layout(session, layout)
         self._forget()

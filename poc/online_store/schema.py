@@ -49,11 +49,7 @@ def changes(stored: StoredTable | None, layout: RowLayout, comment: str) -> list
 
 
 def apply_layout(session: Session, layout: RowLayout, comment: str) -> None:
-    """Create the table, or add its new columns. Doing it twice, or two at once, does no harm.
-
-    Raises:
-        KeyChanged, TypeChanged: see `changes`.
-    """
+    """Create the table, or add its columns, as `changes` says. Twice, or two at once, does no harm."""
     for statement in changes(stored_table(session, layout), layout, comment):
         try:
             session.execute(statement, execution_profile=SCHEMA)
@@ -63,18 +59,11 @@ def apply_layout(session: Session, layout: RowLayout, comment: str) -> None:
                 raise
 
 
-def create_layout(session: Session, layout: RowLayout, comment: str) -> None:
-    """Create the table where it is missing, and add no columns to one that is there."""
-    if stored_table(session, layout) is None:
-        session.execute(layout.create(comment), execution_profile=SCHEMA)
-
-
 def extend_layout(session: Session, layout: RowLayout) -> None:
     """Add the new columns, and create no table that is missing.
 
     Raises:
-        NotApplied: it is missing.
-        KeyChanged, TypeChanged: see `changes`.
+        NotApplied: it is missing. Else see `changes`.
     """
     if stored_table(session, layout) is None:
         raise NotApplied(layout.qualified, "it is not there")

@@ -13,20 +13,13 @@ from feast.infra.online_stores.online_store import OnlineStore
 # What Feast's own engine converts with, under this name, in every release since 0.20.
 from feast.utils import _convert_arrow_to_proto
 
+from poc.online_store import stock_layout
 from poc.online_store.arrow_columns import event_times, milliseconds, python_values
 from poc.online_store.connection import ConnectionSettings, connection_settings
 from poc.online_store.keys import kept_column
 from poc.online_store.layout import RowLayout, row_layout
 from poc.online_store.row_store import CassandraRowOnlineStore
 from poc.online_store.schema import extend_layout
-from poc.online_store.stock_layout import (
-    CELL_TIMES,
-    batch_insert,
-    entity_keys,
-    refuse_wall_clock_cells,
-    stock_table,
-    value_bytes,
-)
 from poc.online_store.types import column_type, key_type
 from poc.online_store.write import now_us, seconds_left
 from poc.online_store.writer import BoundRow, Writer, write_all
@@ -156,12 +149,13 @@ class StockSink(_CassandraSink):
         self._keys = {field.name: key_type(field.name, field.dtype) for field in view.entity_columns}
         self._features = {field.name: column_type(field.name, field.dtype) for field in view.features}
         self._revision = settings.revision if settings.write_time == "event" else None
-        table = stock_table(connection.keyspace, config.project, view.name)
-        cql = batch_insert(table, list(self._features), timestamped=self._revision is not None)
+        table = stock_layout.stock_table(connection.keyspace, config.project, view.name)
+        cql = stock_layout.batch_insert(table, list(self._features), timestamped=self._revision is not None)
         self._writer = open_writer(settings, connection, table, cql)
         if self._revision is not None:
             try:
-                refuse_wall_clock_cells(table, self._writer.fetch(CELL_TIMES.format(table=table)))
+                cells = self._writer.fetch(stock_layout.CELL_TIMES.format(table=table))
+                stock_layout.refuse_wall_clock_cells(table, cells)
             except BaseException:
                 self._writer.close()
                 raise
@@ -169,12 +163,13 @@ class StockSink(_CassandraSink):
     def _rows(self, batch: pa.RecordBatch) -> list[BoundRow]:
         events = event_times(batch.column(self._timestamp))
         columns_of_keys = {name: (kind, batch.column(name)) for name, kind in self._keys.items()}
-        keys, moments = entity_keys(columns_of_keys, self._version), milliseconds(events)
+        keys = stock_layout.entity_keys(columns_of_keys, self._version)
+        moments = milliseconds(events)
         columns: list[list[Any]] = []
         if self._revision is not None:
             columns.append((events.astype(np.int64) + self._revision).tolist())
         for name, kind in self._features.items():
-            columns += [value_bytes(batch.column(name), kind, name), keys, moments]
+            columns += [stock_layout.value_bytes(batch.column(name), kind, name), keys, moments]
         return list(zip(*columns, strict=True))
 
 

@@ -27,7 +27,7 @@ _READ_AHEAD = 2
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The source's own names of what a view needs: no keys for a view without entities, event time, created time."""
+    """The source's own names of what a view needs; of keys it may need none."""
 
     keys: tuple[str, ...]
     features: tuple[str, ...]

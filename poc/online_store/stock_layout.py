@@ -61,7 +61,7 @@ def entity_keys(columns: Mapping[str, tuple[ColumnType, pa.Array]], version: int
 
 
 def entity_key(kinds: Mapping[str, ColumnType], version: int) -> Callable[[tuple[Any, ...]], str]:
-    """Give the function from join keys to one entity key as the store has it: hexadecimal text.
+    """Return the function from join keys to one entity key as the store has it: hexadecimal text.
 
     Args:
         kinds: type by join key; the function takes values in the order of their sorted names.

@@ -21,11 +21,10 @@ class TlsFiles:
     check_hostname: bool = True
 
     def relative_to(self, folder: Path | None) -> "TlsFiles":
-        """Return the same files, those with a relative path from `folder` on; None is the working directory."""
+        """Return the same files, relative paths from `folder` on; None is the working directory."""
         if folder is None:
             return self
-        cert = None if self.cert is None else str(folder / self.cert)
-        key = None if self.key is None else str(folder / self.key)
+        cert, key = (None if path is None else str(folder / path) for path in (self.cert, self.key))
         return replace(self, ca=str(folder / self.ca), cert=cert, key=key)
 
     def texts(self) -> tuple[str, str | None, str | None]:

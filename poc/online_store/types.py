@@ -4,7 +4,7 @@ Lists are frozen: a frozen list is one cell, so an empty one differs from none, 
 same time stamp never merge into one list.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -65,7 +65,7 @@ class ColumnType:
         """
         if not self.timestamp:
             return None
-        return _feast_moment if self.items is None else _feast_moments
+        return _feast_moment if self.items is None else lambda moments: list(map(_feast_moment, moments))
 
     def bindable(self, field: str, value: Value) -> Any:
         """Give what the driver binds for `value`; None for a null.
@@ -90,10 +90,6 @@ class ColumnType:
 
 def _feast_moment(moment: datetime) -> datetime:
     return moment.replace(microsecond=0, tzinfo=timezone.utc)
-
-
-def _feast_moments(moments: Sequence[datetime]) -> list[datetime]:
-    return [_feast_moment(moment) for moment in moments]
 
 
 def _seconds(moment: datetime) -> int:

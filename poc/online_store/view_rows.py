@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 import pyarrow as pa
 from feast import Entity, FeatureView, FileSource, RepoConfig
@@ -21,11 +20,7 @@ from poc.online_store.source import Columns, ParquetSource, open_dataset, readab
 
 @dataclass(frozen=True, slots=True)
 class ViewRows:
-    """One row an entity, under the names that the view declares.
-
-    Attributes:
-        batches: gives them, at most so many rows at a time.
-    """
+    """One row an entity, under the names that the view declares; in batches of at most so many rows."""
 
     num_rows: int
     batches: Callable[[int], Iterable[pa.RecordBatch]]
@@ -48,7 +43,9 @@ def open_rows(
     mapping = dict(view.batch_source.field_mapping or {})
     columns = Columns(tuple(keys), tuple(features), timestamp, created or None)
     source = view.batch_source
-    if _is_plain_parquet(config, source) and readable(source.path, timestamp):
+    # Whether reading the files is what the offline store would do.
+    plain = isinstance(config.offline_store, FileOfflineStoreConfig) and isinstance(source, FileSource)
+    if plain and isinstance(source.file_format, ParquetFormat | None) and readable(source.path, timestamp):
         parquet = ParquetSource(source.path, open_dataset(source.path), columns, start, end)
         return ViewRows(parquet.num_rows, partial(_renamed, parquet, mapping, not keys))
     pulled = offline_store.pull_latest_from_table_or_query(
@@ -63,15 +60,6 @@ def open_rows(
     )
     table = _run_pyarrow_field_mapping(pulled.to_arrow(), mapping)
     return ViewRows(int(table.num_rows), lambda rows: table.combine_chunks().to_batches(rows))
-
-
-def _is_plain_parquet(config: RepoConfig, source: Any) -> bool:
-    """Whether reading the files is what the offline store would do."""
-    return (
-        isinstance(config.offline_store, FileOfflineStoreConfig)
-        and isinstance(source, FileSource)
-        and (source.file_format is None or isinstance(source.file_format, ParquetFormat))
-    )
 
 
 def _renamed(

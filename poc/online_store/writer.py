@@ -91,7 +91,7 @@ def write_all(
     for attempt in Retrying(
         stop=stop_after_attempt(attempts),
         wait=wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS),
-        retry=retry_if_exception(_is_worth_repeating),
+        retry=retry_if_exception(lambda error: getattr(error, "worth_repeating", False)),
         before_sleep=before_sleep_log(logger, logging.WARNING),
         reraise=True,
         sleep=sleep,
@@ -103,7 +103,3 @@ def write_all(
                 raise NotAcknowledged(
                     len(remaining), len(rows), met.error, met.worth_repeating
                 ) from met.error
-
-
-def _is_worth_repeating(error: BaseException) -> bool:
-    return isinstance(error, NotAcknowledged) and error.worth_repeating

@@ -79,8 +79,8 @@ def _refusals(table: str) -> Iterator[None]:
 class AcsyllaWriter:
     """A `Writer` with a session of its own.
 
-    acsylla speaks asyncio only; an event loop in a thread of its own makes it work whether or not the caller's
-    thread has one.
+    acsylla speaks asyncio only; the writer runs an event loop in a thread of its own, so that it works
+    whether or not the caller's thread has one.
 
     Raises:
         acsylla.errors.CassException: no node accepts a connection, or the statement is refused.
@@ -158,16 +158,15 @@ async def _prepare(settings: ConnectionSettings, cql: str) -> tuple[Any, Any]:
 def _passing_errors() -> tuple[type[Exception], ...]:
     from acsylla import errors
 
-    return (
-        errors.CassErrorLibRequestTimedOut,
-        errors.CassErrorLibNoHostsAvailable,
-        errors.CassErrorLibRequestQueueFull,
-        errors.CassErrorLibWriteError,
-        errors.CassErrorLibNoStreams,
-        errors.CassErrorServerOverloaded,
-        errors.CassErrorServerIsBootstrapping,
-        errors.CassErrorServerUnavailable,
-        errors.CassErrorServerWriteTimeout,
-        errors.CassErrorServerWriteFailure,
-        errors.CassErrorServerServerError,
+    names = (
+        *(
+            "LibRequestTimedOut",
+            "LibNoHostsAvailable",
+            "LibRequestQueueFull",
+            "LibWriteError",
+            "LibNoStreams",
+        ),
+        *("ServerOverloaded", "ServerIsBootstrapping", "ServerUnavailable", "ServerWriteTimeout"),
+        *("ServerWriteFailure", "ServerServerError"),
     )
+    return tuple(getattr(errors, f"CassError{name}") for name in names)
