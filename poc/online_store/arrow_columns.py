@@ -40,7 +40,7 @@ _VALUE_TYPES = {kind.name: value_type for value_type, kind in COLUMN_TYPES.items
 
 
 def canonical(array: pa.Array, kind: ColumnType, field: str) -> pa.Array | None:
-    """Give `array` in the one Arrow type of its Feast type, times as whole seconds; None if it has no such.
+    """Return `array` in the one Arrow type of its Feast type, times as whole seconds; None if it has no such.
 
     A NaN in a scalar column becomes null, as pandas and so Feast has it; in a list it stays.
 
@@ -67,7 +67,7 @@ def canonical(array: pa.Array, kind: ColumnType, field: str) -> pa.Array | None:
 
 
 def python_values(array: pa.Array, kind: ColumnType, field: str) -> list[Any]:
-    """Give the column as the drivers bind it: None, numbers, text, bytes, naive UTC datetimes, lists.
+    """Return the column as the drivers bind it: None, numbers, text, bytes, naive UTC datetimes, lists.
 
     Raises:
         ValueOutOfRange: a time outside the years 1 to 9999, an integer too large.
@@ -99,7 +99,7 @@ def feast_values(array: pa.Array, kind: ColumnType, field: str) -> list[Value]:
 
 
 def event_times(array: pa.Array) -> Times:
-    """Give times as numpy microseconds, UTC; a missing one is NaT."""
+    """Return times as numpy microseconds, UTC; a missing one is NaT."""
     if pa.types.is_timestamp(array.type):
         moments: Times = array.to_numpy(zero_copy_only=False).astype("datetime64[us]")
         return moments
@@ -111,7 +111,7 @@ def event_times(array: pa.Array) -> Times:
 
 
 def milliseconds(times: Times) -> list[datetime | None]:
-    """Give times as naive UTC datetimes, rounded down to what a timestamp column keeps; None for NaT."""
+    """Return times as naive UTC datetimes, rounded down to what a timestamp column keeps; None for NaT."""
     rounded: list[datetime | None] = times.astype("datetime64[ms]").astype("datetime64[us]").tolist()
     return rounded
 

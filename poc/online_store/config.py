@@ -4,7 +4,7 @@ The stock Cassandra store's keys keep their names and meanings, so that changing
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cassandra import ConsistencyLevel
 from feast.repo_config import FeastConfigBaseModel
@@ -61,15 +61,10 @@ class Tls(FeastConfigBaseModel):  # type: ignore[misc]
         return self
 
 
-class CassandraRowOnlineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]
-    """Settings under `online_store:`."""
+class RowStoreSettings(FeastConfigBaseModel):  # type: ignore[misc]
+    """Every key but `type`."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
-
-    type: Literal["poc.online_store.row_store.CassandraRowOnlineStore"] = (
-        "poc.online_store.row_store.CassandraRowOnlineStore"
-    )
-    """Selects the store."""
 
     hosts: Annotated[list[StrictStr], Field(min_length=1)] | None = None
     """Contact points; this or `secure_bundle_path`."""
@@ -156,7 +151,7 @@ class CassandraRowOnlineStoreConfig(FeastConfigBaseModel):  # type: ignore[misc]
         return [part.strip() for item in listed for part in item.split(",") if part.strip()]
 
     @model_validator(mode="after")
-    def _consistent(self) -> "CassandraRowOnlineStoreConfig":
+    def _consistent(self) -> "RowStoreSettings":
         if (self.hosts is None) == (self.secure_bundle_path is None):
             raise ValueError("state exactly one of hosts and secure_bundle_path")
         if (self.username is None) != (self.password is None):

@@ -21,7 +21,7 @@ Driver = Literal["auto", "acsylla", "cassandra-driver"]
 DEFAULT_PORT = 9042
 HOSTS_VARIABLE = "CASSANDRA_HOSTS"
 PORT_VARIABLE = "CASSANDRA_PORT"
-# User and password are never read from a yaml that is committed but from here, or a file that this names.
+# For a login from the environment: never from a yaml that is committed.
 USERNAME_VARIABLE = "CASSANDRA_USERNAME"
 PASSWORD_VARIABLE = "CASSANDRA_PASSWORD"
 PASSWORD_FILE_VARIABLE = "CASSANDRA_PASSWORD_FILE"

@@ -19,7 +19,7 @@ _ROOM_BYTES = 64
 
 
 def kept(value: Any) -> Any:
-    """Give `value` as it is kept in a key column."""
+    """Return `value` as it is kept in a key column."""
     if value == "" or (isinstance(value, str) and value[0] == "\0" and not value.strip("\0")):
         return value + "\0"
     if value == b"" or (isinstance(value, bytes) and value[0] == 0 and not value.strip(b"\0")):
@@ -28,7 +28,7 @@ def kept(value: Any) -> Any:
 
 
 def kept_column(values: list[Any], column: Column) -> list[Any]:
-    """Give a whole column as it is kept.
+    """Return a whole column as it is kept.
 
     Raises:
         NullJoinKey: a value is None.
@@ -40,7 +40,7 @@ def kept_column(values: list[Any], column: Column) -> list[Any]:
 
 
 def bound_key(columns: Sequence[Column]) -> Callable[[tuple[Any, ...]], tuple[Any, ...] | None]:
-    """Give the function from join keys to what is bound for them; None for a key that no row can have.
+    """Return the function from join keys to what is bound for them; None for a key that no row can have.
 
     It takes the values of `columns`, in their order, as Python has them. A key that is longer than
     Cassandra's limit finds nothing, as one that is not stored.
@@ -54,7 +54,7 @@ def bound_key(columns: Sequence[Column]) -> Callable[[tuple[Any, ...]], tuple[An
 
 
 def join_keys(columns: Sequence[Column]) -> Callable[[EntityKey], tuple[Any, ...] | None]:
-    """Give the function from Feast's entity key to join keys, in the order of `columns`.
+    """Return the function from Feast's entity key to join keys, in the order of `columns`.
 
     None for a key that no row can have: a value of another type than its join key's finds nothing, as in
     every Feast store.
@@ -77,7 +77,7 @@ def join_keys(columns: Sequence[Column]) -> Callable[[EntityKey], tuple[Any, ...
 
 
 def written_key(columns: Sequence[Column], key: EntityKey) -> tuple[Any, ...]:
-    """Give the bound key of a row to write.
+    """Return the bound key of a row to write.
 
     Raises:
         WrongValueType: a value has another type than its join key.

@@ -60,7 +60,7 @@ class ResolvingProvider(LocalProvider):  # type: ignore[misc]
         return self._online_store
 
     def reader(self, view: FeatureView, features: Sequence[str]) -> ViewReader:
-        """Give what reads `features` of `view` from the online store."""
+        """Return what reads `features` of `view` from the online store."""
         store = self.online_store
         if isinstance(store, ReadingStore):
             found: ViewReader = store.reader(self.repo_config, view, features)

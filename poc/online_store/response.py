@@ -102,19 +102,13 @@ class ResolvedResponse(OnlineResponse):  # type: ignore[misc]
         return answer
 
     def _message(self) -> GetOnlineFeaturesResponse:
-        message = GetOnlineFeaturesResponse(results=[])
-
-        def add(name: str, **vector: Any) -> None:
-            message.metadata.feature_names.val.append(name)
-            message.results.append(GetOnlineFeaturesResponse.FeatureVector(**vector))
-
+        message, vector = GetOnlineFeaturesResponse(results=[]), GetOnlineFeaturesResponse.FeatureVector
+        names, vectors = message.metadata.feature_names.val, message.results
         for name, given in self.entity_values.items():
-            add(
-                name,
-                values=python_values_to_proto_values(given, self._kinds[name]),
-                statuses=[FieldStatus.PRESENT] * len(given),
-                event_timestamps=[_NOBODYS] * len(given),
-            )
+            values = python_values_to_proto_values(given, self._kinds[name])
+            statuses, times = [FieldStatus.PRESENT] * len(given), [_NOBODYS] * len(given)
+            names.append(name)
+            vectors.append(vector(values=values, statuses=statuses, event_timestamps=times))
         for part in self.answered:
             times = [_timestamp(moment) for moment in part.event_times()]
             for place, (name, proto) in enumerate(zip(part.names, part.reader.proto, strict=True)):
@@ -123,7 +117,8 @@ class ResolvedResponse(OnlineResponse):  # type: ignore[misc]
                 there = [row if part.present(row, place) else None for row in part.rows]
                 statuses = [FieldStatus.NOT_FOUND if row is None else FieldStatus.PRESENT for row in there]
                 values = [_ABSENT if row is None else proto(row[place]) for row in there]
-                add(name, values=values, statuses=statuses, event_timestamps=times)
+                names.append(name)
+                vectors.append(vector(values=values, statuses=statuses, event_timestamps=times))
         return message
 
 

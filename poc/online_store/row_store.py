@@ -4,15 +4,14 @@ One instance has one session, opened by the first call that needs it, and may be
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from feast import Entity, FeatureView, RepoConfig, StreamFeatureView
 from feast.infra.infra_object import InfraObject
 from feast.infra.online_stores.online_store import OnlineStore
 from feast.protos.feast.core.Registry_pb2 import Registry
 
-# Feast finds the settings by their name beside the store's.
-from poc.online_store.config import CassandraRowOnlineStoreConfig as CassandraRowOnlineStoreConfig
+from poc.online_store.config import RowStoreSettings
 from poc.online_store.connection import connection_settings
 from poc.online_store.driver_writer import DriverWriter
 from poc.online_store.layout import Column, RowLayout, row_layout
@@ -22,6 +21,15 @@ from poc.online_store.session import SCHEMA
 from poc.online_store.view_reader import RowReader
 from poc.online_store.write import FeastRow, bound_rows, by_features, now_us
 from poc.online_store.writer import write_all
+
+
+class CassandraRowOnlineStoreConfig(RowStoreSettings):
+    """Settings under `online_store:`; Feast finds class and store by each other's name, in one module."""
+
+    type: Literal["poc.online_store.row_store.CassandraRowOnlineStore"] = (
+        "poc.online_store.row_store.CassandraRowOnlineStore"
+    )
+    """Selects the store."""
 
 
 class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ignore[misc]

@@ -59,7 +59,7 @@ def open_session(settings: ConnectionSettings) -> Session:
 
 @contextmanager
 def cassandra_session(settings: ConnectionSettings) -> Iterator[Session]:
-    """Give a session as `open_session` does, and end it."""
+    """Yield a session as `open_session` does, and end it."""
     session = open_session(settings)
     try:
         yield session
@@ -83,14 +83,12 @@ def _connected(settings: ConnectionSettings, version: int | None) -> Session:
     cluster = Cluster(**_cluster_arguments(settings, version))
     try:
         return cluster.connect()
-    except NoHostAvailable as error:
+    except BaseException as error:
         known = sorted({host.datacenter for host in cluster.metadata.all_hosts() if host.datacenter})
         cluster.shutdown()
-        if settings.local_dc is not None and known and settings.local_dc not in known:
-            raise errors.DataCentreUnknown(str(settings), settings.local_dc, known) from error
-        raise
-    except BaseException:
-        cluster.shutdown()
+        dc = settings.local_dc
+        if isinstance(error, NoHostAvailable) and dc is not None and known and dc not in known:
+            raise errors.DataCentreUnknown(str(settings), dc, known) from error
         raise
 
 
@@ -108,9 +106,7 @@ def _cluster_arguments(settings: ConnectionSettings, version: int | None) -> dic
             ),
         },
         "max_schema_agreement_wait": patience.SCHEMA_AGREEMENT_SECONDS,
-        "reconnection_policy": ConstantReconnectionPolicy(
-            patience.RECONNECTION_DELAY_SECONDS, max_attempts=None
-        ),
+        "reconnection_policy": ConstantReconnectionPolicy(patience.RECONNECTION_DELAY_SECONDS, None),
         "idle_heartbeat_interval": patience.HEARTBEAT_SECONDS,
         "idle_heartbeat_timeout": patience.HEARTBEAT_TIMEOUT_SECONDS,
         "connect_timeout": settings.connect_timeout_seconds,
@@ -131,15 +127,14 @@ def _cluster_arguments(settings: ConnectionSettings, version: int | None) -> dic
 
 
 def _profile(settings: ConnectionSettings, consistency: str, row_factory: Any) -> ExecutionProfile:
-    delay_ms = settings.speculative_delay_ms
+    delay_ms, nodes = settings.speculative_delay_ms, patience.MORE_NODES
+    speculation = None if delay_ms is None else ConstantSpeculativeExecutionPolicy(delay_ms / 1000, nodes)
     return ExecutionProfile(
         load_balancing_policy=_policy(settings),
         consistency_level=ConsistencyLevel.name_to_value[consistency],
         request_timeout=settings.request_timeout_seconds,
         row_factory=row_factory,
-        speculative_execution_policy=None
-        if delay_ms is None
-        else ConstantSpeculativeExecutionPolicy(delay_ms / 1000, max_attempts=patience.MORE_NODES),
+        speculative_execution_policy=speculation,
     )
 
 

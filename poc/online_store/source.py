@@ -89,15 +89,10 @@ class ParquetSource:
             raise SourceChanged(self._name)
 
     def _scan(self, columns: Sequence[str], rows: int | None) -> Iterator[pa.RecordBatch]:
-        size = {} if rows is None else {"batch_size": rows}
-        scanner = self._dataset.scanner(
-            columns=list(columns),
-            filter=self._window,
-            batch_readahead=_READ_AHEAD,
-            fragment_readahead=_READ_AHEAD,
-            **size,
-        )
-        yield from scanner.to_batches()
+        limits = {"batch_readahead": _READ_AHEAD, "fragment_readahead": _READ_AHEAD}
+        if rows is not None:
+            limits["batch_size"] = rows
+        yield from self._dataset.to_batches(columns=list(columns), filter=self._window, **limits)
 
 
 def open_dataset(path: str, filesystem: Any = None) -> ds.Dataset:

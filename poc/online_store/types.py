@@ -46,7 +46,7 @@ class ColumnType:
     timestamp: bool = False
 
     def decoder(self) -> Callable[[Any], Value]:
-        """Give the function from what the driver read, not None, to Feast's Value."""
+        """Return the function from what the driver read, not None, to Feast's Value."""
         attribute, items = self.attribute, self.items
         if items is None:
             if self.timestamp:
@@ -59,7 +59,7 @@ class ColumnType:
         return lambda content: Value(**{attribute: items(val=content)})
 
     def plain(self) -> "Callable[[Any], Any] | None":
-        """Give the function from what the driver read, not None, to what Feast's `to_dict` gives of it.
+        """Return the function from what the driver read, not None, to what Feast's `to_dict` gives of it.
 
         None where both are the same. Times are whole seconds there, UTC-aware.
         """
@@ -68,7 +68,7 @@ class ColumnType:
         return _feast_moment if self.items is None else lambda moments: list(map(_feast_moment, moments))
 
     def bindable(self, field: str, value: Value) -> Any:
-        """Give what the driver binds for `value`; None for a null.
+        """Return what the driver binds for `value`; None for a null.
 
         Raises:
             WrongValueType: it holds another type.
@@ -126,7 +126,7 @@ COLUMN_TYPES: dict[ValueType, ColumnType] = {
 
 
 def column_type(field: str, dtype: FeastType) -> ColumnType:
-    """Give the column type of a declared field.
+    """Return the column type of a declared field.
 
     Raises:
         UnsupportedType: Feast's type is Invalid or unknown.
@@ -138,7 +138,7 @@ def column_type(field: str, dtype: FeastType) -> ColumnType:
 
 
 def key_type(field: str, dtype: FeastType) -> ColumnType:
-    """Give the column type of a join key.
+    """Return the column type of a join key.
 
     Raises:
         UnsupportedType: Feast's type is Invalid, unknown or a list.

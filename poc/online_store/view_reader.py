@@ -115,7 +115,7 @@ class RowReader:
         return self._by_join_keys(bound, await self._reads.rows_async(list(bound)) if bound else {})
 
     def _bind(self, keys: Sequence[JoinKeys]) -> dict[Key, JoinKeys]:
-        """Give the keys by what is bound for them; one that no row can have is left out."""
+        """Return the keys by what is bound for them; one that no row can have is left out."""
         make = self._bound
         return {bound: key for key in keys if (bound := make(key)) is not None}
 

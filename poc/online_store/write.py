@@ -25,7 +25,7 @@ _SECOND_US = 1_000_000
 
 
 def naive_utc(moment: datetime) -> datetime:
-    """Give `moment` as the drivers bind it; Feast means UTC where there is no time zone."""
+    """Return `moment` as the drivers bind it; Feast means UTC where there is no time zone."""
     return moment if moment.tzinfo is None else moment.astimezone(timezone.utc).replace(tzinfo=None)
 
 

@@ -17,6 +17,11 @@ from poc.online_store.session import open_session
 from poc.online_store.writer import BoundRow, Outcome, Writer, outcome
 
 T = TypeVar("T")
+# What acsylla calls the errors that may pass.
+_PASSING = (
+    "LibRequestTimedOut LibNoHostsAvailable LibRequestQueueFull LibWriteError LibNoStreams ServerOverloaded"
+    " ServerIsBootstrapping ServerUnavailable ServerWriteTimeout ServerWriteFailure ServerServerError"
+)
 
 
 class SinkSettings(Protocol):
@@ -158,15 +163,4 @@ async def _prepare(settings: ConnectionSettings, cql: str) -> tuple[Any, Any]:
 def _passing_errors() -> tuple[type[Exception], ...]:
     from acsylla import errors
 
-    names = (
-        *(
-            "LibRequestTimedOut",
-            "LibNoHostsAvailable",
-            "LibRequestQueueFull",
-            "LibWriteError",
-            "LibNoStreams",
-        ),
-        *("ServerOverloaded", "ServerIsBootstrapping", "ServerUnavailable", "ServerWriteTimeout"),
-        *("ServerWriteFailure", "ServerServerError"),
-    )
-    return tuple(getattr(errors, f"CassError{name}") for name in names)
+    return tuple(getattr(errors, f"CassError{name}") for name in _PASSING.split())
