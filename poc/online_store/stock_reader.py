@@ -101,7 +101,7 @@ class StockReader(MessageReader):
 
 
 def python_value(value: Value) -> Any:
-    """Return a stored message as Feast's `to_dict` does; but a null that says so, which is 0 there, as None."""
+    """Return a stored message as Feast's `to_dict` does; but a null that says so, 0 there, as None."""
     kind = value.WhichOneof("val")
     if kind in _SCALARS:
         return getattr(value, kind)
