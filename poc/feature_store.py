@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from poc.definitions import DECLARED_IN, ServedFeatures, served_features
 from poc.errors import InvalidDefinitions, NotInProjectFolder, StorePackageMissing
-from poc.online_store.connection import ConnectionSettings, Driver, connection_settings
-from poc.online_store.credentials import Credentials, given_credentials
+from poc.online_store.connection import (
+    ConnectionSettings,
+    Credentials,
+    Driver,
+    connection_settings,
+    given_credentials,
+)
 from poc.settings import Settings
 
 if TYPE_CHECKING:

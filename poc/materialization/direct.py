@@ -10,9 +10,9 @@ from poc.feature_store import connection_of
 from poc.online_store.arrow_engine import ArrowMaterializationEngineConfig
 from poc.online_store.errors import KeyChanged, TypeChanged
 from poc.online_store.layout import RowLayout, direct_layout
-from poc.online_store.row_sink import RowSink
 from poc.online_store.schema import apply_layout, changes, drop_layout, stored_table
 from poc.online_store.session import Session
+from poc.online_store.sinks import RowSink
 from poc.online_store.view_rows import open_rows
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from poc.feature_store import connection_of
 from poc.materialization.records import MaterializationRecord, MaterializationRun
 from poc.monitoring.stored_rows import Read, read_directly, read_through_feast
 from poc.online_store.layout import direct_layout
+from poc.online_store.naming import Table, online_tables
 from poc.online_store.session import Session
-from poc.online_store.tables import Table, online_tables
 from poc.online_store.view_reader import RowReader
 
 if TYPE_CHECKING:

@@ -12,12 +12,10 @@ from poc.errors import FeaturesNotApplied
 from poc.feature_store import connection_of, open_feature_store
 from poc.materialization.records import AttemptRecord, MaterializationRecord
 from poc.monitoring.state import State, TableCount, TableSize, ViewState
-from poc.online_store.counting import estimate_partitions
+from poc.online_store.counting import ask_nodes, estimate_partitions
 from poc.online_store.failures import cassandra_failures
-from poc.online_store.naming import direct_table_name
-from poc.online_store.nodes import ask_nodes
+from poc.online_store.naming import Table, direct_table_name, online_tables
 from poc.online_store.session import open_session
-from poc.online_store.tables import Table, online_tables
 from poc.settings import Settings
 
 if TYPE_CHECKING:

@@ -83,7 +83,7 @@ class ViewRows:
     """
 
     def __init__(self, features: Sequence[Feature], reader: "ViewReader") -> None:
-        from poc.online_store.feast_rows import event_time
+        from poc.online_store.view_reader import event_time
 
         self.reader, self._event_time = reader, event_time
         self._columns = []

@@ -16,8 +16,7 @@ from poc.database.embedded.conditions import free_storage_port, require_free
 from poc.database.embedded.login import read_credentials
 from poc.database.embedded.node import NodePlace, Ports, node_places
 from poc.database.probe import Answer, probe
-from poc.online_store.connection import ConnectionSettings
-from poc.online_store.credentials import Credentials
+from poc.online_store.connection import ConnectionSettings, Credentials
 from poc.online_store.tls import TlsFiles, tls_context
 
 

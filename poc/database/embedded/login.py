@@ -13,8 +13,7 @@ from pathlib import Path
 
 from poc.database.embedded.ring import POLL_SECONDS, ring_is_whole, ring_session
 from poc.errors import CassandraUnavailable, CredentialsLost, OnlineTableMissing
-from poc.online_store.connection import ConnectionSettings
-from poc.online_store.credentials import PASSWORD_VARIABLE, USERNAME_VARIABLE, Credentials
+from poc.online_store.connection import PASSWORD_VARIABLE, USERNAME_VARIABLE, ConnectionSettings, Credentials
 from poc.online_store.session import READ, SCHEMA, Session, idempotent, local_data_centre
 
 USERNAME = "feast"
