@@ -9,15 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from feast.feature_view import DUMMY_ENTITY_VAL
 
-from poc.comparison.methods import (
-    BASELINE,
-    DIRECT_IN,
-    Key,
-    Method,
-    Read,
-    Row,
-    known_method,
-)
+from poc.comparison.methods import BASELINE, DIRECT_IN, Key, Method, Read, Row, known_method
 from poc.definitions import ServedFeatures, applied_view
 from poc.errors import BenchmarkFailed
 from poc.feature_store import connection_of
@@ -132,10 +124,7 @@ def _read_together(session: Session, select: Any, view: DirectView, size: int) -
 
 
 def direct_acsylla(
-    reads: "AcsyllaReads",
-    loop: asyncio.AbstractEventLoop,
-    views: Sequence[DirectView],
-    consistency: str,
+    reads: "AcsyllaReads", loop: asyncio.AbstractEventLoop, views: Sequence[DirectView], consistency: str
 ) -> Method:
     """Read the direct tables with the C++ driver, awaited on `loop`."""
     selects = [view.layout.select(view.columns) for view in views]
