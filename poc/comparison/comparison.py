@@ -64,13 +64,10 @@ class BatchResult:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Everything that one run found out.
+    """Everything that one run found out; the first of `methods` is the baseline.
 
     Attributes:
         time: when it began, UTC.
-        request: what was asked for.
-        methods: what was compared, the baseline first.
-        consistency: the level that all of them read at.
         transactions: how many were read by every method with equal values, and then measured with.
         unknown: how many of the Parquet's were in neither store, and left out.
         features: how many values each of them has.
@@ -96,14 +93,9 @@ def run_comparison(
     versions: Versions,
     progress: Callable[[], object] = lambda: None,
 ) -> Comparison:
-    """Compare `methods`, the first of which is the baseline, by reading `keys`.
+    """Compare `methods`, the first of which is the baseline, by reading the distinct `keys`.
 
-    Args:
-        methods: the ways to read.
-        keys: distinct ones to read.
-        request: how often, and how many at once.
-        versions: what takes part, for the record.
-        progress: called after each round.
+    `progress` is called after each round.
 
     Raises:
         UnequalConsistency: the methods do not read at the same level.
@@ -124,23 +116,10 @@ def run_comparison(
     results = []
     for size in request.batch_sizes:
         rounds = rounds_for(request.requests, size)
-        results.append(
-            summarized(
-                methods, measure(methods, known, size, rounds, request.seed, after_round), request.seed
-            )
-        )
-    return Comparison(
-        time,
-        request,
-        methods,
-        consistency,
-        this_machine(),
-        versions,
-        len(known),
-        len(keys) - len(known),
-        features,
-        tuple(results),
-    )
+        measured = measure(methods, known, size, rounds, request.seed, after_round)
+        results.append(summarized(methods, measured, request.seed))
+    counted = (len(known), len(keys) - len(known), features)
+    return Comparison(time, request, methods, consistency, this_machine(), versions, *counted, tuple(results))
 
 
 def summarized(methods: Sequence[Method], measurement: Measurement, seed: int) -> BatchResult:

@@ -1,4 +1,4 @@
-"""What is to be compared: found filled, or filled, or an error that says what to run."""
+"""Fill the stores that are compared where they are empty or differ, or say what to run."""
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -71,10 +71,9 @@ def apply_same_features(origin: "FeatureStore", rows: "FeatureStore", served: Se
     views = []
     for definitions in served.feature_sets:
         applied = applied_view(origin, definitions.view)
-        same = type(applied).from_proto(applied.to_proto())
+        views.append(type(applied).from_proto(applied.to_proto()))
         # What was materialized there is not here.
-        same.materialization_intervals = []
-        views.append(same)
+        views[-1].materialization_intervals = []
     needed = {name for view in views for name in view.entities}
     entities = [entity for entity in origin.list_entities() if entity.name in needed]
     with redirect_stdout(sys.stderr):

@@ -45,11 +45,9 @@ class Method:
     """One way of reading the features of transactions.
 
     Attributes:
-        name: its name in the JSON, for example `feast-rows`.
-        title: its name in the table and the picture.
+        name: in the JSON; `title` is that in the table and the picture.
         remark: what it brings beside latency; the guide's column "Features".
         read: gives a row of feature values for each key, in the keys' order; None for an unknown one.
-        consistency: level it reads at, by Cassandra's name.
         least_batch: smallest batch that it is measured at; of fewer it reads as the baseline does.
     """
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from poc.comparison.comparison import Comparison, Request, run_comparison
-from poc.comparison.feature_server import feature_server
 from poc.comparison.filled import (
     Announce,
     apply_same_features,
@@ -29,6 +28,7 @@ from poc.comparison.reads import (
     direct_views,
     public_call,
 )
+from poc.comparison.servers import feature_server
 from poc.comparison.variants import (
     LOCAL_PROVIDER,
     configuration,
@@ -56,14 +56,7 @@ KEYS_PER_STATEMENT = 20
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What all ways read from.
-
-    Attributes:
-        settings: which feature repository, service and direct keyspace.
-        store: Feast's, as the yaml configures it.
-        connection: the way into its Cassandra.
-        session: to it, for the direct reads.
-    """
+    """What all ways read from: Feast's store as the yaml configures it, and a session to its Cassandra."""
 
     settings: Settings
     store: "FeatureStore"
@@ -94,11 +87,7 @@ def compare_stores(
 ) -> Comparison:
     """Compare the ways to read the stores of `place` on transactions of the prepared Parquet.
 
-    Args:
-        place: the stores.
-        request: what to measure.
-        announce: told what is going on.
-        progress: called after each round of reads.
+    `announce` is told what is going on, `progress` is called after each round of reads.
 
     Raises:
         PocError: as `open_methods` and `run_comparison`; and what says that the Parquet is not there.
