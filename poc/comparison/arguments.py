@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from poc.comparison.comparison import Request
 from poc.comparison.measure import LEAST_ROUNDS
@@ -30,11 +31,9 @@ def read_arguments(manual: str, data_dir: Path, given: Sequence[str] | None = No
     """
     parser = argparse.ArgumentParser(description=manual, formatter_class=argparse.RawDescriptionHelpFormatter)
 
-    def add(
-        option: str, read: Callable[[str], object], metavar: str, help: str, default: object = None
-    ) -> None:
-        said = help if default is None or "(default: " in help else f"{help} (default: %(default)s)"
-        parser.add_argument(option, type=read, default=default, metavar=metavar, help=said)
+    def add(name: str, read: Callable[[str], object], metavar: str, what: str, default: Any = None) -> None:
+        said = what if default is None or "(default: " in what else f"{what} (default: %(default)s)"
+        parser.add_argument(name, type=read, default=default, metavar=metavar, help=said)
 
     reads = "reads of one transaction each way; a batch of n gets N/n, but at least"
     reads += f" {LEAST_ROUNDS} or N, whichever is less"

@@ -68,7 +68,7 @@ def finish_panel(panel: Axes, grid: Literal["x", "both"] = "both", title: str = 
 
 
 def draw(document: Mapping[str, Any], path: Path) -> None:
-    """Draw one panel a batch size over one common axis; `document` is as `poc.comparison.report.document` gives it.
+    """Draw a comparison's document: one panel a batch size over one common axis.
 
     Raises:
         OutputNotWritable: the disk refuses it.
@@ -81,8 +81,8 @@ def draw(document: Mapping[str, Any], path: Path) -> None:
             _draw_panel(panel, batch_size, curves)
         _set_axes(axes[-1], [curve for curves in panels.values() for curve in curves])
         figure.supylabel("Share of reads that took at most this long", fontsize=10)
-        versions = document["meta"]["versions"]
-        title = f"Reading features from Cassandra {versions['cassandra']}, with and without feast {versions['feast']}"
+        title = "Reading features from Cassandra {cassandra}, with and without feast {feast}"
+        title = title.format_map(document["meta"]["versions"])
         times = f"times: ratio of medians to {document['methods'][0]['title']}, with 95 % interval"
         figure.suptitle(f"{title}\n{times}", fontsize=11, x=0.02, ha="left")
 
@@ -124,7 +124,7 @@ def _draw_panel(panel: Axes, batch_size: int, curves: Sequence[Curve]) -> None:
         panel.plot([curve.p99_ms], [0.99], "o", color=curve.colour, markersize=5)
     if batch_size == 1:
         panel.axvline(GUIDE_P99_MS, color=GREY, linewidth=1, linestyle="--", zorder=1)
-        where = {"xytext": (4, 0), "textcoords": "offset points", "fontsize": 8}
+        where: dict[str, Any] = {"xytext": (4, 0), "textcoords": "offset points", "fontsize": 8}
         panel.annotate(f"the guide: P99 <{GUIDE_P99_MS:.0f} ms", (GUIDE_P99_MS, 0.06), color=GREY, **where)
     _label_curves(panel, curves)
     finish_panel(panel, title=f"{transactions(batch_size)} a read")
@@ -132,9 +132,14 @@ def _draw_panel(panel: Axes, batch_size: int, curves: Sequence[Curve]) -> None:
 
 def _label_curves(panel: Axes, curves: Sequence[Curve]) -> None:
     """Name the curves right of the panel; top to bottom as the curves go left to right."""
-    line = {"linewidth": 4, "solid_capstyle": "butt", "transform": panel.transAxes, "clip_on": False}
+    line: dict[str, Any] = {
+        "linewidth": 4,
+        "solid_capstyle": "butt",
+        "transform": panel.transAxes,
+        "clip_on": False,
+    }
     # Not in the curve's colour: some of them are too light to be read.
-    text = {"va": "center", "color": BLACK, "fontsize": 9 if len(curves) <= 4 else 8}
+    text: dict[str, Any] = {"va": "center", "color": BLACK, "fontsize": 9 if len(curves) <= 4 else 8}
     for place, curve in enumerate(sorted(curves, key=lambda curve: curve.p50_ms)):
         height = 1 - (place + 0.5) / len(curves)
         panel.plot([1.015, 1.045], [height, height], color=curve.colour, **line)

@@ -27,7 +27,7 @@ READS_IN_FLIGHT = 100
 
 @dataclass(frozen=True, slots=True)
 class DirectView:
-    """What is read without Feast of one view: the direct table, and the features that the service takes of it.
+    """What is read without Feast of one view: the direct table, and the features that the service takes.
 
     `key` gives the table's key for a key of the service.
     """

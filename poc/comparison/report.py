@@ -1,4 +1,4 @@
-"""A comparison as a person reads it (the guide's table with true numbers, promises kept or not), and as JSON."""
+"""A comparison as the guide's table with true numbers, ratios, promises kept or not; and as JSON."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ def report(comparison: Comparison) -> str:
 
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay out `rows` under `columns`, every column as wide as its widest cell: it reads well in a terminal, too."""
+    """Lay out `rows` under `columns`, as wide as their widest cells: it reads well in a terminal, too."""
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
@@ -144,8 +144,8 @@ def _promise_lines(comparison: Comparison) -> Iterator[str]:
         if method.name in GUIDES_CALL:
             ratio = single.ratios[method.name].mean
             yield (
-                f"{_verdict(ratio <= GUIDE_RATIO)}: {method.title} at most {GUIDE_RATIO} times {baseline.title}"
-                f" on average ({GUIDE_FEAST_MS} ms against {GUIDE_DIRECT_MS} ms);"
+                f"{_verdict(ratio <= GUIDE_RATIO)}: {method.title} at most {GUIDE_RATIO} times"
+                f" {baseline.title} on average ({GUIDE_FEAST_MS} ms against {GUIDE_DIRECT_MS} ms);"
                 f" measured {_told_apart(ratio, GUIDE_RATIO)} times"
             )
     for method in comparison.methods:
