@@ -6,17 +6,62 @@ Reads its settings from the environment like every script; prints one JSON objec
 """
 
 import json
+import os
 import resource
+import subprocess
 import sys
 import time
 from contextlib import redirect_stdout
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import IO
 
 from poc.command_line import hide_bars_of_others, parse_time, run
-from poc.errors import OnlineValuesDiffer
+from poc.errors import BenchmarkFailed, OnlineValuesDiffer
 from poc.settings import load_settings
 
 SAMPLES = 20
+# Nothing of the caller's may name another place than the repository's yaml.
+_OWN_VARIABLES = ("CASSANDRA_HOSTS", "CASSANDRA_PORT", "FEAST_FS_YAML_FILE_PATH", "FEAST_REPO_PATH")
+
+
+def start_materialization(
+    repo: Path, folder: Path, now: datetime, stdout: int | IO[str], stderr: int | IO[str]
+) -> "subprocess.Popen[str]":
+    """Start to materialize all records up to `now` that the repository's sources have below `folder`."""
+    interval = (now - timedelta(days=30), now + timedelta(days=1))
+    environment = {key: value for key, value in os.environ.items() if key not in _OWN_VARIABLES}
+    return subprocess.Popen(
+        [sys.executable, "-m", __name__, *(moment.isoformat() for moment in interval)],
+        cwd=folder,
+        env=environment | {"FEAST_REPO_PATH": str(repo.resolve())},
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+    )
+
+
+def materialize(what: str, repo: Path, folder: Path, now: datetime) -> dict[str, float]:
+    """Do so to the end; return what it printed.
+
+    Raises:
+        BenchmarkFailed: it did not end well; `what` names it.
+    """
+    with start_materialization(repo, folder, now, subprocess.PIPE, subprocess.PIPE) as process:
+        said, errors = process.communicate()
+    return outcome(what, process.returncode, said, errors)
+
+
+def outcome(what: str, status: int, said: str, errors: str) -> dict[str, float]:
+    """Read what a materialization that has ended printed.
+
+    Raises:
+        BenchmarkFailed: it did not end well.
+    """
+    if status != 0:
+        raise BenchmarkFailed(what, errors)
+    found: dict[str, float] = json.loads(said.splitlines()[-1])
+    return found
 
 
 def main() -> None:
@@ -46,7 +91,7 @@ def main() -> None:
 
 
 def peak_mib() -> float:
-    """Give the most memory that this process has held, in MiB."""
+    """Return the most memory that this process has held, in MiB."""
     status = Path("/proc/self/status")
     if status.is_file():
         # Linux's ru_maxrss begins with what the process that started this one held.

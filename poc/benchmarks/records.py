@@ -1,8 +1,10 @@
 """A project of any size to measure with: the repository's features over generated records."""
 
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,21 +13,28 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from poc.comparison.stores import Place
 from poc.comparison.variants import ROW_STORE, configuration, write_configuration
 from poc.dataset.generate import can_generate, generate_records
 from poc.definitions import DECLARED_IN, FeatureSet, ServedFeatures
 from poc.errors import InvalidDefinitions
 from poc.online_store.connection import ConnectionSettings
+from poc.online_store.schema import ensure_keyspace
+from poc.online_store.session import SCHEMA
 
 if TYPE_CHECKING:
     from feast import FeatureStore
 
 SPAN = timedelta(days=20)
 ROW_GROUP = 50_000
+# Dropping waits for a flush.
+DROP_SECONDS = 120.0
 
 
 def write_sources(served: ServedFeatures, rows: int, folder: Path, until: datetime) -> list[Path]:
-    """Write the Parquet of every view below `folder`, as `write_records` does; return the files.
+    """Write the Parquet of every view below `folder`; return the files.
+
+    Each has `rows` transactions, one record each, evenly spread over 20 days before `until`.
 
     Raises:
         InvalidDefinitions: there are no records for a view, or its own files would be written over.
@@ -39,7 +48,7 @@ def write_sources(served: ServedFeatures, rows: int, folder: Path, until: dateti
                 " one join key, a text, and a source whose path is relative",
             )
         paths.append(folder / definitions.source_path)
-        write_records(definitions, rows, paths[-1], until)
+        _write_records(definitions, rows, paths[-1], until)
     return paths
 
 
@@ -48,18 +57,32 @@ def record_ids(rows: int) -> list[str]:
     return [f"T{number:09d}" for number in range(rows)]
 
 
-def write_records(definitions: FeatureSet, rows: int, path: Path, until: datetime) -> None:
-    """Write a Parquet of `rows` transactions, one record each, evenly spread over 20 days before `until`."""
+def _write_records(definitions: FeatureSet, rows: int, path: Path, until: datetime) -> None:
     records = generate_records(definitions, ids=record_ids(rows))
     table = pa.Table.from_pandas(records, preserve_index=False)
     newest = int(until.timestamp()) * 1_000_000
     ages = np.linspace(SPAN.total_seconds() * 1e6, 1e6, rows).astype(np.int64)
     moments = pa.array(newest - ages, pa.timestamp("us", "UTC"))
-    table = table.append_column(definitions.timestamp_column, moments)
-    if definitions.created_timestamp_column is not None:
-        table = table.append_column(definitions.created_timestamp_column, moments)
+    for column in (definitions.timestamp_column, definitions.created_timestamp_column):
+        if column is not None:
+            table = table.append_column(column, moments)
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path, row_group_size=ROW_GROUP)
+
+
+@contextmanager
+def own_repo(place: Place, folder: Path, online_type: str, engine: Mapping[str, Any]) -> Iterator[Path]:
+    """Make a keyspace with one copy of everything, and a repository for it in `folder`, of the same name.
+
+    The keyspace is dropped when the block ends.
+    """
+    keyspace, session = f"benchmark_{uuid.uuid4().hex[:12]}", place.session
+    ensure_keyspace(session, replace(place.connection, replication=None, replication_factor=None), keyspace)
+    try:
+        block = online_block(place.connection, online_type, keyspace)
+        yield make_repo(place.store, folder / keyspace, block, engine)
+    finally:
+        session.execute(f"DROP KEYSPACE {keyspace}", timeout=DROP_SECONDS, execution_profile=SCHEMA)
 
 
 def online_block(connection: ConnectionSettings, online_type: str, keyspace: str) -> dict[str, Any]:
@@ -96,11 +119,9 @@ def make_repo(
         copied = folder / Path(path).resolve().relative_to(origin)
         copied.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copied)
+    registry = str((folder / "registry.db").resolve())
     config = configuration(
-        store,
-        registry=str((folder / "registry.db").resolve()),
-        online_store=dict(online_store),
-        batch_engine=dict(engine),
+        store, registry=registry, online_store=dict(online_store), batch_engine=dict(engine)
     )
     write_configuration(config, folder / "feature_store.yaml")
     return folder

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from poc.benchmarks.page import filled
 from poc.benchmarks.report import Document, setting_line, storage_table
-from poc.comparison.markdown import markdown_table
+from poc.comparison.report import markdown_table
 
 PAGE = Path("docs/scaling.md")
 # Its prose; braces name what is measured or worked out.
@@ -53,7 +53,7 @@ def scaling_page(documents: Mapping[str, Document]) -> str:
         KeyError: one of them is not there.
         ValueError: one was measured without acsylla.
     """
-    storage, found = documents["storage"], measured(documents)
+    storage, found = documents["storage"], _measured(documents)
     rows = storage["results"][0]["rows"]
     facts = {
         "features": storage["meta"]["features"],
@@ -70,13 +70,9 @@ def scaling_page(documents: Mapping[str, Document]) -> str:
         "ten_million": 10**7 / found.engine["rows"] / 60,
         "hundred_million": 10**8 / found.engine["rows"] / 3600,
     }
-    speed = [
-        *(
-            (f"entities written, layout `{layout}`", f"{rate:,.0f}", f"{rate / found.cores:,.0f}")
-            for layout, rate in found.engine.items()
-        ),
-        ("entities read, layout `rows`", f"{found.reads:,.0f}", f"{found.reads / found.cores:,.0f}"),
-    ]
+    rates = {f"entities written, layout `{layout}`": rate for layout, rate in found.engine.items()}
+    rates["entities read, layout `rows`"] = found.reads
+    speed = [(what, f"{rate:,.0f}", f"{rate / found.cores:,.0f}") for what, rate in rates.items()]
     columns = ("entities", "layout", "disk", "nodes for it", "writing all of them", "reads/s, LOCAL_ONE")
     tables = {
         "bytes_table": storage_table(storage),
@@ -87,7 +83,7 @@ def scaling_page(documents: Mapping[str, Document]) -> str:
     return TEMPLATE.read_text().format_map(facts | tables)
 
 
-def measured(documents: Mapping[str, Document]) -> Measured:
+def _measured(documents: Mapping[str, Document]) -> Measured:
     """Take from the results what the arithmetic starts from."""
     comparison = documents["comparison"]
     reads = min(
@@ -104,9 +100,8 @@ def measured(documents: Mapping[str, Document]) -> Measured:
 
 
 def _engine(materialization: Document, method: str) -> float:
-    fast = [
-        item for item in materialization["results"] if (item["method"], item["driver"]) == (method, "acsylla")
-    ]
+    way = (method, "acsylla")
+    fast = (item for item in materialization["results"] if (item["method"], item["driver"]) == way)
     return float(max(fast, key=lambda item: int(item["rows"]))["rows_per_second"])
 
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from poc.benchmarks.setting import measured_on
+from poc.comparison.machine import measured_on
 from poc.comparison.measure import measure
 from poc.comparison.methods import Key, Method, Row
-from poc.comparison.statistics import compare, summarize
+from poc.comparison.statistics import Nanoseconds, compare, summarize
 from poc.dataset.label import LABEL
 from poc.model.card import ModelFacts
 from poc.model.conversion import to_onnx
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from mlflow.pyfunc import PyFuncModel
 
 SKLEARN, PYFUNC, ONNX = "scikit-learn pipeline", "MLflow pyfunc", "ONNX Runtime, as served"
-DEFAULT_ROUNDS = 200
 # One after the other before another way's turn: after scikit-learn's hundreds of calls, the first row of a
 # turn would measure how fast the processor's caches fill.
 ROWS_A_TURN = 20
 SEED = 1
 
+Way = Callable[[Mapping[str, Any]], float]
 Probabilities = npt.NDArray[np.float64]
 
 
 def measure_scoring(settings: Settings, rounds: int, progress: Callable[[], object]) -> dict[str, Any]:
-    """Score rows one at a time, the ways in turns, then all rows, and give the results as a document.
+    """Score rows one at a time, the ways in turns, then all rows, and return the results as a document.
 
     Args:
         settings: which features and data to train on.
@@ -103,16 +103,12 @@ def _served(fitted: Fitted, folder: Path) -> "tuple[Scorer, PyFuncModel]":
         onnx_execution_providers=["CPUExecutionProvider"],
         save_as_external_data=False,
     )
-    return (
-        open_scorer(content, name="benchmark", version="0"),
-        mlflow.pyfunc.load_model(str(folder / "model")),
-    )
+    scorer = open_scorer(content, name="benchmark", version="0")
+    return scorer, mlflow.pyfunc.load_model(str(folder / "model"))
 
 
-def _ways(
-    fitted: Fitted, scorer: Scorer, pyfunc: "PyFuncModel"
-) -> dict[str, Callable[[Mapping[str, Any]], float]]:
-    """Give each way as a function of one row of plain values, which is what a request has."""
+def _ways(fitted: Fitted, scorer: Scorer, pyfunc: "PyFuncModel") -> dict[str, Way]:
+    """Return each way as a function of one row of plain values, which is what a request has."""
     import pandas as pd
 
     return {
@@ -127,9 +123,7 @@ def _pyfunc_scores(pyfunc: "PyFuncModel", columns: "pd.DataFrame") -> Probabilit
     return scores
 
 
-def _method(
-    name: str, way: Callable[[Mapping[str, Any]], float], rows: Mapping[Key, Mapping[str, Any]]
-) -> Method:
+def _method(name: str, way: Way, rows: Mapping[Key, Mapping[str, Any]]) -> Method:
     def read(keys: Sequence[Key]) -> list[Row | None]:
         return [{OUTPUT: way(rows[key])} for key in keys]
 
@@ -137,10 +131,7 @@ def _method(
 
 
 def _result(
-    name: str,
-    nanoseconds: Mapping[str, npt.NDArray[np.int64]],
-    scores: Mapping[str, Probabilities],
-    threshold: float,
+    name: str, nanoseconds: Mapping[str, Nanoseconds], scores: Mapping[str, Probabilities], threshold: float
 ) -> dict[str, Any]:
     summary = summarize(nanoseconds[name])
     ratio = None if name == SKLEARN else compare(nanoseconds[name], nanoseconds[SKLEARN], SEED)

@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import zip_longest
 from pathlib import Path
@@ -16,9 +16,8 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-from poc.benchmarks.child import outcome, start_materialization
-from poc.benchmarks.keyspace import own_keyspace
-from poc.benchmarks.records import make_repo, online_block, write_sources
+from poc.benchmarks.one_materialization import outcome, start_materialization
+from poc.benchmarks.records import own_repo, write_sources
 from poc.comparison.stores import Place
 from poc.comparison.variants import ARROW_ENGINE, ROW_STORE
 from poc.definitions import FeatureSet
@@ -55,12 +54,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class SparkCheck:
-    """Both engines over the same Parquet.
-
-    Attributes:
-        rows: rows online, in either keyspace; every value and write time of every one is equal.
-        measured: the runs.
-    """
+    """Both engines' runs over the same Parquet, and how many rows are online with either, all equal."""
 
     rows: int
     measured: tuple[Measured, ...]
@@ -71,11 +65,8 @@ def check_spark(
 ) -> SparkCheck:
     """Materialize `rows` rows with both engines, and compare every stored row.
 
-    Args:
-        place: whose features are materialized, each engine into a keyspace of its own that is dropped
-            afterwards; Spark is configured by stores/spark.yaml beside them.
-        rows: how many, each of another transaction.
-        announce: told what happens, and each run's figures.
+    Each engine has a keyspace of its own that is dropped afterwards; Spark is configured by stores/spark.yaml
+    beside the features of `place`. `announce` is told what happens, and each run's figures.
 
     Raises:
         BenchmarkFailed: a run did not end well.
@@ -95,9 +86,8 @@ def check_spark(
         announce(f"Writing {rows:,} rows of Parquet")
         write_sources(served, rows, folder, now)
         for engine, (store, block) in engines.items():
-            keyspaces.append(stack.enter_context(own_keyspace(place.session, place.connection)))
-            online_store = online_block(place.connection, ROW_STORE, keyspaces[-1])
-            repo = make_repo(store, folder / keyspaces[-1], online_store, block)
+            repo = stack.enter_context(own_repo(replace(place, store=store), folder, ROW_STORE, block))
+            keyspaces.append(repo.name)
             announce(f"{rows:,} rows with the {engine} engine")
             measured.append(_measure(engine, folder, repo, now))
             announce(measured[-1])
@@ -146,7 +136,7 @@ def _measure(engine: str, folder: Path, repo: Path, now: datetime) -> Measured:
 
 
 def _watch_memory(process: "subprocess.Popen[str]") -> tuple[float, dict[str, float]]:
-    """Wait for the end of `process`; give the most that its family held, and the most of each part."""
+    """Wait for the end of `process`; return the most that its family held, and the most of each part."""
     watched = psutil.Process(process.pid)
     peak, by_part = 0.0, {"driver": 0.0}
     while process.poll() is None:
