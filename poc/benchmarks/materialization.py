@@ -44,12 +44,9 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One materialization.
+    """One materialization: from Feast's call until it returned, and the most memory that its process held.
 
-    Attributes:
-        seconds: from Feast's call until it returned.
-        peak_mib: most memory that its process held.
-        before_mib: most that it had held before the call, with Feast loaded.
+    What was held before the call is that with Feast loaded.
     """
 
     way: Way
@@ -77,13 +74,9 @@ def measure_materialization(
 ) -> dict[str, Any]:
     """Measure the `chosen` ways at every size, and return the results as a document.
 
-    Args:
-        place: whose features are materialized; every run gets a keyspace of its own, dropped afterwards.
-        sizes: numbers of rows.
-        chosen: some of `ways`.
-        repeats: runs of each way at sizes up to `REPEATED_ROWS`; larger ones get one.
-        everything: whether slow ways are measured at large sizes, too.
-        announce: told before each run.
+    Every run gets a keyspace of its own in `place`, dropped afterwards, and is announced. `repeats` are the
+    runs of each way at sizes up to `REPEATED_ROWS`; larger ones get one. With `everything`, slow ways are
+    measured at large sizes, too.
 
     Raises:
         BenchmarkFailed: a run did not end well, or wrote other values than the Parquet's.

@@ -10,11 +10,7 @@ from poc.comparison.picture import BLACK, COLOURS, drawn, finish_panel
 
 
 def draw_materialization(document: Mapping[str, Any], path: Path) -> None:
-    """Draw the rows a second of every way, a panel a size, as bars with their figures.
-
-    Raises:
-        OutputNotWritable: the disk refuses it.
-    """
+    """Draw the rows a second of every way, a panel a size, as bars with their figures."""
     by_size: dict[int, list[dict[str, Any]]] = {}
     for item in document["results"]:
         by_size.setdefault(item["rows"], []).append(item)
@@ -43,11 +39,7 @@ def draw_materialization(document: Mapping[str, Any], path: Path) -> None:
 
 
 def draw_registry(document: Mapping[str, Any], path: Path) -> None:
-    """Draw the time of a read over the number of views, a line a way to read.
-
-    Raises:
-        OutputNotWritable: the disk refuses it.
-    """
+    """Draw the time of a read over the number of views, a line a way to read."""
     lines: dict[str, dict[int, float]] = {}
     for item in document["results"]:
         lines.setdefault(item["title"], {})[item["views"]] = item["p50_ms"]

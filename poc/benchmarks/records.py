@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from feast import FeatureStore
+from feast.repo_operations import get_repo_files
 
 from poc.comparison.stores import Place
 from poc.comparison.variants import ROW_STORE, configuration, write_configuration
@@ -21,9 +23,6 @@ from poc.errors import InvalidDefinitions
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.schema import ensure_keyspace
 from poc.online_store.session import SCHEMA
-
-if TYPE_CHECKING:
-    from feast import FeatureStore
 
 SPAN = timedelta(days=20)
 ROW_GROUP = 50_000
@@ -103,17 +102,12 @@ def online_block(connection: ConnectionSettings, online_type: str, keyspace: str
 
 
 def make_repo(
-    store: "FeatureStore", folder: Path, online_store: Mapping[str, Any], engine: Mapping[str, Any]
+    store: FeatureStore, folder: Path, online_store: Mapping[str, Any], engine: Mapping[str, Any]
 ) -> Path:
     """Copy the Python files of the repository of `store` into `folder`, for another online store and engine.
 
-    The configuration is otherwise that of `store`, with a registry in `folder`.
-
-    Returns:
-        The feature repository, for FEAST_REPO_PATH.
+    The configuration is otherwise that of `store`, with a registry in `folder`, which is returned.
     """
-    from feast.repo_operations import get_repo_files
-
     origin = Path(store.repo_path).resolve()
     for path in get_repo_files(origin):
         copied = folder / Path(path).resolve().relative_to(origin)

@@ -9,7 +9,9 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from feast import FeatureService, FeatureStore
 
 from poc.benchmarks.one_materialization import materialize
 from poc.benchmarks.records import own_repo, record_ids, write_sources
@@ -31,9 +33,6 @@ from poc.comparison.variants import (
 from poc.definitions import ServedFeatures, applied_view
 from poc.feature_store import close_feature_store, declared_service, open_feature_store
 
-if TYPE_CHECKING:
-    from feast import FeatureStore
-
 ROWS = 1000
 SEED = 1
 PROVIDERS = {"Feast's call, resolved": RESOLVING_PROVIDER, "Feast's call, provider local": LOCAL_PROVIDER}
@@ -44,11 +43,9 @@ def measure_registry(
 ) -> dict[str, Any]:
     """Measure all reads at all numbers of views, in turns, and return the results as a document.
 
-    Args:
-        place: whose features are read; a keyspace of its own there is dropped afterwards.
-        views: numbers of feature views beside the service's other ones, the first to compare with.
-        rounds: counted reads of each.
-        progress: called after each round, warm-up included.
+    The features are those of `place`, in a keyspace of its own there that is dropped afterwards. `views` are
+    numbers of feature views beside the service's other ones, the first to compare with. `rounds` reads of
+    each are counted; `progress` is called after each round, warm-up included.
 
     Raises:
         ValuesDiffer: the reads do not give the same values.
@@ -72,7 +69,7 @@ def measure_registry(
 
 
 @contextmanager
-def _filled(place: Place, served: ServedFeatures, folder: Path) -> "Iterator[FeatureStore]":
+def _filled(place: Place, served: ServedFeatures, folder: Path) -> Iterator[FeatureStore]:
     """Fill a row store of one's own, and give it with its registry, which holds what is declared."""
     now = datetime.now(timezone.utc).replace(microsecond=0)
     write_sources(served, ROWS, folder, now)
@@ -82,10 +79,8 @@ def _filled(place: Place, served: ServedFeatures, folder: Path) -> "Iterator[Fea
         yield open_feature_store(place.settings.model_copy(update=own))
 
 
-def _with_views(filled: "FeatureStore", served: ServedFeatures, count: int, path: Path) -> Path:
+def _with_views(filled: FeatureStore, served: ServedFeatures, count: int, path: Path) -> Path:
     """Write a registry like that of `filled`, of `count` views and services; what is added has no table."""
-    from feast import FeatureService
-
     shutil.copy(filled.config.registry.path, path)
     store = open_configuration(configuration(filled, registry=str(path)))
     first = applied_view(store, served.feature_sets[0].view)

@@ -1,11 +1,47 @@
-"""The benchmarks' documents as tables: one function a benchmark, for the terminal and for the page."""
+"""What the benchmarks' scripts are told, and their documents as tables, for the terminal and for the page."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import argparse
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from poc.arguments import whole_number, whole_numbers
+from poc.command_line import argument_parser, ok
 from poc.comparison.report import markdown_table, transactions
+from poc.output import write_json
 
 Document = Mapping[str, Any]
+Number = tuple[str, int | tuple[int, ...], str]
+
+
+def benchmark_parser(
+    manual: str | None, name: str, data_dir: Path, *numbers: Number
+) -> argparse.ArgumentParser:
+    """Make the parser of the benchmark `name`, whose results go to `data_dir` unless told otherwise.
+
+    `numbers` are options, what they are by default (several numbers: as many as one likes), what they mean.
+    """
+    parser = argument_parser(manual)
+    for option, default, meaning in numbers:
+        several = isinstance(default, tuple)
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+        parser.add_argument(
+            option,
+            type=whole_numbers if several else whole_number,
+            default=default,
+            metavar="N,N,..." if several else "N",
+            help=f"{meaning} (default: {shown})",
+        )
+    json = data_dir / "benchmarks" / f"{name}.json"
+    parser.add_argument("--json", type=Path, default=json, metavar="FILE", help=f"numbers (default: {json})")
+    return parser
+
+
+def show(found: Document, table: Callable[[Document], str], path: Path) -> None:
+    """Print a benchmark's document as a table, and write it as JSON to `path`."""
+    print(f"{setting_line(found)}\n\n{table(found)}\n")
+    write_json(found, path)
+    ok(f"Numbers: {path}")
 
 
 def setting_line(document: Document) -> str:

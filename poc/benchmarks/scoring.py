@@ -44,10 +44,8 @@ Probabilities = npt.NDArray[np.float64]
 def measure_scoring(settings: Settings, rounds: int, progress: Callable[[], object]) -> dict[str, Any]:
     """Score rows one at a time, the ways in turns, then all rows, and return the results as a document.
 
-    Args:
-        settings: which features and data to train on.
-        rounds: counted turns of each way, of `ROWS_A_TURN` rows each.
-        progress: called after each round, warm-up included.
+    `rounds` turns of each way, of `ROWS_A_TURN` rows each, are counted; `progress` is called after each,
+    warm-up included.
 
     Raises:
         PocError: what says that there is nothing to train on.

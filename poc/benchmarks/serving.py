@@ -70,13 +70,8 @@ def measure_serving(
 
     Where the yaml names another online store, the Feast server runs a second time, on the row store.
 
-    Args:
-        place: what they read from.
-        seconds: length of a round.
-        concurrency: connections that wrk keeps busy.
-        workers: numbers of processes of a server, each measured by itself.
-        rounds: rounds of each server.
-        announce: told before each round.
+    wrk keeps `concurrency` connections to a server busy for `rounds` rounds of `seconds`, each announced;
+    `workers` are numbers of processes of a server, each measured by itself.
 
     Raises:
         LoadToolMissing: wrk is not installed.

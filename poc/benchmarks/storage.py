@@ -34,11 +34,8 @@ def measure_storage(
 ) -> dict[str, Any]:
     """Materialize `rows` entities in both layouts, have them written to disk, and measure the files.
 
-    Args:
-        settings: whose features.
-        rows: entities; a hundred thousand or more, so that a file's fixed parts do not count.
-        port: a free one, for the Cassandra that is started in a temporary folder and stopped again.
-        announce: told before each step.
+    `rows` are a hundred thousand or more, so that a file's fixed parts do not count; `port` is a free one,
+    for the Cassandra that is started in a temporary folder and stopped again. Each step is announced.
 
     Raises:
         BenchmarkFailed: a materialization did not end well, or Cassandra wrote nothing to disk.

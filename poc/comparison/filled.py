@@ -4,7 +4,8 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+
+from feast import FeatureStore
 
 from poc.comparison.agreement import differences
 from poc.comparison.methods import Key, Method
@@ -17,9 +18,6 @@ from poc.online_store.session import Session, idempotent
 from poc.retrieval.filled import holds_rows
 from poc.settings import Settings
 
-if TYPE_CHECKING:
-    from feast import FeatureStore
-
 Announce = Callable[[str], object]
 Interval = tuple[datetime, datetime]
 
@@ -28,7 +26,7 @@ _KEYSPACE_CQL = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspac
 
 
 def require_filled(
-    store: "FeatureStore", feast: Method, served: ServedFeatures, session: Session, probe: Sequence[Key]
+    store: FeatureStore, feast: Method, served: ServedFeatures, session: Session, probe: Sequence[Key]
 ) -> None:
     """Hold the online store behind `feast` to having some of `probe`.
 
@@ -48,7 +46,7 @@ def require_filled(
 
 
 def fill_direct_tables(
-    settings: Settings, store: "FeatureStore", served: ServedFeatures, session: Session, announce: Announce
+    settings: Settings, store: FeatureStore, served: ServedFeatures, session: Session, announce: Announce
 ) -> None:
     """Fill each direct table of the service that is empty, from its source, with what `store` holds.
 
@@ -66,7 +64,7 @@ def fill_direct_tables(
             table.fill(session, start, end)
 
 
-def apply_same_features(origin: "FeatureStore", rows: "FeatureStore", served: ServedFeatures) -> None:
+def apply_same_features(origin: FeatureStore, rows: FeatureStore, served: ServedFeatures) -> None:
     """Apply to `rows` the features as the registry of `origin` has them. What is equal stays as it is."""
     views = []
     for definitions in served.feature_sets:
@@ -81,8 +79,8 @@ def apply_same_features(origin: "FeatureStore", rows: "FeatureStore", served: Se
 
 
 def fill_where_different(
-    origin: "FeatureStore",
-    rows: "FeatureStore",
+    origin: FeatureStore,
+    rows: FeatureStore,
     served: ServedFeatures,
     methods: Sequence[Method],
     probe: Sequence[Key],

@@ -61,12 +61,7 @@ def versions_of(session: Session) -> Versions:
 
 
 def measured_on(session: Session | None, *packages: str) -> dict[str, Any]:
-    """Describe the setting of a measurement that begins now, as every benchmark's result says it.
-
-    Args:
-        session: to the Cassandra that takes part, if one does.
-        packages: further distributions that take part.
-    """
+    """Describe the setting of a measurement that begins now: `session` and `packages` take part in it."""
     versions = {"python": platform.python_version()} if session is None else asdict(versions_of(session))
     return {
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -68,11 +68,7 @@ def finish_panel(panel: Axes, grid: Literal["x", "both"] = "both", title: str = 
 
 
 def draw(document: Mapping[str, Any], path: Path) -> None:
-    """Draw a comparison's document: one panel a batch size over one common axis.
-
-    Raises:
-        OutputNotWritable: the disk refuses it.
-    """
+    """Draw a comparison's document: one panel a batch size over one common axis."""
     panels = curves_by_batch_size(document)
     height = max(2.1, 0.42 * len(document["methods"]))
     with drawn(path, 1.4 + height * len(panels)) as figure:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from feast import FeatureStore
 from feast.feature_view import DUMMY_ENTITY_VAL
 
 from poc.comparison.methods import BASELINE, DIRECT_IN, Key, Method, Read, Row, known_method
@@ -18,8 +19,6 @@ from poc.online_store.layout import Column, RowLayout, direct_layout
 from poc.online_store.session import READ, Session, prepare
 
 if TYPE_CHECKING:
-    from feast import FeatureStore
-
     from poc.online_store.acsylla_reads import AcsyllaReads
 
 READS_IN_FLIGHT = 100
@@ -47,7 +46,7 @@ class DirectView:
         return [dict(zip(self.names, found[0], strict=False)) if found else None for found in answers]
 
 
-def direct_views(store: "FeatureStore", keyspace: str, served: ServedFeatures) -> list[DirectView]:
+def direct_views(store: FeatureStore, keyspace: str, served: ServedFeatures) -> list[DirectView]:
     """List the direct tables of a service, in the service's order."""
     found = []
     for view in served.views:
@@ -137,7 +136,7 @@ def direct_acsylla(
     return awaited_read("direct-acsylla", read, loop, consistency)
 
 
-def public_call(name: str, store: "FeatureStore", served: ServedFeatures) -> Method:
+def public_call(name: str, store: FeatureStore, served: ServedFeatures) -> Method:
     """Read through Feast's public call, as the guide does, with the feature service looked up once.
 
     Feast connects at the first read.
@@ -155,7 +154,7 @@ def public_call(name: str, store: "FeatureStore", served: ServedFeatures) -> Met
 
 
 def awaited_call(
-    name: str, store: "FeatureStore", loop: asyncio.AbstractEventLoop, served: ServedFeatures
+    name: str, store: FeatureStore, loop: asyncio.AbstractEventLoop, served: ServedFeatures
 ) -> Method:
     """Read through Feast's public call as an async handler awaits it."""
     service, names = store.get_feature_service(served.service), served.key_names

@@ -10,15 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
-from typing import IO, TYPE_CHECKING
+from typing import IO
+
+from feast import FeatureStore
 
 from poc.comparison.variants import configuration, write_configuration
 from poc.errors import FeatureServerUnavailable
 from poc.retrieval.feature_server_source import FeatureServerSource, open_feature_server_source
 from poc.settings import Settings
-
-if TYPE_CHECKING:
-    from feast import FeatureStore
 
 Process = subprocess.Popen[bytes]
 
@@ -52,7 +51,7 @@ def server_process(
 
 
 @contextmanager
-def feature_server(settings: Settings, store: "FeatureStore") -> Iterator[FeatureServerSource]:
+def feature_server(settings: Settings, store: FeatureStore) -> Iterator[FeatureServerSource]:
     """Run `feast -c feature_repo serve` on a free port of 127.0.0.1, and give a source that reads from it.
 
     `store` is what is served, as it is configured here: Feast does not read our environment.

@@ -7,7 +7,8 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from feast import FeatureStore
 
 from poc.comparison.comparison import Comparison, Request, run_comparison
 from poc.comparison.filled import (
@@ -46,9 +47,6 @@ from poc.online_store.failures import cassandra_failures
 from poc.online_store.session import Session, cassandra_session
 from poc.settings import Settings
 
-if TYPE_CHECKING:
-    from feast import FeatureStore
-
 TIMEOUT_SECONDS = 10.0
 # What the row store asks for in a statement where the yaml does not say.
 KEYS_PER_STATEMENT = 20
@@ -59,7 +57,7 @@ class Place:
     """What all ways read from: Feast's store as the yaml configures it, and a session to its Cassandra."""
 
     settings: Settings
-    store: "FeatureStore"
+    store: FeatureStore
     connection: ConnectionSettings
     session: Session
 
@@ -104,7 +102,7 @@ def compare_stores(
 
 
 def chosen_methods(
-    store: "FeatureStore", wanted: Sequence[str] | None, also: Sequence[str] = ()
+    store: FeatureStore, wanted: Sequence[str] | None, also: Sequence[str] = ()
 ) -> tuple[str, ...]:
     """Name the ways to compare, in the order of all results: the baseline, `wanted` and `also`.
 
@@ -113,25 +111,21 @@ def chosen_methods(
     Raises:
         MethodsUnavailable: one of them cannot be had here.
     """
-    missing: dict[str, str] = {}
+    missing = {}
     if keeps_rows(store):
         missing["feast-rows"] = "the yaml names the row store, and feast reads it"
     if store.config.provider == LOCAL_PROVIDER:
         missing["feast-unresolved"] = "the yaml names provider local, and feast reads so"
     if not acsylla_is_installed():
-        missing |= dict.fromkeys(
-            (name for name in KNOWN if name.endswith("acsylla")),
-            "acsylla is not installed: pip install acsylla",
-        )
-    chosen = {BASELINE, *also}
+        names = (name for name in KNOWN if name.endswith("acsylla"))
+        missing |= dict.fromkeys(names, "acsylla is not installed: pip install acsylla")
     if wanted is None:
-        chosen.update(name for name in KNOWN if name not in missing and name not in ON_REQUEST)
-    else:
-        chosen.update(wanted)
-    refused = {name: missing[name] for name in KNOWN if name in chosen and name in missing}
+        wanted = [name for name in KNOWN if name not in missing and name not in ON_REQUEST]
+    chosen = tuple(name for name in KNOWN if name in (BASELINE, *also, *wanted))
+    refused = {name: missing[name] for name in chosen if name in missing}
     if refused:
         raise MethodsUnavailable(refused)
-    return tuple(name for name in KNOWN if name in chosen)
+    return chosen
 
 
 @contextmanager
@@ -147,16 +141,11 @@ def open_methods(
     An empty direct table is filled from the Parquet with the intervals that the online store holds; a
     row store that holds other values than the online store, likewise.
 
-    Args:
-        place: the stores.
-        served: the service's features.
-        probe: transactions of which at least one must be online.
-        names: the ways, as `chosen_methods` gives them.
-        announce: told when something has to be filled.
+    `names` are as `chosen_methods` gives them; `announce` is told when something has to be filled.
 
     Raises:
         FeaturesNotApplied: the registry does not know the service, or the online store lacks the table.
-        FeaturesNotMaterialized: the online store holds none of `probe`.
+        FeaturesNotMaterialized: the online store holds none of the transactions `probe`.
         FeaturesOutdated: the direct table lacks a feature.
         CassandraUnavailable: no answer.
         FeatureServerUnavailable: the feature server that is measured does not start.
@@ -231,7 +220,7 @@ class _Opening:
 
         return awaited_read("feast-server", read, loop, consistency)
 
-    def _open(self, config: object) -> "FeatureStore":
+    def _open(self, config: object) -> FeatureStore:
         store = open_configuration(config)
         self.opened.callback(close_feature_store, store)
         return store
