@@ -8,7 +8,6 @@ import random
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -140,13 +139,12 @@ def left_out(
 
 def _run(place: Place, served: ServedFeatures, folder: Path, way: Way, rows: int) -> Run:
     """Materialize the Parquet in `folder`, which is made for the first run of a size."""
-    now = datetime.now(timezone.utc).replace(microsecond=0)
     if not folder.exists():
-        write_sources(served, rows, folder, now)
+        write_sources(served, rows, folder)
     kind = ROW_STORE if way.method == "arrow-rows" else "cassandra"
     engine = {"type": "local"} if way.method == STOCK else {"type": ARROW_ENGINE, "driver": way.driver}
     with own_repo(place, folder, kind, engine) as repo:
-        return Run(way, rows, **materialize(f"{way}, {rows:,} rows", repo, folder, now))
+        return Run(way, rows, **materialize(f"{way}, {rows:,} rows", repo, folder))
 
 
 def _turns(measured: Sequence[Way], repeats: int) -> Iterator[Way]:

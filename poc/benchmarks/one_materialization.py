@@ -12,55 +12,46 @@ import subprocess
 import sys
 import time
 from contextlib import redirect_stdout
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import IO
 
 from poc.command_line import hide_bars_of_others, parse_time, run
 from poc.errors import BenchmarkFailed, OnlineValuesDiffer
 from poc.settings import load_settings
+
+Process = subprocess.Popen[bytes]
 
 SAMPLES = 20
 # Nothing of the caller's may name another place than the repository's yaml.
 _OWN_VARIABLES = ("CASSANDRA_HOSTS", "CASSANDRA_PORT", "FEAST_FS_YAML_FILE_PATH", "FEAST_REPO_PATH")
 
 
-def start_materialization(
-    repo: Path, folder: Path, now: datetime, stdout: int | IO[str], stderr: int | IO[str]
-) -> "subprocess.Popen[str]":
-    """Start to materialize all records up to `now` that the repository's sources have below `folder`."""
+def start_materialization(repo: Path, folder: Path) -> Process:
+    """Start to materialize all records of this month that the repository's sources have below `folder`."""
+    now = datetime.now(timezone.utc)
     interval = (now - timedelta(days=30), now + timedelta(days=1))
     environment = {key: value for key, value in os.environ.items() if key not in _OWN_VARIABLES}
-    return subprocess.Popen(
-        [sys.executable, "-m", __name__, *(moment.isoformat() for moment in interval)],
-        cwd=folder,
-        env=environment | {"FEAST_REPO_PATH": str(repo.resolve())},
-        stdout=stdout,
-        stderr=stderr,
-        text=True,
-    )
+    environment["FEAST_REPO_PATH"] = str(repo.resolve())
+    command = [sys.executable, "-m", __name__, *(moment.isoformat() for moment in interval)]
+    with (repo / "output").open("w") as output, (repo / "errors").open("w") as errors:
+        return Process(command, cwd=folder, env=environment, stdout=output, stderr=errors)
 
 
-def materialize(what: str, repo: Path, folder: Path, now: datetime) -> dict[str, float]:
-    """Do so to the end; return what it printed.
+def materialize(what: str, repo: Path, folder: Path) -> dict[str, float]:
+    """Do so to the end; return what it printed, or raise as `outcome` does."""
+    with start_materialization(repo, folder) as process:
+        return outcome(what, process, repo)
+
+
+def outcome(what: str, process: Process, repo: Path) -> dict[str, float]:
+    """Wait for the end of a materialization, and read what it printed.
 
     Raises:
         BenchmarkFailed: it did not end well; `what` names it.
     """
-    with start_materialization(repo, folder, now, subprocess.PIPE, subprocess.PIPE) as process:
-        said, errors = process.communicate()
-    return outcome(what, process.returncode, said, errors)
-
-
-def outcome(what: str, status: int, said: str, errors: str) -> dict[str, float]:
-    """Read what a materialization that has ended printed.
-
-    Raises:
-        BenchmarkFailed: it did not end well.
-    """
-    if status != 0:
-        raise BenchmarkFailed(what, errors)
-    found: dict[str, float] = json.loads(said.splitlines()[-1])
+    if process.wait() != 0:
+        raise BenchmarkFailed(what, (repo / "errors").read_text())
+    found: dict[str, float] = json.loads((repo / "output").read_text().splitlines()[-1])
     return found
 
 

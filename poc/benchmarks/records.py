@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +30,17 @@ ROW_GROUP = 50_000
 DROP_SECONDS = 120.0
 
 
-def write_sources(served: ServedFeatures, rows: int, folder: Path, until: datetime) -> list[Path]:
+def write_sources(
+    served: ServedFeatures, rows: int, folder: Path, until: datetime | None = None
+) -> list[Path]:
     """Write the Parquet of every view below `folder`; return the files.
 
-    Each has `rows` transactions, one record each, evenly spread over 20 days before `until`.
+    Each has `rows` transactions, one record each, evenly spread over 20 days before `until`, which is now.
 
     Raises:
         InvalidDefinitions: there are no records for a view, or its own files would be written over.
     """
-    paths = []
+    paths, until = [], datetime.now(timezone.utc) if until is None else until
     for definitions in served.feature_sets:
         if definitions.source_path.is_absolute() or not can_generate(definitions):
             raise InvalidDefinitions(

@@ -6,7 +6,6 @@ All reads are of one service and of the same rows in the row store; only the reg
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,6 +14,7 @@ from feast import FeatureService, FeatureStore
 
 from poc.benchmarks.one_materialization import materialize
 from poc.benchmarks.records import own_repo, record_ids, write_sources
+from poc.comparison import variants
 from poc.comparison.agreement import agreed_keys
 from poc.comparison.machine import measured_on
 from poc.comparison.measure import Measurement, measure
@@ -22,20 +22,15 @@ from poc.comparison.methods import Method
 from poc.comparison.reads import public_call
 from poc.comparison.statistics import compare, summarize
 from poc.comparison.stores import Place
-from poc.comparison.variants import (
-    ARROW_ENGINE,
-    LOCAL_PROVIDER,
-    RESOLVING_PROVIDER,
-    ROW_STORE,
-    configuration,
-    open_configuration,
-)
 from poc.definitions import ServedFeatures, applied_view
 from poc.feature_store import close_feature_store, declared_service, open_feature_store
 
 ROWS = 1000
 SEED = 1
-PROVIDERS = {"Feast's call, resolved": RESOLVING_PROVIDER, "Feast's call, provider local": LOCAL_PROVIDER}
+PROVIDERS = {
+    "Feast's call, resolved": variants.RESOLVING_PROVIDER,
+    "Feast's call, provider local": variants.LOCAL_PROVIDER,
+}
 
 
 def measure_registry(
@@ -59,7 +54,9 @@ def measure_registry(
         for count in views:
             registry = _with_views(filled, served, count, Path(name) / f"{count}-views.db")
             for title, provider in PROVIDERS.items():
-                store = open_configuration(configuration(filled, provider=provider, registry=str(registry)))
+                store = variants.open_configuration(
+                    variants.configuration(filled, provider=provider, registry=str(registry))
+                )
                 opened.callback(close_feature_store, store)
                 read = public_call("feast-rows", store, served).read
                 methods.append(Method(_name(title, count), title, "", read))
@@ -71,10 +68,9 @@ def measure_registry(
 @contextmanager
 def _filled(place: Place, served: ServedFeatures, folder: Path) -> Iterator[FeatureStore]:
     """Fill a row store of one's own, and give it with its registry, which holds what is declared."""
-    now = datetime.now(timezone.utc).replace(microsecond=0)
-    write_sources(served, ROWS, folder, now)
-    with own_repo(place, folder, ROW_STORE, {"type": ARROW_ENGINE}) as repo:
-        materialize("Filling the row store", repo, folder, now)
+    write_sources(served, ROWS, folder)
+    with own_repo(place, folder, variants.ROW_STORE, {"type": variants.ARROW_ENGINE}) as repo:
+        materialize("Filling the row store", repo, folder)
         own = {"feast_repo_path": repo, "feast_fs_yaml_file_path": None}
         yield open_feature_store(place.settings.model_copy(update=own))
 
@@ -82,7 +78,7 @@ def _filled(place: Place, served: ServedFeatures, folder: Path) -> Iterator[Feat
 def _with_views(filled: FeatureStore, served: ServedFeatures, count: int, path: Path) -> Path:
     """Write a registry like that of `filled`, of `count` views and services; what is added has no table."""
     shutil.copy(filled.config.registry.path, path)
-    store = open_configuration(configuration(filled, registry=str(path)))
+    store = variants.open_configuration(variants.configuration(filled, registry=str(path)))
     first = applied_view(store, served.feature_sets[0].view)
     for number in range(1, count):
         proto = first.to_proto()

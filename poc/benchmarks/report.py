@@ -59,7 +59,8 @@ def setting_line(document: Document) -> str:
 def read_tables(document: Document) -> str:
     """Lay out the ratios of all ways to read, then their latencies at each batch size."""
     titles = {item["name"]: item["title"] for item in document["methods"]}
-    sizes = list(dict.fromkeys(item["batch_size"] for item in document["results"]))
+    results = [item | {"title": titles[item["method"]]} for item in document["results"]]
+    sizes = list(dict.fromkeys(item["batch_size"] for item in results))
     ratios = {(item["method"], item["batch_size"]): item for item in document["ratios"]}
     rows = []
     for name, title in titles.items():
@@ -72,11 +73,7 @@ def read_tables(document: Document) -> str:
     parts = [markdown_table(columns, rows)]
     times = {name: f"{{{name.lower()}_ms:.2f}}" for name in ("mean", "P50", "P95", "P99")}
     for size in sizes:
-        measured = [
-            item | {"title": titles[item["method"]]}
-            for item in document["results"]
-            if item["batch_size"] == size
-        ]
+        measured = [item for item in results if item["batch_size"] == size]
         parts.append(f"Milliseconds, {transactions(size)} a read:")
         parts.append(_table(measured, {"method": "{title}", "reads": "{requests:,}", **times}))
     return "\n\n".join(parts)
@@ -108,12 +105,10 @@ def materialization_table(document: Document) -> str:
 
 def serving_table(document: Document) -> str:
     """Lay out each server's throughput and latencies, by number of workers."""
-    ratios = {
-        (item["server"], item["workers"]): _between(
-            item["throughput"], (min(item["rounds"]), max(item["rounds"]))
-        )
-        for item in document["ratios"]
-    }
+    ratios = {}
+    for item in document["ratios"]:
+        rounds = (min(item["rounds"]), max(item["rounds"]))
+        ratios[item["server"], item["workers"]] = _between(item["throughput"], rounds)
     columns = {
         "workers": "{workers}",
         "server": "`{server}`",
@@ -124,9 +119,9 @@ def serving_table(document: Document) -> str:
         "P99 ms": "{p99_ms:.1f}",
         "errors": "{errors}",
     }
-    results = document["results"]
+    found = [ratios.get((item["server"], item["workers"]), "1") for item in document["results"]]
     return _table(
-        (item | {"ratio": ratios.get((item["server"], item["workers"]), "1")} for item in results), columns
+        (item | {"ratio": ratio} for item, ratio in zip(document["results"], found, strict=True)), columns
     )
 
 
@@ -153,10 +148,10 @@ def registry_table(document: Document) -> str:
         cells.append(f"{item['p50_ms']:.2f}")
         if item["ratio"] is not None:
             cells.append(_between(item["ratio"], item["ratio_ci95"]))
-    first, *more = dict.fromkeys(item["views"] for item in document["results"])
-    columns = ["read", f"{first} {'view' if first == 1 else 'views'}, P50 ms"]
-    for count in more:
-        columns += [f"{count} views, P50 ms", "ratio"]
+    columns = ["read"]
+    for count in dict.fromkeys(item["views"] for item in document["results"]):
+        columns += [f"{count} {'view' if count == 1 else 'views'}, P50 ms", "ratio"]
+    del columns[2]  # The first number is what the others are compared with.
     return markdown_table(columns, list(rows.values()))
 
 

@@ -28,13 +28,9 @@ METHODS = {"rows": "arrow-rows", "stock": "arrow-stock-layout"}
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the arithmetic starts from.
+    """What the arithmetic starts from: bytes on one node's disk and rows/s of the Arrow engine, by layout.
 
-    Attributes:
-        bytes_per_entity: on one node's disk, by layout.
-        engine: rows/s of the Arrow engine with acsylla, at the largest size, by layout.
-        cores: that client and Cassandra shared.
-        reads: single-row reads/s of the row store with acsylla, 100 in flight.
+    `cores` are those that client and Cassandra shared; `reads` are single-row reads/s, 100 in flight.
     """
 
     bytes_per_entity: Mapping[str, float]

@@ -8,10 +8,17 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import mlflow.onnx
+import mlflow.pyfunc
 import numpy as np
 import numpy.typing as npt
+import onnx
+import pandas as pd
+import sklearn.ensemble  # noqa: F401  Only libraries that are loaded before the limit are limited.
+from mlflow.pyfunc import PyFuncModel
+from threadpoolctl import threadpool_limits
 
 from poc.comparison.machine import measured_on
 from poc.comparison.measure import measure
@@ -26,10 +33,6 @@ from poc.model.scoring import OUTPUT, Scorer, open_scorer
 from poc.model.threshold import Costs
 from poc.model.training import Fitted, fit
 from poc.settings import Settings
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from mlflow.pyfunc import PyFuncModel
 
 SKLEARN, PYFUNC, ONNX = "scikit-learn pipeline", "MLflow pyfunc", "ONNX Runtime, as served"
 # One after the other before another way's turn: after scikit-learn's hundreds of calls, the first row of a
@@ -46,13 +49,7 @@ def measure_scoring(settings: Settings, rounds: int, progress: Callable[[], obje
 
     `rounds` turns of each way, of `ROWS_A_TURN` rows each, are counted; `progress` is called after each,
     warm-up included.
-
-    Raises:
-        PocError: what says that there is nothing to train on.
     """
-    import sklearn.ensemble  # noqa: F401  Only libraries that are loaded by now are limited.
-    from threadpoolctl import threadpool_limits
-
     meta = measured_on(None, "scikit-learn", "mlflow", "onnxruntime", "skl2onnx")
     examples = labelled_examples(settings)
     fitted = fit(examples, split_by_time(examples.rows), Costs())
@@ -76,12 +73,8 @@ def measure_scoring(settings: Settings, rounds: int, progress: Callable[[], obje
     }
 
 
-def _served(fitted: Fitted, folder: Path) -> "tuple[Scorer, PyFuncModel]":
+def _served(fitted: Fitted, folder: Path) -> tuple[Scorer, PyFuncModel]:
     """Convert the model as training does, and load it as a server does and as MLflow does."""
-    import mlflow.onnx
-    import mlflow.pyfunc
-    import onnx
-
     facts = ModelFacts(
         inputs=fitted.inputs.names,
         categories=fitted.inputs.categories,
@@ -105,10 +98,8 @@ def _served(fitted: Fitted, folder: Path) -> "tuple[Scorer, PyFuncModel]":
     return scorer, mlflow.pyfunc.load_model(str(folder / "model"))
 
 
-def _ways(fitted: Fitted, scorer: Scorer, pyfunc: "PyFuncModel") -> dict[str, Way]:
+def _ways(fitted: Fitted, scorer: Scorer, pyfunc: PyFuncModel) -> dict[str, Way]:
     """Return each way as a function of one row of plain values, which is what a request has."""
-    import pandas as pd
-
     return {
         SKLEARN: lambda row: float(fitted.pipeline.predict_proba(pd.DataFrame([row]))[0, 1]),
         PYFUNC: lambda row: float(_pyfunc_scores(pyfunc, pd.DataFrame([row]))[0]),
@@ -116,7 +107,7 @@ def _ways(fitted: Fitted, scorer: Scorer, pyfunc: "PyFuncModel") -> dict[str, Wa
     }
 
 
-def _pyfunc_scores(pyfunc: "PyFuncModel", columns: "pd.DataFrame") -> Probabilities:
+def _pyfunc_scores(pyfunc: PyFuncModel, columns: pd.DataFrame) -> Probabilities:
     scores: Probabilities = np.asarray(pyfunc.predict(columns)[OUTPUT], np.float64).reshape(-1)
     return scores
 

@@ -6,7 +6,6 @@ Only a node of one's own tells the size of its files; the virtual tables round t
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -41,10 +40,9 @@ def measure_storage(
         BenchmarkFailed: a materialization did not end well, or Cassandra wrote nothing to disk.
     """
     served = declared_service(settings)
-    now = datetime.now(timezone.utc).replace(microsecond=0)
     with TemporaryDirectory() as name:
         folder = Path(name)
-        sources = write_sources(served, rows, folder, now)
+        sources = write_sources(served, rows, folder)
         announce("Starting a Cassandra")
         running = start_embedded(folder / "cassandra", port)
         try:
@@ -54,7 +52,7 @@ def measure_storage(
                 results = []
                 for layout in LAYOUTS:
                     announce(f"{rows:,} entities, layout {layout}")
-                    stored = _stored_bytes(place, folder, layout, now)
+                    stored = _stored_bytes(place, folder, layout)
                     each = round(sum(stored.values()) / rows, 1)
                     results.append(
                         {"layout": layout, "rows": rows, "bytes": stored, "bytes_per_entity": each}
@@ -68,10 +66,10 @@ def measure_storage(
     }
 
 
-def _stored_bytes(place: Place, folder: Path, layout: str, now: datetime) -> dict[str, int]:
+def _stored_bytes(place: Place, folder: Path, layout: str) -> dict[str, int]:
     """Return the bytes of the tables' files by their kind: `Data.db`, `Filter.db` and so on."""
     with own_repo(place, folder, LAYOUTS[layout], {"type": ARROW_ENGINE}) as repo:
-        materialize(f"Layout {layout}", repo, folder, now)
+        materialize(f"Layout {layout}", repo, folder)
         keyspace, session = repo.name, place.session
         tables = session.execute(
             "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s", (keyspace,)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from operator import eq, ge, le, lt
 from typing import Any
 
+from poc.benchmarks.report import Document
 from poc.comparison.methods import BASELINE, DIRECT_IN
-
-Document = Mapping[str, Any]
 
 # Method, batch size, what is compared, with which method, and how many times as long it may take.
 READS = (

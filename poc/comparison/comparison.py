@@ -21,10 +21,8 @@ class Request:
 
     Attributes:
         requests: reads of one transaction by each method; larger batches get `rounds_for` of it.
-        batch_sizes: transactions a read, one measurement each.
         seed: fixes which transactions are read, in which order, and the bootstrap.
-        methods: names of the ways to read; None for all that can be had.
-        also: names of those on request that are added.
+        methods: names of the ways to read; None for all that can be had, `also` of those on request.
     """
 
     requests: int

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from feast import FeatureStore
 from feast.feature_view import DUMMY_ENTITY_VAL
@@ -14,12 +14,10 @@ from poc.comparison.methods import BASELINE, DIRECT_IN, Key, Method, Read, Row, 
 from poc.definitions import ServedFeatures, applied_view
 from poc.errors import BenchmarkFailed
 from poc.feature_store import connection_of
+from poc.online_store.acsylla_reads import AcsyllaReads
 from poc.online_store.keys import kept
 from poc.online_store.layout import Column, RowLayout, direct_layout
 from poc.online_store.session import READ, Session, prepare
-
-if TYPE_CHECKING:
-    from poc.online_store.acsylla_reads import AcsyllaReads
 
 READS_IN_FLIGHT = 100
 
@@ -118,7 +116,7 @@ def _read_together(session: Session, select: Any, view: DirectView, size: int) -
 
 
 def direct_acsylla(
-    reads: "AcsyllaReads", loop: asyncio.AbstractEventLoop, views: Sequence[DirectView], consistency: str
+    reads: AcsyllaReads, loop: asyncio.AbstractEventLoop, views: Sequence[DirectView], consistency: str
 ) -> Method:
     """Read the direct tables with the C++ driver, awaited on `loop`."""
     selects = [view.layout.select(view.columns) for view in views]
