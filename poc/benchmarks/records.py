@@ -49,7 +49,8 @@ def write_sources(
                 " one join key, a text, and a source whose path is relative",
             )
         paths.append(folder / definitions.source_path)
-        _write_records(definitions, rows, paths[-1], until)
+        paths[-1].parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(_records(definitions, rows, until), paths[-1], row_group_size=ROW_GROUP)
     return paths
 
 
@@ -58,7 +59,7 @@ def record_ids(rows: int) -> list[str]:
     return [f"T{number:09d}" for number in range(rows)]
 
 
-def _write_records(definitions: FeatureSet, rows: int, path: Path, until: datetime) -> None:
+def _records(definitions: FeatureSet, rows: int, until: datetime) -> pa.Table:
     records = generate_records(definitions, ids=record_ids(rows))
     table = pa.Table.from_pandas(records, preserve_index=False)
     newest = int(until.timestamp()) * 1_000_000
@@ -67,8 +68,7 @@ def _write_records(definitions: FeatureSet, rows: int, path: Path, until: dateti
     for column in (definitions.timestamp_column, definitions.created_timestamp_column):
         if column is not None:
             table = table.append_column(column, moments)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, path, row_group_size=ROW_GROUP)
+    return table
 
 
 @contextmanager
@@ -88,16 +88,11 @@ def own_repo(place: Place, folder: Path, online_type: str, engine: Mapping[str, 
 
 def online_block(connection: ConnectionSettings, online_type: str, keyspace: str) -> dict[str, Any]:
     """Return an `online_store` block of what either Cassandra store can be told of `connection`."""
-    block: dict[str, Any] = {
-        "type": online_type,
-        "keyspace": keyspace,
-        "hosts": list(connection.hosts) or None,
-        "port": connection.port if connection.hosts else None,
-        "secure_bundle_path": connection.secure_bundle_path,
-        "username": connection.username,
-        "password": connection.password,
-        "protocol_version": connection.protocol_version,
-    }
+    block: dict[str, Any] = {"type": online_type, "keyspace": keyspace}
+    if connection.hosts:
+        block |= {"hosts": list(connection.hosts), "port": connection.port}
+    for name in ("secure_bundle_path", "username", "password", "protocol_version"):
+        block[name] = getattr(connection, name)
     if online_type == ROW_STORE and connection.tls is not None:
         block["tls"] = asdict(connection.tls)
     return {key: value for key, value in block.items() if value is not None}

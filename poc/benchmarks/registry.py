@@ -54,9 +54,8 @@ def measure_registry(
         for count in views:
             registry = _with_views(filled, served, count, Path(name) / f"{count}-views.db")
             for title, provider in PROVIDERS.items():
-                store = variants.open_configuration(
-                    variants.configuration(filled, provider=provider, registry=str(registry))
-                )
+                config = variants.configuration(filled, provider=provider, registry=str(registry))
+                store = variants.open_configuration(config)
                 opened.callback(close_feature_store, store)
                 read = public_call("feast-rows", store, served).read
                 methods.append(Method(_name(title, count), title, "", read))

@@ -51,15 +51,12 @@ def scaling_page(documents: Mapping[str, Document]) -> str:
     """
     storage, found = documents["storage"], _measured(documents)
     rows = storage["results"][0]["rows"]
-    facts = {
+    node = {"node_cores": CORES, "disk": DISK_BYTES / 1e12, "fullest": FULLEST, "busiest": BUSIEST}
+    facts = node | {
         "features": storage["meta"]["features"],
         "rows": rows,
         "parquet": storage["meta"]["parquet_bytes"] / rows,
         "cores": found.cores,
-        "node_cores": CORES,
-        "disk": DISK_BYTES / 1e12,
-        "fullest": FULLEST,
-        "busiest": BUSIEST,
         "copies": COPIES,
         "least": LEAST_NODES,
         "engine": found.engine["rows"],

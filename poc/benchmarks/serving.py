@@ -22,6 +22,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import poc
+from poc.comparison.filled import Announce
 from poc.comparison.machine import measured_on
 from poc.comparison.methods import Key
 from poc.comparison.servers import POLL_SECONDS, START_SECONDS, Process, free_port, server_process
@@ -42,6 +43,8 @@ _SCRIPT = Path(__file__).with_name("predict.lua")
 _MARK = "OUTCOME "
 
 Outcome = Mapping[str, float]
+Asking = Callable[..., Outcome]
+Environments = Mapping[str, Mapping[str, str]]
 
 
 def require_wrk() -> str:
@@ -64,7 +67,7 @@ def measure_serving(
     concurrency: int,
     workers: Sequence[int],
     rounds: int = ROUNDS,
-    announce: Callable[[str], object] = lambda what: None,
+    announce: Announce = lambda what: None,
 ) -> dict[str, Any]:
     """Measure the servers as the environment configures them, and return the results as a document.
 
@@ -117,12 +120,7 @@ def _environments(
 
 
 def _rounds(
-    environments: Mapping[str, Mapping[str, str]],
-    workers: int,
-    asking: Callable[..., Outcome],
-    seconds: int,
-    rounds: int,
-    announce: Callable[[str], object],
+    environments: Environments, workers: int, asking: Asking, seconds: int, rounds: int, announce: Announce
 ) -> dict[str, list[Outcome]]:
     taken: dict[str, list[Outcome]] = {name: [] for name in environments}
     with ExitStack() as running:

@@ -25,7 +25,6 @@ READS = (
     ("feast", 100, "p50", BASELINE, 1.30),
     ("feast-server", 1, "p50", BASELINE, 3.00),
 )
-_STATISTICS = {"mean": "mean", "p50": "P50", "p99": "P99"}
 # Method, driver, and how many times as fast as Feast's own engine it is to be.
 MATERIALIZATION_ROWS = 10_000
 MATERIALIZATION = (
@@ -73,15 +72,13 @@ def all_targets(documents: Mapping[str, Document]) -> list[Target]:
 def _reads(document: Document) -> Iterator[Target]:
     ratios = {(item["method"], item["batch_size"]): item for item in document.get("ratios", ())}
     for method, size, statistic, other, most in READS:
-        own, others = ratios.get((method, size)), ratios.get((other, size))
-        value, interval = None, ""
-        if own is not None and other == BASELINE:
-            value = own[statistic]
-            if statistic == "p50":
-                interval = " ({:.2f} to {:.2f})".format(*own["p50_ci95"])
-        elif own is not None and others is not None:
-            value = own[statistic] / others[statistic]
-        promise = f"`{method}` at n={size}: {_STATISTICS[statistic]} at most {most:.2f} of `{other}`"
+        own = ratios.get((method, size))
+        others = {statistic: 1.0} if other == BASELINE else ratios.get((other, size))
+        value = None if own is None or others is None else own[statistic] / others[statistic]
+        interval = ""
+        if own is not None and other == BASELINE and statistic == "p50":
+            interval = " ({:.2f} to {:.2f})".format(*own["p50_ci95"])
+        promise = f"`{method}` at n={size}: {statistic.replace('p', 'P')} at most {most:.2f} of `{other}`"
         yield _judged(promise, value, le, most, "{:.2f}" + interval)
 
 

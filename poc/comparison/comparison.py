@@ -7,9 +7,9 @@ from datetime import datetime, timezone
 from poc.comparison.agreement import agreed_keys, require_agreement
 from poc.comparison.machine import Machine, Versions, this_machine
 from poc.comparison.measure import Measurement, measure, rounds_for, warm_up_rounds
-from poc.comparison.methods import Key, Method, Row, common_consistency
+from poc.comparison.methods import Key, Method, Row
 from poc.comparison.statistics import Ratio, Summary, compare, summarize
-from poc.errors import TooFewTransactions
+from poc.errors import TooFewTransactions, UnequalConsistency
 
 # Transactions that the reads draw from: many enough that Cassandra does not answer the same few again.
 POOL = 1000
@@ -96,12 +96,14 @@ def run_comparison(
     `progress` is called after each round.
 
     Raises:
-        UnequalConsistency: the methods do not read at the same level.
+        UnequalConsistency: the methods do not read at the same level, so their latencies do not compare.
         ValuesDiffer: they do not give the same values, before or while they are measured.
         TooFewTransactions: fewer of `keys` are stored than a batch needs.
     """
     time = datetime.now(timezone.utc)
-    consistency = common_consistency(methods)
+    levels = {method.name: method.consistency for method in methods}
+    if len(set(levels.values())) != 1:
+        raise UnequalConsistency(levels)
     _require_enough(keys, request)
     known = agreed_keys(methods, keys, chunk=100)
     _require_enough(known, request)
@@ -116,8 +118,9 @@ def run_comparison(
         rounds = rounds_for(request.requests, size)
         measured = measure(methods, known, size, rounds, request.seed, after_round)
         results.append(summarized(methods, measured, request.seed))
+    setting = (methods[0].consistency, this_machine(), versions)
     counted = (len(known), len(keys) - len(known), features)
-    return Comparison(time, request, methods, consistency, this_machine(), versions, *counted, tuple(results))
+    return Comparison(time, request, methods, *setting, *counted, tuple(results))
 
 
 def summarized(methods: Sequence[Method], measurement: Measurement, seed: int) -> BatchResult:

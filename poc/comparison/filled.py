@@ -7,7 +7,6 @@ from datetime import datetime, timezone
 
 from feast import FeatureStore
 
-from poc.comparison.agreement import differences
 from poc.comparison.methods import Key, Method
 from poc.definitions import ServedFeatures, applied_view
 from poc.errors import FeaturesNotMaterialized, OnlineTableMissing
@@ -78,18 +77,8 @@ def apply_same_features(origin: FeatureStore, rows: FeatureStore, served: Served
         rows.apply([*entities, *views, origin.get_feature_service(served.service)])
 
 
-def fill_where_different(
-    origin: FeatureStore,
-    rows: FeatureStore,
-    served: ServedFeatures,
-    methods: Sequence[Method],
-    probe: Sequence[Key],
-    announce: Announce,
-) -> None:
-    """Materialize into `rows` what is in `origin`, unless the `methods` read the same of `probe`."""
-    if not differences(probe, {method.name: method.read(probe) for method in methods}):
-        return
-    announce("Filling the row store")
+def fill_alike(origin: FeatureStore, rows: FeatureStore, served: ServedFeatures) -> None:
+    """Materialize into `rows` what is in `origin`."""
     with redirect_stdout(sys.stderr):
         for definitions in served.feature_sets:
             for start, end in merged(applied_view(origin, definitions.view).materialization_intervals):

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO
@@ -28,7 +28,7 @@ POLL_SECONDS = 0.2
 
 @contextmanager
 def server_process(
-    command: Sequence[str], stop_seconds: float, environment: Mapping[str, str] | None = None
+    command: Sequence[str], stop_seconds: float, environment: Mapping[str, str]
 ) -> Iterator[tuple[Process, IO[str]]]:
     """Run `command` until the block ends, then end it, by force where it does not; give it and what it says.
 
@@ -36,9 +36,8 @@ def server_process(
     """
     with TemporaryFile("w+") as log:
         # A session of its own: the server's workers end with it, and Ctrl-C ends the measurement first.
-        process = subprocess.Popen(
-            command, env=os.environ | (environment or {}), stdout=log, stderr=log, start_new_session=True
-        )
+        own = os.environ | environment
+        process = subprocess.Popen(command, env=own, stdout=log, stderr=log, start_new_session=True)
         try:
             yield process, log
         finally:
@@ -66,12 +65,9 @@ def feature_server(settings: Settings, store: FeatureStore) -> Iterator[FeatureS
         command = [sys.executable, "-m", "feast.cli", "-c", str(settings.feast_repo_path)]
         command += ["-f", str(write_configuration(configuration(store), Path(folder) / "feature_store.yaml"))]
         command += ["serve", "--port", str(port), "--no-access-log"]
-        with server_process(command, stop_seconds=10) as (process, log):
-            source = _opened(asks, process, log)
-            try:
+        with server_process(command, 10, {}) as (process, log):
+            with closing(_opened(asks, process, log)) as source:
                 yield source
-            finally:
-                source.close()
 
 
 def _opened(settings: Settings, process: Process, log: IO[str]) -> FeatureServerSource:

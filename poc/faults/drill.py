@@ -92,12 +92,11 @@ def run_drill(settings: Settings, seconds: float, announce: Announce) -> Outcome
             Load(rows.write, WRITES_PER_SECOND, WRITERS) as writes,
         ):
             marks = _lose_nodes(settings, cluster, seconds, announce)
-            end = time.monotonic()
+            marks.append(("the end", time.monotonic()))
         announce("looking for the acknowledged writes")
-        ends = [begin for _, begin in marks[1:]] + [end]
         phases = tuple(
             Phase(name, reads.between(begin, until), writes.between(begin, until))
-            for (name, begin), until in zip(marks, ends, strict=True)
+            for (name, begin), (_, until) in itertools.pairwise(marks)
         )
         return Outcome(phases, len(rows.acknowledged), rows.lost())
 
