@@ -60,10 +60,7 @@ def measure_storage(
         finally:
             stop_embedded(folder / "cassandra")
         source_bytes = sum(source.stat().st_size for source in sources)
-    return {
-        "meta": meta | {"features": len(served.names), "parquet_bytes": source_bytes},
-        "results": results,
-    }
+    return {"meta": meta | {"features": len(served.names), "parquet_bytes": source_bytes}, "results": results}
 
 
 def _stored_bytes(place: Place, folder: Path, layout: str) -> dict[str, int]:

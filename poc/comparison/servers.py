@@ -23,6 +23,7 @@ Process = subprocess.Popen[bytes]
 
 # Feast's import alone takes 4-8 s, more on a machine with other work.
 START_SECONDS = 120.0
+STOP_SECONDS = 10.0
 POLL_SECONDS = 0.2
 
 
@@ -65,9 +66,9 @@ def feature_server(settings: Settings, store: FeatureStore) -> Iterator[FeatureS
         command = [sys.executable, "-m", "feast.cli", "-c", str(settings.feast_repo_path)]
         command += ["-f", str(write_configuration(configuration(store), Path(folder) / "feature_store.yaml"))]
         command += ["serve", "--port", str(port), "--no-access-log"]
-        with server_process(command, 10, {}) as (process, log):
-            with closing(_opened(asks, process, log)) as source:
-                yield source
+        ended = server_process(command, STOP_SECONDS, {})
+        with ended as (process, log), closing(_opened(asks, process, log)) as source:
+            yield source
 
 
 def _opened(settings: Settings, process: Process, log: IO[str]) -> FeatureServerSource:
