@@ -16,15 +16,7 @@ import pyarrow as pa
 from poc.dataset.column_types import TIME, arrow_type, key_columns
 from poc.dataset.label import LABEL
 from poc.dataset.limits import Limits, read_limits
-from poc.dataset.payments import (
-    CATEGORIES,
-    CATEGORY,
-    HOUR,
-    QUANTILES,
-    SAMPLES,
-    Numbers,
-    fraud_labels,
-)
+from poc.dataset.payments import CATEGORIES, CATEGORY, HOUR, QUANTILES, SAMPLES, Numbers, fraud_labels
 from poc.definitions import Feature, FeatureSet
 
 if TYPE_CHECKING:
@@ -78,10 +70,7 @@ def generate_dataset(definitions: FeatureSet, seed: int = SEED) -> pa.Table:
     current = _records(definitions, seed, _ids())
     stamped = [
         records.append_column(definitions.timestamp_column, column)
-        for records, column in (
-            (current, pa.nulls(current.num_rows, TIME)),
-            (earlier, pa.array(times, TIME)),
-        )
+        for records, column in ((current, pa.nulls(current.num_rows, TIME)), (earlier, pa.array(times, TIME)))
     ]
     return pa.concat_tables(stamped).combine_chunks()
 

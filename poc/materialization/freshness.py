@@ -110,11 +110,6 @@ def _check(what: str, moment: datetime | None, limit: timedelta | None, now: dat
 def _spoken(length: timedelta) -> str:
     """Say a length of time in its two greatest units."""
     seconds = int(length.total_seconds())
-    counts = {
-        "d": seconds // 86_400,
-        "h": seconds // 3600 % 24,
-        "min": seconds // 60 % 60,
-        "s": seconds % 60,
-    }
+    counts = {"d": seconds // 86_400, "h": seconds // 3600 % 24, "min": seconds // 60 % 60, "s": seconds % 60}
     named = [f"{count} {unit}" for unit, count in counts.items() if count]
     return " ".join(named[:2]) if named else "0 s"

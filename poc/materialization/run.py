@@ -224,10 +224,7 @@ def _write_at_revision(store: "FeatureStore", revision: int) -> None:
 
 
 def _choose_window(
-    store: "FeatureStore",
-    definitions: FeatureSet,
-    wish: Wish,
-    last: MaterializationRun | None,
+    store: "FeatureStore", definitions: FeatureSet, wish: Wish, last: MaterializationRun | None
 ) -> Window:
     # Cassandra keeps milliseconds; a finer end would not be found again in the record.
     now = datetime.now(timezone.utc).replace(microsecond=0)
@@ -244,12 +241,7 @@ def _choose_window(
     if until is not None and until.tzinfo is None:
         until = until.replace(tzinfo=timezone.utc)
     return next_window(
-        now,
-        last,
-        until,
-        held,
-        fingerprint,
-        None if wish.until is None else wish.until.replace(microsecond=0),
+        now, last, until, held, fingerprint, None if wish.until is None else wish.until.replace(microsecond=0)
     )
 
 

@@ -13,12 +13,7 @@ from poc.dataset.column_types import arrow_type
 from poc.dataset.label import LABEL
 from poc.dataset.stored import open_source
 from poc.definitions import DECLARED_IN, FeatureSet, ServedFeatures, ServedView, applied_service
-from poc.errors import (
-    DatasetRefused,
-    DefinitionsChanged,
-    InvalidDefinitions,
-    TooFewExamples,
-)
+from poc.errors import DatasetRefused, DefinitionsChanged, InvalidDefinitions, TooFewExamples
 from poc.feature_store import declared_service, open_feature_store
 from poc.model.labels import EVENT_TIMESTAMP, read_labels
 from poc.settings import Settings

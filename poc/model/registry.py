@@ -111,11 +111,7 @@ def _open_version(
                 raise ModelUnusable(described, f"its {MODEL_FILE} is gone") from error
             raise
     return open_scorer(
-        onnx_model,
-        name=version.name,
-        version=str(version.version),
-        alias=alias,
-        run_id=version.run_id,
+        onnx_model, name=version.name, version=str(version.version), alias=alias, run_id=version.run_id
     )
 
 
