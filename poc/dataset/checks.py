@@ -33,8 +33,6 @@ def build_schema(
     """Build the schema of labelled data with the declared features.
 
     Args:
-        definitions: names, types and limits.
-        times: whether the event time is among the columns.
         nullable_times: whether it, and the time of writing, may be null, because we are to fill them in.
         unique: columns that together stand in one record only.
     """
@@ -95,10 +93,7 @@ def find_problems(
     """Check `table`, and say what is wrong with it.
 
     Args:
-        table: the data, converted to the declared types.
         original: the same rows as they were found: what a person would see.
-        schema: of `build_schema`.
-        definitions: the declared types, for the words.
         place: says where a row is, given its number from 0, for example "line 2".
         optional: columns that may lack a value.
 

@@ -37,12 +37,7 @@ def arrow_type(field: Feature | JoinKey) -> pa.DataType:
 
 
 def value_types(definitions: FeatureSet, label: bool = True) -> dict[str, pa.DataType]:
-    """Return the type of every column that the source must have, by its own name of it.
-
-    Args:
-        definitions: the join keys and features.
-        label: whether the label is to be among them.
-    """
+    """Return the type of every column that the source must have, by its own name of it."""
     fields: tuple[Feature | JoinKey, ...] = (*definitions.join_keys, *definitions.features)
     types = {definitions.column(field.name): arrow_type(field) for field in fields}
     return types | ({LABEL: pa.int64()} if label else {})

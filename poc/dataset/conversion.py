@@ -27,8 +27,6 @@ def convert(column: pa.ChunkedArray, kind: pa.DataType, binary: bool = False) ->
     """Return `column` as `kind`, null where a value has no meaning in it.
 
     Args:
-        column: of any type.
-        kind: the wanted one, of those in `column_types`.
         binary: an integer column of zeros and ones: true and false are understood, too.
     """
     column = _plain(column)

@@ -86,12 +86,7 @@ Bins: TypeAlias = Ranges | Values
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """How many values of a feature fell into each of some bins.
-
-    Attributes:
-        bins: them.
-        counts: one a bin.
-    """
+    """How many values of a feature fell into each of some bins."""
 
     bins: Bins
     counts: tuple[int, ...]

@@ -41,8 +41,6 @@ def generate_records(
     """Generate one record a transaction, in the form of the public file: no timestamps.
 
     Args:
-        definitions: the declared features, of a view that records can be generated for.
-        seed: another one gives other records.
         ids: the transactions; when not given, 9,997 with the guide's three sample ids among them.
 
     Returns:

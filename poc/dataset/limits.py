@@ -13,13 +13,7 @@ from poc.errors import InvalidDefinitions
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of one feature's values; None where there is none.
-
-    Attributes:
-        minimum: least allowed number, a whole one for an integer type.
-        maximum: largest allowed number, likewise.
-        values: the allowed strings.
-    """
+    """The bounds of one feature's values; None where there is none."""
 
     minimum: float | int | None = None
     maximum: float | int | None = None

@@ -25,9 +25,7 @@ class Provenance:
     """Where the records of a prepared Parquet came from. Kept in the file's own metadata.
 
     Attributes:
-        origin: made by us, or read from a person's CSV or Parquet.
         sha256: hex digest of that file as it was; None for generated records.
-        seed: what the generated parts depend on.
         own_timestamps: whether the timestamps came with the file; if not, we made them.
     """
 
@@ -42,9 +40,7 @@ class ParquetFile:
     """One reading of a Parquet file.
 
     Attributes:
-        table: its records.
         provenance: the note we left in it; None if it is a person's.
-        sha256: hex digest of the file.
     """
 
     table: pa.Table

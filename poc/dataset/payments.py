@@ -26,8 +26,6 @@ class Sample:
     """One of the guide's payments: fixed where the guide states a value, generated elsewhere.
 
     Attributes:
-        transaction_id: its id.
-        values: the stated values by column.
         earlier: day of November 2024 of its older record, before the guide's historical query asks.
     """
 
@@ -86,12 +84,8 @@ def fraud_labels(payments: Mapping[str, Numbers], chance: Numbers, noise: Number
     """Decide which payments are fraudulent.
 
     Args:
-        payments: every column of `QUANTILES`.
         chance: uniform numbers, one a payment: the risk is a probability, not a verdict.
         noise: uniform numbers, one a payment: some labels are wrong, as in life.
-
-    Returns:
-        1 or 0 a payment.
     """
     risk = (
         1.2 * (payments[HOUR] <= 5)

@@ -33,8 +33,6 @@ class PreparedDataset:
     """What the Parquet holds after a preparation.
 
     Attributes:
-        path: the Parquet.
-        records: number of its records.
         origin: where they come from, to follow "Data prepared from".
         changed: whether this preparation wrote the file.
         added_columns: declared features that the generated records did not have yet.
@@ -52,13 +50,9 @@ class CheckedDataset:
     """What a preparation would put into the Parquet: records that hold, timestamped, not yet written.
 
     Attributes:
-        definitions: of the view that reads them.
-        path: the Parquet.
         table: the records with every declared column, as the source calls it, of the declared types.
         provenance: where they come from; None for a source that is only checked.
-        origin: the same for a person, to follow "Data prepared from".
         changed: whether the Parquet that is in place, if any, is another.
-        added_columns: declared features that the generated records did not have yet.
     """
 
     definitions: FeatureSet
@@ -87,8 +81,6 @@ def prepare_dataset(
     another, the declarations have changed, or our timestamps have aged out.
 
     Args:
-        definitions: the declared features, and the Parquet's path.
-        data_dir: folder of a person's CSV.
         now: aware; timestamps that we make lie in the days before it.
         refresh: make anew what was made by us: generated records, and timestamps.
 

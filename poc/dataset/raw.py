@@ -23,7 +23,6 @@ class CsvFile:
     Attributes:
         table: its records, every column text; an empty field is null.
         lines: the line on which each record begins, the header's being 1.
-        sha256: hex digest of the file.
     """
 
     table: pa.Table

@@ -25,8 +25,6 @@ class Records:
 
     Attributes:
         path: the file that a person would correct.
-        table: them.
-        provenance: where they came from.
         place: names a row, given its number from 0.
     """
 
@@ -41,7 +39,6 @@ class Sources:
     """What there is to prepare.
 
     Attributes:
-        stored: the Parquet that is in place, if any.
         candidates: one or two ways to the records; the second is for when the first are refused.
     """
 

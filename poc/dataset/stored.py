@@ -37,7 +37,6 @@ class StoredRow:
 
     Attributes:
         values: every declared feature by name, in declared order; None where it is null.
-        event_timestamp: when these values were true, UTC-aware.
     """
 
     values: dict[str, Any]
@@ -48,7 +47,6 @@ def open_source(definitions: FeatureSet, columns: Sequence[str] | None = None) -
     """Open the Parquet file or folder that a view reads.
 
     Args:
-        definitions: the view.
         columns: what is wanted of it, by its own names; all that is declared for None.
 
     Raises:
@@ -95,9 +93,6 @@ def sample_view(definitions: FeatureSet, count: int, seed: int = SAMPLE_SEED) ->
     """Draw `count` entities that are current: their latest record is within the ttl of the newest.
 
     The same file and seed give the same ones. Where there are fewer, all of them are given.
-
-    Raises:
-        DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
     """
     columns = dict(zip(definitions.key_names, key_columns(definitions), strict=True))
     return _sample(definitions, definitions.join_keys, columns, count, seed)
@@ -108,9 +103,6 @@ def sample_keys(served: ServedFeatures, count: int, seed: int = SAMPLE_SEED) -> 
 
     They come from the source that has all of the service's join keys, preferably the labelled one; where none
     has, each view's are drawn by themselves.
-
-    Raises:
-        DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
     """
     present = [source_columns(view.definitions) for view in served.views]
     order = sorted(range(len(present)), key=lambda place: LABEL not in present[place])
@@ -133,7 +125,6 @@ def latest_rows(
     """Read the latest record of entities.
 
     Args:
-        definitions: the declared features, and the source.
         keys: the entities; None for all.
         as_of: aware; what was known at this moment, it included. None for the latest of all.
 
@@ -177,11 +168,7 @@ def current_since(definitions: FeatureSet, within: timedelta) -> datetime | None
 
 
 def newest_event(definitions: FeatureSet, before: datetime | None = None) -> datetime | None:
-    """Read the newest event time in the source, UTC, `before` excluded; None where there is no such row.
-
-    Raises:
-        DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
-    """
+    """Read the newest event time in the source, UTC, `before` excluded; None where there is no such row."""
     moment = definitions.timestamp_column
     dataset = open_source(definitions, [moment])
     where = None if before is None else _moments(moment) < pa.scalar(before, TIME)

@@ -39,9 +39,6 @@ def stamp(
 
     Args:
         table: records, each at a place that stays; the hour of the payment is used where there is one.
-        definitions: name of the column, and the ttl that the times keep within.
-        now: aware; its date decides.
-        seed: for the day and the second.
         replaced: timestamped records in whose place these come, if any.
     """
     count = table.num_rows

@@ -43,12 +43,6 @@ def recorded_attempt(
     again, also where it could not be recorded: Cassandra may be what failed. SIGTERM is raised in the block,
     and so recorded too, where the program does not handle it itself.
 
-    Args:
-        settings: where the lock and the record are, and what is materialized.
-        store: Feast.
-        session: to the Cassandra that holds the record.
-        announce: is told when another materialization has to be waited for.
-
     Raises:
         NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
         ReplicationDiffers: the keyspace is there with other copies than the yaml states.

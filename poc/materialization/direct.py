@@ -25,11 +25,6 @@ MAX_REVISION = 999
 class DirectTable:
     """The direct table of a view that is applied.
 
-    Args:
-        store: Feast.
-        keyspace: where the table is.
-        view: name of the view.
-
     Raises:
         UnsupportedType: a field has no column type.
     """

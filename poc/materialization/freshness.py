@@ -23,10 +23,8 @@ class AgeCheck:
     """The age of one moment against its limit.
 
     Attributes:
-        what: which moment, for a person.
         moment: it, UTC; None where there is none, which no limit allows.
         age: how long ago; zero for a moment in the future.
-        limit: the greatest age allowed; None for any.
     """
 
     what: str
@@ -51,8 +49,6 @@ class Freshness:
     """How recent the online features of one view are. Times are UTC-aware.
 
     Attributes:
-        feature_view: its name.
-        ttl: age from which its values are stale; None if they never are.
         materialized_until: end, exclusive, of the newest interval that a finished run covered.
         newest_event: newest event time before that end; None where no row lies there.
     """
@@ -68,7 +64,6 @@ class Freshness:
         """Hold both ages to their limits.
 
         Args:
-            now: UTC.
             max_age: of the materialized interval's end: what the schedule promises.
             max_event_age: of the newest event: what the data promises; None for the view's ttl.
         """

@@ -46,11 +46,7 @@ class LatestRows:
 
 
 def latest_source(definitions: FeatureSet, start: datetime, end: datetime) -> LatestRows:
-    """Find the latest row of each entity in [start, end), both UTC, as the engine that materializes does.
-
-    Raises:
-        DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
-    """
+    """Find the latest row of each entity in [start, end), both UTC, as the engine that materializes does."""
     return LatestRows(definitions, start, end)
 
 
@@ -58,9 +54,6 @@ def interval_fingerprint(definitions: FeatureSet, start: datetime, end: datetime
     """Summarize the declared columns of the rows from `start` (inclusive) to `end` (exclusive), both UTC.
 
     Equal for equal rows in any order; different once a row, a value, a column's name or type differs.
-
-    Raises:
-        DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
     """
     scanner = _scanner(definitions, start, end)
     columns = hashlib.sha256(str(scanner.projected_schema.remove_metadata()).encode()).hexdigest()[:16]

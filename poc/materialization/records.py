@@ -41,10 +41,7 @@ class MaterializationRun:
     """One finished materialization of one view into one online store. Times are UTC-aware.
 
     Attributes:
-        online_store: type of the online store in Feast's configuration.
-        feature_view: name of the feature view.
         finished_at: when the last write was acknowledged and checked.
-        started_at: when it began.
         covered_from: begin of the interval that the online store then held, inclusive.
         covered_until: its end, exclusive.
         content: fingerprint of the offline rows in that interval.
@@ -67,12 +64,7 @@ class MaterializationRun:
 
 @dataclass(frozen=True, slots=True)
 class MaterializationRecord:
-    """The finished runs of a project, and the numbers of their revisions.
-
-    Attributes:
-        keyspace: where they are.
-        project: Feast's.
-    """
+    """The finished runs of a project, and the numbers of their revisions."""
 
     keyspace: str
     project: str
@@ -140,8 +132,6 @@ class Attempt:
     """One attempt to materialize one view into one online store. Times are UTC-aware.
 
     Attributes:
-        online_store: type of the online store in Feast's configuration.
-        feature_view: name of the feature view.
         started_at: when it began, in whole milliseconds.
         ended_at: when it ended; None while it runs, and for one that was killed.
         failure: why it failed, in one line; None if it did not.
@@ -195,12 +185,7 @@ class Attempts:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """The attempts of a project.
-
-    Attributes:
-        keyspace: where they are.
-        project: Feast's.
-    """
+    """The attempts of a project."""
 
     keyspace: str
     project: str

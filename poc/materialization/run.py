@@ -58,11 +58,7 @@ class ViewReport:
     """What a materialization did to one view.
 
     Attributes:
-        view: its name.
-        window: the interval.
         entities: how many have a row in it.
-        feast_seconds: time Feast took to fill the online store.
-        direct_seconds: time it took to fill the direct table.
         sampled: entities whose online values were read back and are exactly the source's; empty where
             each entity of the interval has a newer row after it.
     """
@@ -98,10 +94,6 @@ def run_materialization(
     is made good by the next. Whatever can be refused is, before the first write.
 
     Args:
-        settings: the service, and where the direct tables and the records are.
-        store: Feast.
-        session: to the Cassandra of both stores.
-        wish: what is to be materialized.
         announce: is told of each view's interval before the first write, and may raise.
         progress: is told how many rows went into the direct tables since the last call.
 

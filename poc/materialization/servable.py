@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 def require_servable(settings: Settings, store: "FeatureStore", served: ServedFeatures) -> None:
     """Refuse views of a service that the online store or a direct table cannot hold.
 
-    Args:
-        settings: the feature repository, and the keyspace of the direct tables.
-        store: Feast, with the online store.
-        served: the service, as it is declared.
-
     Raises:
         InvalidDefinitions: a view is not to be online, its table would have the name of another, or the
             label is among the features.

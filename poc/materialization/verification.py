@@ -21,14 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One online value that is not the offline one.
-
-    Attributes:
-        key: whose it is.
-        feature: its name.
-        online: what the online store gave; None for nothing.
-        offline: what the source says.
-    """
+    """One online value that is not the offline one."""
 
     key: Key
     feature: str
@@ -44,10 +37,7 @@ class Check:
     """One entity of a service, read and compared.
 
     Attributes:
-        key: its join keys, in the order of the service's.
-        latency_ms: how long Feast's call took.
         compared: the views that were; those whose source has nothing current of the entity were not.
-        differences: the features whose online value is not exactly the offline one, in the service's order.
     """
 
     key: Key
@@ -99,11 +89,6 @@ def differences(
 
 def check_entities(store: "FeatureStore", served: ServedFeatures, keys: Sequence[Key]) -> Iterator[Check]:
     """Read each entity through the feature service by itself, timed, and compare it with the sources.
-
-    Args:
-        store: Feast.
-        served: the service, as it is applied.
-        keys: the entities, by the join keys of the service.
 
     Raises:
         FeaturesNotMaterialized: the online store has none of them.

@@ -14,10 +14,7 @@ class Window:
     """An interval of event time to materialize.
 
     Attributes:
-        start: inclusive, UTC.
-        end: exclusive, UTC.
         covered_from: begin of what the online store holds once this is done, inclusive, UTC.
-        covered_until: its end, exclusive, UTC.
         why: what led to it, for a person.
         continues: whether it goes on where the last run ended, and writes nothing anew.
     """
@@ -92,8 +89,6 @@ def next_window(
     Parquet says: a late row, a corrected value or a feature added since makes the run a full one.
 
     Args:
-        now: UTC.
-        last: the last recorded run.
         registry_until: end of the newest interval in Feast's registry, UTC; None if it has none.
         online_store_holds_samples: whether a sample was found in the online store just now.
         fingerprint: summarizes the Parquet's rows in an interval.

@@ -24,12 +24,7 @@ UNKNOWN_CATEGORY = "a category that no training row had"
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How well the two agree.
-
-    Attributes:
-        rows: how many rows were scored both ways.
-        largest_difference: between the two probabilities of one row.
-    """
+    """How well the two agree."""
 
     rows: int
     largest_difference: float

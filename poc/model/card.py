@@ -22,11 +22,6 @@ class ModelFacts:
         categories: for each input that is a string, the values it knows. Any other value, and null,
             is an unknown category: none of these.
         threshold: fraud probability from which (inclusive) a transaction counts as fraud.
-        label: name of the column it predicts.
-        feature_service: Feast's feature service that gives the inputs.
-        missed_fraud_cost: cost of a fraud below the threshold, in the unit of `false_alarm_cost`.
-        false_alarm_cost: cost of another transaction at or above it.
-        trained_at: when, UTC.
         metrics: measured on the test part, by name.
         typical: for each input, the value of a typical transaction, by `poc.model.typical`; None for a model
             that was trained before this was kept.
@@ -49,8 +44,6 @@ class ModelCard(ModelFacts):
     """The facts of a model, and where it is registered.
 
     Attributes:
-        name: the registered model's name.
-        version: its version.
         alias: the alias it was found by; None when it was asked for by version.
         run_id: the MLflow run that made it; None if the registry does not say.
     """

@@ -28,8 +28,6 @@ class Contributions:
     """What led from a typical transaction's score to that of another one.
 
     Attributes:
-        typical: the inputs of the typical transaction.
-        typical_probability: its fraud probability.
         log_odds: for each input, in the model's order, what it adds to the log-odds (natural) of fraud;
             together they are the difference of the two transactions' log-odds.
     """
@@ -43,10 +41,6 @@ def contributions(scorer: Scorer, row: Mapping[str, object]) -> Contributions:
     """Work out how much each input of `row` contributes, against the model's typical transaction.
 
     An input that is as in the typical transaction contributes exactly nothing.
-
-    Args:
-        scorer: the model.
-        row: feature values by name; names that are no inputs are ignored.
 
     Raises:
         NotExplainable: the model does not say what is typical, or too many inputs differ from that.

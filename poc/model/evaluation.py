@@ -15,16 +15,10 @@ class Evaluation:
     """The scores of one part against its labels.
 
     Attributes:
-        rows: transactions.
-        frauds: those of them that are fraud.
         pr_auc: area under the precision-recall curve, as average precision; a model that guesses gets
             the base rate.
         roc_auc: chance that a fraud scores higher than another transaction.
         brier: mean squared difference of probability and label.
-        threshold: from which on a transaction raises an alarm.
-        alarms: transactions that raise one.
-        caught: frauds among those.
-        cost: what the mistakes at the threshold cost.
         cost_without_model: what it costs to catch no fraud.
     """
 
@@ -98,11 +92,7 @@ class CalibrationBin:
     """Transactions with neighbouring scores.
 
     Attributes:
-        predicted: their mean score.
-        observed: the share of them that is fraud.
         low: lower end of that share's 95 % interval (Wilson).
-        high: upper end.
-        rows: how many they are.
     """
 
     predicted: float

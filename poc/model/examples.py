@@ -34,8 +34,6 @@ class Examples:
     Attributes:
         rows: one row an example: the service's join keys, `event_timestamp`, the features, `is_fraud` as
             0 or 1.
-        served: the features, as the registry has them.
-        unlabelled: rows of the source left out because they have no label.
         repeated: rows left out because several have the same keys and time, and Feast knows but one.
         unmatched: labelled rows left out because Feast has no features for their keys and time.
         keyless: labelled rows left out because one of their keys is null: nothing can be asked by that.

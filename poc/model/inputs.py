@@ -27,7 +27,6 @@ class ModelInputs:
     """The inputs of one model.
 
     Attributes:
-        numbers: those that are numbers, sorted by name.
         categories: those that are strings, sorted by name, each with the values it knows.
     """
 

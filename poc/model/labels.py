@@ -24,9 +24,6 @@ class Labels:
     Attributes:
         rows: a row a label: the service's join keys in their declared types, `event_timestamp`, and
             `is_fraud` as 0 or 1.
-        unlabelled: rows left out because they have no label.
-        repeated: rows left out because several have the same keys and time, and Feast knows but one.
-        keyless: labelled rows left out because a key is null: nothing can be asked by that.
     """
 
     rows: "pd.DataFrame"

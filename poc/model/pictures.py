@@ -23,12 +23,6 @@ def draw_pictures(
 ) -> tuple[Path, Path]:
     """Draw both into `folder`, as pr_curve.png and calibration.png.
 
-    Args:
-        folder: exists.
-        scores: fraud probabilities of the test part.
-        labels: 0 or 1 a row.
-        evaluation: of those.
-
     Raises:
         OutputNotWritable: a picture cannot be written.
     """

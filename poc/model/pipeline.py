@@ -38,11 +38,7 @@ def fit_pipeline(
     """Fit on `training`, with as many trees as give `validation` the least log loss.
 
     Args:
-        inputs: what the columns are.
         training: the form that `poc.model.inputs.input_columns` gives.
-        labels: 0 or 1 a row.
-        validation: later rows in that form.
-        validation_labels: theirs.
     """
     with _one_thread():
         longest = _pipeline(inputs, training, MOST_TREES).fit(training, labels)

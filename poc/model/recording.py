@@ -31,11 +31,7 @@ class TrainingRecord:
     """One training run, as it is to be kept.
 
     Attributes:
-        onnx_model: the ONNX file's content.
-        inputs: what it takes.
-        facts: what it says about itself; the metrics are kept from here.
         parameters: what it was made with, by name.
-        validation_metrics: measured where the threshold was chosen.
         files: kept beside the model, by their name there: the definitions and the pictures.
     """
 
@@ -49,12 +45,7 @@ class TrainingRecord:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Where a training run was kept.
-
-    Attributes:
-        version: of the registered model.
-        run_id: MLflow's id of the run.
-    """
+    """Where a training run was kept."""
 
     version: str
     run_id: str

@@ -46,13 +46,8 @@ class TrainingReference:
     """What a model was made from.
 
     Attributes:
-        model_name: the registered model.
         model_alias: the alias that training moved to it.
-        model_version: its version.
-        feature_service: Feast's feature service that gave the features.
-        created_at: when the model was trained, UTC.
         rows: how many labelled transactions there were, in all three parts.
-        features: what is known of each feature, by name.
     """
 
     model_name: str

@@ -32,9 +32,6 @@ class Scorer:
     """Scores transactions. Safe to use from many threads at once.
 
     Made by `open_scorer` and by `poc.model.registry.load_scorer`.
-
-    Attributes:
-        card: what the model says about itself, and where it is registered.
     """
 
     card: ModelCard
@@ -70,9 +67,6 @@ class Scorer:
 
         Args:
             rows: feature values by name; names that are no inputs are ignored.
-
-        Returns:
-            A probability for each row, in their order.
 
         Raises:
             KeyError: a row lacks an input.

@@ -25,10 +25,6 @@ class Costs:
 
     The defaults stand for a payment lost with its fees, and for an analyst's few minutes: with them an
     alarm pays from a probability of about 1 in 20 on.
-
-    Attributes:
-        missed_fraud: cost of a fraud that raises no alarm.
-        false_alarm: cost of an alarm on any other transaction.
     """
 
     missed_fraud: float = 200.0
@@ -46,11 +42,6 @@ def cheapest_threshold(scores: NDArray[np.float64], labels: NDArray[np.int64], c
     """Find the threshold (inclusive) at which `scores` cost least; of equal ones, that with fewest alarms.
 
     It lies midway between two scores, so that no row sits on it and rounding decides nothing.
-
-    Args:
-        scores: fraud probabilities.
-        labels: 0 or 1 a row.
-        costs: of the two mistakes.
     """
     order = np.argsort(-scores, kind="stable")
     falling, frauds = scores[order], labels[order] == 1

@@ -54,12 +54,9 @@ class Fitted:
     """A pipeline with its threshold, and how it did.
 
     Attributes:
-        pipeline: scikit-learn's.
-        inputs: what it takes.
         threshold: from which probability on (inclusive) a transaction raises an alarm.
         validation: on the part by which threshold and number of trees were chosen.
         test: on the part that nothing was chosen by.
-        test_scores: probabilities of the test part.
     """
 
     pipeline: "Pipeline"
@@ -75,11 +72,7 @@ class TrainingReport:
     """What a training came to.
 
     Attributes:
-        card: of the model that is now served.
-        validation: figures of the part by which the threshold was chosen.
-        test: figures of the newest part.
         agreement: of the ONNX form, as fetched back from the registry, with scikit-learn.
-        pictures: the PR curve and the calibration.
     """
 
     card: ModelCard
@@ -91,12 +84,6 @@ class TrainingReport:
 
 def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -> TrainingReport:
     """Train a model, check it, register it, and let the alias point to it.
-
-    Args:
-        settings: where features, data and MLflow are.
-        costs: by which the threshold is chosen.
-        now: when this happens, aware.
-        announce: is told, a line at a time, what is done, after it is.
 
     Raises:
         ModelRegistryUnavailable: MLflow does not answer; found out before anything else is done.

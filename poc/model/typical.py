@@ -14,7 +14,6 @@ def typical_values(inputs: ModelInputs, columns: "pd.DataFrame") -> "Mapping[str
     """Return the typical value of each input: one that occurs, or None where it is mostly null.
 
     Args:
-        inputs: what the columns are.
         columns: the training part, in the form that `poc.model.inputs.input_columns` gives.
     """
     typical: dict[str, float | str | None] = {}
