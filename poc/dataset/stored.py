@@ -23,7 +23,7 @@ from poc.dataset.label import LABEL, source_columns
 from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures
 from poc.errors import ColumnsMissing, DatasetNotPrepared, DatasetUnreadable
 from poc.online_store.latest import LatestRows
-from poc.online_store.source import open_dataset
+from poc.online_store.source import Columns, open_dataset
 
 SAMPLE_SEED = 7
 
@@ -58,7 +58,7 @@ def open_source(definitions: FeatureSet, columns: Sequence[str] | None = None) -
         raise DatasetNotPrepared(path)
     with unreadable(path):
         dataset = open_dataset(str(path))
-    wanted = _columns(definitions) if columns is None else columns
+    wanted = parquet_columns(definitions).all() if columns is None else columns
     missing = [name for name in wanted if name not in dataset.schema.names]
     if missing:
         raise ColumnsMissing(path, missing, dataset.schema.names)
@@ -143,7 +143,7 @@ def latest_rows(
         until = _moments(moment) <= pa.scalar(as_of.astimezone(timezone.utc), TIME)
         where = until if where is None else where & until
     with unreadable(definitions.source_path):
-        records = dataset.to_table(columns=_columns(definitions), filter=where)
+        records = dataset.to_table(columns=parquet_columns(definitions).all(), filter=where)
     rows = declared_columns(_latest(records, definitions), definitions)
     found = zip(*(rows.column(name).to_pylist() for name in definitions.key_names), strict=True)
     of_keys = list(found) if definitions.join_keys else [()] * rows.num_rows
@@ -194,12 +194,14 @@ def dataset_fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _columns(definitions: FeatureSet) -> list[str]:
-    """Name what a view needs of its source, each once, as the source does."""
-    names = [*key_columns(definitions), *map(definitions.column, definitions.names)]
-    created = definitions.created_timestamp_column
-    times = [definitions.timestamp_column, *([] if created is None else [created])]
-    return list(dict.fromkeys([*names, *times]))
+def parquet_columns(definitions: FeatureSet) -> Columns:
+    """Name what a view needs of its source, as the source does."""
+    return Columns(
+        keys=tuple(key_columns(definitions)),
+        features=tuple(map(definitions.column, definitions.names)),
+        timestamp=definitions.timestamp_column,
+        created=definitions.created_timestamp_column,
+    )
 
 
 def _chunked(rows: pa.Table | pa.RecordBatch, name: str) -> pa.ChunkedArray:
@@ -224,10 +226,9 @@ def _of_keys(definitions: FeatureSet, keys: Sequence[Key] | None) -> ds.Expressi
 
 
 def _latest(records: pa.Table, definitions: FeatureSet) -> pa.Table:
-    moment, created = definitions.timestamp_column, definitions.created_timestamp_column
-    keys, order = key_columns(definitions), [moment, *([] if created is None else [created])]
-    latest = LatestRows(keys, order)
-    for batch in records.select(list(dict.fromkeys([*keys, *order]))).to_batches():
+    columns = parquet_columns(definitions)
+    latest = LatestRows(columns.keys, columns.order())
+    for batch in records.select(list(dict.fromkeys([*columns.keys, *columns.order()]))).to_batches():
         latest.add(batch)
     return records.take(pa.array(latest.positions()))
 

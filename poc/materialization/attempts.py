@@ -1,17 +1,18 @@
 """One materialization at a time, and every one that is begun leaves a record of how it ended."""
 
+import fcntl
 import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from poc.dataset.stored import newest_event
 from poc.errors import PocError
 from poc.feature_store import connection_of, declared_service
-from poc.materialization.lock import materialization_lock
 from poc.materialization.records import AttemptRecord, MaterializationRecord
 from poc.online_store.schema import ensure_keyspace
 from poc.online_store.session import Session
@@ -31,6 +32,23 @@ class Terminated(SystemExit):
 
     def __str__(self) -> str:
         return "it was told to end (SIGTERM)"
+
+
+@contextmanager
+def materialization_lock(data_dir: Path, announce: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock of `data_dir`; where another process has it, `announce` that, then wait for it.
+
+    Feast's file registry loses an interval when two write it at once. The operating system gives the
+    lock back when its holder ends, however it ends.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with (data_dir / ".materialization.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            announce("Another materialization is running: waiting for it ...")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

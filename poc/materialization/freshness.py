@@ -67,11 +67,14 @@ class Freshness:
             max_age: of the materialized interval's end: what the schedule promises.
             max_event_age: of the newest event: what the data promises; None for the view's ttl.
         """
-        if max_event_age is None:
-            max_event_age = self.ttl
-        materialized = (f"{self.feature_view} materialized until", self.materialized_until, max_age)
-        event = (f"{self.feature_view} newest event", self.newest_event, max_event_age)
-        return _check(*materialized, now), _check(*event, now)
+
+        def check(what: str, moment: datetime | None, limit: timedelta | None) -> AgeCheck:
+            age = timedelta(0) if moment is None else max(now - moment, timedelta(0))
+            return AgeCheck(f"{self.feature_view} {what}", moment, age, limit)
+
+        event_limit = self.ttl if max_event_age is None else max_event_age
+        materialized = check("materialized until", self.materialized_until, max_age)
+        return materialized, check("newest event", self.newest_event, event_limit)
 
 
 def read_freshness(settings: Settings, store: "FeatureStore", session: Session) -> tuple[Freshness, ...]:
@@ -95,11 +98,6 @@ def read_freshness(settings: Settings, store: "FeatureStore", session: Session) 
         return Freshness(definitions.view, definitions.ttl, last.covered_until, newest)
 
     return tuple(map(read, applied_service(store, settings.feature_service).feature_sets))
-
-
-def _check(what: str, moment: datetime | None, limit: timedelta | None, now: datetime) -> AgeCheck:
-    age = timedelta(0) if moment is None else max(now - moment, timedelta(0))
-    return AgeCheck(what, moment, age, limit)
 
 
 def _spoken(length: timedelta) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING
 
-from poc.dataset.stored import latest_rows, sample_view
+from poc.dataset.stored import latest_rows, newest_event, sample_view
 from poc.definitions import FeatureSet, applied_service, applied_view
 from poc.errors import NothingToMaterialize, OnlineValuesDiffer
 from poc.feature_store import connection_of
@@ -19,7 +19,6 @@ from poc.materialization.offline import (
     interval_fingerprint,
     keys_in_interval,
     latest_source,
-    newest_event,
 )
 from poc.materialization.records import MaterializationRecord, MaterializationRun
 from poc.materialization.verification import differences, online_store_holds, read_view, spoken

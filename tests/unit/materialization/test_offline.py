@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from feast.types import Array, Float32, Float64, Int64, String
 
+from poc.dataset.stored import newest_event
 from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures
 from poc.errors import ColumnsMissing, DatasetNotPrepared
 from poc.materialization.offline import (
@@ -14,7 +15,6 @@ from poc.materialization.offline import (
     interval_fingerprint,
     keys_in_interval,
     latest_source,
-    newest_event,
 )
 
 DAY = datetime(2026, 11, 1, tzinfo=timezone.utc)
