@@ -221,10 +221,9 @@ class AttemptRecord(_Record):
 
     def read(self, session: Session, online_store: str, view: str) -> Attempts:
         """Read what is known of the attempts of `view` into `online_store`; nothing without a table."""
-        key, names = (online_store, view), ["started_at", "ended_at", "failure"]
-        rows = self._newest(
-            session, ATTEMPTS, [*names, "last_succeeded_at", "newest_event"], READ_AT_MOST, key
-        )
+        names = ("started_at", "ended_at", "failure", "last_succeeded_at", "newest_event")
+        key = (online_store, view)
+        rows = self._newest(session, ATTEMPTS, names, READ_AT_MOST, key)
         return Attempts([Attempt(*key, *row[:3]) for row in rows], *rows[0][3:]) if rows else Attempts()
 
 
