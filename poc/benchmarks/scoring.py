@@ -20,10 +20,10 @@ from poc.comparison.statistics import compare, summarize
 from poc.dataset.label import LABEL
 from poc.model.card import ModelFacts
 from poc.model.conversion import to_onnx
+from poc.model.evaluation import Costs
 from poc.model.examples import labelled_examples, split_by_time
 from poc.model.inputs import input_columns
 from poc.model.scoring import OUTPUT, Scorer, open_scorer
-from poc.model.threshold import Costs
 from poc.model.training import Fitted, fit
 from poc.settings import Settings
 

@@ -6,7 +6,7 @@ order of the inputs and the categories that belong to it, and cannot pair it wit
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 
 # The one fact that a model may leave out.
@@ -23,7 +23,7 @@ class ModelFacts:
             is an unknown category: none of these.
         threshold: fraud probability from which (inclusive) a transaction counts as fraud.
         metrics: measured on the test part, by name.
-        typical: for each input, the value of a typical transaction, by `poc.model.typical`; None for a model
+        typical: for each input, the value of a typical transaction, by `poc.model.inputs`; None for a model
             that was trained before this was kept.
     """
 
@@ -56,18 +56,8 @@ class ModelCard(ModelFacts):
 
 def to_metadata(facts: ModelFacts) -> dict[str, str]:
     """Write `facts` as the metadata properties of an ONNX file: each a JSON value."""
-    return {
-        "inputs": json.dumps(facts.inputs),
-        "categories": json.dumps({name: list(values) for name, values in facts.categories.items()}),
-        "threshold": json.dumps(facts.threshold),
-        "label": json.dumps(facts.label),
-        "feature_service": json.dumps(facts.feature_service),
-        "missed_fraud_cost": json.dumps(facts.missed_fraud_cost),
-        "false_alarm_cost": json.dumps(facts.false_alarm_cost),
-        "trained_at": json.dumps(facts.trained_at.isoformat()),
-        "metrics": json.dumps(dict(facts.metrics)),
-        **({} if facts.typical is None else {_TYPICAL: json.dumps(dict(facts.typical))}),
-    }
+    stated = asdict(facts) | {"trained_at": facts.trained_at.isoformat()}
+    return {name: json.dumps(value) for name, value in stated.items() if value is not None}
 
 
 def from_metadata(properties: Mapping[str, str]) -> ModelFacts:
@@ -79,12 +69,10 @@ def from_metadata(properties: Mapping[str, str]) -> ModelFacts:
     try:
         stated = [name for name in ModelFacts.__dataclass_fields__ if name != _TYPICAL or name in properties]
         read = {name: json.loads(properties[name]) for name in stated}
-        inputs = tuple(str(name) for name in read["inputs"])
+        inputs = tuple(map(str, read["inputs"]))
         return ModelFacts(
             inputs=inputs,
-            categories={
-                name: tuple(str(value) for value in values) for name, values in read["categories"].items()
-            },
+            categories={name: tuple(map(str, values)) for name, values in read["categories"].items()},
             threshold=float(read["threshold"]),
             label=str(read["label"]),
             feature_service=str(read["feature_service"]),

@@ -81,8 +81,7 @@ def shapley_values(worths: NDArray[np.float64]) -> list[float]:
     Returns:
         A share for each player; together they are the last worth less the first.
     """
-    players = len(worths).bit_length() - 1
-    sets = np.arange(len(worths))
+    players, sets = len(worths).bit_length() - 1, np.arange(len(worths))
     sizes = np.array([mixture.bit_count() for mixture in range(len(worths))])
     # The share of all orders of joining in which just a set of that size is there before a player comes.
     weights = np.array([1 / (players * math.comb(players - 1, size)) for size in range(players)])

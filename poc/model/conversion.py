@@ -7,18 +7,23 @@ skl2onnx writes the trees; three things are then put right in its graph:
 - The output is one fraud probability a row.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poc.errors import ModelNotConvertible
+from poc.errors import ModelNotConvertible, ScoresDisagree
 from poc.model.card import ModelFacts, to_metadata
-from poc.model.inputs import ModelInputs
+from poc.model.inputs import ModelInputs, input_columns
+from poc.model.pipeline import fraud_probabilities
 from poc.model.scoring import OUTPUT
 
 if TYPE_CHECKING:
+    import pandas as pd
     from onnx import GraphProto, ModelProto, NodeProto
     from sklearn.pipeline import Pipeline
+
+    from poc.model.scoring import Scorer
 
 # ai.onnx.ml 3 is the first with 64-bit trees. Both are old enough for every ONNX Runtime we allow.
 OPSETS = {"": 16, "ai.onnx.ml": 3}
@@ -132,3 +137,59 @@ def _give_fraud_probability(graph: "GraphProto") -> None:
     graph.initializer.append(numpy_helper.from_array(np.array(1, dtype=np.int64), "fraud_class"))
     graph.node.append(helper.make_node("Gather", [_PROBABILITIES, "fraud_class"], [OUTPUT], axis=1))
     graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [_ROWS]))
+
+
+# ONNX's tree operators give 32-bit probabilities: apart from that rounding there is no difference.
+ALLOWED_DIFFERENCE = 1e-6
+# Rows that are varied, a variant for each input: what a server can meet and the data may not hold.
+VARIED_ROWS = 200
+UNKNOWN_CATEGORY = "a category that no training row had"
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How well the two agree."""
+
+    rows: int
+    largest_difference: float
+
+
+def check_agreement(
+    scorer: "Scorer", pipeline: "Pipeline", inputs: ModelInputs, rows: "pd.DataFrame"
+) -> Agreement:
+    """Score all `rows`, and variants of some with nulls and unknown categories, both ways.
+
+    Raises:
+        ScoresDisagree: a probability differs by more than rounding, or a decision at the scorer's
+            threshold is another.
+    """
+    columns = _with_variants(inputs, input_columns(inputs, rows))
+    expected = fraud_probabilities(pipeline, columns)
+    served = np.array(scorer.score(_as_served(columns)))
+    largest = float(np.abs(served - expected).max())
+    flipped = int(((served >= scorer.threshold) != (expected >= scorer.threshold)).sum())
+    # Not `largest > ALLOWED`: a NaN must not pass.
+    if flipped or not largest <= ALLOWED_DIFFERENCE:
+        raise ScoresDisagree(len(columns), flipped, largest, ALLOWED_DIFFERENCE)
+    return Agreement(len(columns), largest)
+
+
+def _with_variants(inputs: ModelInputs, columns: "pd.DataFrame") -> "pd.DataFrame":
+    import pandas as pd
+
+    varied = columns.iloc[:: max(1, len(columns) // VARIED_ROWS)]
+    nulls = [varied.assign(**{name: np.nan}) for name in inputs.numbers]
+    strings = [
+        varied.assign(**{name: value}) for name in inputs.categories for value in (UNKNOWN_CATEGORY, "")
+    ]
+    everything: pd.DataFrame = pd.concat([columns, *nulls, *strings], ignore_index=True)
+    return everything
+
+
+def _as_served(columns: "pd.DataFrame") -> list[dict[str, float | str | None]]:
+    """Return the rows as a server has them: plain values by name, None where one is null."""
+    import pandas as pd
+
+    values = columns.astype(object).where(pd.notna(columns) & (columns != ""), None)
+    rows: list[dict[str, float | str | None]] = values.to_dict("records")
+    return rows

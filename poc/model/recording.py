@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from poc.model.card import ModelFacts
 from poc.model.inputs import ModelInputs
-from poc.model.registry import MODEL_FILE, MODEL_FOLDER
+from poc.model.registry import MODEL_FILE, MODEL_FOLDER, is_server, open_client, registry_errors
 from poc.model.scoring import OUTPUT
-from poc.model.tracking import is_server, open_client, registry_errors
 from poc.settings import Settings
 
 if TYPE_CHECKING:

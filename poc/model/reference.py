@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import pyarrow as pa
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
-from poc.dataset.distribution import Distribution
+from poc.dataset.column_types import arrow_type
+from poc.dataset.conversion import convert
+from poc.dataset.distribution import Distribution, distribution
 from poc.definitions import ServedFeatures
 from poc.errors import OutputNotWritable, ReferenceUnreadable
 from poc.settings import Settings
@@ -73,12 +76,6 @@ def make_reference(
     All rows that the model was made from, not only its training part: what it was trained, tuned and
     tested on can then not count as drifted, however it changed in the course of time.
     """
-    import pyarrow as pa
-
-    from poc.dataset.column_types import arrow_type
-    from poc.dataset.conversion import convert
-    from poc.dataset.distribution import distribution
-
     features = {}
     for feature in served.features:
         column = pa.chunked_array([pa.array(rows[feature.name], from_pandas=True)])

@@ -1,21 +1,129 @@
 """The registered models: which version is served, and how it gets from MLflow into this process.
 
-Only the ONNX file is fetched; nothing that MLflow keeps is unpickled. What a version holds is written
-by `recording`.
+Only the ONNX file is fetched; nothing that MLflow keeps is unpickled. What a version holds is written by
+`recording`. MLflow's client is quiet, keeps everything in data/, and fails within seconds; `import mlflow`
+takes seconds, so it happens after the cheap checks.
 """
 
+import logging
+import os
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import Request, urlopen
 
-from poc.errors import ModelNotFound, ModelUnusable
+from poc.errors import ModelNotFound, ModelRegistryUnavailable, ModelUnusable
 from poc.model.scoring import Scorer, open_scorer
-from poc.model.tracking import database_file, open_client, registry_errors, shown_uri
 from poc.settings import Settings
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.tracking import MlflowClient
+
+ANSWER_TIMEOUT_SECONDS = 5.0
+_SQLITE = "sqlite:///"
+# Taken where the environment says nothing else. MLflow's own are 120 s, tried eight times.
+_ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    # MLflow reports its use to its makers unless told not to.
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+
+
+def open_client(settings: Settings) -> "MlflowClient":
+    """Open the tracking store and model registry that `settings` name; a database is made if missing.
+
+    Sets MLflow's request limits in this process's environment where that does not set them.
+
+    Raises:
+        ModelRegistryUnavailable: it does not answer within seconds, or cannot be opened.
+    """
+    uri = settings.mlflow_tracking_uri
+    _require_answer(uri)
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    with registry_errors(settings):
+        from mlflow.store.db import utils
+        from mlflow.tracking import MlflowClient
+
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        # Ten attempts would wait 101 s in all for a database that cannot be opened.
+        utils.MAX_RETRY_COUNT = 2
+        return MlflowClient(tracking_uri=uri)
+
+
+def database_file(settings: Settings) -> Path | None:
+    """Name the SQLite file of the tracking store; None if it is something else."""
+    uri = settings.mlflow_tracking_uri
+    return Path(uri.removeprefix(_SQLITE).partition("?")[0]) if uri.startswith(_SQLITE) else None
+
+
+def is_server(settings: Settings) -> bool:
+    """Tell whether the tracking store is an MLflow server, which then keeps the artifacts too."""
+    return urlsplit(settings.mlflow_tracking_uri).scheme in ("http", "https")
+
+
+def shown_uri(uri: str) -> str:
+    """Return `uri` without the user and password it may hold."""
+    parts = urlsplit(uri)
+    return (
+        uri if "@" not in parts.netloc else urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    )
+
+
+@contextmanager
+def registry_errors(settings: Settings) -> Iterator[None]:
+    """Turn what MLflow raises inside into ModelRegistryUnavailable."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise ModelRegistryUnavailable(shown_uri(settings.mlflow_tracking_uri), _reason(error)) from error
+
+
+def _require_answer(uri: str) -> None:
+    """Ask a server whether it is well: a second's work, where MLflow's client would take minutes to fail."""
+    try:
+        where, scheme = shown_uri(uri), urlsplit(uri).scheme
+    except ValueError as error:
+        raise ModelRegistryUnavailable(uri, str(error)) from error
+    if scheme not in ("http", "https"):
+        return
+    try:
+        with urlopen(Request(f"{where.rstrip('/')}/health"), timeout=ANSWER_TIMEOUT_SECONDS):
+            pass
+    except HTTPError:
+        # It answers. Whether it wants a password or has no such page is up to MLflow's client.
+        return
+    except URLError as error:
+        if isinstance(error.reason, ssl.SSLError):
+            return  # MLflow's client may have been given certificates that we do not know of.
+        raise ModelRegistryUnavailable(where, str(error.reason)) from error
+    except (OSError, HTTPException, ValueError) as error:
+        raise ModelRegistryUnavailable(where, str(error) or type(error).__name__) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Say in one line what went wrong: for a failed request, what the connection said."""
+    cause: object = error.__cause__
+    while isinstance(cause, BaseException) and cause.args and isinstance(cause.args[0], BaseException):
+        cause = cause.args[0]
+    deepest = getattr(cause, "reason", None)
+    text = str(error if deepest is None else deepest).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
 
 # Where a run keeps its model, and the file in it, the name of which is MLflow's.
 MODEL_FOLDER = "model"
@@ -41,11 +149,8 @@ def refresh_scorer(settings: Settings, scorer: Scorer) -> Scorer:
     """
     client = _client_of_existing(settings)
     version = _served_version(client, settings)
-    if (version.name, str(version.version), version.run_id) == (
-        scorer.name,
-        scorer.version,
-        scorer.card.run_id,
-    ):
+    served = (version.name, str(version.version), version.run_id)
+    if served == (scorer.name, scorer.version, scorer.card.run_id):
         return scorer
     return _open_version(client, settings, version, settings.model_alias)
 
@@ -107,14 +212,10 @@ def _open_version(
             path = client.download_artifacts(version.run_id, f"{MODEL_FOLDER}/{MODEL_FILE}", folder)
             onnx_model = Path(path).read_bytes()
         except (MlflowException, OSError) as error:
-            if _is_missing(error):
+            missing = getattr(error, "error_code", None) in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
+            if missing or isinstance(error, FileNotFoundError):
                 raise ModelUnusable(described, f"its {MODEL_FILE} is gone") from error
             raise
     return open_scorer(
         onnx_model, name=version.name, version=str(version.version), alias=alias, run_id=version.run_id
     )
-
-
-def _is_missing(error: Exception) -> bool:
-    code = getattr(error, "error_code", None)
-    return isinstance(error, FileNotFoundError) or code in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")

@@ -29,10 +29,7 @@ NULL_STRING = ""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scorer:
-    """Scores transactions. Safe to use from many threads at once.
-
-    Made by `open_scorer` and by `poc.model.registry.load_scorer`.
-    """
+    """Scores transactions. Safe to use from many threads at once. Made by `open_scorer`."""
 
     card: ModelCard
     _session: onnxruntime.InferenceSession = field(repr=False)

@@ -17,28 +17,24 @@ from poc.dataset.label import LABEL
 from poc.dataset.stored import dataset_fingerprint
 from poc.errors import OutputNotWritable
 from poc.feature_store import repo_yaml
-from poc.model.agreement import Agreement, check_agreement
 from poc.model.card import ModelCard, ModelFacts
-from poc.model.conversion import to_onnx
-from poc.model.evaluation import Evaluation, evaluate
+from poc.model.conversion import Agreement, check_agreement, to_onnx
+from poc.model.evaluation import Costs, Evaluation, cheapest_threshold, evaluate
 from poc.model.examples import Examples, Split, labelled_examples, split_by_time, time_span
-from poc.model.inputs import ModelInputs, input_columns, model_inputs
-from poc.model.pictures import draw_pictures
+from poc.model.inputs import ModelInputs, input_columns, model_inputs, typical_values
 from poc.model.pipeline import PARAMETERS, fit_pipeline, fraud_probabilities, number_of_trees
 from poc.model.recording import Recorded, TrainingRecord, git_commit, keep_text, record
 from poc.model.reference import REFERENCE_FILE, make_reference, reference_in_place, reference_json
-from poc.model.registry import load_scorer, load_version, promote
+from poc.model.registry import load_scorer, load_version, open_client, promote
 from poc.model.report import (
     describe_agreement,
     describe_examples,
     describe_fit,
     describe_test,
     describe_threshold,
+    draw_pictures,
 )
 from poc.model.scoring import open_scorer
-from poc.model.threshold import Costs, cheapest_threshold
-from poc.model.tracking import open_client
-from poc.model.typical import typical_values
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -110,18 +106,15 @@ def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -
     check_agreement(candidate, fitted.pipeline, fitted.inputs, examples.rows)
     pictures = draw_pictures(settings.data_dir, fitted.test_scores, _labels(split.test), fitted.test)
     announce(f"Drew {pictures[0]} and {pictures[1]}")
-    recorded = record(
-        settings,
-        TrainingRecord(
-            onnx_model=onnx_model,
-            inputs=fitted.inputs,
-            facts=facts,
-            parameters=_parameters(settings, examples, split, fitted),
-            validation_metrics=fitted.validation.metrics(),
-            files=_definition_files(settings.feast_repo_path) | {path.name: path for path in pictures},
-        ),
+    training = TrainingRecord(
+        onnx_model=onnx_model,
+        inputs=fitted.inputs,
+        facts=facts,
+        parameters=_parameters(settings, examples, split, fitted),
+        validation_metrics=fitted.validation.metrics(),
+        files=_definition_files(settings.feast_repo_path) | {path.name: path for path in pictures},
     )
-    agreement = _release(settings, recorded, fitted, examples, now, announce)
+    agreement = _release(settings, record(settings, training), fitted, examples, now, announce)
     return TrainingReport(load_scorer(settings).card, fitted.validation, fitted.test, agreement, pictures)
 
 
@@ -129,53 +122,38 @@ def fit(examples: Examples, split: Split, costs: Costs) -> Fitted:
     """Fit on the oldest part, choose trees and threshold by the next, measure on the newest."""
     inputs = model_inputs(examples.served.features, split.training)
     validation = input_columns(inputs, split.validation)
-    pipeline = fit_pipeline(
-        inputs,
-        input_columns(inputs, split.training),
-        _labels(split.training),
-        validation,
-        _labels(split.validation),
-    )
+    training, labels = input_columns(inputs, split.training), _labels(split.validation)
+    pipeline = fit_pipeline(inputs, training, _labels(split.training), validation, labels)
     validation_scores = fraud_probabilities(pipeline, validation)
-    threshold = cheapest_threshold(validation_scores, _labels(split.validation), costs)
+    threshold = cheapest_threshold(validation_scores, labels, costs)
     test_scores = fraud_probabilities(pipeline, input_columns(inputs, split.test))
     return Fitted(
         pipeline=pipeline,
         inputs=inputs,
         threshold=threshold,
-        validation=evaluate(validation_scores, _labels(split.validation), threshold, costs),
+        validation=evaluate(validation_scores, labels, threshold, costs),
         test=evaluate(test_scores, _labels(split.test), threshold, costs),
         test_scores=test_scores,
     )
 
 
 def _release(
-    settings: Settings,
-    recorded: Recorded,
-    fitted: Fitted,
-    examples: Examples,
-    now: datetime,
-    announce: Announce,
+    settings: Settings, recorded: Recorded, fitted: Fitted, examples: Examples, now: datetime, say: Announce
 ) -> Agreement:
     """Fetch the model back as a server would, compare it once more, and only then move the alias.
 
     With the alias changes its training reference, to which batches are held; other aliases keep theirs.
     """
-    stored = load_version(settings, recorded.version)
+    name, alias, version = settings.model_name, settings.model_alias, recorded.version
+    stored = load_version(settings, version)
     agreement = check_agreement(stored, fitted.pipeline, fitted.inputs, examples.rows)
-    announce(describe_agreement(agreement))
-    reference = make_reference(
-        examples.served,
-        examples.rows,
-        model_name=settings.model_name,
-        model_alias=settings.model_alias,
-        model_version=recorded.version,
-        created_at=now,
-    )
+    say(describe_agreement(agreement))
+    model = {"model_name": name, "model_alias": alias, "model_version": version}
+    reference = make_reference(examples.served, examples.rows, **model, created_at=now)
     keep_text(settings, recorded, REFERENCE_FILE, reference_json(reference))
     with reference_in_place(settings, reference):
-        promote(settings, recorded.version)
-    announce(f"Registered {settings.model_name} version {recorded.version} as {settings.model_alias}")
+        promote(settings, version)
+    say(f"Registered {name} version {version} as {alias}")
     return agreement
 
 

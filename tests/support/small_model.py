@@ -8,9 +8,8 @@ import pandas as pd
 from poc.definitions import ServedFeatures
 from poc.model.card import ModelFacts
 from poc.model.conversion import to_onnx
-from poc.model.inputs import ModelInputs, model_inputs
+from poc.model.inputs import ModelInputs, model_inputs, typical_values
 from poc.model.pipeline import fit_pipeline
-from poc.model.typical import typical_values
 from poc.settings import Settings
 
 ROWS = 400
