@@ -17,7 +17,7 @@ from poc.benchmarks.setting import measured_on
 from poc.comparison.measure import measure
 from poc.comparison.methods import Key, Method, Row
 from poc.comparison.statistics import compare, summarize
-from poc.dataset.label import LABEL
+from poc.dataset.column_types import LABEL
 from poc.model.card import ModelFacts
 from poc.model.conversion import to_onnx
 from poc.model.evaluation import Costs

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from poc.dataset.column_types import arrow_type, created_timestamp_column, key_columns, value_types
-from poc.dataset.label import LABEL
+from poc.dataset.column_types import LABEL, arrow_type, created_timestamp_column, key_columns, value_types
 from poc.dataset.limits import Limits, read_limits
 from poc.definitions import FeatureSet
 

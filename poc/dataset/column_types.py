@@ -2,10 +2,11 @@
 
 import pyarrow as pa
 
-from poc.dataset.label import LABEL
 from poc.definitions import DECLARED_IN, Feature, FeatureSet, JoinKey
 from poc.errors import InvalidDefinitions
 
+# What the model is to predict. It is a column of a source, and no feature.
+LABEL = "is_fraud"
 TIME = pa.timestamp("us", "UTC")
 # The name the guide gives this column, for a source that does not declare one.
 CREATED_TIMESTAMP = "created_timestamp"

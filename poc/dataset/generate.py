@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from poc.dataset.column_types import TIME, arrow_type, key_columns
-from poc.dataset.label import LABEL
+from poc.dataset.column_types import LABEL, TIME, arrow_type, key_columns
 from poc.dataset.limits import Limits, read_limits
 from poc.dataset.payments import CATEGORIES, CATEGORY, HOUR, QUANTILES, SAMPLES, Numbers, fraud_labels
 from poc.definitions import Feature, FeatureSet

@@ -12,14 +12,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from poc.dataset.checks import build_schema, build_source_schema, find_problems
-from poc.dataset.column_types import created_timestamp_column, key_columns, value_types
+from poc.dataset.column_types import LABEL, created_timestamp_column, key_columns, value_types
 from poc.dataset.conversion import convert, convert_ids, convert_times
 from poc.dataset.generate import generate_dataset
-from poc.dataset.label import LABEL, source_columns
 from poc.dataset.limits import read_limits
 from poc.dataset.parquet import Provenance, write_parquet
 from poc.dataset.sources import Records, Sources, find_sources, source_missing
-from poc.dataset.stored import open_source, unreadable
+from poc.dataset.stored import open_source, source_columns, unreadable
 from poc.dataset.timestamps import out_of_date, stamp, stamp_created, without_current
 from poc.definitions import FeatureSet, ServedFeatures
 from poc.errors import ColumnsMissing, DatasetRefused

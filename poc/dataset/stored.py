@@ -17,11 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from poc.dataset.column_types import TIME, arrow_type, key_columns
+from poc.dataset.column_types import LABEL, TIME, arrow_type, key_columns
 from poc.dataset.conversion import convert, convert_times
-from poc.dataset.label import LABEL, source_columns
-from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures
-from poc.errors import ColumnsMissing, DatasetNotPrepared, DatasetUnreadable
+from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures, ServedView
+from poc.errors import ColumnsMissing, DatasetNotPrepared, DatasetUnreadable, LabelsUnavailable
 from poc.online_store.latest import LatestRows
 from poc.online_store.source import Columns, open_dataset
 
@@ -72,6 +71,31 @@ def unreadable(path: Path) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError) as error:
         raise DatasetUnreadable(path, str(error).partition("\n")[0]) from error
+
+
+def source_columns(definitions: FeatureSet) -> list[str]:
+    """Name the columns of the source, as it calls them."""
+    return list(open_source(definitions, []).schema.names)
+
+
+def labelled_view(served: ServedFeatures) -> ServedView:
+    """Find the view whose source has the label: each row of that source is an example.
+
+    Raises:
+        DatasetNotPrepared, DatasetUnreadable: a source cannot be read.
+        ColumnsMissing: the only source has no label.
+        LabelsUnavailable: none of several has one, or more than one has.
+    """
+    columns = {view.definitions.source_path: source_columns(view.definitions) for view in served.views}
+    labelled = [path for path, names in columns.items() if LABEL in names]
+    if not labelled and len(columns) == 1:
+        [(path, names)] = columns.items()
+        raise ColumnsMissing(path, [LABEL], names)
+    if len(labelled) != 1:
+        found = labelled or list(columns)
+        which = "several of them have" if labelled else "none of them has"
+        raise LabelsUnavailable(found, f"{which} a column {LABEL}")
+    return next(view for view in served.views if view.definitions.source_path == labelled[0])
 
 
 def declared_columns(rows: pa.Table | pa.RecordBatch, definitions: FeatureSet) -> pa.Table:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from poc.dataset.label import LABEL
+from poc.dataset.column_types import LABEL
 from poc.definitions import DECLARED_IN, ServedFeatures, applied_view
 from poc.errors import DirectTableDiffers, InvalidDefinitions
 from poc.feature_store import connection_of, load_repository

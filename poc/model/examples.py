@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from poc.dataset.column_types import arrow_type, key_columns
+from poc.dataset.column_types import LABEL, arrow_type, key_columns
 from poc.dataset.conversion import convert, convert_times
-from poc.dataset.label import LABEL, labelled_view
-from poc.dataset.stored import open_source, unreadable
+from poc.dataset.stored import labelled_view, open_source, unreadable
 from poc.definitions import DECLARED_IN, FeatureSet, ServedFeatures, ServedView, applied_service
 from poc.errors import (
     DatasetRefused,
