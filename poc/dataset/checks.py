@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from poc.dataset.column_types import LABEL, arrow_type, created_timestamp_column, key_columns, value_types
+from poc.dataset.column_types import (
+    LABEL,
+    TIME,
+    arrow_type,
+    created_timestamp_column,
+    key_columns,
+    value_types,
+)
+from poc.dataset.conversion import described
 from poc.dataset.limits import Limits, read_limits
 from poc.definitions import FeatureSet
 
@@ -96,8 +104,7 @@ def find_problems(
         place: says where a row is, given its number from 0, for example "line 2".
         optional: columns that may lack a value.
 
-    Returns:
-        One line a column and rule that is broken, with the number of rows and the first of them.
+    Returns: One line a column and rule that is broken, with the number of rows and the first of them.
     """
     from pandera.errors import SchemaErrors
 
@@ -126,6 +133,7 @@ def _problems(
     optional: Collection[str],
 ) -> list[str]:
     broken: dict[tuple[str, str], list[int]] = {}
+    kinds = value_types(definitions)
     first_key = next(iter(key_columns(definitions)), None)
     repeated_with = set(failures["column"][failures["check"] == _REPEATED])
     for column, rule, row in zip(failures["column"], failures["check"], failures["index"], strict=True):
@@ -136,7 +144,7 @@ def _problems(
             blank = _is_blank(original.column(column)[number].as_py())
             if blank and column in optional:
                 continue
-            rule = "missing" if blank else f"not {_wanted(column, definitions)}"
+            rule = "missing" if blank else f"not {described(kinds.get(column, TIME))}"
         elif rule == _REPEATED:
             timed = definitions.timestamp_column in repeated_with
             rule = "repeated at the same time" if timed else "repeated"
@@ -152,9 +160,7 @@ def describe_rows(rows: Sequence[int], place: Callable[[int], str], values: pa.C
     """Say how many rows there are, where the first of them are, and what stands there."""
     total = f"{len(rows):,} {'row' if len(rows) == 1 else 'rows'}"
     first = sorted(rows)[:SHOWN]
-    shown = [
-        place(row) if values is None else f"{place(row)}: {_shown(values[row].as_py())}" for row in first
-    ]
+    shown = [f"{place(row)}{'' if values is None else f': {_shown(values[row].as_py())}'}" for row in first]
     return f"{total} ({', '.join(shown)}{', ...' if len(rows) > SHOWN else ''})"
 
 
@@ -165,22 +171,3 @@ def _shown(value: Any) -> str:
 
 def _is_blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
-
-
-def _wanted(column: str, definitions: FeatureSet) -> str:
-    kind = value_types(definitions).get(column)
-    if kind is None:
-        return "a time (ISO 8601)"
-    if pa.types.is_integer(kind):
-        return f"a whole number of {kind.bit_width} bits"
-    if pa.types.is_list(kind):
-        return f"a list of {kind.value_type}"
-    for holds, words in (
-        (pa.types.is_floating, "a number"),
-        (pa.types.is_boolean, "true or false"),
-        (pa.types.is_timestamp, "a time (ISO 8601)"),
-        (pa.types.is_binary, "bytes"),
-    ):
-        if holds(kind):
-            return words
-    return "text"

@@ -26,8 +26,7 @@ _ARROW_TYPES = {
 def arrow_type(field: Feature | JoinKey) -> pa.DataType:
     """Return the Arrow type that holds a feature or join key.
 
-    Raises:
-        InvalidDefinitions: it is declared without a usable type.
+    Raises InvalidDefinitions: it is declared without a usable type.
     """
     base = getattr(field.dtype, "base_type", None)
     known = _ARROW_TYPES.get(str(field.dtype if base is None else base))

@@ -106,8 +106,7 @@ def distribution(column: Column) -> Distribution | None:
     Args:
         column: of a type of `column_types`; NaN is null.
 
-    Returns:
-        None where there is no value, and for lists and bytes, which have no such distribution.
+    Returns: None where there is no value, and for lists and bytes, which have no such distribution.
     """
     kind = column.type
     if pa.types.is_list(kind) or pa.types.is_binary(kind):

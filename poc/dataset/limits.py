@@ -28,8 +28,7 @@ class Limits:
 def read_limits(feature: Feature) -> Limits:
     """Read the tags of `feature`.
 
-    Raises:
-        InvalidDefinitions: a tag is no number, bounds what has no order, or leaves no value allowed.
+    Raises InvalidDefinitions: a tag is no number, bounds what has no order, or leaves no value allowed.
     """
     minimum = _bound(feature, "min")
     maximum = _bound(feature, "max")
@@ -41,8 +40,7 @@ def read_limits(feature: Feature) -> Limits:
 def read_max_psi(feature: Feature) -> float | None:
     """Read the tag `max_psi`: the greatest drift of the feature's values; None where there is no limit.
 
-    Raises:
-        InvalidDefinitions: it is no number above zero.
+    Raises InvalidDefinitions: it is no number above zero.
     """
     text = feature.tags.get("max_psi")
     if text is None:

@@ -51,11 +51,9 @@ class ParquetFile:
 def read_parquet(path: Path) -> ParquetFile | None:
     """Read the whole file in one go, so that its records, note and digest belong together.
 
-    Returns:
-        None if there is no such file.
+    Returns: None if there is no such file.
 
-    Raises:
-        DatasetUnreadable: it is no Parquet file, or not a whole one.
+    Raises DatasetUnreadable: it is no Parquet file, or not a whole one.
     """
     try:
         content = path.read_bytes()
@@ -73,8 +71,7 @@ def read_parquet(path: Path) -> ParquetFile | None:
 def write_parquet(path: Path, table: pa.Table, provenance: Provenance) -> None:
     """Put `table` at `path` in one step: readers see the old file or the new one.
 
-    Raises:
-        DatasetNotWritten: the disk is full, the folder may not be written; the old file is untouched.
+    Raises DatasetNotWritten: the disk is full, the folder may not be written; the old file is untouched.
     """
     notes = {key: value for key, value in (table.schema.metadata or {}).items() if key != _PANDAS_NOTE}
     notes[_NOTE] = json.dumps(asdict(provenance)).encode()

@@ -5,9 +5,10 @@ changed; a file that breaks a rule changes nothing. Of a service over several vi
 the others are a person's, checked and never written.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 
 import pyarrow as pa
 
@@ -25,6 +26,8 @@ from poc.errors import ColumnsMissing, DatasetRefused
 
 # The guide's source, of which there are generated records where a service has several views.
 GENERATED = "credit_card_fraud_10k.parquet"
+# Records in their final form, and the columns that were added to them.
+_Completed: TypeAlias = tuple[Records, pa.Table, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +48,18 @@ class PreparedDataset:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedDataset:
+class CheckedDataset(PreparedDataset):
     """What a preparation would put into the Parquet: records that hold, timestamped, not yet written.
 
     Attributes:
+        changed: whether the Parquet that is in place, if any, is another.
         table: the records with every declared column, as the source calls it, of the declared types.
         provenance: where they come from; None for a source that is only checked.
-        changed: whether the Parquet that is in place, if any, is another.
     """
 
     definitions: FeatureSet
-    path: Path
     table: pa.Table
     provenance: Provenance | None
-    origin: str
-    changed: bool
-    added_columns: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Completed:
-    records: Records
-    table: pa.Table
-    added_columns: tuple[str, ...]
 
 
 def prepare_dataset(
@@ -98,18 +90,11 @@ def prepare_dataset(
 def write_dataset(checked: CheckedDataset) -> PreparedDataset:
     """Put records that hold into the Parquet, where another one is there.
 
-    Raises:
-        DatasetNotWritten: the Parquet cannot be put in place.
+    Raises DatasetNotWritten: the Parquet cannot be put in place.
     """
     if checked.changed and checked.provenance is not None:
         write_parquet(checked.path, checked.table, checked.provenance)
-    return PreparedDataset(
-        path=checked.path,
-        records=checked.table.num_rows,
-        origin=checked.origin,
-        changed=checked.changed,
-        added_columns=checked.added_columns,
-    )
+    return PreparedDataset(*(getattr(checked, item.name) for item in fields(PreparedDataset)))
 
 
 def check_service(
@@ -163,7 +148,7 @@ def _check_source(definitions: FeatureSet, known: pa.Table | None) -> CheckedDat
     problems = find_problems(table, original, schema, definitions, lambda row: f"row {row}", optional)
     if problems:
         raise DatasetRefused(path, problems)
-    return CheckedDataset(definitions, path, table, None, str(path), changed=False, added_columns=())
+    return CheckedDataset(path, table.num_rows, str(path), False, (), definitions, table, None)
 
 
 def check_dataset(
@@ -177,22 +162,21 @@ def check_dataset(
         raise ValueError("now has no time zone")
     csv_path = data_dir / f"{definitions.source_path.stem}.csv"
     sources = find_sources(definitions, csv_path, refresh=refresh)
-    completed = _first_that_holds(sources, definitions, now, refresh)
-    provenance = completed.records.provenance
-    stored = sources.stored
-    changed = True
-    if stored is not None and _same(completed.table, stored.table, definitions):
+    records, table, added = _first_that_holds(sources, definitions, now, refresh)
+    provenance, stored, changed = records.provenance, sources.stored, True
+    if stored is not None and _same(table, stored.table, definitions):
         # A person's prepared file that needs nothing carries no note of ours, and is left alone.
         changed = stored.provenance is not None and stored.provenance != provenance
     origins = {"csv": str(csv_path), "parquet": str(definitions.source_path)}
     return CheckedDataset(
-        definitions=definitions,
         path=definitions.source_path,
-        table=completed.table,
-        provenance=provenance,
+        records=table.num_rows,
         origin=origins.get(provenance.origin, "generated transactions"),
         changed=changed,
-        added_columns=completed.added_columns,
+        added_columns=added,
+        definitions=definitions,
+        table=table,
+        provenance=provenance,
     )
 
 
@@ -237,7 +221,7 @@ def _complete(
     # A column that nobody declared would be one more for Feast to infer from.
     if made_by_us or definitions.created_timestamp_column is not None:
         table = stamp_created(table, definitions, seed)
-    return _Completed(records, table, added)
+    return records, table, added
 
 
 def _with_declared_columns(records: Records, definitions: FeatureSet) -> tuple[pa.Table, tuple[str, ...]]:

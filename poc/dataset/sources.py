@@ -142,8 +142,7 @@ class CsvFile:
 def csv_digest(path: Path) -> str | None:
     """Give the hex digest of the file, or None if there is none.
 
-    Raises:
-        DatasetUnreadable: it is a folder, or may not be read.
+    Raises DatasetUnreadable: it is a folder, or may not be read.
     """
     content = _content(path)
     return None if content is None else sha256(content).hexdigest()

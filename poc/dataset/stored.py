@@ -152,11 +152,9 @@ def latest_rows(
         keys: the entities; None for all.
         as_of: aware; what was known at this moment, it included. None for the latest of all.
 
-    Returns:
-        A row a key; those without a record are absent.
+    Returns: A row a key; those without a record are absent.
 
-    Raises:
-        DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
+    Raises DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
     """
     dataset = open_source(definitions)
     moment = definitions.timestamp_column
@@ -205,8 +203,7 @@ def newest_event(definitions: FeatureSet, before: datetime | None = None) -> dat
 def dataset_fingerprint(path: Path) -> str:
     """Return a digest (SHA-256, hex) of a Parquet file or folder: another content has another one.
 
-    Raises:
-        DatasetNotPrepared: there is no such file.
+    Raises DatasetNotPrepared: there is no such file.
     """
     if not path.exists():
         raise DatasetNotPrepared(path)

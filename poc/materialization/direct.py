@@ -33,8 +33,7 @@ MAX_REVISION = 999
 class DirectTable:
     """The direct table of a view that is applied.
 
-    Raises:
-        UnsupportedType: a field has no column type.
+    Raises UnsupportedType: a field has no column type.
     """
 
     def __init__(self, store: "FeatureStore", keyspace: str, view: str) -> None:
@@ -44,8 +43,7 @@ class DirectTable:
     def require_usable(self, session: Session) -> None:
         """Let a table pass that is not there yet, or can be brought to the definitions by adding columns.
 
-        Raises:
-            DirectTableDiffers: it was made for other types or keys.
+        Raises DirectTableDiffers: it was made for other types or keys.
         """
         try:
             changes(stored_table(session, self.layout), self.layout, "")

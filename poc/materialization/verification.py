@@ -90,8 +90,7 @@ def differences(
 def check_entities(store: "FeatureStore", served: ServedFeatures, keys: Sequence[Key]) -> Iterator[Check]:
     """Read each entity through the feature service by itself, timed, and compare it with the sources.
 
-    Raises:
-        FeaturesNotMaterialized: the online store has none of them.
+    Raises FeaturesNotMaterialized: the online store has none of them.
     """
     service = store.get_feature_service(served.service)
     rows = [dict(zip(served.key_names, key, strict=True)) for key in keys]

@@ -63,8 +63,7 @@ def to_metadata(facts: ModelFacts) -> dict[str, str]:
 def from_metadata(properties: Mapping[str, str]) -> ModelFacts:
     """Read what `to_metadata` wrote; properties that it does not write are ignored.
 
-    Raises:
-        ValueError: a fact is missing, or not what it should be; the message names it.
+    Raises ValueError: a fact is missing, or not what it should be; the message names it.
     """
     try:
         stated = [name for name in ModelFacts.__dataclass_fields__ if name != _TYPICAL or name in properties]

@@ -78,8 +78,7 @@ def shapley_values(worths: NDArray[np.float64]) -> list[float]:
     Args:
         worths: of each set of players; bit i of the position tells whether player i is in it.
 
-    Returns:
-        A share for each player; together they are the last worth less the first.
+    Returns: A share for each player; together they are the last worth less the first.
     """
     players, sets = len(worths).bit_length() - 1, np.arange(len(worths))
     sizes = np.array([mixture.bit_count() for mixture in range(len(worths))])

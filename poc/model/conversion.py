@@ -34,8 +34,7 @@ _PROBABILITIES = "probabilities"
 def to_onnx(pipeline: "Pipeline", inputs: ModelInputs, facts: ModelFacts) -> bytes:
     """Convert `pipeline`, and put `facts` into the file.
 
-    Raises:
-        ModelNotConvertible: skl2onnx did not write the trees in the form that is known here.
+    Raises ModelNotConvertible: skl2onnx did not write the trees in the form that is known here.
     """
     from onnx.checker import check_model
     from onnx.helper import set_model_props

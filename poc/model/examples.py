@@ -94,8 +94,7 @@ def labelled_examples(settings: Settings) -> Examples:
 def split_by_time(rows: "pd.DataFrame") -> Split:
     """Cut `rows`, which are in order of time, into the oldest 60 %, the next 20 % and the newest 20 %.
 
-    Raises:
-        TooFewExamples: a part has no fraud, or nothing else.
+    Raises TooFewExamples: a part has no fraud, or nothing else.
     """
     if rows.empty:
         raise TooFewExamples("training", 0, 0)

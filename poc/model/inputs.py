@@ -45,8 +45,7 @@ def model_inputs(features: Sequence[Feature], training: "pd.DataFrame") -> Model
     A string's categories are its declared `values`; where none are declared, its most frequent values
     in `training`.
 
-    Raises:
-        InvalidDefinitions: a feature is neither a number, a boolean nor a string, or a tag is wrong.
+    Raises InvalidDefinitions: a feature is neither a number, a boolean nor a string, or a tag is wrong.
     """
     numbers: list[str] = []
     categories: dict[str, tuple[str, ...]] = {}
@@ -55,15 +54,11 @@ def model_inputs(features: Sequence[Feature], training: "pd.DataFrame") -> Model
             numbers.append(feature.name)
         elif str(feature.dtype) == STRING:
             declared = read_limits(feature).values
-            categories[feature.name] = (
-                _frequent_values(training[feature.name]) if declared is None else declared
-            )
+            found = training[feature.name]
+            categories[feature.name] = _frequent_values(found) if declared is None else declared
         else:
-            raise InvalidDefinitions(
-                DECLARED_IN,
-                f"the model cannot take {feature.name}, a {feature.dtype}:"
-                " leave it out of the feature service",
-            )
+            reason = f"the model cannot take {feature.name}, a {feature.dtype}"
+            raise InvalidDefinitions(DECLARED_IN, f"{reason}: leave it out of the feature service")
     return ModelInputs(tuple(numbers), categories)
 
 

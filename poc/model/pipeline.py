@@ -78,30 +78,18 @@ def _pipeline(inputs: ModelInputs, training: "pd.DataFrame", trees: int) -> "Pip
     numbers = [name for name in inputs.numbers if training[name].notna().any()]
     encoders: list[tuple[str, Any, list[str]]] = [("numbers", "passthrough", numbers)] if numbers else []
     # A category that is not known has no column of its own: it is zero in all of them.
-    encoders += [
-        (
-            name,
-            OneHotEncoder(
-                categories=[list(categories)], handle_unknown="ignore", sparse_output=False, dtype=np.float64
-            ),
-            [name],
-        )
-        for name, categories in inputs.categories.items()
-        if categories
-    ]
-    return Pipeline(
-        [
-            ("encode", ColumnTransformer(encoders)),
-            ("boost", HistGradientBoostingClassifier(max_iter=trees, **PARAMETERS)),
-        ]
-    )
+    for name, categories in inputs.categories.items():
+        if categories:
+            settings = {"handle_unknown": "ignore", "sparse_output": False, "dtype": np.float64}
+            encoders.append((name, OneHotEncoder(categories=[list(categories)], **settings), [name]))
+    boost = HistGradientBoostingClassifier(max_iter=trees, **PARAMETERS)
+    return Pipeline([("encode", ColumnTransformer(encoders)), ("boost", boost)])
 
 
 def _best_number_of_trees(pipeline: "Pipeline", columns: "pd.DataFrame", labels: NDArray[np.int64]) -> int:
     from sklearn.metrics import log_loss
 
     encoded = pipeline[:-1].transform(columns)
-    losses = [
-        log_loss(labels, staged, labels=[0, 1]) for staged in pipeline[-1].staged_predict_proba(encoded)
-    ]
+    stages = pipeline[-1].staged_predict_proba(encoded)
+    losses = [log_loss(labels, staged, labels=[0, 1]) for staged in stages]
     return int(np.argmin(losses)) + 1

@@ -53,8 +53,7 @@ class Recorded:
 def record(settings: Settings, training: TrainingRecord) -> Recorded:
     """Keep `training` as an MLflow run, and its model as a new version of the registered model.
 
-    Raises:
-        ModelRegistryUnavailable: MLflow does not answer, or cannot keep it.
+    Raises ModelRegistryUnavailable: MLflow does not answer, or cannot keep it.
     """
     client = open_client(settings)
     with registry_errors(settings):
@@ -71,8 +70,7 @@ def record(settings: Settings, training: TrainingRecord) -> Recorded:
 def keep_text(settings: Settings, recorded: Recorded, name: str, text: str) -> None:
     """Keep `text` in the run as the file `name`, for what is known only once the version has its number.
 
-    Raises:
-        ModelRegistryUnavailable: MLflow does not answer, or cannot keep it.
+    Raises ModelRegistryUnavailable: MLflow does not answer, or cannot keep it.
     """
     client = open_client(settings)
     with registry_errors(settings):

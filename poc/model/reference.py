@@ -103,8 +103,7 @@ def reference_in_place(settings: Settings, reference: TrainingReference) -> Iter
 
     All that can fail is done before the block: a model is not promoted without its reference.
 
-    Raises:
-        OutputNotWritable: the disk refuses it; what was there stays.
+    Raises OutputNotWritable: the disk refuses it; what was there stays.
     """
     path = reference_path(settings)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
@@ -125,8 +124,7 @@ def reference_in_place(settings: Settings, reference: TrainingReference) -> Iter
 def read_reference(settings: Settings) -> TrainingReference | None:
     """Read the reference of the served model; None where its file is not on this machine.
 
-    Raises:
-        ReferenceUnreadable: the file is no training reference, or that of another model or alias.
+    Raises ReferenceUnreadable: the file is no training reference, or that of another model or alias.
     """
     path = reference_path(settings)
     try:

@@ -44,8 +44,7 @@ def open_client(settings: Settings) -> "MlflowClient":
 
     Sets MLflow's request limits in this process's environment where that does not set them.
 
-    Raises:
-        ModelRegistryUnavailable: it does not answer within seconds, or cannot be opened.
+    Raises ModelRegistryUnavailable: it does not answer within seconds, or cannot be opened.
     """
     uri = settings.mlflow_tracking_uri
     _require_answer(uri)
@@ -166,8 +165,7 @@ def load_version(settings: Settings, version: str) -> Scorer:
 def promote(settings: Settings, version: str) -> None:
     """Let the alias point to `version` from now on.
 
-    Raises:
-        ModelRegistryUnavailable: MLflow does not answer; the alias is where it was.
+    Raises ModelRegistryUnavailable: MLflow does not answer; the alias is where it was.
     """
     client = open_client(settings)
     with registry_errors(settings):

@@ -86,15 +86,12 @@ def draw_pictures(
 ) -> tuple[Path, Path]:
     """Draw both into `folder`, as pr_curve.png and calibration.png.
 
-    Raises:
-        OutputNotWritable: a picture cannot be written.
+    Raises OutputNotWritable: a picture cannot be written.
     """
     paths = (folder / CURVE_FILE, folder / CALIBRATION_FILE)
-    for path, figure in zip(
-        paths, (_curve(scores, labels, evaluation), _calibration(scores, labels, evaluation)), strict=True
-    ):
+    for path, draw in zip(paths, (_curve, _calibration), strict=True):
         try:
-            figure.savefig(path, dpi=150, facecolor="white")
+            draw(scores, labels, evaluation).savefig(path, dpi=150, facecolor="white")
         except OSError as error:
             raise OutputNotWritable(path, str(error.strerror)) from error
     return paths
@@ -108,30 +105,19 @@ def _curve(scores: NDArray[np.float64], labels: NDArray[np.int64], evaluation: E
     # Average precision is the area under these steps, not under a line through their corners.
     axes.fill_between(recall, precision, step="post", color=_MODEL, alpha=0.12, linewidth=0)
     axes.step(recall, precision, where="post", color=_MODEL, linewidth=2, label="model, at every threshold")
-    axes.axhline(
-        evaluation.base_rate,
-        color=_QUIET,
-        linestyle="--",
-        linewidth=1.2,
-        label=f"guessing: {evaluation.base_rate * 100:.1f} % of all are fraud",
-    )
+    guessing = f"guessing: {evaluation.base_rate * 100:.1f} % of all are fraud"
+    axes.axhline(evaluation.base_rate, color=_QUIET, linestyle="--", linewidth=1.2, label=guessing)
     if evaluation.precision is not None:
+        caught = f"{evaluation.caught} of {evaluation.frauds} frauds caught"
+        right = f"{evaluation.caught} of {evaluation.alarms} alarms right"
         axes.plot(
-            evaluation.recall,
-            evaluation.precision,
-            "o",
-            color=_ALARM,
-            markersize=9,
-            markeredgecolor="white",
-            markeredgewidth=1.5,
-            zorder=5,
-            label=f"threshold {evaluation.threshold:.3f}: {evaluation.caught} of {evaluation.frauds} frauds"
-            f" caught, {evaluation.caught} of {evaluation.alarms} alarms right",
-        )
+            evaluation.recall, evaluation.precision, "o", color=_ALARM, markersize=9, markeredgecolor="white",
+            markeredgewidth=1.5, zorder=5, label=f"threshold {evaluation.threshold:.3f}: {caught}, {right}",
+        )  # fmt: skip
     axes.set(xlim=(0, 1.02), ylim=(0, 1.05))
     axes.set_xlabel("recall: share of the frauds that raise an alarm")
     axes.set_ylabel("precision: share of the alarms that are fraud")
-    _finish(axes, 2)
+    _finish(axes)
     return figure
 
 
@@ -158,15 +144,14 @@ def _calibration(scores: NDArray[np.float64], labels: NDArray[np.int64], evaluat
             f"{part.rows:,}", (part.predicted, top), xytext=(0, 7), textcoords="offset points",
             ha="center", fontsize=8, color=_QUIET,
         )  # fmt: skip
-    axes.axvline(
-        evaluation.threshold, color=_ALARM, linewidth=1.2, label=f"threshold {evaluation.threshold:.3f}"
-    )
+    threshold = evaluation.threshold
+    axes.axvline(threshold, color=_ALARM, linewidth=1.2, label=f"threshold {threshold:.3f}")
     axes.set(xscale="log", yscale="log", xlim=(floor, 1.25), ylim=(floor, 1.8))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda share, _: f"{share * 100:.6g} %")
     axes.set_xlabel("predicted fraud probability (mean of a group; its number of rows above it)")
     axes.set_ylabel("observed share of fraud")
-    _finish(axes, 2)
+    _finish(axes)
     return figure
 
 
@@ -181,9 +166,9 @@ def _sheet(title: str, evaluation: Evaluation) -> "tuple[Figure, Axes]":
     return figure, axes
 
 
-def _finish(axes: "Axes", columns: int) -> None:
+def _finish(axes: "Axes") -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.grid(True, color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False, fontsize=9, ncols=columns)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False, fontsize=9, ncols=2)

@@ -81,8 +81,7 @@ def open_scorer(
 ) -> Scorer:
     """Open the ONNX file `onnx_model`, which is registered under that name and version.
 
-    Raises:
-        ModelUnusable: it is not an ONNX file that `poc.model.conversion` wrote.
+    Raises ModelUnusable: it is not an ONNX file that `poc.model.conversion` wrote.
     """
     options = onnxruntime.SessionOptions()
     # A few hundred small trees: handing them to other threads takes longer than walking them, and
