@@ -64,8 +64,11 @@ def read_parquet(path: Path) -> ParquetFile | None:
     try:
         table = pq.read_table(pa.BufferReader(content))
     except (pa.ArrowException, OSError) as error:
-        raise DatasetUnreadable(path, f"it is no whole Parquet file ({_first_line(error)})") from error
-    return ParquetFile(table, _read_note(table.schema), sha256(content).hexdigest())
+        first_line = str(error).partition("\n")[0]
+        raise DatasetUnreadable(path, f"it is no whole Parquet file ({first_line})") from error
+    note = (table.schema.metadata or {}).get(_NOTE)
+    provenance = None if note is None else Provenance(**json.loads(note))
+    return ParquetFile(table, provenance, sha256(content).hexdigest())
 
 
 def write_parquet(path: Path, table: pa.Table, provenance: Provenance) -> None:
@@ -92,11 +95,6 @@ def write_parquet(path: Path, table: pa.Table, provenance: Provenance) -> None:
         raise DatasetNotWritten(path, str(error)) from error
 
 
-def _read_note(schema: pa.Schema) -> Provenance | None:
-    note = (schema.metadata or {}).get(_NOTE)
-    return None if note is None else Provenance(**json.loads(note))
-
-
 def _sync_folder(folder: Path) -> None:
     if os.name != "posix":
         return  # Windows opens no folders.
@@ -105,7 +103,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

@@ -104,12 +104,12 @@ def declared_columns(rows: pa.Table | pa.RecordBatch, definitions: FeatureSet) -
     The event time keeps the source's name of it, in UTC and microseconds.
     """
     fields: tuple[Feature | JoinKey, ...] = (*definitions.join_keys, *definitions.features)
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
     columns = {
-        field.name: convert(_chunked(rows, definitions.column(field.name)), arrow_type(field))
-        for field in fields
+        item.name: convert(table.column(definitions.column(item.name)), arrow_type(item)) for item in fields
     }
     moment = definitions.timestamp_column
-    columns[moment] = convert_times(_chunked(rows, moment)).cast(TIME, safe=False)
+    columns[moment] = convert_times(table.column(moment)).cast(TIME, safe=False)
     return pa.table(columns)
 
 
@@ -223,11 +223,6 @@ def parquet_columns(definitions: FeatureSet) -> Columns:
         timestamp=definitions.timestamp_column,
         created=definitions.created_timestamp_column,
     )
-
-
-def _chunked(rows: pa.Table | pa.RecordBatch, name: str) -> pa.ChunkedArray:
-    column = rows.column(name)
-    return pa.chunked_array([column]) if isinstance(column, pa.Array) else column
 
 
 def _moments(column: str) -> ds.Expression:

@@ -14,8 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from poc.dataset.column_types import TIME, created_timestamp_column, key_columns
-from poc.dataset.generate import uniform
-from poc.dataset.payments import HOUR
+from poc.dataset.generate import HOUR, uniform
 from poc.definitions import FeatureSet
 
 # The first materialization covers this much, whatever the ttl.
@@ -41,8 +40,8 @@ def stamp(
         table: records, each at a place that stays; the hour of the payment is used where there is one.
         replaced: timestamped records in whose place these come, if any.
     """
-    count = table.num_rows
-    days = 1 + np.floor(uniform(seed, "event day", count) * _days(definitions)).astype(np.int64)
+    count, span = table.num_rows, max(1, _age_limit(definitions).days - _DAYS_TO_SPARE)
+    days = 1 + np.floor(uniform(seed, "event day", count) * span).astype(np.int64)
     seconds = np.floor(uniform(seed, "event second", count) * _LAST_SECOND_OF_EVENT).astype(np.int64)
     midnight = now.astimezone(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
     start = int(midnight.timestamp()) * _SECOND
@@ -83,22 +82,17 @@ def out_of_date(table: pa.Table, definitions: FeatureSet, now: datetime) -> bool
     moments = table.column(definitions.timestamp_column)
     current = moments.filter(_is_current(table, definitions))
     utc_now = now.astimezone(timezone.utc)
-    oldest, newest = pc.min(current), pc.max(moments)
-    oldest_allowed = pa.scalar(utc_now - _age_limit(definitions), TIME)
-    return bool(
-        pc.less(oldest.cast(TIME), oldest_allowed).as_py()
-        or pc.greater(newest.cast(TIME), pa.scalar(utc_now, TIME)).as_py()
+    oldest_allowed, newest_allowed = (
+        pa.scalar(at, TIME) for at in (utc_now - _age_limit(definitions), utc_now)
     )
+    aged = pc.less(pc.min(current).cast(TIME), oldest_allowed).as_py()
+    return bool(aged or pc.greater(pc.max(moments).cast(TIME), newest_allowed).as_py())
 
 
 def _age_limit(definitions: FeatureSet) -> timedelta:
     if definitions.ttl is None:
         return LONGEST_AGE
     return max(SHORTEST_AGE, min(definitions.ttl, LONGEST_AGE))
-
-
-def _days(definitions: FeatureSet) -> int:
-    return max(1, _age_limit(definitions).days - _DAYS_TO_SPARE)
 
 
 def _hours(table: pa.Table, name: str, seed: int) -> NDArray[np.int64]:

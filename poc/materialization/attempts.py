@@ -81,9 +81,11 @@ def recorded_attempt(
                     newest = None if last is None else newest_event(definitions, last.covered_until)
                     record.succeed(session, attempt, newest)
             except BaseException as error:
+                said = error.what if isinstance(error, PocError) else str(error)
+                reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
                 try:
                     for attempt in attempts:
-                        record.fail(session, attempt, _reason(error))
+                        record.fail(session, attempt, reason)
                 except Exception:
                     log.warning("That this run failed could not be recorded", exc_info=True)
                 raise
@@ -107,9 +109,3 @@ def _sigterm_raises() -> Iterator[None]:
     finally:
         if heard:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _reason(error: BaseException) -> str:
-    name = type(error).__name__
-    said = error.what if isinstance(error, PocError) else str(error)
-    return f"{name}: {said}" if said else name

@@ -64,15 +64,11 @@ def beside(
     """
     if last is None or not online_store_holds_samples:
         return window
-    if window.end < last.covered_from or window.start > last.covered_until:
+    apart = window.end < last.covered_from or window.start > last.covered_until
+    if apart or fingerprint(last.covered_from, last.covered_until) != last.content:
         return window
-    if fingerprint(last.covered_from, last.covered_until) != last.content:
-        return window
-    return replace(
-        window,
-        covered_from=min(window.start, last.covered_from),
-        covered_until=max(window.end, last.covered_until),
-    )
+    covered_from, covered_until = min(window.start, last.covered_from), max(window.end, last.covered_until)
+    return replace(window, covered_from=covered_from, covered_until=covered_until)
 
 
 def next_window(

@@ -7,7 +7,7 @@ the shap package.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,18 +58,15 @@ def contributions(scorer: Scorer, row: Mapping[str, object]) -> Contributions:
             f"{len(differing)} inputs differ from a typical transaction",
             f"Contributions are worked out for up to {MOST_DIFFERING_INPUTS}.",
         )
-    probabilities = scorer.score(
-        [
-            {**typical, **{name: row[name] for place, name in enumerate(differing) if mixture >> place & 1}}
-            for mixture in range(2 ** len(differing))
-        ]
-    )
-    shares = dict(zip(differing, shapley_values(_log_odds(probabilities)), strict=True))
-    return Contributions(
-        typical=typical,
-        typical_probability=probabilities[0],
-        log_odds={name: shares.get(name, 0.0) for name in scorer.inputs},
-    )
+    mixtures = [
+        {**typical, **{name: row[name] for place, name in enumerate(differing) if mixture >> place & 1}}
+        for mixture in range(2 ** len(differing))
+    ]
+    probabilities = scorer.score(mixtures)
+    bounded: Any = np.clip(probabilities, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+    log_odds = np.log(bounded) - np.log1p(-bounded)
+    shares = dict(zip(differing, shapley_values(log_odds), strict=True))
+    return Contributions(typical, probabilities[0], {name: shares.get(name, 0.0) for name in scorer.inputs})
 
 
 def shapley_values(worths: NDArray[np.float64]) -> list[float]:
@@ -90,9 +87,3 @@ def shapley_values(worths: NDArray[np.float64]) -> list[float]:
         gains = worths[without | 1 << player] - worths[without]
         shares.append(float(weights[sizes[without]] @ gains))
     return shares
-
-
-def _log_odds(probabilities: Sequence[float]) -> NDArray[np.float64]:
-    bounded: Any = np.clip(probabilities, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
-    odds: NDArray[np.float64] = np.log(bounded) - np.log1p(-bounded)
-    return odds

@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poc.errors import ModelNotConvertible, ScoresDisagree
-from poc.model.card import ModelFacts, to_metadata
-from poc.model.inputs import ModelInputs, input_columns
-from poc.model.pipeline import fraud_probabilities
-from poc.model.scoring import OUTPUT
+from poc.model.pipeline import ModelInputs, fraud_probabilities, input_columns
+from poc.model.scoring import OUTPUT, ModelFacts, to_metadata
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,14 +43,11 @@ def to_onnx(pipeline: "Pipeline", inputs: ModelInputs, facts: ModelFacts) -> byt
         (name, StringTensorType([None, 1]) if name in inputs.categories else DoubleTensorType([None, 1]))
         for name in inputs.names
     ]
-    model: ModelProto = convert_sklearn(
-        pipeline,
-        name=facts.feature_service,
-        initial_types=types,
-        target_opset=OPSETS,
-        options={id(pipeline): {"zipmap": False}},
-    )
-    _declare_opsets(model)
+    names = {"name": facts.feature_service, "initial_types": types, "target_opset": OPSETS}
+    model: ModelProto = convert_sklearn(pipeline, options={id(pipeline): {"zipmap": False}}, **names)
+    # skl2onnx declares the oldest that its nodes need.
+    for opset in model.opset_import:
+        opset.version = max(opset.version, OPSETS[opset.domain])
     _restore_precision(model.graph, pipeline)
     _take_columns(model.graph, inputs)
     _give_fraud_probability(model.graph)
@@ -60,12 +55,6 @@ def to_onnx(pipeline: "Pipeline", inputs: ModelInputs, facts: ModelFacts) -> byt
     check_model(model)
     written: bytes = model.SerializeToString()
     return written
-
-
-def _declare_opsets(model: "ModelProto") -> None:
-    # skl2onnx declares the oldest that its nodes need.
-    for opset in model.opset_import:
-        opset.version = max(opset.version, OPSETS[opset.domain])
 
 
 def _restore_precision(graph: "GraphProto", pipeline: "Pipeline") -> None:
@@ -78,18 +67,14 @@ def _restore_precision(graph: "GraphProto", pipeline: "Pipeline") -> None:
         "class_weights": nodes["value"][leaves],
         "base_values": np.ravel(boost._baseline_prediction),
     }
-    trees = _trees(graph)
+    found = [node for node in graph.node if node.op_type == "TreeEnsembleClassifier"]
+    if len(found) != 1:
+        raise ModelNotConvertible(f"skl2onnx wrote {len(found)} tree ensembles instead of one")
+    [trees] = found
     for name, numbers in exact.items():
         _replace_numbers(trees, name, numbers.astype(np.float64))
     # How often a node was reached says nothing here, and would have to be 64-bit as well.
     _remove_attribute(trees, "nodes_hitrates")
-
-
-def _trees(graph: "GraphProto") -> "NodeProto":
-    found = [node for node in graph.node if node.op_type == "TreeEnsembleClassifier"]
-    if len(found) != 1:
-        raise ModelNotConvertible(f"skl2onnx wrote {len(found)} tree ensembles instead of one")
-    return found[0]
 
 
 def _replace_numbers(trees: "NodeProto", name: str, numbers: "np.ndarray[Any, Any]") -> None:
@@ -116,17 +101,13 @@ def _take_columns(graph: "GraphProto", inputs: ModelInputs) -> None:
     for node in graph.node:
         for place, name in enumerate(node.input):
             if name in inputs.names:
-                node.input[place] = _matrix(name)
+                node.input[place] = f"{name}_matrix"
     del graph.input[:]
     graph.initializer.append(numpy_helper.from_array(np.array([1], dtype=np.int64), "second_axis"))
     for place, name in enumerate(inputs.names):
         kind = TensorProto.STRING if name in inputs.categories else TensorProto.DOUBLE
         graph.input.append(helper.make_tensor_value_info(name, kind, [_ROWS]))
-        graph.node.insert(place, helper.make_node("Unsqueeze", [name, "second_axis"], [_matrix(name)]))
-
-
-def _matrix(name: str) -> str:
-    return f"{name}_matrix"
+        graph.node.insert(place, helper.make_node("Unsqueeze", [name, "second_axis"], [f"{name}_matrix"]))
 
 
 def _give_fraud_probability(graph: "GraphProto") -> None:
@@ -178,9 +159,8 @@ def _with_variants(inputs: ModelInputs, columns: "pd.DataFrame") -> "pd.DataFram
 
     varied = columns.iloc[:: max(1, len(columns) // VARIED_ROWS)]
     nulls = [varied.assign(**{name: np.nan}) for name in inputs.numbers]
-    strings = [
-        varied.assign(**{name: value}) for name in inputs.categories for value in (UNKNOWN_CATEGORY, "")
-    ]
+    unknown = [(name, value) for name in inputs.categories for value in (UNKNOWN_CATEGORY, "")]
+    strings = [varied.assign(**{name: value}) for name, value in unknown]
     everything: pd.DataFrame = pd.concat([columns, *nulls, *strings], ignore_index=True)
     return everything
 

@@ -11,14 +11,12 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from poc.model.card import ModelFacts
-from poc.model.inputs import ModelInputs
+from poc.model.pipeline import ModelInputs
 from poc.model.registry import MODEL_FILE, MODEL_FOLDER, is_server, open_client, registry_errors
-from poc.model.scoring import OUTPUT
+from poc.model.scoring import OUTPUT, ModelFacts
 from poc.settings import Settings
 
 if TYPE_CHECKING:
-    from mlflow.models import ModelSignature
     from mlflow.tracking import MlflowClient
 
 ARTIFACTS_FOLDER = "mlartifacts"
@@ -122,28 +120,24 @@ def _save_model(folder: Path, training: TrainingRecord) -> None:
 
     import mlflow.onnx
     import onnx
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
 
+    categories = training.inputs.categories
+    kinds = {
+        name: DataType.string if name in categories else DataType.double for name in training.inputs.names
+    }
+    taken = [ColSpec(kind, name) for name, kind in kinds.items()]
     mlflow.onnx.save_model(
         onnx.load_from_string(training.onnx_model),
         str(folder),
-        signature=_signature(training.inputs),
+        signature=ModelSignature(inputs=Schema(taken), outputs=Schema([ColSpec(DataType.float, OUTPUT)])),
         # Without a list MLflow finds it out by loading the model in a process of its own.
         pip_requirements=[f"{name}=={version(name)}" for name in ("onnx", "onnxruntime", "numpy", "pandas")],
         save_as_external_data=False,
     )
     # MLflow wrote the model it was given; the bytes that were checked are the ones to keep.
     (folder / MODEL_FILE).write_bytes(training.onnx_model)
-
-
-def _signature(inputs: ModelInputs) -> "ModelSignature":
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
-
-    taken = [
-        ColSpec(DataType.string if name in inputs.categories else DataType.double, name)
-        for name in inputs.names
-    ]
-    return ModelSignature(inputs=Schema(taken), outputs=Schema([ColSpec(DataType.float, OUTPUT)]))
 
 
 def _create_version(client: "MlflowClient", settings: Settings, training: TrainingRecord, run_id: str) -> str:

@@ -17,12 +17,19 @@ from poc.dataset.column_types import LABEL
 from poc.dataset.stored import dataset_fingerprint
 from poc.errors import OutputNotWritable
 from poc.feature_store import repo_yaml
-from poc.model.card import ModelCard, ModelFacts
 from poc.model.conversion import Agreement, check_agreement, to_onnx
 from poc.model.evaluation import Costs, Evaluation, cheapest_threshold, evaluate
 from poc.model.examples import Examples, Split, labelled_examples, split_by_time, time_span
-from poc.model.inputs import ModelInputs, input_columns, model_inputs, typical_values
-from poc.model.pipeline import PARAMETERS, fit_pipeline, fraud_probabilities, number_of_trees
+from poc.model.pipeline import (
+    PARAMETERS,
+    ModelInputs,
+    fit_pipeline,
+    fraud_probabilities,
+    input_columns,
+    model_inputs,
+    number_of_trees,
+    typical_values,
+)
 from poc.model.recording import Recorded, TrainingRecord, git_commit, keep_text, record
 from poc.model.reference import REFERENCE_FILE, make_reference, reference_in_place, reference_json
 from poc.model.registry import load_scorer, load_version, open_client, promote
@@ -34,7 +41,7 @@ from poc.model.report import (
     describe_threshold,
     draw_pictures,
 )
-from poc.model.scoring import open_scorer
+from poc.model.scoring import ModelCard, ModelFacts, open_scorer
 from poc.settings import Settings
 
 if TYPE_CHECKING:
