@@ -168,16 +168,8 @@ def check_dataset(
         # A person's prepared file that needs nothing carries no note of ours, and is left alone.
         changed = stored.provenance is not None and stored.provenance != provenance
     origins = {"csv": str(csv_path), "parquet": str(definitions.source_path)}
-    return CheckedDataset(
-        path=definitions.source_path,
-        records=table.num_rows,
-        origin=origins.get(provenance.origin, "generated transactions"),
-        changed=changed,
-        added_columns=added,
-        definitions=definitions,
-        table=table,
-        provenance=provenance,
-    )
+    path, origin = definitions.source_path, origins.get(provenance.origin, "generated transactions")
+    return CheckedDataset(path, table.num_rows, origin, changed, added, definitions, table, provenance)
 
 
 def _first_that_holds(sources: Sources, definitions: FeatureSet, now: datetime, refresh: bool) -> _Completed:
@@ -203,12 +195,8 @@ def _complete(
     times = moment in table.column_names
     # Generated records have older ones of some ids.
     one_an_id = not times or (made_by_us and records.provenance.origin != "generated")
-    schema = build_schema(
-        definitions,
-        times=times,
-        nullable_times=made_by_us,
-        unique=[*key_columns(definitions), *(() if one_an_id else (moment,))],
-    )
+    unique = [*key_columns(definitions), *(() if one_an_id else (moment,))]
+    schema = build_schema(definitions, times=times, nullable_times=made_by_us, unique=unique)
     problems = find_problems(table, original, schema, definitions, records.place)
     if problems:
         raise DatasetRefused(records.path, problems)
@@ -267,8 +255,7 @@ def _same(table: pa.Table, stored: pa.Table, definitions: FeatureSet) -> bool:
     """Tell whether two preparations of the same records are one; columns that we never touch are."""
     times = {definitions.timestamp_column, created_timestamp_column(definitions)}
     names = [*value_types(definitions), *times & set(table.column_names)]
-    return table.column_names == stored.column_names and all(
-        table.schema.field(name).type == stored.schema.field(name).type
-        and table.column(name).equals(stored.column(name))
-        for name in names
-    )
+    if table.column_names != stored.column_names:
+        return False
+    pairs = [(table.column(name), stored.column(name)) for name in names]
+    return all(new.type == old.type and new.equals(old) for new, old in pairs)

@@ -22,10 +22,8 @@ def same_value(online: Any, offline: Any) -> bool:
     """
     online, offline = _comparable(online), _comparable(offline)
     if isinstance(offline, datetime):
-        return isinstance(online, datetime) and _utc(online) in (
-            _cut(offline, _SECOND),
-            _cut(offline, _MILLISECOND),
-        )
+        kept = (_cut(offline, _SECOND), _cut(offline, _MILLISECOND))
+        return isinstance(online, datetime) and _utc(online) in kept
     if isinstance(offline, list) and isinstance(online, list):
         return len(online) == len(offline) and all(map(same_value, online, offline))
     return type(online) is type(offline) and bool(online == offline)

@@ -35,14 +35,10 @@ class _Record:
         """Make a table of one row a view, or of many, those with the greatest `newest` first."""
         clustered = "" if newest is None else f", {newest}"
         order = "" if newest is None else f"CLUSTERING ORDER BY ({newest} DESC) AND "
-        make_table(
-            session,
-            self.keyspace,
-            project_name(self.project, name),
-            f"(online_store text, feature_view text, {columns},"
-            f" PRIMARY KEY ((online_store, feature_view){clustered}))"
-            f" WITH {order}speculative_retry = '{SPECULATIVE_RETRY}'",
-        )
+        key = f"PRIMARY KEY ((online_store, feature_view){clustered})"
+        options = f"{order}speculative_retry = '{SPECULATIVE_RETRY}'"
+        definition = f"(online_store text, feature_view text, {columns}, {key}) WITH {options}"
+        make_table(session, self.keyspace, project_name(self.project, name), definition)
 
     def _is_there(self, session: Session, name: str) -> bool:
         return has_table(session, self.keyspace, project_name(self.project, name))

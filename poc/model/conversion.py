@@ -39,10 +39,10 @@ def to_onnx(pipeline: "Pipeline", inputs: ModelInputs, facts: ModelFacts) -> byt
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
 
-    types = [
-        (name, StringTensorType([None, 1]) if name in inputs.categories else DoubleTensorType([None, 1]))
-        for name in inputs.names
-    ]
+    kinds = {
+        name: StringTensorType if name in inputs.categories else DoubleTensorType for name in inputs.names
+    }
+    types = [(name, kind([None, 1])) for name, kind in kinds.items()]
     names = {"name": facts.feature_service, "initial_types": types, "target_opset": OPSETS}
     model: ModelProto = convert_sklearn(pipeline, options={id(pipeline): {"zipmap": False}}, **names)
     # skl2onnx declares the oldest that its nodes need.

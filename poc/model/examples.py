@@ -198,23 +198,22 @@ def read_labels(served: ServedFeatures) -> Examples:
     # rows of one id and time it takes either, so a label might meet the features of the other.
     together = stored.select(list(dict.fromkeys([*own, moment])))
     repeated = together.to_pandas(integer_object_nulls=True).duplicated(keep=False)
-    rows = pa.table(
-        {key.name: convert(stored.column(columns[key.name]), arrow_type(key)) for key in served.join_keys}
-        | {
-            EVENT_TIMESTAMP: convert_times(stored.column(moment)),
-            LABEL: convert(stored.column(LABEL), pa.int64(), binary=True),
-        }
+    keys = {key.name: convert(stored.column(columns[key.name]), arrow_type(key)) for key in served.join_keys}
+    times, labels = (
+        convert_times(stored.column(moment)),
+        convert(stored.column(LABEL), pa.int64(), binary=True),
     )
+    rows = pa.table({**keys, EVENT_TIMESTAMP: times, LABEL: labels})
     known = rows.filter(pa.array(~repeated))
-    labels = known.filter(known.column(LABEL).is_valid())
-    if labels.num_rows == 0:
+    labelled_rows = known.filter(known.column(LABEL).is_valid())
+    if labelled_rows.num_rows == 0:
         raise LabelsUnavailable([definitions.source_path], f"its column {LABEL} is empty")
-    kept = labels.drop_null()
+    kept = labelled_rows.drop_null()
     return Examples(
         rows=kept.to_pandas(),
         served=served,
-        unlabelled=known.num_rows - labels.num_rows,
+        unlabelled=known.num_rows - labelled_rows.num_rows,
         repeated=int(repeated.sum()),
         unmatched=0,
-        keyless=labels.num_rows - kept.num_rows,
+        keyless=labelled_rows.num_rows - kept.num_rows,
     )

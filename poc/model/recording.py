@@ -7,6 +7,7 @@ The run says which data, which features, which code and which costs; the version
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -77,12 +78,10 @@ def keep_text(settings: Settings, recorded: Recorded, name: str, text: str) -> N
 
 def git_commit(folder: Path) -> str:
     """Name the commit of the code in `folder`, marked where files differ from it; `unknown` without git."""
+    git = partial(subprocess.run, cwd=folder, capture_output=True, text=True, timeout=10, check=True)
     try:
         commit, changes = (
-            subprocess.run(
-                ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True
-            ).stdout.strip()
-            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+            git(["git", *said]).stdout.strip() for said in (["rev-parse", "HEAD"], ["status", "--porcelain"])
         )
     except (OSError, subprocess.SubprocessError):
         return UNKNOWN_COMMIT
@@ -148,10 +147,7 @@ def _create_version(client: "MlflowClient", settings: Settings, training: Traini
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    created = client.create_model_version(
-        settings.model_name,
-        f"runs:/{run_id}/{MODEL_FOLDER}",
-        run_id,
-        description=f"Inputs from feature service {training.facts.feature_service}",
-    )
+    name, where = settings.model_name, f"runs:/{run_id}/{MODEL_FOLDER}"
+    description = f"Inputs from feature service {training.facts.feature_service}"
+    created = client.create_model_version(name, where, run_id, description=description)
     return str(created.version)

@@ -17,6 +17,7 @@ from poc.dataset.column_types import LABEL
 from poc.dataset.stored import dataset_fingerprint
 from poc.errors import OutputNotWritable
 from poc.feature_store import repo_yaml
+from poc.model import report
 from poc.model.conversion import Agreement, check_agreement, to_onnx
 from poc.model.evaluation import Costs, Evaluation, cheapest_threshold, evaluate
 from poc.model.examples import Examples, Split, labelled_examples, split_by_time, time_span
@@ -33,14 +34,6 @@ from poc.model.pipeline import (
 from poc.model.recording import Recorded, TrainingRecord, git_commit, keep_text, record
 from poc.model.reference import REFERENCE_FILE, make_reference, reference_in_place, reference_json
 from poc.model.registry import load_scorer, load_version, open_client, promote
-from poc.model.report import (
-    describe_agreement,
-    describe_examples,
-    describe_fit,
-    describe_test,
-    describe_threshold,
-    draw_pictures,
-)
 from poc.model.scoring import ModelCard, ModelFacts, open_scorer
 from poc.settings import Settings
 
@@ -102,16 +95,16 @@ def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -
     open_client(settings)
     examples = labelled_examples(settings)
     split = split_by_time(examples.rows)
-    announce(describe_examples(examples))
+    announce(report.describe_examples(examples))
     fitted = fit(examples, split, costs)
-    announce(describe_fit(split.training, fitted.pipeline))
-    announce(describe_threshold(fitted.validation, costs))
-    announce(describe_test(split.test, fitted.test))
+    announce(report.describe_fit(split.training, fitted.pipeline))
+    announce(report.describe_threshold(fitted.validation, costs))
+    announce(report.describe_test(split.test, fitted.test))
     facts = _facts(settings, examples, split, fitted, costs, now)
     onnx_model = to_onnx(fitted.pipeline, fitted.inputs, facts)
     candidate = open_scorer(onnx_model, name=settings.model_name, version=_CANDIDATE)
     check_agreement(candidate, fitted.pipeline, fitted.inputs, examples.rows)
-    pictures = draw_pictures(settings.data_dir, fitted.test_scores, _labels(split.test), fitted.test)
+    pictures = report.draw_pictures(settings.data_dir, fitted.test_scores, _labels(split.test), fitted.test)
     announce(f"Drew {pictures[0]} and {pictures[1]}")
     training = TrainingRecord(
         onnx_model=onnx_model,
@@ -134,14 +127,9 @@ def fit(examples: Examples, split: Split, costs: Costs) -> Fitted:
     validation_scores = fraud_probabilities(pipeline, validation)
     threshold = cheapest_threshold(validation_scores, labels, costs)
     test_scores = fraud_probabilities(pipeline, input_columns(inputs, split.test))
-    return Fitted(
-        pipeline=pipeline,
-        inputs=inputs,
-        threshold=threshold,
-        validation=evaluate(validation_scores, labels, threshold, costs),
-        test=evaluate(test_scores, _labels(split.test), threshold, costs),
-        test_scores=test_scores,
-    )
+    validated = evaluate(validation_scores, labels, threshold, costs)
+    tested = evaluate(test_scores, _labels(split.test), threshold, costs)
+    return Fitted(pipeline, inputs, threshold, validated, tested, test_scores)
 
 
 def _release(
@@ -154,7 +142,7 @@ def _release(
     name, alias, version = settings.model_name, settings.model_alias, recorded.version
     stored = load_version(settings, version)
     agreement = check_agreement(stored, fitted.pipeline, fitted.inputs, examples.rows)
-    say(describe_agreement(agreement))
+    say(report.describe_agreement(agreement))
     model = {"model_name": name, "model_alias": alias, "model_version": version}
     reference = make_reference(examples.served, examples.rows, **model, created_at=now)
     keep_text(settings, recorded, REFERENCE_FILE, reference_json(reference))
