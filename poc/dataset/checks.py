@@ -23,7 +23,6 @@ from poc.dataset.limits import Limits, read_limits
 from poc.definitions import FeatureSet
 
 if TYPE_CHECKING:
-    import pandas as pd
     from pandera.pandas import Check, Column, DataFrameSchema
 
 SHOWN = 3
@@ -37,12 +36,7 @@ _PANDAS_TYPES = {pa.int64(): "Int64", pa.int32(): "Int32", pa.bool_(): "boolean"
 def build_schema(
     definitions: FeatureSet, *, times: bool, nullable_times: bool, unique: Sequence[str]
 ) -> "DataFrameSchema":
-    """Build the schema of labelled data with the declared features.
-
-    Args:
-        nullable_times: whether it, and the time of writing, may be null, because we are to fill them in.
-        unique: columns that together stand in one record only.
-    """
+    """Build the schema of labelled data; `unique` columns together stand in one record only."""
     from pandera.pandas import Check, Column, DataFrameSchema
 
     columns = _declared_columns(definitions)
@@ -113,25 +107,9 @@ def find_problems(
     frame = known.replace_schema_metadata().to_pandas(types_mapper=_nullable_type)
     try:
         schema.validate(frame, lazy=True)
+        return []
     except SchemaErrors as error:
-        return _problems(error.failure_cases, original, definitions, place, optional)
-    return []
-
-
-def _nullable_type(kind: pa.DataType) -> Any:
-    import pandas as pd
-
-    name = _PANDAS_TYPES.get(kind)
-    return None if name is None else pd.api.types.pandas_dtype(name)
-
-
-def _problems(
-    failures: "pd.DataFrame",
-    original: pa.Table,
-    definitions: FeatureSet,
-    place: Callable[[int], str],
-    optional: Collection[str],
-) -> list[str]:
+        failures = error.failure_cases
     broken: dict[tuple[str, str], list[int]] = {}
     kinds = value_types(definitions)
     first_key = next(iter(key_columns(definitions)), None)
@@ -154,6 +132,13 @@ def _problems(
         values = None if rule == "missing" else original.column(column)
         problems.append(f"{column}: {rule} in {describe_rows(rows, place, values)}")
     return problems
+
+
+def _nullable_type(kind: pa.DataType) -> Any:
+    import pandas as pd
+
+    name = _PANDAS_TYPES.get(kind)
+    return None if name is None else pd.api.types.pandas_dtype(name)
 
 
 def describe_rows(rows: Sequence[int], place: Callable[[int], str], values: pa.ChunkedArray | None) -> str:

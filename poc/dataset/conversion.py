@@ -24,11 +24,7 @@ _FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
 
 def convert(column: pa.ChunkedArray, kind: pa.DataType, binary: bool = False) -> pa.ChunkedArray:
-    """Return `column` as `kind`, null where a value has no meaning in it.
-
-    Args:
-        binary: an integer column of zeros and ones: true and false are understood, too.
-    """
+    """Return `column` as `kind`, null where a value means nothing in it; `binary` takes true for 1."""
     column = _plain(column)
     if column.type == kind:
         return column

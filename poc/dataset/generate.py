@@ -34,11 +34,7 @@ CATEGORIES = ("Clothing", "Electronics", "Food", "Grocery", "Travel")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One of the guide's payments: fixed where the guide states a value, generated elsewhere.
-
-    Attributes:
-        earlier: day of November 2024 of its older record, before the guide's historical query asks.
-    """
+    """A payment of the guide, generated where it states no value; `earlier`: day of its older record."""
 
     transaction_id: str
     values: Mapping[str, float]
@@ -92,12 +88,7 @@ _LABEL_NOISE = 0.0015
 
 
 def fraud_labels(payments: Mapping[str, Numbers], chance: Numbers, noise: Numbers) -> NDArray[np.int64]:
-    """Decide which payments are fraudulent.
-
-    Args:
-        chance: uniform numbers, one a payment: the risk is a probability, not a verdict.
-        noise: uniform numbers, one a payment: some labels are wrong, as in life.
-    """
+    """Decide which payments are fraud: `chance` by their risk; `noise` makes some labels wrong."""
     risk = (
         1.2 * (payments[HOUR] <= 5)
         + 1.1 * payments["foreign_transaction"]
@@ -127,13 +118,9 @@ def can_generate(definitions: FeatureSet) -> bool:
 def generate_records(
     definitions: FeatureSet, seed: int = SEED, ids: Sequence[str] | None = None
 ) -> "pd.DataFrame":
-    """Generate one record a transaction, in the form of the public file: no timestamps.
+    """Generate one record a transaction, in the form of the public file: join key, features, label, no times.
 
-    Args:
-        ids: the transactions; when not given, 9,997 with the guide's three sample ids among them.
-
-    Returns:
-        Join key, features in declared order and label, as the source calls them, with the declared types.
+    Without `ids` of the transactions there are 9,997, with the guide's three sample ids among them.
     """
     frame: pd.DataFrame = _records(definitions, seed, _ids() if ids is None else ids).to_pandas()
     return frame
@@ -142,9 +129,7 @@ def generate_records(
 def generate_dataset(definitions: FeatureSet, seed: int = SEED) -> pa.Table:
     """Generate 10,000 records: `generate_records`, and an older one of each of the guide's samples.
 
-    Returns:
-        The columns of `generate_records` and the event time: that of the older records in November
-        2024, null for the others.
+    The event time of the older ones lies in November 2024; that of the others is null.
     """
     samples = [sample.transaction_id for sample in SAMPLES]
     earlier = _records(definitions, seed + 1, samples)

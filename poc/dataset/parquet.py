@@ -37,11 +37,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class ParquetFile:
-    """One reading of a Parquet file.
-
-    Attributes:
-        provenance: the note we left in it; None if it is a person's.
-    """
+    """One reading of a Parquet file; without a `provenance` of ours it is a person's."""
 
     table: pa.Table
     provenance: Provenance | None

@@ -19,7 +19,7 @@ from poc.dataset.generate import generate_dataset
 from poc.dataset.limits import read_limits
 from poc.dataset.parquet import Provenance, write_parquet
 from poc.dataset.sources import Records, Sources, find_sources, source_missing
-from poc.dataset.stored import open_source, source_columns, unreadable
+from poc.dataset.stored import read_source, source_columns
 from poc.dataset.timestamps import out_of_date, stamp, stamp_created, without_current
 from poc.definitions import FeatureSet, ServedFeatures
 from poc.errors import ColumnsMissing, DatasetRefused
@@ -75,14 +75,8 @@ def prepare_dataset(
         now: aware; timestamps that we make lie in the days before it.
         refresh: make anew what was made by us: generated records, and timestamps.
 
-    Raises:
-        DatasetUnreadable: a file is not what its name says. Nothing was changed, here and below.
-        DatasetRefused: a file breaks rules.
-        ColumnsMissing: a file has no column of a declared feature.
-        TwoDatasets: there are a CSV and a Parquet, and both are a person's.
-        SourceMissing: there is neither, and records of this kind cannot be generated.
-        DatasetNotWritten: the Parquet cannot be put in place.
-        InvalidDefinitions: a feature's type or tag cannot be used.
+    Raises DatasetUnreadable, DatasetRefused, ColumnsMissing, TwoDatasets, SourceMissing, DatasetNotWritten,
+    InvalidDefinitions.
     """
     return write_dataset(check_dataset(definitions, data_dir, now, refresh=refresh))
 
@@ -104,9 +98,7 @@ def check_service(
 
     Args: as for `prepare_dataset`, of the views of `served`.
 
-    Raises:
-        SourceMissing: a source is not there, and is not one that can be generated.
-        PocError: whatever else `check_dataset` raises.
+    Raises SourceMissing, and what it calls does.
     """
     prepared = _prepared_view(served, data_dir)
     checked = [] if prepared is None else [check_dataset(prepared, data_dir, now, refresh=refresh)]
@@ -135,9 +127,7 @@ def _check_source(definitions: FeatureSet, known: pa.Table | None) -> CheckedDat
     if known is None:
         if not path.exists():
             raise source_missing(definitions)
-        dataset = open_source(definitions)
-        with unreadable(path):
-            known = dataset.to_table(columns=names)
+        known = read_source(definitions)
     original = known.select(names)
     moments = original.schema.field(definitions.timestamp_column).type
     if not pa.types.is_timestamp(moments):

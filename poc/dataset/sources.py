@@ -24,12 +24,7 @@ from poc.errors import DatasetRefused, DatasetUnreadable, SourceMissing, TwoData
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Records as they were found.
-
-    Attributes:
-        path: the file that a person would correct.
-        place: names a row, given its number from 0.
-    """
+    """Records as found in the file that a person would correct; `place` names a row, counted from 0."""
 
     path: Path
     table: pa.Table
@@ -39,11 +34,7 @@ class Records:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What there is to prepare.
-
-    Attributes:
-        candidates: one or two ways to the records; the second is for when the first are refused.
-    """
+    """What there is to prepare; of two `candidates` the second is for when the first is refused."""
 
     stored: ParquetFile | None
     candidates: tuple[Callable[[], Records], ...]
@@ -61,10 +52,7 @@ def find_sources(definitions: FeatureSet, csv_path: Path, *, refresh: bool) -> S
     now, or `refresh` asks to make them anew. A Parquet that holds the only copy of a person's records
     is never given up.
 
-    Raises:
-        DatasetUnreadable: a file is no whole Parquet, or may not be read.
-        TwoDatasets: the CSV would replace records of a person.
-        SourceMissing: there is nothing, and no records can be generated.
+    Raises DatasetUnreadable, TwoDatasets, SourceMissing.
     """
     if not definitions.timestamp_column:
         # Feast infers it, from a Parquet that is there.
@@ -95,10 +83,8 @@ def find_sources(definitions: FeatureSet, csv_path: Path, *, refresh: bool) -> S
 
 def source_missing(definitions: FeatureSet) -> SourceMissing:
     """Return the error that says what the source of a view has to hold."""
-    times = [name for name in (definitions.timestamp_column,) if name]
-    return SourceMissing(
-        definitions.source_path, definitions.view, [*value_types(definitions, label=False), *times]
-    )
+    columns = [*value_types(definitions, label=False), definitions.timestamp_column]
+    return SourceMissing(definitions.source_path, definitions.view, list(filter(None, columns)))
 
 
 def _from_csv(path: Path, definitions: FeatureSet) -> Records:
@@ -127,12 +113,7 @@ def _row(row: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CsvFile:
-    """One reading of a CSV file.
-
-    Attributes:
-        table: its records, every column text; an empty field is null.
-        lines: the line on which each record begins, the header's being 1.
-    """
+    """One reading of a CSV: text, null where a field is empty, and the first line of each record."""
 
     table: pa.Table
     lines: Sequence[int]
@@ -151,9 +132,7 @@ def csv_digest(path: Path) -> str | None:
 def read_csv(path: Path) -> CsvFile:
     """Read the file: comma-separated, UTF-8, names in the first line.
 
-    Raises:
-        DatasetUnreadable: it is not there, or is no such file.
-        DatasetRefused: it has no records, columns of one name, or records longer or shorter than the header.
+    Raises DatasetUnreadable, DatasetRefused.
     """
     content = _content(path)
     if content is None:

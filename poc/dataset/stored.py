@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -32,11 +32,7 @@ Key: TypeAlias = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class StoredRow:
-    """What a source says of one entity.
-
-    Attributes:
-        values: every declared feature by name, in declared order; None where it is null.
-    """
+    """What a source says of an entity: each declared feature, None where null, and when that was true."""
 
     values: dict[str, Any]
     event_timestamp: datetime
@@ -48,14 +44,12 @@ def open_source(definitions: FeatureSet, columns: Sequence[str] | None = None) -
     Args:
         columns: what is wanted of it, by its own names; all that is declared for None.
 
-    Raises:
-        DatasetNotPrepared, DatasetUnreadable: there is nothing to read.
-        ColumnsMissing: it lacks one of those columns.
+    Raises DatasetNotPrepared, DatasetUnreadable, ColumnsMissing.
     """
     path = definitions.source_path
     if not path.exists():
         raise DatasetNotPrepared(path)
-    with unreadable(path):
+    with _unreadable(path):
         dataset = open_dataset(str(path))
     wanted = parquet_columns(definitions).all() if columns is None else columns
     missing = [name for name in wanted if name not in dataset.schema.names]
@@ -64,8 +58,18 @@ def open_source(definitions: FeatureSet, columns: Sequence[str] | None = None) -
     return dataset
 
 
+def read_source(
+    definitions: FeatureSet, columns: Sequence[str] | None = None, where: ds.Expression | None = None
+) -> pa.Table:
+    """Read the rows of `where` of what `open_source` opens, and raise what that does."""
+    dataset = open_source(definitions, columns)
+    wanted = parquet_columns(definitions).all() if columns is None else list(columns)
+    with _unreadable(definitions.source_path):
+        return dataset.to_table(columns=wanted, filter=where)
+
+
 @contextmanager
-def unreadable(path: Path) -> Iterator[None]:
+def _unreadable(path: Path) -> Iterator[None]:
     """Turn what Arrow says of a file that it cannot read into DatasetUnreadable."""
     try:
         yield
@@ -156,7 +160,6 @@ def latest_rows(
 
     Raises DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
     """
-    dataset = open_source(definitions)
     moment = definitions.timestamp_column
     where = _of_keys(definitions, keys)
     if as_of is not None:
@@ -164,9 +167,7 @@ def latest_rows(
             raise ValueError("as_of has no time zone")
         until = _moments(moment) <= pa.scalar(as_of.astimezone(timezone.utc), TIME)
         where = until if where is None else where & until
-    with unreadable(definitions.source_path):
-        records = dataset.to_table(columns=parquet_columns(definitions).all(), filter=where)
-    rows = declared_columns(_latest(records, definitions), definitions)
+    rows = declared_columns(_latest(read_source(definitions, where=where), definitions), definitions)
     found = zip(*(rows.column(name).to_pylist() for name in definitions.key_names), strict=True)
     of_keys = list(found) if definitions.join_keys else [()] * rows.num_rows
     values = rows.select(definitions.names).to_pylist()
@@ -179,23 +180,11 @@ def latest_rows(
     }
 
 
-def current_since(definitions: FeatureSet, within: timedelta) -> datetime | None:
-    """Return the moment from which events are within the view's ttl, and `within`, of the newest, UTC.
-
-    None where the source has no row.
-    """
-    newest = newest_event(definitions)
-    age = within if definitions.ttl is None else min(within, definitions.ttl)
-    return None if newest is None else newest - age
-
-
 def newest_event(definitions: FeatureSet, before: datetime | None = None) -> datetime | None:
     """Read the newest event time in the source, UTC, `before` excluded; None where there is no such row."""
     moment = definitions.timestamp_column
-    dataset = open_source(definitions, [moment])
     where = None if before is None else _moments(moment) < pa.scalar(before, TIME)
-    with unreadable(definitions.source_path):
-        times = dataset.to_table(columns=[moment], filter=where).column(moment)
+    times = read_source(definitions, [moment], where).column(moment)
     newest: datetime | None = pc.max(convert_times(times).cast(TIME, safe=False)).as_py()
     return newest
 
@@ -253,10 +242,7 @@ def _sample(
     definitions: FeatureSet, keys: Sequence[JoinKey], columns: Mapping[str, str], count: int, seed: int
 ) -> list[Key]:
     moment = definitions.timestamp_column
-    wanted = list(dict.fromkeys([*columns.values(), moment]))
-    dataset = open_source(definitions, wanted)
-    with unreadable(definitions.source_path):
-        records = dataset.to_table(columns=wanted)
+    records = read_source(definitions, list(dict.fromkeys([*columns.values(), moment])))
     moments = convert_times(records.column(moment)).cast(TIME, safe=False)
     if definitions.ttl is not None and records.num_rows:
         since = pa.scalar(pc.max(moments).as_py() - definitions.ttl, TIME)

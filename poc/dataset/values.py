@@ -14,12 +14,7 @@ _MILLISECOND = 1000
 
 
 def same_value(online: Any, offline: Any) -> bool:
-    """Tell whether a store's value of a feature is the offline one.
-
-    Args:
-        online: as Feast's `to_dict` gives it, or a driver: a time without a zone is UTC.
-        offline: as the source has it, in the declared type.
-    """
+    """Tell whether a store's value of a feature is the source's; a store's time without a zone is UTC."""
     online, offline = _comparable(online), _comparable(offline)
     if isinstance(offline, datetime):
         kept = (_cut(offline, _SECOND), _cut(offline, _MILLISECOND))

@@ -61,10 +61,7 @@ def recorded_attempt(
     again, also where it could not be recorded: Cassandra may be what failed. SIGTERM is raised in the block,
     and so recorded too, where the program does not handle it itself.
 
-    Raises:
-        NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
-        ReplicationDiffers: the keyspace is there with other copies than the yaml states.
-        Terminated: SIGTERM came.
+    Raises NotInProjectFolder, InvalidDefinitions, ReplicationDiffers, Terminated.
     """
     views, online_store = declared_service(settings).feature_sets, store.config.online_store.type
     record = AttemptRecord(settings.direct_keyspace, store.project)

@@ -67,10 +67,7 @@ class DirectTable:
         Makes the table, or adds the columns it lacks. The rows are those that the engine materializes. A
         higher `revision` replaces rows of the same event time.
 
-        Raises:
-            DirectTableDiffers: see `require_usable`.
-            MissingColumns: the source does not give the declared columns.
-            NotAcknowledged: Cassandra did not confirm every row.
+        Raises DirectTableDiffers, MissingColumns, NotAcknowledged.
         """
         store, view = self._store, self._view
         self.require_usable(session)
@@ -92,10 +89,7 @@ class DirectTable:
 def require_servable(settings: Settings, store: "FeatureStore", served: ServedFeatures) -> None:
     """Refuse views of a service that the online store or a direct table cannot hold.
 
-    Raises:
-        InvalidDefinitions: a view is not to be online, its table would have the name of another, or the
-            label is among the features.
-        UnsupportedType: a join key or feature has a type that has no column, or no key.
+    Raises InvalidDefinitions, UnsupportedType.
     """
     if LABEL in served.names:
         raise InvalidDefinitions(

@@ -82,10 +82,8 @@ def read_freshness(settings: Settings, store: "FeatureStore", session: Session) 
 
     Not from Feast's registry, which has an interval before its values were read back.
 
-    Raises:
-        FeaturesNotApplied, InvalidDefinitions: as `poc.definitions.applied_service`.
-        FeaturesNotMaterialized: no run into the configured online store was recorded.
-        DatasetNotPrepared, ColumnsMissing: a source does not give what is declared.
+    Raises FeaturesNotApplied, InvalidDefinitions, FeaturesNotMaterialized, DatasetNotPrepared,
+    ColumnsMissing.
     """
     record = MaterializationRecord(settings.direct_keyspace, store.project)
     online_store = store.config.online_store.type

@@ -96,12 +96,8 @@ def run_materialization(
         announce: is told of each view's interval before the first write, and may raise.
         progress: is told how many rows went into the direct tables since the last call.
 
-    Raises:
-        FeaturesNotApplied: the registry does not know the feature service.
-        DatasetNotPrepared, ColumnsMissing: a source does not give what is declared.
-        NothingToMaterialize: no row lies in an interval, and it is not the continuation of an earlier one.
-        DirectTableDiffers: a direct table was made for other types, and is not to be remade.
-        OnlineValuesDiffer: a value read back is not the source's.
+    Raises FeaturesNotApplied, DatasetNotPrepared, ColumnsMissing, NothingToMaterialize, DirectTableDiffers,
+    OnlineValuesDiffer.
     """
     connection = connection_of(store)
     served = applied_service(store, settings.feature_service)

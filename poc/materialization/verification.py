@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL
 
-from poc.dataset.stored import Key, StoredRow, current_since, latest_rows
+from poc.dataset.stored import Key, StoredRow, latest_rows, newest_event
 from poc.dataset.values import same_value
 from poc.definitions import FeatureSet, ServedFeatures, ServedView
 from poc.errors import FeaturesNotMaterialized, FeaturesOutdated, OnlineTableMissing
@@ -34,11 +34,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One entity of a service, read and compared.
-
-    Attributes:
-        compared: the views that were; those whose source has nothing current of the entity were not.
-    """
+    """One entity, read and compared with those views whose source has something current of it."""
 
     key: Key
     latency_ms: float
@@ -120,8 +116,11 @@ def _current_rows(view: ServedView, rows: Sequence[Mapping[str, Any]]) -> dict[K
     """Read what the source says of entities, without what is too old to be online."""
     definitions = view.definitions
     found = latest_rows(definitions, list({_key_of(view, row) for row in rows}))
-    since = current_since(definitions, FULL_WINDOW)
-    return {key: row for key, row in found.items() if since is not None and row.event_timestamp >= since}
+    newest = newest_event(definitions)
+    age = FULL_WINDOW if definitions.ttl is None else min(FULL_WINDOW, definitions.ttl)
+    return {
+        key: row for key, row in found.items() if newest is not None and row.event_timestamp >= newest - age
+    }
 
 
 def _key_of(view: ServedView, row: Mapping[str, Any]) -> Key:

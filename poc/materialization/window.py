@@ -59,8 +59,6 @@ def beside(
     """Let `window` cover what the last run did, too, where it meets that and nothing there has changed.
 
     A backfill, or a run that ends earlier, takes nothing away: the online store keeps the newest rows.
-
-    Args: as for `next_window`.
     """
     if last is None or not online_store_holds_samples:
         return window

@@ -42,9 +42,7 @@ def contributions(scorer: Scorer, row: Mapping[str, object]) -> Contributions:
 
     An input that is as in the typical transaction contributes exactly nothing.
 
-    Raises:
-        NotExplainable: the model does not say what is typical, or too many inputs differ from that.
-        KeyError, TypeError: as `Scorer.score`.
+    Raises NotExplainable, KeyError, TypeError.
     """
     typical = scorer.card.typical
     if typical is None:

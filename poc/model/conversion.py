@@ -139,9 +139,7 @@ def check_agreement(
 ) -> Agreement:
     """Score all `rows`, and variants of some with nulls and unknown categories, both ways.
 
-    Raises:
-        ScoresDisagree: a probability differs by more than rounding, or a decision at the scorer's
-            threshold is another.
+    Raises ScoresDisagree: a probability differs by more than rounding, or a decision is another.
     """
     columns = _with_variants(inputs, input_columns(inputs, rows))
     expected = fraud_probabilities(pipeline, columns)

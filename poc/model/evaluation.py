@@ -122,11 +122,7 @@ def evaluate(
 
 @dataclass(frozen=True, slots=True)
 class CalibrationBin:
-    """Transactions with neighbouring scores.
-
-    Attributes:
-        low: lower end of that share's 95 % interval (Wilson).
-    """
+    """Transactions with neighbouring scores; `low` and `high` bound the 95 % interval of `observed`."""
 
     predicted: float
     observed: float

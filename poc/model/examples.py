@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from poc.dataset.column_types import LABEL, arrow_type, key_columns
 from poc.dataset.conversion import convert, convert_times
-from poc.dataset.stored import labelled_view, open_source, unreadable
+from poc.dataset.stored import labelled_view, open_source, read_source
 from poc.definitions import DECLARED_IN, FeatureSet, ServedFeatures, ServedView, applied_service
 from poc.errors import (
     DatasetRefused,
@@ -70,12 +70,8 @@ class Split:
 def labelled_examples(settings: Settings) -> Examples:
     """Join the labels to the features that Feast has for their keys and times.
 
-    Raises:
-        NotInProjectFolder, InvalidDefinitions: there is no usable feature repository.
-        FeaturesNotApplied: the registry does not know the feature service.
-        DefinitionsChanged: the registry has other features than the repository's files.
-        DatasetNotPrepared, DatasetUnreadable, DatasetRefused, ColumnsMissing: a source cannot be used.
-        LabelsUnavailable: no source has a label, or it has none in any row.
+    Raises NotInProjectFolder, InvalidDefinitions, FeaturesNotApplied, DefinitionsChanged,
+    DatasetNotPrepared, DatasetUnreadable, DatasetRefused, ColumnsMissing, LabelsUnavailable.
     """
     declared = declared_service(settings)
     store = open_feature_store(settings)
@@ -181,19 +177,14 @@ def _features_of(store: "FeatureStore", view: ServedView, labels: "pd.DataFrame"
 def read_labels(served: ServedFeatures) -> Examples:
     """Read keys, event time and label of every row of the source that has labels, and no features yet.
 
-    Raises:
-        DatasetNotPrepared, DatasetUnreadable: a source cannot be read.
-        ColumnsMissing: the source lacks a join key of the service, or is the only one and has no labels.
-        LabelsUnavailable: no source has a label, or several have, or it has none in any row.
+    Raises DatasetNotPrepared, DatasetUnreadable, ColumnsMissing, LabelsUnavailable.
     """
     labelled = labelled_view(served)
     definitions, columns = labelled.definitions, served.key_columns(labelled)
     moment = definitions.timestamp_column
     own = key_columns(definitions) or list(columns.values())
     wanted = list(dict.fromkeys([*columns.values(), *own, moment, LABEL]))
-    source = open_source(definitions, wanted)
-    with unreadable(definitions.source_path):
-        stored = source.to_table(wanted)
+    stored = read_source(definitions, wanted)
     # Feast sorts by the time of writing, then by the event time with a sort that is not stable: of two
     # rows of one id and time it takes either, so a label might meet the features of the other.
     together = stored.select(list(dict.fromkeys([*own, moment])))

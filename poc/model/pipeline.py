@@ -31,11 +31,7 @@ MOST_LEARNED_CATEGORIES = 50
 
 @dataclass(frozen=True, slots=True)
 class ModelInputs:
-    """The inputs of one model.
-
-    Attributes:
-        categories: those that are strings, sorted by name, each with the values it knows.
-    """
+    """The inputs of one model, sorted by name; each string with the values that it knows."""
 
     numbers: tuple[str, ...]
     categories: Mapping[str, tuple[str, ...]]
@@ -88,11 +84,7 @@ def _frequent_values(column: "pd.Series[str]") -> tuple[str, ...]:
 
 
 def typical_values(inputs: ModelInputs, columns: "pd.DataFrame") -> "Mapping[str, float | str | None]":
-    """Return the typical value of each input: one that occurs, or None where it is mostly null.
-
-    Args:
-        columns: the training part, in the form that `poc.model.pipeline.input_columns` gives.
-    """
+    """Return a typical value of each input: one that occurs, or None where it is mostly null."""
     typical: dict[str, float | str | None] = {}
     for name in inputs.names:
         column = columns[name]
@@ -126,11 +118,7 @@ def fit_pipeline(
     validation: "pd.DataFrame",
     validation_labels: NDArray[np.int64],
 ) -> "Pipeline":
-    """Fit on `training`, with as many trees as give `validation` the least log loss.
-
-    Args:
-        training: the form that `poc.model.pipeline.input_columns` gives.
-    """
+    """Fit on `training`, of `input_columns`, with as many trees as give `validation` the least log loss."""
     with _one_thread():
         longest = _pipeline(inputs, training, MOST_TREES).fit(training, labels)
         trees = _best_number_of_trees(longest, validation, validation_labels)

@@ -26,12 +26,7 @@ UNKNOWN_COMMIT = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class TrainingRecord:
-    """One training run, as it is to be kept.
-
-    Attributes:
-        parameters: what it was made with, by name.
-        files: kept beside the model, by their name there: the definitions and the pictures.
-    """
+    """One training run, as it is to be kept; beside it `files`, by their name there."""
 
     onnx_model: bytes
     inputs: ModelInputs

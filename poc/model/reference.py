@@ -33,12 +33,7 @@ REFERENCE_FILE = "training_reference.json"
 
 @dataclass(frozen=True, slots=True)
 class FeatureReference:
-    """One feature in the training data.
-
-    Attributes:
-        dtype: its type then, by Feast's name.
-        distribution: of its values; None where it had none, and for types that are not compared.
-    """
+    """A feature's type in the training data, by Feast's name, and distribution: None where it had none."""
 
     dtype: str
     distribution: Distribution | None
@@ -46,12 +41,7 @@ class FeatureReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingReference:
-    """What a model was made from.
-
-    Attributes:
-        model_alias: the alias that training moved to it.
-        rows: how many labelled transactions there were, in all three parts.
-    """
+    """What a model was made from; `rows` counts the labelled transactions of all three parts."""
 
     model_name: str
     model_alias: str

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.tracking import MlflowClient
 
+# Where a run keeps its model, and the file in it, the name of which is MLflow's.
+MODEL_FOLDER = "model"
+MODEL_FILE = "model.onnx"
 ANSWER_TIMEOUT_SECONDS = 5.0
 _SQLITE = "sqlite:///"
 # Taken where the environment says nothing else. MLflow's own are 120 s, tried eight times.
@@ -75,9 +78,8 @@ def is_server(settings: Settings) -> bool:
 def shown_uri(uri: str) -> str:
     """Return `uri` without the user and password it may hold."""
     parts = urlsplit(uri)
-    return (
-        uri if "@" not in parts.netloc else urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    )
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return bare if "@" in parts.netloc else uri
 
 
 @contextmanager
@@ -124,11 +126,6 @@ def _reason(error: BaseException) -> str:
     return text.splitlines()[0] if text else type(error).__name__
 
 
-# Where a run keeps its model, and the file in it, the name of which is MLflow's.
-MODEL_FOLDER = "model"
-MODEL_FILE = "model.onnx"
-
-
 def load_scorer(settings: Settings) -> Scorer:
     """Load the version of the registered model that the alias of `settings` points to.
 
@@ -137,17 +134,13 @@ def load_scorer(settings: Settings) -> Scorer:
         ModelRegistryUnavailable: MLflow does not answer, within seconds.
         ModelUnusable: what is registered was not made by our training.
     """
-    client = _client_of_existing(settings)
-    return _open_version(client, settings, _served_version(client, settings), settings.model_alias)
+    client, version = _served_version(settings)
+    return _open_version(client, settings, version, settings.model_alias)
 
 
 def refresh_scorer(settings: Settings, scorer: Scorer) -> Scorer:
-    """Return `scorer` if its version is still the one to be served, and else that one.
-
-    Raises: what `load_scorer` raises.
-    """
-    client = _client_of_existing(settings)
-    version = _served_version(client, settings)
+    """Return `scorer` if its version is still the one to be served, and else that one, as `load_scorer`."""
+    client, version = _served_version(settings)
     served = (version.name, str(version.version), version.run_id)
     if served == (scorer.name, scorer.version, scorer.card.run_id):
         return scorer
@@ -172,29 +165,22 @@ def promote(settings: Settings, version: str) -> None:
         client.set_registered_model_alias(settings.model_name, settings.model_alias, version)
 
 
-def _client_of_existing(settings: Settings) -> "MlflowClient":
-    file = database_file(settings)
+def _served_version(settings: Settings) -> "tuple[MlflowClient, ModelVersion]":
+    name, alias, file = settings.model_name, settings.model_alias, database_file(settings)
     if file is not None and not file.exists():
         # Asking MLflow would make the database, with all its tables, to find nothing in it.
-        raise _not_found(settings)
-    return open_client(settings)
-
-
-def _served_version(client: "MlflowClient", settings: Settings) -> "ModelVersion":
+        raise ModelNotFound(name, alias, shown_uri(settings.mlflow_tracking_uri))
+    client = open_client(settings)
     from mlflow.exceptions import MlflowException
 
     with registry_errors(settings):
         try:
-            return client.get_model_version_by_alias(settings.model_name, settings.model_alias)
+            return client, client.get_model_version_by_alias(name, alias)
         except MlflowException as error:
             # A missing alias is an INVALID_PARAMETER_VALUE to MLflow.
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                raise _not_found(settings) from error
+                raise ModelNotFound(name, alias, shown_uri(settings.mlflow_tracking_uri)) from error
             raise
-
-
-def _not_found(settings: Settings) -> ModelNotFound:
-    return ModelNotFound(settings.model_name, settings.model_alias, shown_uri(settings.mlflow_tracking_uri))
 
 
 def _open_version(

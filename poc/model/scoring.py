@@ -51,12 +51,7 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard(ModelFacts):
-    """The facts of a model, and where it is registered.
-
-    Attributes:
-        alias: the alias it was found by; None when it was asked for by version.
-        run_id: the MLflow run that made it; None if the registry does not say.
-    """
+    """The facts of a model, and where it is registered; no alias where it was asked for by version."""
 
     name: str
     version: str

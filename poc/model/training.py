@@ -47,13 +47,7 @@ _CANDIDATE = "candidate"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """A pipeline with its threshold, and how it did.
-
-    Attributes:
-        threshold: from which probability on (inclusive) a transaction raises an alarm.
-        validation: on the part by which threshold and number of trees were chosen.
-        test: on the part that nothing was chosen by.
-    """
+    """A pipeline, the threshold that the validation part chose, and how it did there and on the test part."""
 
     pipeline: "Pipeline"
     inputs: ModelInputs
@@ -65,11 +59,7 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
-    """What a training came to.
-
-    Attributes:
-        agreement: of the ONNX form, as fetched back from the registry, with scikit-learn.
-    """
+    """What a training came to; the `agreement` is that of the ONNX form as fetched back from the registry."""
 
     card: ModelCard
     validation: Evaluation
