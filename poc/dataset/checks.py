@@ -57,10 +57,9 @@ def build_source_schema(definitions: FeatureSet) -> "DataFrameSchema":
 def _declared_columns(definitions: FeatureSet) -> "dict[str, Column]":
     from pandera.pandas import Column
 
-    columns = {
-        definitions.column(key.name): Column(_PANDAS_TYPES.get(arrow_type(key)))
-        for key in definitions.join_keys
-    }
+    columns = {}
+    for key in definitions.join_keys:
+        columns[definitions.column(key.name)] = Column(_PANDAS_TYPES.get(arrow_type(key)))
     for feature in definitions.features:
         kind = arrow_type(feature)
         checks = _limit_checks(read_limits(feature), kind)

@@ -51,12 +51,9 @@ def read_parquet(path: Path) -> ParquetFile | None:
 
     Raises DatasetUnreadable: it is no Parquet file, or not a whole one.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+    content = read_content(path)
+    if content is None:
         return None
-    except OSError as error:
-        raise DatasetUnreadable(path, str(error.strerror)) from error
     try:
         table = pq.read_table(pa.BufferReader(content))
     except (pa.ArrowException, OSError) as error:
@@ -65,6 +62,16 @@ def read_parquet(path: Path) -> ParquetFile | None:
     note = (table.schema.metadata or {}).get(_NOTE)
     provenance = None if note is None else Provenance(**json.loads(note))
     return ParquetFile(table, provenance, sha256(content).hexdigest())
+
+
+def read_content(path: Path) -> bytes | None:
+    """Read a whole file, or None where there is none, or raise DatasetUnreadable."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DatasetUnreadable(path, str(error.strerror)) from error
 
 
 def write_parquet(path: Path, table: pa.Table, provenance: Provenance) -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from poc.dataset.checks import describe_rows
 from poc.dataset.column_types import value_types
 from poc.dataset.generate import SEED, can_generate, generate_dataset
-from poc.dataset.parquet import ParquetFile, Provenance, read_parquet
+from poc.dataset.parquet import ParquetFile, Provenance, read_content, read_parquet
 from poc.definitions import FeatureSet
 from poc.errors import DatasetRefused, DatasetUnreadable, SourceMissing, TwoDatasets
 
@@ -125,7 +125,7 @@ def csv_digest(path: Path) -> str | None:
 
     Raises DatasetUnreadable: it is a folder, or may not be read.
     """
-    content = _content(path)
+    content = read_content(path)
     return None if content is None else sha256(content).hexdigest()
 
 
@@ -134,7 +134,7 @@ def read_csv(path: Path) -> CsvFile:
 
     Raises DatasetUnreadable, DatasetRefused.
     """
-    content = _content(path)
+    content = read_content(path)
     if content is None:
         raise DatasetUnreadable(path, "it is gone")
     names, records, lines = _parse(path, content)
@@ -150,20 +150,9 @@ def read_csv(path: Path) -> CsvFile:
         raise DatasetRefused(path, [f"other than the header's {len(names)} fields in {where}"])
     if not records:
         raise DatasetRefused(path, ["it has a header and no records" if names else "it is empty"])
-    columns = [
-        pa.array([None if value == "" else value for value in column], pa.string())
-        for column in zip(*records, strict=True)
-    ]
+    filled = ([value or None for value in column] for column in zip(*records, strict=True))
+    columns = [pa.array(values, pa.string()) for values in filled]
     return CsvFile(pa.table(columns, names=names), lines, sha256(content).hexdigest())
-
-
-def _content(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise DatasetUnreadable(path, str(error.strerror)) from error
 
 
 def _parse(path: Path, content: bytes) -> tuple[list[str], list[list[str]], list[int]]:

@@ -49,11 +49,7 @@ def stamp(
     moments = start - days * _DAY + hours * _HOUR + seconds * _SECOND
     if replaced is not None:
         moments = _not_before(_latest(table, replaced, definitions), moments, hours, now)
-    made = pa.chunked_array([pa.array(moments).cast(TIME)])
-    name = definitions.timestamp_column
-    if name not in table.column_names:
-        return table.append_column(name, made)
-    return _replaced(table, name, pc.coalesce(table.column(name), made))
+    return _filled(table, definitions.timestamp_column, pa.chunked_array([pa.array(moments).cast(TIME)]))
 
 
 def stamp_created(table: pa.Table, definitions: FeatureSet, seed: int) -> pa.Table:
@@ -61,10 +57,7 @@ def stamp_created(table: pa.Table, definitions: FeatureSet, seed: int) -> pa.Tab
     name = created_timestamp_column(definitions)
     delays = 1 + np.floor(uniform(seed, "writing delay", table.num_rows) * 59).astype(np.int64)
     events = table.column(definitions.timestamp_column).cast(TIME, safe=False)
-    made = pc.add(events, pa.array(delays * _SECOND).cast(pa.duration("us")))
-    if name not in table.column_names:
-        return table.append_column(name, made)
-    return _replaced(table, name, pc.coalesce(table.column(name), made))
+    return _filled(table, name, pc.add(events, pa.array(delays * _SECOND).cast(pa.duration("us"))))
 
 
 def without_current(table: pa.Table, definitions: FeatureSet) -> pa.Table:
@@ -82,11 +75,9 @@ def out_of_date(table: pa.Table, definitions: FeatureSet, now: datetime) -> bool
     moments = table.column(definitions.timestamp_column)
     current = moments.filter(_is_current(table, definitions))
     utc_now = now.astimezone(timezone.utc)
-    oldest_allowed, newest_allowed = (
-        pa.scalar(at, TIME) for at in (utc_now - _age_limit(definitions), utc_now)
-    )
+    oldest_allowed = pa.scalar(utc_now - _age_limit(definitions), TIME)
     aged = pc.less(pc.min(current).cast(TIME), oldest_allowed).as_py()
-    return bool(aged or pc.greater(pc.max(moments).cast(TIME), newest_allowed).as_py())
+    return bool(aged or pc.greater(pc.max(moments).cast(TIME), pa.scalar(utc_now, TIME)).as_py())
 
 
 def _age_limit(definitions: FeatureSet) -> timedelta:
@@ -129,6 +120,12 @@ def _latest(table: pa.Table, of: pa.Table, definitions: FeatureSet) -> pa.Chunke
 def _is_current(table: pa.Table, definitions: FeatureSet) -> pa.ChunkedArray:
     """Tell for each record whether it is its transaction's latest."""
     return pc.equal(table.column(definitions.timestamp_column), _latest(table, table, definitions))
+
+
+def _filled(table: pa.Table, name: str, made: pa.ChunkedArray) -> pa.Table:
+    if name not in table.column_names:
+        return table.append_column(name, made)
+    return _replaced(table, name, pc.coalesce(table.column(name), made))
 
 
 def _replaced(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:

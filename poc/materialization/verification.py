@@ -53,9 +53,8 @@ def read_view(store: "FeatureStore", definitions: FeatureSet, keys: Sequence[Key
     By the view's names, not through the feature service: a service may take only some of them.
     """
     names = [f"{definitions.view}:{name}" for name in definitions.names]
-    rows = [dict(zip(definitions.key_names, key, strict=True)) for key in keys]
-    if not definitions.join_keys:
-        rows = [{DUMMY_ENTITY_ID: DUMMY_ENTITY_VAL} for _ in keys]
+    dummy = {} if definitions.join_keys else {DUMMY_ENTITY_ID: DUMMY_ENTITY_VAL}
+    rows = [dict(zip(definitions.key_names, key, strict=True)) | dummy for key in keys]
     with cassandra_failures(connection_of(store)):
         answer = store.get_online_features(names, rows).to_dict()
     return [{name: answer[name][row] for name in definitions.names} for row in range(len(keys))]
@@ -118,9 +117,8 @@ def _current_rows(view: ServedView, rows: Sequence[Mapping[str, Any]]) -> dict[K
     found = latest_rows(definitions, list({_key_of(view, row) for row in rows}))
     newest = newest_event(definitions)
     age = FULL_WINDOW if definitions.ttl is None else min(FULL_WINDOW, definitions.ttl)
-    return {
-        key: row for key, row in found.items() if newest is not None and row.event_timestamp >= newest - age
-    }
+    since = None if newest is None else newest - age
+    return {key: row for key, row in found.items() if since is not None and row.event_timestamp >= since}
 
 
 def _key_of(view: ServedView, row: Mapping[str, Any]) -> Key:

@@ -77,6 +77,8 @@ def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -
         ScoresDisagree: the ONNX form is not the trained model.
         PocError: whatever else `poc.model.examples.labelled_examples` raises.
     """
+    from feast.repo_operations import get_repo_files
+
     repo_yaml(settings)
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -96,13 +98,15 @@ def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -
     check_agreement(candidate, fitted.pipeline, fitted.inputs, examples.rows)
     pictures = report.draw_pictures(settings.data_dir, fitted.test_scores, _labels(split.test), fitted.test)
     announce(f"Drew {pictures[0]} and {pictures[1]}")
+    repo = settings.feast_repo_path
+    definitions = {str(path.relative_to(repo.resolve())): path for path in get_repo_files(repo)}
     training = TrainingRecord(
         onnx_model=onnx_model,
         inputs=fitted.inputs,
         facts=facts,
         parameters=_parameters(settings, examples, split, fitted),
         validation_metrics=fitted.validation.metrics(),
-        files=_definition_files(settings.feast_repo_path) | {path.name: path for path in pictures},
+        files=definitions | {path.name: path for path in pictures},
     )
     agreement = _release(settings, record(settings, training), fitted, examples, now, announce)
     return TrainingReport(load_scorer(settings).card, fitted.validation, fitted.test, agreement, pictures)
@@ -176,13 +180,6 @@ def _parameters(settings: Settings, examples: Examples, split: Split, fitted: Fi
         **parts,
         **ends,
     }
-
-
-def _definition_files(repo: Path) -> dict[str, Path]:
-    """Find the Python files that declare the features, by their path in the repository."""
-    from feast.repo_operations import get_repo_files
-
-    return {str(path.relative_to(repo.resolve())): path for path in get_repo_files(repo)}
 
 
 def _labels(part: "pd.DataFrame") -> NDArray[np.int64]:
