@@ -15,9 +15,9 @@ from poc.online_store.source import ParquetSource, time_window
 
 
 class LatestRows(ParquetSource):
-    """The latest row of each entity in an interval, in Arrow batches, under the declared names and types.
+    """The latest row of each entity in [start, end), both UTC, found as the engine that materializes does.
 
-    Holds the position of each entity's row, and no values: a million take some megabytes.
+    In Arrow batches, under the declared names and types. Holds the position of each entity's row, and no values: a million take some megabytes.
     """
 
     def __init__(self, definitions: FeatureSet, start: datetime, end: datetime) -> None:
@@ -29,11 +29,6 @@ class LatestRows(ParquetSource):
         """Yield them, at most `rows` at a time: the join keys, features and event time of the view."""
         for batch in super().batches(rows):
             yield from declared_columns(batch, self._definitions).combine_chunks().to_batches()
-
-
-def latest_source(definitions: FeatureSet, start: datetime, end: datetime) -> LatestRows:
-    """Find the latest row of each entity in [start, end), both UTC, as the engine that materializes does."""
-    return LatestRows(definitions, start, end)
 
 
 def interval_fingerprint(definitions: FeatureSet, start: datetime, end: datetime) -> str:

@@ -14,12 +14,7 @@ from poc.definitions import FeatureSet, applied_service, applied_view
 from poc.errors import NothingToMaterialize, OnlineValuesDiffer
 from poc.feature_store import connection_of
 from poc.materialization.direct import MAX_REVISION, DirectTable
-from poc.materialization.offline import (
-    count_in_interval,
-    interval_fingerprint,
-    keys_in_interval,
-    latest_source,
-)
+from poc.materialization.offline import LatestRows, count_in_interval, interval_fingerprint, keys_in_interval
 from poc.materialization.records import MaterializationRecord, MaterializationRun
 from poc.materialization.verification import differences, online_store_holds, read_view, spoken
 from poc.materialization.window import Window, beside, full_window, given_window, next_window
@@ -175,7 +170,7 @@ class _Run:
         if window.is_empty:
             return 0
         if self.wish.remake_direct:
-            return latest_source(planned.definitions, window.start, window.end).num_rows
+            return LatestRows(planned.definitions, window.start, window.end).num_rows
         return direct.fill(self.session, window.start, window.end, self.progress, revision)
 
 

@@ -77,8 +77,6 @@ def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -
         ScoresDisagree: the ONNX form is not the trained model.
         PocError: whatever else `poc.model.examples.labelled_examples` raises.
     """
-    from feast.repo_operations import get_repo_files
-
     repo_yaml(settings)
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -98,6 +96,8 @@ def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -
     check_agreement(candidate, fitted.pipeline, fitted.inputs, examples.rows)
     pictures = report.draw_pictures(settings.data_dir, fitted.test_scores, _labels(split.test), fitted.test)
     announce(f"Drew {pictures[0]} and {pictures[1]}")
+    from feast.repo_operations import get_repo_files
+
     repo = settings.feast_repo_path
     definitions = {str(path.relative_to(repo.resolve())): path for path in get_repo_files(repo)}
     training = TrainingRecord(
