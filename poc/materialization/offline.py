@@ -17,7 +17,8 @@ from poc.online_store.source import ParquetSource, time_window
 class LatestRows(ParquetSource):
     """The latest row of each entity in [start, end), both UTC, found as the engine that materializes does.
 
-    In Arrow batches, under the declared names and types. Holds the position of each entity's row, and no values: a million take some megabytes.
+    In Arrow batches, under the declared names and types. Holds the position of each entity's row, and no
+    values: a million take some megabytes.
     """
 
     def __init__(self, definitions: FeatureSet, start: datetime, end: datetime) -> None:
