@@ -24,13 +24,12 @@ from poc.comparison.machine import measured_on
 from poc.comparison.measure import measure
 from poc.comparison.methods import Key, Method, Row
 from poc.comparison.statistics import Nanoseconds, compare, summarize
-from poc.dataset.label import LABEL
-from poc.model.card import ModelFacts
+from poc.dataset.column_types import LABEL
 from poc.model.conversion import to_onnx
+from poc.model.evaluation import Costs
 from poc.model.examples import labelled_examples, split_by_time
-from poc.model.inputs import input_columns
-from poc.model.scoring import OUTPUT, Scorer, open_scorer
-from poc.model.threshold import Costs
+from poc.model.pipeline import input_columns
+from poc.model.scoring import OUTPUT, ModelFacts, Scorer, open_scorer
 from poc.model.training import Fitted, fit
 from poc.settings import Settings
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from poc.definitions import FeatureSet, applied_service
 from poc.feature_store import connection_of
-from poc.materialization.offline import interval_fingerprint, latest_source
+from poc.materialization.offline import LatestRows, interval_fingerprint
 from poc.monitoring.filled_stores import FilledStore, filled_stores
 from poc.monitoring.skew import Skew, StoredRow, differences
 from poc.monitoring.stored_rows import Key
@@ -136,7 +136,7 @@ def _check(
     filled: FilledStore, session: Session, definitions: FeatureSet, progress: Progress, shown: int
 ) -> StoreCheck:
     check = StoreCheck(filled.name, filled.run.covered_from, filled.run.covered_until)
-    source = latest_source(definitions, filled.run.covered_from, filled.run.covered_until)
+    source = LatestRows(definitions, filled.run.covered_from, filled.run.covered_until)
     for batch in source.batches(BATCH):
         _compare(batch, filled, definitions, check, shown)
         progress(batch.num_rows)

@@ -9,8 +9,8 @@ distributions that far apart have an index of `max_psi`: its root, in standard d
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
-from poc.dataset.label import labelled_view
 from poc.dataset.limits import read_limits, read_max_psi
+from poc.dataset.stored import labelled_view
 from poc.definitions import Feature, ServedFeatures, applied_service
 from poc.errors import ValidationNotInstalled
 from poc.feature_store import declared_service

@@ -15,7 +15,7 @@ from poc.dataset.prepare import CheckedDataset, PreparedDataset, check_service, 
 from poc.dataset.stored import declared_columns
 from poc.definitions import FeatureSet, ServedFeatures
 from poc.errors import DatasetDrifted
-from poc.materialization.offline import latest_source
+from poc.materialization.offline import LatestRows
 from poc.materialization.window import Window
 from poc.model.reference import TrainingReference, read_reference, reference_path
 from poc.monitoring.drift import Drift, measure_drift
@@ -98,7 +98,7 @@ def window_drift(
     Raises:
         DatasetNotPrepared, ColumnsMissing: the source does not give what is declared.
     """
-    rows = latest_source(definitions, window.start, window.end)
+    rows = LatestRows(definitions, window.start, window.end)
     return _drift(served, definitions, reference, rows.batches(BATCH_ROWS)) if rows.num_rows else None
 
 
