@@ -11,12 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from poc.definitions import ServedFeatures
-from poc.errors import (
-    CassandraUnavailable,
-    FeaturesNotMaterialized,
-    FeaturesOutdated,
-    OnlineTableMissing,
-)
+from poc.errors import CassandraUnavailable, FeaturesNotMaterialized, FeaturesOutdated, OnlineTableMissing
 from poc.feature_store import connection_of, open_feature_store
 from poc.online_store.acsylla_reads import acsylla_reads
 from poc.online_store.connection import ConnectionSettings, Driver

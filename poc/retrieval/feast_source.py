@@ -11,12 +11,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from poc.definitions import ServedFeatures, ServedView
-from poc.errors import (
-    CassandraUnavailable,
-    FeaturesNotApplied,
-    FeaturesOutdated,
-    OnlineTableMissing,
-)
+from poc.errors import CassandraUnavailable, FeaturesNotApplied, FeaturesOutdated, OnlineTableMissing
 from poc.feature_store import close_feature_store, connection_of, open_feature_store, read_for_serving
 from poc.online_store.errors import NoCassandra
 from poc.online_store.failures import cassandra_failures

@@ -51,10 +51,7 @@ def require_filled(store: "FeatureStore", served: ServedFeatures, timeout_second
         FeaturesNotMaterialized: a view holds nothing.
     """
     provider = store._get_provider()
-    known = (
-        *store.list_feature_views(allow_cache=True),
-        *store.list_stream_feature_views(allow_cache=True),
-    )
+    known = (*store.list_feature_views(allow_cache=True), *store.list_stream_feature_views(allow_cache=True))
     views: dict[str, Any] = {item.name: item for item in known}
     for view in served.feature_sets:
         table = None

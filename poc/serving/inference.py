@@ -34,18 +34,11 @@ if TYPE_CHECKING:
 
 PROJECT = "feast-cassandra-poc"
 EXTENSIONS = ["binary_tensor_data"]
-_BODY = {
-    "required": True,
-    "content": {"application/json": {"schema": InferenceRequest.model_json_schema()}},
-}
+_BODY = {"required": True, "content": {"application/json": {"schema": InferenceRequest.model_json_schema()}}}
 
 
 def inference_router(
-    predictor: Predictor,
-    model: "Kept[Scorer]",
-    readiness: Readiness,
-    asked: Asked,
-    model_name: str,
+    predictor: Predictor, model: "Kept[Scorer]", readiness: Readiness, asked: Asked, model_name: str
 ) -> APIRouter:
     """Make the protocol's routes. They judge as /predict does."""
     router = APIRouter(prefix="/v2", tags=["open inference protocol"])

@@ -137,10 +137,7 @@ def _batch_model(served: ServedFeatures, row: type[EntityRow], rows: str) -> typ
         ),
     )
     return create_model(
-        "BatchRequest",
-        __base__=Batch,
-        __doc__="Transactions to judge, each by itself.",
-        asked=asked,
+        "BatchRequest", __base__=Batch, __doc__="Transactions to judge, each by itself.", asked=asked
     )
 
 

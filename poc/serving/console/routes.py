@@ -14,13 +14,7 @@ from poc.retrieval.source import FeatureSource
 from poc.serving.answers import json_response, prediction_answer
 from poc.serving.asked import Asked
 from poc.serving.bodies import PlainRoute, arrived, read_body
-from poc.serving.console.answers import (
-    about_answer,
-    examples_answer,
-    explanation,
-    race_answer,
-    race_request,
-)
+from poc.serving.console.answers import about_answer, examples_answer, explanation, race_answer, race_request
 from poc.serving.console.files import files_router
 from poc.serving.console.race import Race, Rival
 from poc.serving.console.samples import Samples
