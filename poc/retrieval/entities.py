@@ -1,33 +1,34 @@
-"""From what was read of each view to the entities of the service."""
+"""From what was read of each view to the entities of the service, their values held to the declared types.
 
+A value that was stored under an earlier declaration is converted where nothing is lost, and refused where
+something would be: a number that is read as what it is not ends as a score.
+"""
+
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from poc.definitions import Feature, ServedFeatures, ServedView
-from poc.retrieval.source import EntityFeatures, EntityKey, Value, is_stale
-from poc.retrieval.values import fitting
+from poc.errors import FeaturesOutdated
+from poc.retrieval.source import EntityFeatures, EntityKey, Value, is_stale, python_type, utc_now
 
 if TYPE_CHECKING:
     from poc.online_store.view_reader import Found, ViewReader
 
 # Of one entity in one view: its values without those that were never written, and when they were true.
 ViewValues: TypeAlias = tuple[dict[str, Value], datetime]
+# From what a store gave, not None, to the value; None for what is not a number.
+Fitting: TypeAlias = Callable[[Any], Value]
 # What Feast gives for a row without an event time.
 NO_TIME = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class Entities:
-    """Puts the entities of a service together.
+    """Puts the entities of a service together."""
 
-    Args:
-        served: the service.
-        clock: tells the time, UTC-aware.
-    """
-
-    def __init__(self, served: ServedFeatures, clock: Callable[[], datetime]) -> None:
-        self._clock = clock
+    def __init__(self, served: ServedFeatures) -> None:
         self._names = served.names
         self._ttls = [view.definitions.ttl for view in served.views]
 
@@ -40,7 +41,7 @@ class Entities:
             keys: as they were asked for.
             views: of each view of the service, what it has for each of `keys`.
         """
-        now = self._clock()
+        now = utc_now()
         if len(views) == 1:
             ttl = self._ttls[0]
             return [
@@ -111,6 +112,48 @@ class ViewRows:
                 values[name] = None
         moment = self._event_time(row)
         return values, NO_TIME if moment is None else moment
+
+
+def fitting(feature: Feature) -> Fitting:
+    """Return the function that holds stored values of `feature` to its type.
+
+    Lists come as lists, times as UTC-aware datetimes.
+
+    Raises, when it is called:
+        FeaturesOutdated: the value is of another type.
+    """
+    kind = python_type(feature.dtype)
+
+    def misfit(value: Any) -> FeaturesOutdated:
+        stored = type(value).__name__
+        return FeaturesOutdated(f"{feature.name} is stored as {stored} and declared as {feature.dtype}")
+
+    def real(value: Any) -> Value:
+        if type(value) is not float:
+            if type(value) is not int:
+                raise misfit(value)
+            return float(value)
+        return None if math.isnan(value) else value
+
+    def whole(value: Any) -> Value:
+        if type(value) is not int:
+            if not (type(value) is float and value.is_integer()):
+                raise misfit(value)
+            return int(value)
+        return value
+
+    def moment(value: Any) -> Value:
+        if not isinstance(value, datetime):
+            raise misfit(value)
+        return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value
+
+    def same(value: Any) -> Any:
+        if type(value) is not kind:
+            raise misfit(value)
+        return value
+
+    fits: dict[type, Fitting] = {float: real, int: whole, datetime: moment}
+    return fits.get(kind, same)
 
 
 def references(served: ServedFeatures) -> list[str] | None:

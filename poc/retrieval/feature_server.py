@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import httptools
 
 from poc.errors import FeatureServerUnavailable
-from poc.retrieval.budget import within
+from poc.retrieval.source import within
 
 PATH = "get-online-features"
 MAX_CONNECTIONS = 100

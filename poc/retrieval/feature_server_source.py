@@ -7,7 +7,7 @@ An infinite number it cannot say at all: JSON has none, and Feast 0.38's server 
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
@@ -22,11 +22,9 @@ from poc.errors import (
 )
 from poc.feature_store import declared_service
 from poc.online_store.failures import refusal
-from poc.retrieval.entities import Entities, ViewValues, references
+from poc.retrieval.entities import Entities, Fitting, ViewValues, fitting, references
 from poc.retrieval.feature_server import FeatureServer, HttpAnswer
-from poc.retrieval.filled import probe_key
-from poc.retrieval.source import EntityFeatures, EntityKey, Value, utc_now
-from poc.retrieval.values import Fitting, fitting
+from poc.retrieval.source import EntityFeatures, EntityKey, Value, probe_key
 from poc.settings import Settings
 
 # The server connects to Cassandra in its first read, which takes longer than any other.
@@ -47,9 +45,8 @@ def open_feature_server_source(settings: Settings) -> "FeatureServerSource":
         FeatureServerFailed: it answers with something else.
     """
     seconds = settings.feature_timeout_seconds
-    source = FeatureServerSource(
-        settings.feature_server_url, declared_service(settings), timeout_seconds=seconds
-    )
+    served = declared_service(settings)
+    source = FeatureServerSource(settings.feature_server_url, served, timeout_seconds=seconds)
     try:
         asyncio.run(source.probe(max(FIRST_READ_SECONDS, seconds)))
     except BaseException:
@@ -65,24 +62,16 @@ class FeatureServerSource:
         url: where the server is.
         served: the features, as they are declared.
         timeout_seconds: longest that one `read` may take.
-        clock: tells the time, UTC-aware.
     """
 
     name = "feature-server"
 
-    def __init__(
-        self,
-        url: str,
-        served: ServedFeatures,
-        *,
-        timeout_seconds: float,
-        clock: Callable[[], datetime] = utc_now,
-    ) -> None:
+    def __init__(self, url: str, served: ServedFeatures, *, timeout_seconds: float) -> None:
         self.served, self.feature_names = served, served.names
         self._key_names = served.key_names
         self._server = FeatureServer(url)
         self._timeout_seconds = timeout_seconds
-        self._entities = Entities(served, clock)
+        self._entities = Entities(served)
         self._columns = [[(item.name, json_fitting(item)) for item in view.features] for view in served.views]
         # By names where it can be: the server parses a service anew for each question.
         names = references(served)
