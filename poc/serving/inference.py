@@ -10,14 +10,12 @@ from pydantic import ValidationError
 
 from poc.errors import PocError, UnknownEntity
 from poc.retrieval.source import EntityKey
-from poc.serving.asked import Asked
-from poc.serving.bodies import bounded_body
-from poc.serving.handlers import field_errors
 from poc.serving.health import Readiness
 from poc.serving.kept import Kept
 from poc.serving.prediction import Judged, Predictor
-from poc.serving.problems import inference_error, problem_of, retry_headers
-from poc.serving.questions import ENTITY_ROWS, Questions
+from poc.serving.problems import field_errors, inference_error, problem_of, retry_headers
+from poc.serving.questions import ENTITY_ROWS, Asked, Questions
+from poc.serving.routes import bounded_body
 from poc.serving.tensors import (
     HEADER_LENGTH,
     OUTPUTS,

@@ -6,10 +6,12 @@ such as the state of the online store, each shows as it last read it.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 from prometheus_client import (
     CollectorRegistry,
@@ -20,15 +22,16 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 from poc.monitoring import declared
 from poc.monitoring.declared import Metric
 from poc.serving.problems import INVALID_REQUEST, listed_problem_types
-from poc.serving.processes import WorkerProcesses, forget_worker, note_worker
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_WORKER = ".worker"
 
 # Seconds. A prepared read takes 1 ms and a model's answer 0.05 ms: the client's defaults begin at 5 ms.
 BUCKETS = (
@@ -66,7 +69,7 @@ class Metrics:
         if self._shared is None:
             ProcessCollector(registry=self.registry)
         else:
-            note_worker(self._shared)
+            _note(self._shared, os.getpid()).touch()
             self._common.append(WorkerProcesses(self._shared))
         self.feature_fetch_latency = self._histogram(declared.FEATURE_FETCH_LATENCY).labels(source)
         self.prediction_latency = self._histogram(declared.PREDICTION_LATENCY).labels(source)
@@ -82,7 +85,7 @@ class Metrics:
             self.count(outcome, 0)
 
     def text(self) -> bytes:
-        """Give all of them in Prometheus's text format: of every process that shares the server's folder."""
+        """Return all in Prometheus's text format, of every process that shares the server's folder."""
         if self._shared is None:
             return generate_latest(self.registry)
         together = CollectorRegistry()
@@ -122,14 +125,10 @@ class Metrics:
         return Counter(metric.name, metric.meaning, metric.labels, registry=self.registry)
 
     def _gauge(self, metric: Metric) -> Gauge:
-        return Gauge(
-            metric.name,
-            metric.meaning,
-            metric.labels,
-            registry=self.registry,
-            # Of several processes the worst counts: the one that is not ready, the one that read longest ago.
-            multiprocess_mode="livemin",
-        )
+        # Of several processes the worst counts: the one that is not ready, the one that read longest ago.
+        mode: Literal["livemin"] = "livemin"
+        name, meaning, labels = metric.name, metric.meaning, metric.labels
+        return Gauge(name, meaning, labels, registry=self.registry, multiprocess_mode=mode)
 
 
 @contextmanager
@@ -143,9 +142,39 @@ def shared_metrics() -> Iterator[Callable[[int], None]]:
 
         def forget(pid: int) -> None:
             mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
-            forget_worker(Path(folder), pid)
+            _note(Path(folder), pid).unlink(missing_ok=True)
 
         try:
             yield forget
         finally:
             del os.environ[SHARED_FOLDER]
+
+
+class WorkerProcesses(Collector):
+    """CPU, memory and open files of the processes noted in `folder`, with a label `pid` each. Linux only.
+
+    prometheus_client leaves them out where there are several, for they cannot be summed; but a worker that
+    grows must be seen.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def describe(self) -> Iterable[Family]:
+        """Name no family: which there are, the system says."""
+        return []
+
+    def collect(self) -> Iterable[Family]:
+        """Return prometheus_client's families, each with a sample a worker."""
+        families: dict[str, Family] = {}
+        for pid in sorted(file.stem for file in self._folder.glob(f"*{_WORKER}")):
+            for found in ProcessCollector(pid=partial(str, pid), registry=None).collect():
+                family = families.setdefault(found.name, Family(found.name, found.documentation, found.type))
+                for sample in found.samples:
+                    family.add_sample(sample.name, {**sample.labels, "pid": pid}, sample.value)
+        return families.values()
+
+
+def _note(folder: Path, pid: int) -> Path:
+    """Return the file by which the workers that share `folder` know of the one with the id `pid`."""
+    return folder / f"{pid}{_WORKER}"

@@ -1,23 +1,32 @@
-"""The routes that predict, and those that tell by what."""
+"""The routes that predict, and those that tell by what; how a request's body comes in."""
 
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel, ValidationError
 
 from poc.errors import PocError
 from poc.serving.answers import ModelAnswer, batch_answer, json_response, prediction_answer
-from poc.serving.asked import Asked
-from poc.serving.bodies import PlainRoute, arrived, read_body
 from poc.serving.kept import Kept
 from poc.serving.metrics import Metrics
 from poc.serving.prediction import Predictor
 from poc.serving.problems import InvalidRequest, Problem
+from poc.serving.questions import Asked
 
 if TYPE_CHECKING:
     from poc.model.scoring import Scorer
 
+# 100 ids of 100 characters, each written as a pair of \uXXXX, and what is around them.
+MAX_BODY_BYTES = 256 * 1024
+
+USE_JSON = "Send JSON: curl -H 'content-type: application/json' -d '{\"transaction_id\": \"12345\"}' ..."
+
+Body = TypeVar("Body", bound=BaseModel)
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     422: {"model": InvalidRequest, "description": "The request does not fit; `errors` names the fields."},
     503: {"model": Problem, "description": "No prediction can be made now; `way_out` says what to do."},
@@ -25,8 +34,73 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "Unknown transaction."}}
 
 
+class PlainRoute(APIRoute):
+    """A route whose endpoint takes the request and answers with a `Response`, and nothing in between.
+
+    FastAPI would solve dependencies that there are not, which takes a good part of reading the features.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Replace FastAPI's handler."""
+        endpoint: Any = self.dependant.call
+
+        async def answer(request: Request) -> Response:
+            request.state.arrived = time.monotonic()
+            response: Response = await endpoint(request)
+            return response
+
+        return answer
+
+
+def arrived(request: Request) -> float:
+    """Return when `request` came in, by `time.monotonic`."""
+    return float(request.state.arrived)
+
+
+async def read_body(request: Request, model: type[Body]) -> Body:
+    """Read the body of `request`, by pydantic at once: no dictionary is made of it first.
+
+    Raises:
+        HTTPException: it is no JSON by its content type, or larger than a valid one can be.
+        RequestValidationError: it does not fit `model`.
+    """
+    _require_json(request.headers.get("content-type", ""))
+    content = await bounded_body(request)
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors(include_url=False, include_input=False)) from None
+
+
+def _require_json(content_type: str) -> None:
+    media_type = content_type.split(";")[0].strip().lower()
+    if media_type != "application/json" and not (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    ):
+        raise HTTPException(415, f"The body's content type is {media_type or 'not given'}. {USE_JSON}")
+
+
+async def bounded_body(request: Request) -> bytes:
+    """Read the body of `request`.
+
+    Raises:
+        HTTPException: it is larger than a valid one can be.
+    """
+    declared = request.headers.get("content-length", "")
+    content, size = b"", int(declared) if declared.isdigit() else 0
+    if size <= MAX_BODY_BYTES:
+        async for part in request.stream():
+            content += part
+            size = len(content)
+            if size > MAX_BODY_BYTES:
+                break
+    if size > MAX_BODY_BYTES:
+        raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes")
+    return content
+
+
 def prediction_router(predictor: Predictor, asked: Asked, source: str) -> APIRouter:
-    """Make the routes that judge transactions. Their bodies are documented by `poc.serving.documentation`."""
+    """Make the routes that judge transactions. `poc.serving.answers` documents their bodies."""
     router = APIRouter(tags=["predictions"], route_class=PlainRoute)
 
     @router.post("/predict", responses=_REFUSALS | _UNKNOWN)
@@ -57,15 +131,11 @@ def state_router(model: "Kept[Scorer]", metrics: Metrics) -> APIRouter:
     def served_model() -> Response:
         """Tell which version of which model judges, from which probability on, and by what."""
         scorer = model.get()
-        return json_response(
-            ModelAnswer(
-                name=scorer.name, version=scorer.version, threshold=scorer.threshold, inputs=scorer.inputs
-            )
-        )
+        return json_response({name: getattr(scorer, name) for name in ModelAnswer.model_fields})
 
     @router.get("/metrics", response_class=Response)
     def prometheus() -> Response:
-        """Give the metrics in Prometheus's text format."""
+        """Return the metrics in Prometheus's text format."""
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     return router

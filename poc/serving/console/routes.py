@@ -1,48 +1,59 @@
 """The console of one server: its page, and the routes that only the page asks.
 
 They are no part of the API: the page shows with /predict's own words what a person could ask for there.
+Its files are served as they lie in `page/`, with headers that keep it to itself: nothing is built and nothing
+comes from elsewhere; the browser is told to refuse what would.
 """
 
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from poc.errors import NotExplainable, PocError
 from poc.retrieval.source import FeatureSource
 from poc.serving.answers import json_response, prediction_answer
-from poc.serving.asked import Asked
-from poc.serving.bodies import PlainRoute, arrived, read_body
 from poc.serving.console.answers import about_answer, examples_answer, explanation, race_answer, race_request
-from poc.serving.console.files import files_router
 from poc.serving.console.race import Race, Rival
 from poc.serving.console.samples import Samples
-from poc.serving.handlers import invalid_request
 from poc.serving.kept import Kept
 from poc.serving.prediction import Judged, Judgement, Predictor
-from poc.serving.problems import FieldError
+from poc.serving.problems import FieldError, invalid_request
+from poc.serving.questions import Asked
+from poc.serving.routes import PlainRoute, arrived, read_body
 from poc.settings import Settings
 
 if TYPE_CHECKING:
     from poc.model.contributions import Contributions
     from poc.model.scoring import Scorer
 
+FOLDER = Path(__file__).with_name("page")
+MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    # The browser asks each time whether its copy is still the one: a new release shows at once.
+    "Cache-Control": "no-cache",
+}
+
 
 def rival_of(source_name: str, settings: Settings) -> Rival:
-    """Give the way that a server over the source of that name does not take: Feast's, or direct reads."""
+    """Return the way that a server over the source of that name does not take: Feast's, or direct reads."""
 
-    def opens_feast() -> FeatureSource:
+    def opens() -> FeatureSource:
+        from poc.retrieval.direct_source import open_direct_source
         from poc.retrieval.feast_source import open_feast_source
 
-        return open_feast_source(settings)
+        return open_feast_source(settings) if source_name == "direct" else open_direct_source(settings)
 
-    def opens_direct() -> FeatureSource:
-        from poc.retrieval.direct_source import open_direct_source
-
-        return open_direct_source(settings)
-
-    return Rival("feast", opens_feast) if source_name == "direct" else Rival("direct", opens_direct)
+    return Rival("feast" if source_name == "direct" else "direct", opens)
 
 
 def console_router(
@@ -53,16 +64,7 @@ def console_router(
     source_name: str,
     rival: Rival,
 ) -> APIRouter:
-    """Make the page's routes.
-
-    Args:
-        predictor: judges.
-        features: the server's own source.
-        model: the served model.
-        asked: what requests may say.
-        source_name: the source's `name`.
-        rival: the way that it races against; the caller closes it.
-    """
+    """Make the page's routes. The caller closes `rival`, the way that the server's own races against."""
     router = APIRouter(include_in_schema=False, route_class=PlainRoute)
     samples = Samples(asked, features, model)
     race = Race(source_name, features, rival)
@@ -94,7 +96,19 @@ def console_router(
             return invalid_request([FieldError(field=field, message="Look a transaction up first.")])
         return json_response(race_answer(await race.run(keys, body.reads)))
 
-    router.include_router(files_router())
+    files = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.suffix in MEDIA_TYPES}
+
+    @router.get("/")
+    async def page(request: Request) -> Response:
+        return _file(request, "index.html", files["index.html"])
+
+    @router.get("/console/page/{name}")
+    async def part(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in files:
+            raise HTTPException(404)
+        return _file(request, name, files[name])
+
     return router
 
 
@@ -105,3 +119,11 @@ def _contributions(judged: Judged, judgement: Judgement) -> "Contributions | Not
         return contributions(judged.model, judgement.features)
     except NotExplainable as error:
         return error
+
+
+def _file(request: Request, name: str, content: bytes) -> Response:
+    tag = f'"{sha256(content).hexdigest()[:16]}"'
+    headers = HEADERS | {"ETag": tag}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=MEDIA_TYPES[Path(name).suffix], headers=headers)

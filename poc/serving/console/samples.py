@@ -14,8 +14,8 @@ from poc.dataset.stored import sample_keys
 from poc.definitions import ServedFeatures
 from poc.errors import PocError
 from poc.retrieval.source import EntityKey, FeatureSource
-from poc.serving.asked import Asked
 from poc.serving.kept import Kept
+from poc.serving.questions import Asked
 
 if TYPE_CHECKING:
     from poc.model.scoring import Scorer
