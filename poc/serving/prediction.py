@@ -4,13 +4,15 @@ Knows nothing of HTTP. A judgement is never made from defaults: what cannot be r
 comes back as the error that says so.
 """
 
+import struct
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from poc.definitions import ServedFeatures
+from poc.dataset.limits import read_limits
+from poc.definitions import Feature, ServedFeatures
 from poc.errors import (
     FeaturesMissing,
     FeaturesNotMaterialized,
@@ -22,7 +24,6 @@ from poc.errors import (
     ValueOutOfBounds,
 )
 from poc.retrieval.source import EntityFeatures, EntityKey, FeatureSource, Value, utc_now
-from poc.serving.bounds import Bounds
 from poc.serving.kept import Kept
 from poc.serving.metrics import FRAUD, LEGITIMATE, Metrics
 from poc.serving.problems import problem_type
@@ -75,15 +76,42 @@ class Judged:
     model_ms: float
 
 
+class Bounds:
+    """What tags allow of stored values. A request's own are held to them when it is read."""
+
+    def __init__(self, served: ServedFeatures) -> None:
+        self.served = served
+        self._numbers: list[tuple[str, float, float]] = []
+        self._texts: list[tuple[str, frozenset[str]]] = []
+        for feature in served.features:
+            limits = read_limits(feature)
+            if limits.values is not None:
+                self._texts.append((feature.name, frozenset(limits.values)))
+            elif limits.minimum is not None or limits.maximum is not None:
+                least, most = _as_stored(feature, limits.minimum, limits.maximum)
+                self._numbers.append((feature.name, least, most))
+
+    def outside(self, values: Mapping[str, Value], but: Container[str]) -> tuple[str, Value, str] | None:
+        """Return the first of `values` that is not allowed, but for the features `but`, and what is.
+
+        None if all are allowed, as a null is.
+        """
+        value: Any
+        for name, least, most in self._numbers:
+            value = values.get(name)
+            if value is not None and not least <= value <= most and name not in but:
+                return name, value, f"{least:g} to {most:g}"
+        for name, allowed in self._texts:
+            value = values.get(name)
+            if value is not None and value not in allowed and name not in but:
+                return name, value, ", ".join(sorted(allowed))
+        return None
+
+
 class Predictor:
     """Judges entities by a feature source and a model that may come and go. Runs in an event loop.
 
-    Args:
-        features: the source.
-        model: the scorer.
-        metrics: where to count.
-        refuse_stale: whether values older than the view's ttl are refused instead of marked.
-        clock: tells the time, UTC-aware.
+    With `refuse_stale`, values older than the view's ttl are refused instead of marked.
     """
 
     def __init__(
@@ -93,11 +121,10 @@ class Predictor:
         metrics: Metrics,
         *,
         refuse_stale: bool,
-        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._features, self._model, self._metrics = features, model, metrics
-        self._refuse_stale, self._clock = refuse_stale, clock
-        self._bounds: tuple[ServedFeatures, Bounds] | None = None
+        self._refuse_stale = refuse_stale
+        self._bounds: Bounds | None = None
 
     async def judge(
         self, keys: Sequence[EntityKey], overrides: Mapping[str, Value], arrived: float | None = None
@@ -124,7 +151,12 @@ class Predictor:
         finally:
             self._metrics.prediction_latency.observe(time.monotonic() - arrived)
         for outcome in judged.outcomes:
-            self._count(outcome)
+            if isinstance(outcome, PocError):
+                self._metrics.count(problem_type(outcome).outcome)
+                continue
+            self._metrics.count(FRAUD if outcome.is_fraud else LEGITIMATE)
+            if outcome.stale:
+                self._metrics.stale_features.inc()
         return judged
 
     async def _judge(self, keys: Sequence[EntityKey], overrides: Mapping[str, Value]) -> Judged:
@@ -137,7 +169,7 @@ class Predictor:
         found = dict(zip(wanted, items, strict=True))
         rows: dict[EntityKey, dict[str, Value]] = {}
         refused: dict[EntityKey, PocError] = {}
-        key_names, bounds, now = served.key_names, self._bounds_of(served), self._clock()
+        key_names, bounds, now = served.key_names, self._bounds_of(served), utc_now()
         for key, item in found.items():
             obstacle = self._obstacle(item, (key_names, key), overrides, scorer, bounds, now)
             if obstacle is not None:
@@ -164,13 +196,8 @@ class Predictor:
                 age_seconds=(now - item.event_timestamp).total_seconds(),
             )
 
-        return Judged(
-            key_names,
-            tuple(map(outcome, keys)),
-            scorer,
-            features_ms=features_seconds * 1000,
-            model_ms=(scored - read) * 1000,
-        )
+        outcomes = tuple(map(outcome, keys))
+        return Judged(key_names, outcomes, scorer, features_seconds * 1000, (scored - read) * 1000)
 
     async def _read(
         self, source: FeatureSource, wanted: Sequence[EntityKey]
@@ -211,17 +238,9 @@ class Predictor:
 
     def _bounds_of(self, served: ServedFeatures) -> Bounds:
         known = self._bounds
-        if known is None or known[0] is not served:
-            known = self._bounds = (served, Bounds(served))
-        return known[1]
-
-    def _count(self, outcome: Judgement | PocError) -> None:
-        if isinstance(outcome, PocError):
-            self._metrics.count(problem_type(outcome).outcome)
-            return
-        self._metrics.count(FRAUD if outcome.is_fraud else LEGITIMATE)
-        if outcome.stale:
-            self._metrics.stale_features.inc()
+        if known is None or known.served is not served:
+            known = self._bounds = Bounds(served)
+        return known
 
 
 def require_inputs(scorer: "Scorer", served: Sequence[str]) -> None:
@@ -238,3 +257,14 @@ def require_inputs(scorer: "Scorer", served: Sequence[str]) -> None:
 def entity_name(key_names: Sequence[str], key: EntityKey) -> str:
     """Name an entity for a person: its join keys and their values."""
     return ", ".join(f"{name} {value!r}" for name, value in zip(key_names, key, strict=True))
+
+
+def _as_stored(feature: Feature, least: float | None, most: float | None) -> tuple[float, float]:
+    """Return bounds that also hold a value which a Float32 rounds away from one of them."""
+    from feast.types import Float32
+
+    bounds = (float("-inf") if least is None else least, float("inf") if most is None else most)
+    if feature.dtype != Float32:
+        return bounds
+    rounded = struct.unpack("2f", struct.pack("2f", *bounds))
+    return min(bounds[0], rounded[0]), max(bounds[1], rounded[1])

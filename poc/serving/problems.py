@@ -123,9 +123,8 @@ def listed_problem_types() -> dict[str, ProblemType]:
 
 def problem(kind: ProblemType, detail: str, way_out: str) -> Problem:
     """Describe one occurrence of `kind`."""
-    return Problem(
-        type=f"/problems/{kind.slug}", title=kind.title, status=kind.status, detail=detail, way_out=way_out
-    )
+    url = f"/problems/{kind.slug}"
+    return Problem(type=url, title=kind.title, status=kind.status, detail=detail, way_out=way_out)
 
 
 def problem_of(error: errors.PocError) -> Problem:
@@ -135,8 +134,7 @@ def problem_of(error: errors.PocError) -> Problem:
 
 def problem_response(body: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with `body`. Written in ASCII, so that no request's text can make it fail."""
-    content = json.dumps(body.model_dump())
-    return Response(content, status_code=body.status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+    return Response(json.dumps(body.model_dump()), body.status, dict(headers or {}), MEDIA_TYPE)
 
 
 def error_response(error: errors.PocError) -> Response:
@@ -155,9 +153,7 @@ def inference_error(
 ) -> Response:
     """Answer with `body` as the Open Inference Protocol has errors: one text, and `more` beside it."""
     content = json.dumps({**(more or {}), "error": f"{body.detail}\n{body.way_out}"})
-    return Response(
-        content, status_code=body.status, media_type="application/json", headers=dict(headers or {})
-    )
+    return Response(content, body.status, dict(headers or {}), "application/json")
 
 
 def install_handlers(app: FastAPI, asked: "Asked", metrics: "Metrics") -> None:
@@ -190,8 +186,8 @@ def install_handlers(app: FastAPI, asked: "Asked", metrics: "Metrics") -> None:
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        body = problem(INTERNAL, "The server failed on this request", "Its log has the traceback.")
-        return respond(request, body)
+        said = "The server failed on this request", "Its log has the traceback."
+        return respond(request, problem(INTERNAL, *said))
 
 
 def respond(request: Request, body: Problem, headers: Mapping[str, str] | None = None) -> Response:
@@ -215,11 +211,10 @@ def invalid_request(fields: Sequence[FieldError]) -> Response:
 
 def field_errors(found: Sequence[Mapping[str, Any]], features: Sequence[str]) -> list[FieldError]:
     """Word pydantic's errors: which field, and what is wrong with it. What was sent is not repeated."""
-    return [FieldError(field=_field(item), message=_message(item, features)) for item in found]
-
-
-def _field(item: Mapping[str, Any]) -> str:
-    return ".".join(str(part) for part in item["loc"]) if item["loc"] else "body"
+    return [
+        FieldError(field=".".join(map(str, item["loc"])) or "body", message=_message(item, features))
+        for item in found
+    ]
 
 
 def _message(item: Mapping[str, Any], features: Sequence[str]) -> str:

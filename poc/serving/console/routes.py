@@ -5,24 +5,28 @@ Its files are served as they lie in `page/`, with headers that keep it to itself
 comes from elsewhere; the browser is told to refuse what would.
 """
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
+from pydantic import Field, create_model
 from starlette.concurrency import run_in_threadpool
 
+from poc.dataset.limits import read_limits
+from poc.definitions import Feature, JoinKey
 from poc.errors import NotExplainable, PocError
-from poc.retrieval.source import FeatureSource
+from poc.retrieval.source import FeatureSource, python_type
 from poc.serving.answers import json_response, prediction_answer
-from poc.serving.console.answers import about_answer, examples_answer, explanation, race_answer, race_request
-from poc.serving.console.race import Race, Rival
-from poc.serving.console.samples import Samples
+from poc.serving.console.race import MOST_READS, Heat, Race, Rival
+from poc.serving.console.samples import Example, Samples
 from poc.serving.kept import Kept
 from poc.serving.prediction import Judged, Judgement, Predictor
 from poc.serving.problems import FieldError, invalid_request
-from poc.serving.questions import Asked
+from poc.serving.questions import MAX_IDS, Asked, Questions
 from poc.serving.routes import PlainRoute, arrived, read_body
 from poc.settings import Settings
 
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
     from poc.model.contributions import Contributions
     from poc.model.scoring import Scorer
 
+# How the page calls a source, by its name.
+TITLES = {"feast": "Feast", "direct": "Direct reads", "feature-server": "Feature server"}
 FOLDER = Path(__file__).with_name("page")
 MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 HEADERS = {
@@ -127,3 +133,75 @@ def _file(request: Request, name: str, content: bytes) -> Response:
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return Response(content, media_type=MEDIA_TYPES[Path(name).suffix], headers=headers)
+
+
+def race_request(questions: Questions) -> Any:
+    """Make the model of a part of a race: the entities are for a server that has no sample of its own."""
+    rows: Any = questions.batch.model_fields["asked"].annotation
+    reads: Any = (int, Field(ge=1, le=MOST_READS, description="Counted reads by each way."))
+    asked: Any = (rows, Field(alias=questions.rows, default_factory=list, max_length=MAX_IDS))
+    return create_model("RaceRequest", __base__=questions.batch, reads=reads, asked=asked)
+
+
+def about_answer(questions: Questions, ways: Sequence[str]) -> dict[str, Any]:
+    """Tell what the page is about; `ways` are names of sources, the server's own first."""
+    served = questions.served
+    ttls = [view.ttl for view in served.feature_sets if view.ttl is not None]
+    return {
+        "service": served.service,
+        "views": [view.view for view in served.feature_sets],
+        "keys": [{"name": key.name, "kind": _key_kind(key)} for key in served.join_keys],
+        # The field of a batch, and of a race, that lists entities.
+        "rows": questions.rows,
+        "ttl_seconds": min(ttls).total_seconds() if ttls else None,
+        "features": [_feature(item) for item in served.features],
+        "ways": [{"name": name, "title": TITLES.get(name, name)} for name in ways],
+        "most_reads": MOST_READS,
+    }
+
+
+def _key_kind(key: JoinKey) -> str:
+    kinds = {bool: "yes_no", int: "whole", float: "number"}
+    return kinds.get(python_type(key.dtype), "text")
+
+
+def _feature(feature: Feature) -> dict[str, Any]:
+    """Tell of a feature as the page shows it and lets a person change it."""
+    limits = read_limits(feature)
+    kinds = {
+        bool: "yes_no",
+        int: "flag" if limits.binary else "whole",
+        float: "number",
+        str: "text" if limits.values is None else "choice",
+    }
+    # Of other types it is shown, and not to be changed.
+    kind = kinds.get(python_type(feature.dtype), "other")
+    return {"name": feature.name, "description": feature.description, "kind": kind, **asdict(limits)}
+
+
+def explanation(prediction: dict[str, Any], found: "Contributions | NotExplainable") -> dict[str, Any]:
+    """Word what a prediction rests on, or why that cannot be said."""
+    if isinstance(found, NotExplainable):
+        why = {"detail": found.what, "way_out": found.way_out}
+        return {"prediction": prediction, "contributions": None, "unexplained": why}
+    return {"prediction": prediction, "contributions": found, "unexplained": None}
+
+
+def examples_answer(found: Sequence[Example]) -> dict[str, Any]:
+    """Word the transactions to look up: their keys as a person types them, in their order."""
+    examples = [
+        {"keys": [_typed(part) for part in item.key], "fraud_probability": item.fraud_probability}
+        for item in found
+    ]
+    return {"examples": examples}
+
+
+def _typed(part: Any) -> str:
+    """Word a key's value as the page's field takes it."""
+    return str(part).lower() if isinstance(part, bool) else str(part)
+
+
+def race_answer(heat: Heat) -> dict[str, Any]:
+    """Word what was measured; a nanosecond is more than a clock can tell."""
+    rounded = {name: [round(item, 4) for item in all_ms] for name, all_ms in heat.latencies_ms.items()}
+    return {"latencies_ms": rounded, "differing": heat.differing}
