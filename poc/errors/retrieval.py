@@ -38,18 +38,12 @@ class FeaturesNotServed(FeaturesNotApplied):
 
 
 class UnknownEntity(PocError):
-    """The online store is filled, and has nothing for this entity.
-
-    Args:
-        entity: its keys, as a person reads them.
-    """
+    """The online store is filled, and has nothing for this entity: its keys, as a person reads them."""
 
     def __init__(self, entity: str) -> None:
-        super().__init__(
-            f"{entity} is unknown",
-            "Ask for one that the Parquet holds, or bring its newest rows online: "
-            "python scripts/feast_materialize.py",
-        )
+        command = "python scripts/feast_materialize.py"
+        way_out = f"Ask for one that the Parquet holds, or bring its newest rows online: {command}"
+        super().__init__(f"{entity} is unknown", way_out)
 
 
 class StaleFeatures(PocError):

@@ -14,9 +14,8 @@ class StillOpening(PocError):
     """The server has only just started."""
 
     def __init__(self, component: str) -> None:
-        super().__init__(
-            f"The server is still loading the {component}", "Wait until /ready answers 200; it takes seconds."
-        )
+        what = f"The server is still loading the {component}"
+        super().__init__(what, "Wait until /ready answers 200; it takes seconds.")
 
 
 class OpeningFailed(PocError):
@@ -40,9 +39,8 @@ class WorkerEnded(PocError):
     """A process of a server that has several stopped by itself."""
 
     def __init__(self, pid: int, status: int | None) -> None:
-        super().__init__(
-            f"Worker {pid} ended with status {status}; the server stops", "What it said last is above."
-        )
+        what = f"Worker {pid} ended with status {status}; the server stops"
+        super().__init__(what, "What it said last is above.")
 
 
 class AddressUnavailable(PocError):

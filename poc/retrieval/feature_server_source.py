@@ -11,15 +11,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
+from poc import errors
 from poc.definitions import Feature, ServedFeatures
-from poc.errors import (
-    FeatureServerFailed,
-    FeaturesNotApplied,
-    FeaturesNotServed,
-    FeaturesOutdated,
-    OnlineTableMissing,
-    PocError,
-)
 from poc.feature_store import declared_service
 from poc.online_store.failures import refusal
 from poc.retrieval.entities import Entities, Fitting, ViewValues, fitting, references
@@ -56,13 +49,7 @@ def open_feature_server_source(settings: Settings) -> "FeatureServerSource":
 
 
 class FeatureServerSource:
-    """The features of one feature service, asked of a feature server.
-
-    Args:
-        url: where the server is.
-        served: the features, as they are declared.
-        timeout_seconds: longest that one `read` may take.
-    """
+    """The features of one feature service, as they are declared, asked of a feature server at `url`."""
 
     name = "feature-server"
 
@@ -108,22 +95,22 @@ class FeatureServerSource:
             vectors = answer_vectors(answer.content, columns)
             missing = [name for name in self.feature_names if name not in vectors]
             if missing:
-                raise FeaturesNotServed(self._server.where, self.served.service, missing)
+                raise errors.FeaturesNotServed(self._server.where, self.served.service, missing)
             return self._entities.of(keys, [view_values(item, vectors, len(keys)) for item in self._columns])
-        except PocError:
+        except errors.PocError:
             raise
         except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             reason = f"its answer cannot be read: {str(error) or type(error).__name__}"
-            raise FeatureServerFailed(self._server.where, reason) from error
+            raise errors.FeatureServerFailed(self._server.where, reason) from error
 
-    def _failure(self, answer: HttpAnswer) -> PocError:
+    def _failure(self, answer: HttpAnswer) -> errors.PocError:
         """Tell what the server means by an answer that is none; Feast gives its exception's text."""
         said, where = failure_text(answer.content), self._server.where
         known = {self.served.service, *(view.definitions.view for view in self.served.views)}
         if "does not exist" in said and any(f" {name} " in f" {said} " for name in known):
-            return FeaturesNotApplied(self.served.service)
-        refused = refusal(said, lambda: OnlineTableMissing(f"for {self.served.service}: {said}"))
-        return refused or FeatureServerFailed(where, f"it answered {answer.status}, {said}")
+            return errors.FeaturesNotApplied(self.served.service)
+        refused = refusal(said, lambda: errors.OnlineTableMissing(f"for {self.served.service}: {said}"))
+        return refused or errors.FeatureServerFailed(where, f"it answered {answer.status}, {said}")
 
 
 def json_fitting(feature: Feature) -> Fitting:
@@ -146,7 +133,7 @@ def json_fitting(feature: Feature) -> Fitting:
             return datetime.fromtimestamp(given, tz=timezone.utc)
         if feature.dtype == Bytes and isinstance(given, str):
             return given.encode()
-        raise FeaturesOutdated(
+        raise errors.FeaturesOutdated(
             f"{feature.name} is stored as {type(given).__name__} and declared as {feature.dtype}"
         )
 

@@ -10,14 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from poc import errors
 from poc.definitions import ServedFeatures, applied_service
-from poc.errors import (
-    CassandraUnavailable,
-    FeaturesNotApplied,
-    FeaturesNotMaterialized,
-    FeaturesOutdated,
-    PocError,
-)
 from poc.online_store.session import READ, Session, idempotent
 from poc.retrieval.entities import Entities, ViewValues
 from poc.retrieval.source import EntityFeatures, EntityKey, T, probe_key, within
@@ -117,7 +111,7 @@ class FollowingSource(ABC, Generic[S]):
             found = applied_service(_as_it_is_now(self._store), self._service, cached=True)
             _show(self._store)
         except FileNotFoundError as error:
-            raise FeaturesNotApplied(self._service) from error
+            raise errors.FeaturesNotApplied(self._service) from error
         if found == self._definitions and not suspected and not self._lacks(self._now):
             return
         self._now = self._state(found)
@@ -158,11 +152,11 @@ class FollowingSource(ABC, Generic[S]):
 
     async def _found(self, state: S, keys: Sequence[EntityKey]) -> list[EntityFeatures | None]:
         if self._closed.is_set():
-            raise CassandraUnavailable(self._where, "the source was closed")
+            raise errors.CassandraUnavailable(self._where, "the source was closed")
         try:
             with self._failures(state):
                 return state.entities.of(keys, await self._within(self._views(state, keys)))
-        except (FeaturesOutdated, FeaturesNotApplied, FeaturesNotMaterialized):
+        except (errors.FeaturesOutdated, errors.FeaturesNotApplied, errors.FeaturesNotMaterialized):
             # What was read did not fit: the state is made anew soon, whether the registry changed or not.
             self._suspected = True
             self._wake.set()
@@ -171,8 +165,8 @@ class FollowingSource(ABC, Generic[S]):
     def _within(self, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
         return within(self._timeout_seconds, work, self._late)
 
-    def _late(self) -> CassandraUnavailable:
-        return CassandraUnavailable(self._where, f"no answer in {self._timeout_seconds:.1f} s")
+    def _late(self) -> errors.CassandraUnavailable:
+        return errors.CassandraUnavailable(self._where, f"no answer in {self._timeout_seconds:.1f} s")
 
     def _known_views(self) -> dict[str, Any]:
         listed = self._store.list_feature_views, self._store.list_stream_feature_views
@@ -187,7 +181,7 @@ class FollowingSource(ABC, Generic[S]):
                 return
             try:
                 self.refresh()
-            except PocError as error:
+            except errors.PocError as error:
                 log.warning("The features stay as they were: %s", error.what)
             except Exception:  # Registries are files, databases and web services; none may end the thread.
                 log.exception("The features stay as they were: the registry cannot be read")

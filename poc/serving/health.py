@@ -26,13 +26,7 @@ WATCH_SECONDS = 5.0
 
 
 class Readiness:
-    """Tells whether predictions can be made, by trying what they need.
-
-    Args:
-        features: the feature source.
-        model: the scorer.
-        metrics: where the components' states are shown.
-    """
+    """Tells whether predictions can be made, by trying what they need; shows the states among `metrics`."""
 
     def __init__(self, features: "Kept[FeatureSource]", model: "Kept[Scorer]", metrics: Metrics) -> None:
         self._features, self._model, self._metrics = features, model, metrics
@@ -72,10 +66,9 @@ class Readiness:
     async def _features_obstacle(self) -> PocError | None:
         try:
             await self._features.get().check()
-        except FeaturesUnavailable as error:
-            self._features.suspect(error)
-            return error
         except PocError as error:
+            if isinstance(error, FeaturesUnavailable):
+                self._features.suspect(error)
             return error
         return None
 

@@ -11,18 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from poc import errors
 from poc.dataset.limits import read_limits
 from poc.definitions import Feature, ServedFeatures
-from poc.errors import (
-    FeaturesMissing,
-    FeaturesNotMaterialized,
-    FeaturesUnavailable,
-    ModelMismatch,
-    PocError,
-    StaleFeatures,
-    UnknownEntity,
-    ValueOutOfBounds,
-)
 from poc.retrieval.source import EntityFeatures, EntityKey, FeatureSource, Value, utc_now
 from poc.serving.kept import Kept
 from poc.serving.metrics import FRAUD, LEGITIMATE, Metrics
@@ -37,14 +28,9 @@ class Judgement:
     """What the model says of one entity: of one transaction, in the guide's words.
 
     Attributes:
-        key: its join keys' values.
-        fraud_probability: 0 to 1.
-        is_fraud: whether that reaches the model's threshold.
         features: the values it was judged by, every served feature, overrides included.
         overridden: the features that the request gave instead of the store, in declared order.
-        event_timestamp: when the stored values were true, UTC-aware.
-        stale: whether they are older than the view's ttl.
-        age_seconds: how old they are.
+        event_timestamp: when the stored values were true, UTC-aware; `stale` and `age_seconds` are theirs.
     """
 
     key: EntityKey
@@ -62,15 +48,12 @@ class Judged:
     """The outcome of one request.
 
     Attributes:
-        key_names: what the keys of `outcomes` are called.
         outcomes: for each key asked for, in order, its judgement or why there is none.
-        model: what judged.
-        features_ms: time to read the features, in milliseconds.
-        model_ms: time to score them.
+        features_ms: time to read the features, in milliseconds; `model_ms` to score them.
     """
 
     key_names: tuple[str, ...]
-    outcomes: tuple[Judgement | PocError, ...]
+    outcomes: tuple[Judgement | errors.PocError, ...]
     model: "Scorer"
     features_ms: float
     model_ms: float
@@ -145,13 +128,13 @@ class Predictor:
             judged = await self._judge(keys, overrides)
         except Exception as error:
             self._metrics.count(problem_type(error).outcome, len(keys))
-            if isinstance(error, FeaturesNotMaterialized):
+            if isinstance(error, errors.FeaturesNotMaterialized):
                 self._metrics.not_materialized.inc()
             raise
         finally:
             self._metrics.prediction_latency.observe(time.monotonic() - arrived)
         for outcome in judged.outcomes:
-            if isinstance(outcome, PocError):
+            if isinstance(outcome, errors.PocError):
                 self._metrics.count(problem_type(outcome).outcome)
                 continue
             self._metrics.count(FRAUD if outcome.is_fraud else LEGITIMATE)
@@ -168,7 +151,7 @@ class Predictor:
         read = time.perf_counter()
         found = dict(zip(wanted, items, strict=True))
         rows: dict[EntityKey, dict[str, Value]] = {}
-        refused: dict[EntityKey, PocError] = {}
+        refused: dict[EntityKey, errors.PocError] = {}
         key_names, bounds, now = served.key_names, self._bounds_of(served), utc_now()
         for key, item in found.items():
             obstacle = self._obstacle(item, (key_names, key), overrides, scorer, bounds, now)
@@ -181,7 +164,7 @@ class Predictor:
         scored = time.perf_counter()
         overridden = tuple(name for name in names if name in overrides) if overrides else ()
 
-        def outcome(key: EntityKey) -> Judgement | PocError:
+        def outcome(key: EntityKey) -> Judgement | errors.PocError:
             item = found[key]
             if item is None or key in refused:
                 return refused[key]
@@ -206,7 +189,7 @@ class Predictor:
         started = time.perf_counter()
         try:
             found = await source.read(wanted)
-        except FeaturesUnavailable as error:
+        except errors.FeaturesUnavailable as error:
             # The next requests need not find out by waiting as this one did.
             self._features.suspect(error)
             raise
@@ -223,18 +206,18 @@ class Predictor:
         scorer: "Scorer",
         bounds: Bounds,
         now: datetime,
-    ) -> PocError | None:
+    ) -> errors.PocError | None:
         """Return why `item` is not to be judged by; None if it is."""
         if item is None:
-            return UnknownEntity(entity_name(*entity))
+            return errors.UnknownEntity(entity_name(*entity))
         if item.stale and self._refuse_stale:
-            return StaleFeatures(entity_name(*entity), (now - item.event_timestamp).total_seconds())
+            return errors.StaleFeatures(entity_name(*entity), (now - item.event_timestamp).total_seconds())
         if item.missing:
             missing = [name for name in item.missing if name in scorer.inputs and name not in overrides]
             if missing:
-                return FeaturesMissing(entity_name(*entity), missing)
+                return errors.FeaturesMissing(entity_name(*entity), missing)
         outside = bounds.outside(item.values, overrides)
-        return None if outside is None else ValueOutOfBounds(entity_name(*entity), *outside)
+        return None if outside is None else errors.ValueOutOfBounds(entity_name(*entity), *outside)
 
     def _bounds_of(self, served: ServedFeatures) -> Bounds:
         known = self._bounds
@@ -251,7 +234,7 @@ def require_inputs(scorer: "Scorer", served: Sequence[str]) -> None:
     """
     missing = [name for name in scorer.inputs if name not in served]
     if missing:
-        raise ModelMismatch(f"{scorer.name} {scorer.version}", missing)
+        raise errors.ModelMismatch(f"{scorer.name} {scorer.version}", missing)
 
 
 def entity_name(key_names: Sequence[str], key: EntityKey) -> str:

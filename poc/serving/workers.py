@@ -32,8 +32,8 @@ def supervise(workers: int, work: Callable[[bool], None], ended: Callable[[int],
 
     Args:
         workers: how many.
-        work: is called in each; with true in the one that may speak for all.
-        ended: is told the process id of one that has ended.
+        work: called in each; with true in the one that may speak for all.
+        ended: told the process id of one that has ended.
 
     Raises:
         WorkerEnded: a worker stopped by itself. One that a signal killed is replaced.

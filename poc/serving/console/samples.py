@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 
@@ -33,19 +33,13 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A transaction that is worth a look.
-
-    Attributes:
-        key: its join keys' values.
-        fraud_probability: 0 to 1, when it was judged for this list.
-    """
+    """A transaction that is worth a look, with its probability when it was judged for this list."""
 
     key: EntityKey
     fraud_probability: float
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(NamedTuple):
     path: str
     size_bytes: int
     modified_ns: int
@@ -63,11 +57,6 @@ class Samples:
     """Keys of the sources, drawn again when those change, and some that the model tells apart.
 
     What comes to nothing is not kept: a source, or its rows in the store, may come later.
-
-    Args:
-        asked: names the sources.
-        features: where to read what the examples are judged by.
-        model: judges them, uncounted.
     """
 
     def __init__(self, asked: Asked, features: "Kept[FeatureSource]", model: "Kept[Scorer]") -> None:
@@ -88,11 +77,8 @@ class Samples:
         """
         scorer, source, keys = self._model.get(), self._features.get(), await self.keys()
         known, now = self._judgement, time.monotonic()
-        if (
-            known is not None
-            and (known.version, known.keys) == (scorer.version, keys)
-            and now - known.at < FRESH_SECONDS
-        ):
+        same = known is not None and (known.version, known.keys) == (scorer.version, keys)
+        if known is not None and same and now - known.at < FRESH_SECONDS:
             return known.examples
         found = await self._examples_of(keys, scorer, source)
         self._judgement = _Judged(scorer.version, keys, found, now) if found else None
@@ -123,11 +109,8 @@ class Samples:
         if not found:
             return []
         scores = scorer.score([item.values for item in found])
-        ranked = sorted(
-            (Example(item.key, score) for item, score in zip(found, scores, strict=True)),
-            key=lambda example: example.fraud_probability,
-            reverse=True,
-        )
+        examples = [Example(item.key, score) for item, score in zip(found, scores, strict=True)]
+        ranked = sorted(examples, key=lambda example: example.fraud_probability, reverse=True)
         return _spread(ranked, scorer.threshold)
 
 
@@ -144,11 +127,9 @@ def _small(paths: Sequence[Path]) -> list[_File]:
             files.append(file)
             total += file.size_bytes
             if len(files) > MOST_FILES or total > LARGEST_PARQUET_BYTES:
-                raise OSError(
-                    f"{path} is larger than {LARGEST_PARQUET_BYTES:,} bytes or"
-                    f" {MOST_FILES:,} files and folders"
-                )
-    return sorted(files, key=lambda file: file.path)
+                limits = f"{LARGEST_PARQUET_BYTES:,} bytes or {MOST_FILES:,} files and folders"
+                raise OSError(f"{path} is larger than {limits}")
+    return sorted(files)
 
 
 def _files(path: Path) -> Iterator[_File]:
