@@ -6,7 +6,7 @@ something would be: a number that is read as what it is not ends as a score.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -42,33 +42,23 @@ class Entities:
             views: of each view of the service, what it has for each of `keys`.
         """
         now = utc_now()
-        if len(views) == 1:
-            ttl = self._ttls[0]
-            return [
-                None if found is None else self._entity(key, *found, is_stale(found[1], ttl, now))
-                for key, found in zip(keys, views[0], strict=True)
-            ]
-        return [
-            self._of_several(key, found, now)
-            for key, found in zip(keys, zip(*views, strict=True), strict=True)
-        ]
-
-    def _of_several(
-        self, key: EntityKey, found: Sequence[ViewValues | None], now: datetime
-    ) -> EntityFeatures | None:
-        values: dict[str, Value] = {}
-        moments: list[tuple[datetime, timedelta | None]] = []
-        for part, ttl in zip(found, self._ttls, strict=True):
-            if part is None:
-                return None
-            values.update(part[0])
-            moments.append((part[1], ttl))
-        stale = any(is_stale(moment, ttl, now) for moment, ttl in moments)
-        return self._entity(key, values, min(moment for moment, _ in moments), stale)
+        rows = zip(*views, strict=True)
+        return [self._entity(key, found, now) for key, found in zip(keys, rows, strict=True)]
 
     def _entity(
-        self, key: EntityKey, values: dict[str, Value], moment: datetime, stale: bool
-    ) -> EntityFeatures:
+        self, key: EntityKey, found: Sequence[ViewValues | None], now: datetime
+    ) -> EntityFeatures | None:
+        first = found[0]
+        if first is None:
+            return None
+        values, moment = first
+        stale = is_stale(moment, self._ttls[0], now)
+        if len(found) > 1:
+            for part, ttl in zip(found[1:], self._ttls[1:], strict=True):
+                if part is None:
+                    return None
+                values = {**values, **part[0]}
+                moment, stale = min(moment, part[1]), stale or is_stale(part[1], ttl, now)
         if len(values) == len(self._names):
             return EntityFeatures(key, values, moment, stale)
         missing = tuple(name for name in self._names if name not in values)

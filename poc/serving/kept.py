@@ -127,10 +127,7 @@ def keep_features(
 ) -> Kept[FeatureSource]:
     """Keep the source open. When reads failed, it is asked whether it works again; the driver repairs it.
 
-    Args:
-        settings: for `open_source`.
-        open_source: opens the source.
-        loop: the event loop that reads, known once the server runs.
+    `loop` is the event loop that reads, known once the server runs.
     """
 
     def renew(source: FeatureSource) -> FeatureSource:
@@ -162,8 +159,6 @@ def keep_model(
     """Keep the model of `settings`: loaded again where there was none, replaced where another is served now.
 
     Args:
-        settings: name the registry, the model and its alias.
-        load: loads the scorer.
         refresh: returns the scorer to go on with. When it fails the present one stays: that the
             registry is out of reach takes nothing from a model that is loaded.
         served: returns the names of the features that are served; None while that is not known. A model that
@@ -187,10 +182,7 @@ def keep_model(
         log.info("Model version %s replaces %s", newest.version, current.version)
         return newest
 
+    seconds = settings.model_refresh_seconds
     return Kept(
-        "model",
-        lambda: load(settings),
-        renew,
-        renew_seconds=settings.model_refresh_seconds,
-        retry_seconds=MODEL_RETRY_SECONDS,
+        "model", lambda: load(settings), renew, renew_seconds=seconds, retry_seconds=MODEL_RETRY_SECONDS
     )

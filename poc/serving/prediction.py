@@ -98,12 +98,7 @@ class Predictor:
     """
 
     def __init__(
-        self,
-        features: "Kept[FeatureSource]",
-        model: "Kept[Scorer]",
-        metrics: Metrics,
-        *,
-        refuse_stale: bool,
+        self, features: "Kept[FeatureSource]", model: "Kept[Scorer]", metrics: Metrics, *, refuse_stale: bool
     ) -> None:
         self._features, self._model, self._metrics = features, model, metrics
         self._refuse_stale = refuse_stale
@@ -146,46 +141,9 @@ class Predictor:
         scorer, source = self._model.get(), self._features.get()
         served, names = source.served, source.feature_names
         require_inputs(scorer, names)
-        wanted = list(dict.fromkeys(keys))
-        items, features_seconds = await self._read(source, wanted)
-        read = time.perf_counter()
-        found = dict(zip(wanted, items, strict=True))
-        rows: dict[EntityKey, dict[str, Value]] = {}
-        refused: dict[EntityKey, errors.PocError] = {}
-        key_names, bounds, now = served.key_names, self._bounds_of(served), utc_now()
-        for key, item in found.items():
-            obstacle = self._obstacle(item, (key_names, key), overrides, scorer, bounds, now)
-            if obstacle is not None:
-                refused[key] = obstacle
-            else:
-                assert item is not None
-                rows[key] = {**item.values, **overrides}
-        scores = dict(zip(rows, scorer.score(list(rows.values())), strict=True)) if rows else {}
-        scored = time.perf_counter()
-        overridden = tuple(name for name in names if name in overrides) if overrides else ()
-
-        def outcome(key: EntityKey) -> Judgement | errors.PocError:
-            item = found[key]
-            if item is None or key in refused:
-                return refused[key]
-            return Judgement(
-                key=key,
-                fraud_probability=scores[key],
-                is_fraud=scores[key] >= scorer.threshold,
-                features=rows[key],
-                overridden=overridden,
-                event_timestamp=item.event_timestamp,
-                stale=item.stale,
-                age_seconds=(now - item.event_timestamp).total_seconds(),
-            )
-
-        outcomes = tuple(map(outcome, keys))
-        return Judged(key_names, outcomes, scorer, features_seconds * 1000, (scored - read) * 1000)
-
-    async def _read(
-        self, source: FeatureSource, wanted: Sequence[EntityKey]
-    ) -> tuple[list[EntityFeatures | None], float]:
-        """Read, and tell how many seconds that took."""
+        if self._bounds is None or self._bounds.served is not served:
+            self._bounds = Bounds(served)
+        key_names, bounds, wanted = served.key_names, self._bounds, list(dict.fromkeys(keys))
         started = time.perf_counter()
         try:
             found = await source.read(wanted)
@@ -194,13 +152,33 @@ class Predictor:
             self._features.suspect(error)
             raise
         finally:
-            seconds = time.perf_counter() - started
-            self._metrics.feature_fetch_latency.observe(seconds)
-        return found, seconds
+            read = time.perf_counter()
+            self._metrics.feature_fetch_latency.observe(read - started)
+        now = utc_now()
+        outcomes: dict[EntityKey, Judgement | errors.PocError] = {}
+        known: list[tuple[EntityKey, EntityFeatures, dict[str, Value]]] = []
+        for key, item in zip(wanted, found, strict=True):
+            if item is None:
+                outcomes[key] = errors.UnknownEntity(entity_name(key_names, key))
+            elif (
+                refusal := self._refusal(item, (key_names, key), overrides, scorer, bounds, now)
+            ) is not None:
+                outcomes[key] = refusal
+            else:
+                known.append((key, item, {**item.values, **overrides}))
+        scores = scorer.score([row for _, _, row in known]) if known else []
+        scored = time.perf_counter()
+        overridden = tuple(name for name in names if name in overrides) if overrides else ()
+        for (key, item, row), score in zip(known, scores, strict=True):
+            moment, is_fraud = item.event_timestamp, score >= scorer.threshold
+            age = (now - moment).total_seconds()
+            outcomes[key] = Judgement(key, score, is_fraud, row, overridden, moment, item.stale, age)
+        outcomes_asked = tuple(outcomes[key] for key in keys)
+        return Judged(key_names, outcomes_asked, scorer, (read - started) * 1000, (scored - read) * 1000)
 
-    def _obstacle(
+    def _refusal(
         self,
-        item: EntityFeatures | None,
+        item: EntityFeatures,
         entity: tuple[Sequence[str], EntityKey],
         overrides: Mapping[str, Value],
         scorer: "Scorer",
@@ -208,8 +186,6 @@ class Predictor:
         now: datetime,
     ) -> errors.PocError | None:
         """Return why `item` is not to be judged by; None if it is."""
-        if item is None:
-            return errors.UnknownEntity(entity_name(*entity))
         if item.stale and self._refuse_stale:
             return errors.StaleFeatures(entity_name(*entity), (now - item.event_timestamp).total_seconds())
         if item.missing:
@@ -218,12 +194,6 @@ class Predictor:
                 return errors.FeaturesMissing(entity_name(*entity), missing)
         outside = bounds.outside(item.values, overrides)
         return None if outside is None else errors.ValueOutOfBounds(entity_name(*entity), *outside)
-
-    def _bounds_of(self, served: ServedFeatures) -> Bounds:
-        known = self._bounds
-        if known is None or known.served is not served:
-            known = self._bounds = Bounds(served)
-        return known
 
 
 def require_inputs(scorer: "Scorer", served: Sequence[str]) -> None:

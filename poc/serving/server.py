@@ -11,7 +11,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -68,48 +68,48 @@ def serve(
     repo_yaml(settings)
     url = f"http://{shown_host(settings.host)}:{port}"
     print(f"Starting to serve on {url} (importing Feast takes some seconds) ...", flush=True)
-    work = Work(settings, open_source, source_name, listener, url, open_state)
+    # Can be pickled, and so be sent to a new process.
+    job = partial(work, settings, open_source, source_name, listener, url, open_state)
     if settings.workers == 1:
-        work(speaks=True)
+        job(True)
         return
     with shared_metrics() as forget:
-        supervise(settings.workers, work, forget)
+        supervise(settings.workers, job, forget)
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What one process of a server does. Can be pickled, and so be sent to a new process.
+def work(
+    settings: Settings,
+    open_source: Callable[[Settings], FeatureSource],
+    source_name: str,
+    listener: socket.socket,
+    url: str,
+    open_state: Callable[[Settings], StateReader] | None,
+    speaks: bool,
+) -> None:
+    """Do what one process of a server does: answer requests until told to stop.
 
-    Attributes:
+    Args:
+        settings: what the environment says.
+        open_source: see `serve`, as `source_name` and `open_state`.
         listener: the address, taken; workers share it.
         url: where that is, for the person who started the server.
+        speaks: whether this process says how it goes.
     """
-
-    settings: Settings
-    open_source: Callable[[Settings], FeatureSource]
-    source_name: str
-    listener: socket.socket
-    url: str
-    open_state: Callable[[Settings], StateReader] | None = None
-
-    def __call__(self, speaks: bool) -> None:
-        """Answer requests until told to stop; say how it goes if this process `speaks`."""
-        settings, name = self.settings, self.source_name
-        configure_logging(settings.log_level)
-        app = create_app(settings, self.open_source, source_name=name, open_state=self.open_state)
-        logging.captureWarnings(True)
-        # At INFO they tell of each refresh of the registry, and of each question to a feature server.
-        for name in ("feast", "httpx"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=settings.log_level == "DEBUG",
-            timeout_graceful_shutdown=LAST_REQUESTS_SECONDS,
-        )
-        threading.Thread(target=settle, args=(app, self.url if speaks else None), daemon=True).start()
-        server = DrainingServer(config, app.state.readiness, settings.shutdown_grace_seconds)
-        server.run(sockets=[self.listener])
+    configure_logging(settings.log_level)
+    app = create_app(settings, open_source, source_name=source_name, open_state=open_state)
+    logging.captureWarnings(True)
+    # At INFO they tell of each refresh of the registry, and of each question to a feature server.
+    for name in ("feast", "httpx"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=settings.log_level == "DEBUG",
+        timeout_graceful_shutdown=LAST_REQUESTS_SECONDS,
+    )
+    threading.Thread(target=settle, args=(app, url if speaks else None), daemon=True).start()
+    server = DrainingServer(config, app.state.readiness, settings.shutdown_grace_seconds)
+    server.run(sockets=[listener])
 
 
 class DrainingServer(uvicorn.Server):
