@@ -30,11 +30,9 @@ class FeaturesNotServed(FeaturesNotApplied):
     """The feature server's registry is older than features.py."""
 
     def __init__(self, where: str, service: str, features: Sequence[str]) -> None:
-        PocError.__init__(
-            self,
-            f"{service} of the feature server at {where} lacks {', '.join(features)}",
-            "Apply the definitions to its registry: python scripts/feast_setup.py",
-        )
+        what = f"{service} of the feature server at {where} lacks {', '.join(features)}"
+        way_out = "Apply the definitions to its registry: python scripts/feast_setup.py"
+        PocError.__init__(self, what, way_out)
 
 
 class UnknownEntity(PocError):
@@ -60,19 +58,15 @@ class FeaturesMissing(FeaturesOutdated):
     """The model judges by features that were never written for this entity, which is no null."""
 
     def __init__(self, entity: str, features: Sequence[str]) -> None:
-        PocError.__init__(
-            self,
-            f"Of {entity} nothing was ever stored for {', '.join(features)}",
-            "The features were applied and not materialized: python scripts/feast_materialize.py --full",
-        )
+        what = f"Of {entity} nothing was ever stored for {', '.join(features)}"
+        way_out = "The features were applied and not materialized: python scripts/feast_materialize.py --full"
+        PocError.__init__(self, what, way_out)
 
 
 class ValueOutOfBounds(PocError):
     """A stored value is none that its feature can have."""
 
     def __init__(self, entity: str, feature: str, value: object, allowed: str) -> None:
-        super().__init__(
-            f"Of {entity} the stored {feature} is {value!r}; allowed is {allowed}",
-            "Correct the source or the feature's tags, and write it again: "
-            "python scripts/feast_materialize.py --full",
-        )
+        what = f"Of {entity} the stored {feature} is {value!r}; allowed is {allowed}"
+        command = "python scripts/feast_materialize.py --full"
+        super().__init__(what, f"Correct the source or the feature's tags, and write it again: {command}")

@@ -35,12 +35,7 @@ class Entities:
     def of(
         self, keys: Sequence[EntityKey], views: Sequence[Sequence[ViewValues | None]]
     ) -> list[EntityFeatures | None]:
-        """Return the entities `keys`; None for one that a view has no row for.
-
-        Args:
-            keys: as they were asked for.
-            views: of each view of the service, what it has for each of `keys`.
-        """
+        """Return the entities `keys`, from what each view has for each; None where one has no row."""
         now = utc_now()
         rows = zip(*views, strict=True)
         return [self._entity(key, found, now) for key, found in zip(keys, rows, strict=True)]
@@ -66,12 +61,7 @@ class Entities:
 
 
 class ViewRows:
-    """Reads the rows that a `ViewReader` finds.
-
-    Args:
-        features: those wanted, in the order to give them in.
-        reader: what finds rows; it has all of them.
-    """
+    """Reads of the rows that a `ViewReader` finds the wanted features, in their order; it has all of them."""
 
     def __init__(self, features: Sequence[Feature], reader: "ViewReader") -> None:
         from poc.online_store.feast_rows import event_time
@@ -84,11 +74,7 @@ class ViewRows:
             self._columns.append((feature.name, place, reader.plain[place], fit, reader.stored[place]))
 
     def values(self, row: "Found | None") -> ViewValues | None:
-        """Return what `row` says of its entity.
-
-        Raises:
-            FeaturesOutdated: a value is of another type than declared.
-        """
+        """Return what `row` says of its entity; raise what `fitting`'s functions raise."""
         if row is None:
             return None
         values: dict[str, Value] = {}
@@ -105,12 +91,9 @@ class ViewRows:
 
 
 def fitting(feature: Feature) -> Fitting:
-    """Return the function that holds stored values of `feature` to its type.
+    """Return the function that holds stored values of `feature` to its type, or raises `FeaturesOutdated`.
 
     Lists come as lists, times as UTC-aware datetimes.
-
-    Raises, when it is called:
-        FeaturesOutdated: the value is of another type.
     """
     kind = python_type(feature.dtype)
 
@@ -161,13 +144,7 @@ def references(served: ServedFeatures) -> list[str] | None:
 def key_of_view(
     served: ServedFeatures, view: ServedView, reader_keys: Sequence[str]
 ) -> Callable[[EntityKey], tuple[Any, ...]]:
-    """Return the function from a request's key to that of one view.
-
-    Args:
-        served: the service.
-        view: the view.
-        reader_keys: its join keys, in the order wanted.
-    """
+    """Return the function from a request's key to that of one view, whose order is `reader_keys`."""
     asked: Mapping[str, str] = dict(zip(view.definitions.key_names, view.request_keys, strict=True))
     if not asked:
         # What Feast keeps a view without entities under.

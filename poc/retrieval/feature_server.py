@@ -37,8 +37,7 @@ class HttpAnswer(NamedTuple):
 class FeatureServer:
     """One feature server, asked from any event loop through a bounded pool of connections of that loop's.
 
-    Args:
-        url: where it is, for example `http://localhost:6566`. A password in it is sent, never shown.
+    A password in its URL is sent, never shown.
     """
 
     def __init__(self, url: str) -> None:
@@ -61,8 +60,7 @@ class FeatureServer:
     async def ask(self, question: bytes, seconds: float) -> HttpAnswer:
         """Send `question`, JSON, and return the whole answer, whatever its status.
 
-        Raises:
-            FeatureServerUnavailable: there is none in `seconds`.
+        Without one in `seconds` raise `FeatureServerUnavailable`.
         """
         if self._closed:
             raise self._unavailable("the source was closed")

@@ -74,11 +74,7 @@ class FeatureServerSource:
         await self.probe(self._timeout_seconds)
 
     async def probe(self, seconds: float) -> None:
-        """Find out within `seconds` whether the server has the features.
-
-        Raises:
-            what `read` raises.
-        """
+        """Find out within `seconds` whether the server has the features; raise what `read` raises."""
         await self._read([probe_key(self.served)], seconds)
 
     def close(self) -> None:
@@ -141,11 +137,7 @@ def json_fitting(feature: Feature) -> Fitting:
 
 
 def answer_vectors(content: bytes, columns: Mapping[str, Sequence[Any]]) -> Vectors:
-    """Return the vectors of an answer by name.
-
-    Raises:
-        ValueError, LookupError, TypeError, AttributeError, RecursionError: it is none to this question.
-    """
+    """Return the vectors of an answer by name. What this raises means that it is none to this question."""
     answer = json.loads(content)
     vectors: Vectors = dict(zip(answer["metadata"]["feature_names"], answer["results"], strict=True))
     for name, asked in columns.items():
@@ -159,9 +151,7 @@ def view_values(
 ) -> list[ViewValues | None]:
     """Return what the answer says of each of `length` entities in one view; None for an absent one.
 
-    Raises:
-        FeaturesOutdated: a value does not fit its declared type.
-        ValueError: a vector has another length.
+    Besides what the fittings raise, a vector of another length is a `ValueError`.
     """
     found: list[ViewValues | None] = []
     parts = []

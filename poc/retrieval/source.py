@@ -24,7 +24,6 @@ class EntityFeatures:
     """The online features of one entity: of one combination of the service's join keys.
 
     Attributes:
-        key: the join keys' values.
         values: the served features by name, in their order, but for those that are missing; None where the
             stored value is null or not a number.
         event_timestamp: when these values were true, UTC-aware; of several views the oldest.
@@ -46,17 +45,14 @@ class FeatureSource(Protocol):
     @property
     def name(self) -> str:
         """The source's name in answers and metric labels, for example `feast` or `direct`."""
-        ...
 
     @property
     def served(self) -> ServedFeatures:
         """What is read at present. It may change while the source is used; then it is another object."""
-        ...
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """The names of the served features, in their order."""
-        ...
 
     async def read(self, keys: Sequence[EntityKey]) -> list[EntityFeatures | None]:
         """Read the features of the entities `keys`, in their order; None for one that is unknown.
@@ -69,19 +65,12 @@ class FeatureSource(Protocol):
             FeaturesNotMaterialized: the store was never filled.
             FeaturesOutdated: what is stored does not fit the present definitions.
         """
-        ...
 
     async def check(self) -> None:
-        """Find out whether `read` can succeed now.
-
-        Raises:
-            what `read` raises.
-        """
-        ...
+        """Find out whether `read` can succeed now; raise what it raises."""
 
     def close(self) -> None:
         """Give up connections and threads; blocks for a moment. A second call does nothing."""
-        ...
 
 
 def utc_now() -> datetime:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -43,7 +44,6 @@ def create_app(
     """Build the server's app. It connects when it is started, in the background.
 
     Args:
-        settings: what the environment says.
         open_source: opens the feature source; tried again until it succeeds.
         source_name: the source's `name`, for answers and metrics before it is open.
         model: the scorer; by default the registered model of `settings`, kept up to date.
@@ -61,7 +61,10 @@ def create_app(
     readiness = Readiness(features, model, metrics)
     kept: list[Kept[FeatureSource] | Kept[Scorer] | StateWatch] = [features, model]
     if open_state is not None:
-        kept.append(_keep_state(settings, open_state, metrics))
+        opens, seconds = partial(open_state, settings), settings.metrics_refresh_seconds
+        state = StateWatch(opens, seconds, metrics.state_was_read, metrics.state_was_not_read)
+        metrics.show_state(StateCollector(lambda: state.state))
+        kept.append(state)
     rival = rival_of(source_name, settings)
     predictor = Predictor(features, model, metrics, refuse_stale=settings.stale_features == "refuse")
 
@@ -92,15 +95,3 @@ def create_app(
         app.include_router(console_router(predictor, features, model, asked, source_name, rival))
     document(app, asked)
     return app
-
-
-def _keep_state(
-    settings: Settings, open_state: Callable[[Settings], StateReader], metrics: Metrics
-) -> StateWatch:
-    """Watch the state of the online store once started, and show it among `metrics`."""
-    seconds = settings.metrics_refresh_seconds
-    watch = StateWatch(
-        lambda: open_state(settings), seconds, metrics.state_was_read, metrics.state_was_not_read
-    )
-    metrics.show_state(StateCollector(lambda: watch.state))
-    return watch

@@ -71,11 +71,7 @@ class Kept(Generic[T]):
             self._closes(self._value)
 
     def get(self) -> T:
-        """Return the value.
-
-        Raises:
-            PocError: what stands in its way.
-        """
+        """Return the value, or raise the `PocError` that stands in its way."""
         value, error = self._value, self._error
         if error is not None:
             # The same error is raised to many requests: without this each would lengthen its traceback.

@@ -109,10 +109,7 @@ class Predictor:
     ) -> Judged:
         """Judge the entities `keys`, each by its stored values with `overrides` put over them.
 
-        Args:
-            keys: the entities; one may come twice.
-            overrides: values by feature name, in place of the stored ones.
-            arrived: when the request came in, by `time.monotonic`; now for None.
+        One may come twice. `arrived` is when the request came in, by `time.monotonic`; now for None.
 
         Raises:
             PocError: none of them can be judged now.
@@ -158,11 +155,10 @@ class Predictor:
         outcomes: dict[EntityKey, Judgement | errors.PocError] = {}
         known: list[tuple[EntityKey, EntityFeatures, dict[str, Value]]] = []
         for key, item in zip(wanted, found, strict=True):
+            entity = (key_names, key)
             if item is None:
-                outcomes[key] = errors.UnknownEntity(entity_name(key_names, key))
-            elif (
-                refusal := self._refusal(item, (key_names, key), overrides, scorer, bounds, now)
-            ) is not None:
+                outcomes[key] = errors.UnknownEntity(entity_name(*entity))
+            elif (refusal := self._refusal(item, entity, overrides, scorer, bounds, now)) is not None:
                 outcomes[key] = refusal
             else:
                 known.append((key, item, {**item.values, **overrides}))
@@ -197,11 +193,7 @@ class Predictor:
 
 
 def require_inputs(scorer: "Scorer", served: Sequence[str]) -> None:
-    """Hold the model to the served features.
-
-    Raises:
-        ModelMismatch: it wants others.
-    """
+    """Raise `ModelMismatch` if the model wants other features than those served."""
     missing = [name for name in scorer.inputs if name not in served]
     if missing:
         raise errors.ModelMismatch(f"{scorer.name} {scorer.version}", missing)

@@ -30,9 +30,7 @@ class ProblemType:
     """One kind of problem.
 
     Attributes:
-        status: of the answer.
         slug: what identifies it; its type is `/problems/<slug>`.
-        title: what it is, in a few words, the same each time.
         outcome: the label that predictions are counted by.
         retry_after_seconds: when asking again makes sense; None where that does not help.
     """

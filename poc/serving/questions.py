@@ -58,11 +58,13 @@ class PredictionRequest(EntityRow):
 
 
 class BatchRequest(Strict):
-    """Transactions to judge, each by itself. `Questions` adds the fields."""
+    """Transactions to judge, each by itself: values of one join key, or rows of several."""
+
+    asked: list[Any]
 
     def keys(self) -> list[EntityKey]:
         """Return the entities' keys, in their order."""
-        raise NotImplementedError
+        return [item.key() if isinstance(item, EntityRow) else (item,) for item in self.asked]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,17 +150,12 @@ def _batch_model(served: ServedFeatures, row: type[EntityRow], rows: str) -> typ
     single = len(served.join_keys) == 1
     item: Any = _key_annotation(served.join_keys[0]) if single else row
 
-    class Batch(BatchRequest):
-        def keys(self) -> list[EntityKey]:
-            given: list[Any] = self.asked  # type: ignore[attr-defined]
-            return [(value,) for value in given] if single else [item.key() for item in given]
-
     rows_of_keys = [example_keys(served, place) for place in range(3)]
     examples = [next(iter(keys.values())) if single else keys for keys in rows_of_keys]
     field = Field(alias=rows, min_length=1, max_length=MAX_IDS, examples=[examples])
     asked: Any = (list[item], field)
     return create_model(
-        "BatchRequest", __base__=Batch, __doc__="Transactions to judge, each by itself.", asked=asked
+        "BatchRequest", __base__=BatchRequest, __doc__="Transactions to judge, each by itself.", asked=asked
     )
 
 

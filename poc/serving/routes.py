@@ -77,11 +77,7 @@ async def read_body(request: Request, model: type[Body]) -> Body:
 
 
 async def bounded_body(request: Request) -> bytes:
-    """Read the body of `request`.
-
-    Raises:
-        HTTPException: it is larger than a valid one can be.
-    """
+    """Read the body of `request`; raise an `HTTPException` if it is larger than a valid one can be."""
     declared = request.headers.get("content-length", "")
     content, size = b"", int(declared) if declared.isdigit() else 0
     if size <= MAX_BODY_BYTES:

@@ -88,12 +88,7 @@ def work(
 ) -> None:
     """Do what one process of a server does: answer requests until told to stop.
 
-    Args:
-        settings: what the environment says.
-        open_source: see `serve`, as `source_name` and `open_state`.
-        listener: the address, taken; workers share it.
-        url: where that is, for the person who started the server.
-        speaks: whether this process says how it goes.
+    Workers share `listener`; the one that `speaks` says how it goes, at `url`. For the rest see `serve`.
     """
     configure_logging(settings.log_level)
     app = create_app(settings, open_source, source_name=source_name, open_state=open_state)
@@ -159,15 +154,10 @@ def settle(app: FastAPI, url: str | None) -> None:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take the address, without listening yet.
-
-    Raises:
-        AddressUnavailable: it is in use, not allowed, or no address of this machine.
-    """
+    """Take the address, without listening yet; raise `AddressUnavailable` where it cannot be taken."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
         listener = socket.socket(family, kind, protocol)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

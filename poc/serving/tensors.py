@@ -78,7 +78,6 @@ class Question:
 
     Attributes:
         id: the client's name for it, given back.
-        keys: of the entities to judge, in the order of the join keys.
         shape: of the inputs, and so of the outputs.
         outputs: whether to answer in binary, by the wanted outputs' names, in their order.
         overrides: JSON of the features to judge by in place of the stored ones.
@@ -107,10 +106,7 @@ def datatype(dtype: "FeastType") -> str:
 def read_question(content: bytes, header_length: str | None, keys: Sequence[JoinKey]) -> Question:
     """Read a request's body: it has an input for each of `keys`, in any order.
 
-    Args:
-        content: the body.
-        header_length: the header `HEADER_LENGTH`; None where all of the body is JSON.
-        keys: the join keys of the served features.
+    `header_length` is the header `HEADER_LENGTH`; None where all of the body is JSON.
 
     Raises:
         RefusedTensors: it does not fit the protocol, or this model.
@@ -227,23 +223,17 @@ def _flat(tensor: InputTensor) -> Iterator[Any]:
 
 def _unpacked(tensor: InputTensor, binary: bytes) -> Iterator[Any]:
     packed = _PACKED.get(tensor.datatype)
-    if packed is None:
-        yield from _texts(tensor.name, binary)
-        return
-    if len(binary) % struct.calcsize(packed):
-        raise RefusedTensors(f"{tensor.name}: its bytes end within an element")
-    yield from (element for (element,) in struct.iter_unpack(f"<{packed}", binary))
-
-
-def _texts(name: str, binary: bytes) -> Iterator[str]:
-    """Read elements that each follow their own length, four bytes, little-endian."""
-    place = 0
-    while place < len(binary):
-        start = place + 4
-        place = start + int.from_bytes(binary[place:start], "little")
-        if start > len(binary) or place > len(binary):
-            raise RefusedTensors(f"{name}: its bytes end within an element")
-        try:
-            yield binary[start:place].decode()
-        except UnicodeDecodeError as error:
-            raise RefusedTensors(f"{name}: an element is not UTF-8") from error
+    try:
+        if packed is not None:
+            yield from (element for (element,) in struct.iter_unpack(f"<{packed}", binary))
+            return
+        # Texts each follow their own length, four bytes.
+        place = 0
+        while place < len(binary):
+            (size,) = struct.unpack_from("<I", binary, place)
+            yield struct.unpack_from(f"{size}s", binary, place + 4)[0].decode()
+            place += 4 + size
+    except struct.error as error:
+        raise RefusedTensors(f"{tensor.name}: its bytes end within an element") from error
+    except UnicodeDecodeError as error:
+        raise RefusedTensors(f"{tensor.name}: an element is not UTF-8") from error

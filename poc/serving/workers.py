@@ -90,9 +90,9 @@ def _forwarded(running: dict[int, SpawnProcess], stopping: threading.Event) -> I
 
 
 def _stop(running: dict[int, SpawnProcess], sig: int) -> None:
-    for process in list(running.values()):
-        if process.pid is not None and process.is_alive():
-            os.kill(process.pid, sig)
+    for pid, process in list(running.items()):
+        if process.is_alive():
+            os.kill(pid, sig)
 
 
 def _worker(work: Callable[[bool], None], speaks: bool) -> None:

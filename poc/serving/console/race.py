@@ -42,11 +42,7 @@ class Rival:
         self._source: FeatureSource | None = None
 
     async def get(self) -> FeatureSource:
-        """Return the source.
-
-        Raises:
-            PocError: it cannot be opened; the next race tries again.
-        """
+        """Return the source. Where it cannot be opened, the next race tries again."""
         if self._source is None:
             self._source = await run_in_threadpool(self._opens)
         return self._source
@@ -85,7 +81,8 @@ class Race:
                     started = time.perf_counter_ns()
                     answers.append(await sources[name].read([key]))
                     if turn >= 0:
-                        heat.latencies_ms[name].append((time.perf_counter_ns() - started) / 1e6)
+                        # A nanosecond is more than a clock can tell.
+                        heat.latencies_ms[name].append(round((time.perf_counter_ns() - started) / 1e6, 4))
                 one, other = map(_said, answers)
                 heat.differing += turn >= 0 and one != other
             return heat

@@ -16,13 +16,13 @@ from fastapi.responses import Response
 from pydantic import Field, create_model
 from starlette.concurrency import run_in_threadpool
 
-from poc.dataset.limits import read_limits
-from poc.definitions import Feature, JoinKey
+from poc.dataset.limits import Limits, read_limits
+from poc.definitions import Feature
 from poc.errors import NotExplainable, PocError
 from poc.retrieval.source import FeatureSource, python_type
 from poc.serving.answers import json_response, prediction_answer
-from poc.serving.console.race import MOST_READS, Heat, Race, Rival
-from poc.serving.console.samples import Example, Samples
+from poc.serving.console.race import MOST_READS, Race, Rival
+from poc.serving.console.samples import Samples
 from poc.serving.kept import Kept
 from poc.serving.prediction import Judged, Judgement, Predictor
 from poc.serving.problems import FieldError, invalid_request
@@ -31,6 +31,8 @@ from poc.serving.routes import PlainRoute, arrived, read_body
 from poc.settings import Settings
 
 if TYPE_CHECKING:
+    from feast.types import FeastType
+
     from poc.model.contributions import Contributions
     from poc.model.scoring import Scorer
 
@@ -81,7 +83,11 @@ def console_router(
 
     @router.get("/console/examples")
     async def examples(request: Request) -> Response:
-        return json_response(examples_answer(await samples.examples()))
+        found = await samples.examples()
+        said = [
+            {"keys": [*map(_typed, one.key)], "fraud_probability": one.fraud_probability} for one in found
+        ]
+        return json_response({"examples": said})
 
     @router.post("/console/explain")
     async def explain(request: Request) -> Response:
@@ -90,8 +96,13 @@ def console_router(
         outcome = judged.outcomes[0]
         if isinstance(outcome, PocError):
             raise outcome
-        found = await run_in_threadpool(_contributions, judged, outcome)
-        return json_response(explanation(prediction_answer(outcome, judged, source_name), found))
+        said: dict[str, Any] = {"prediction": prediction_answer(outcome, judged, source_name)}
+        said |= {"contributions": None, "unexplained": None}
+        try:
+            said["contributions"] = await run_in_threadpool(_contributions, judged, outcome)
+        except NotExplainable as error:
+            said["unexplained"] = {"detail": error.what, "way_out": error.way_out}
+        return json_response(said)
 
     @router.post("/console/race")
     async def run(request: Request) -> Response:
@@ -100,7 +111,7 @@ def console_router(
         if not keys:
             field = asked.questions().rows
             return invalid_request([FieldError(field=field, message="Look a transaction up first.")])
-        return json_response(race_answer(await race.run(keys, body.reads)))
+        return json_response(await race.run(keys, body.reads))
 
     files = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.suffix in MEDIA_TYPES}
 
@@ -118,13 +129,10 @@ def console_router(
     return router
 
 
-def _contributions(judged: Judged, judgement: Judgement) -> "Contributions | NotExplainable":
+def _contributions(judged: Judged, judgement: Judgement) -> "Contributions":
     from poc.model.contributions import contributions
 
-    try:
-        return contributions(judged.model, judgement.features)
-    except NotExplainable as error:
-        return error
+    return contributions(judged.model, judgement.features)
 
 
 def _file(request: Request, name: str, content: bytes) -> Response:
@@ -150,7 +158,7 @@ def about_answer(questions: Questions, ways: Sequence[str]) -> dict[str, Any]:
     return {
         "service": served.service,
         "views": [view.view for view in served.feature_sets],
-        "keys": [{"name": key.name, "kind": _key_kind(key)} for key in served.join_keys],
+        "keys": [{"name": key.name, "kind": _kind(key.dtype, Limits(), "text")} for key in served.join_keys],
         # The field of a batch, and of a race, that lists entities.
         "rows": questions.rows,
         "ttl_seconds": min(ttls).total_seconds() if ttls else None,
@@ -160,48 +168,20 @@ def about_answer(questions: Questions, ways: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _key_kind(key: JoinKey) -> str:
-    kinds = {bool: "yes_no", int: "whole", float: "number"}
-    return kinds.get(python_type(key.dtype), "text")
+def _kind(dtype: "FeastType", limits: Limits, other: str) -> str:
+    """Return how the page lets a person type values of `dtype`."""
+    whole, text = "flag" if limits.binary else "whole", "text" if limits.values is None else "choice"
+    kinds = {bool: "yes_no", int: whole, float: "number", str: text}
+    return kinds.get(python_type(dtype), other)
 
 
 def _feature(feature: Feature) -> dict[str, Any]:
-    """Tell of a feature as the page shows it and lets a person change it."""
+    """Tell of a feature as the page shows it and lets a person change it, but for one of the kind `other`."""
     limits = read_limits(feature)
-    kinds = {
-        bool: "yes_no",
-        int: "flag" if limits.binary else "whole",
-        float: "number",
-        str: "text" if limits.values is None else "choice",
-    }
-    # Of other types it is shown, and not to be changed.
-    kind = kinds.get(python_type(feature.dtype), "other")
+    kind = _kind(feature.dtype, limits, "other")
     return {"name": feature.name, "description": feature.description, "kind": kind, **asdict(limits)}
 
 
-def explanation(prediction: dict[str, Any], found: "Contributions | NotExplainable") -> dict[str, Any]:
-    """Word what a prediction rests on, or why that cannot be said."""
-    if isinstance(found, NotExplainable):
-        why = {"detail": found.what, "way_out": found.way_out}
-        return {"prediction": prediction, "contributions": None, "unexplained": why}
-    return {"prediction": prediction, "contributions": found, "unexplained": None}
-
-
-def examples_answer(found: Sequence[Example]) -> dict[str, Any]:
-    """Word the transactions to look up: their keys as a person types them, in their order."""
-    examples = [
-        {"keys": [_typed(part) for part in item.key], "fraud_probability": item.fraud_probability}
-        for item in found
-    ]
-    return {"examples": examples}
-
-
 def _typed(part: Any) -> str:
-    """Word a key's value as the page's field takes it."""
+    """Word a key's value as a person types it in the page's field."""
     return str(part).lower() if isinstance(part, bool) else str(part)
-
-
-def race_answer(heat: Heat) -> dict[str, Any]:
-    """Word what was measured; a nanosecond is more than a clock can tell."""
-    rounded = {name: [round(item, 4) for item in all_ms] for name, all_ms in heat.latencies_ms.items()}
-    return {"latencies_ms": rounded, "differing": heat.differing}

@@ -117,8 +117,7 @@ class Samples:
 def _small(paths: Sequence[Path]) -> list[_File]:
     """List what the sources, each a Parquet file or a folder of such, consist of.
 
-    Raises:
-        OSError: one is not there, may not be read, or they are too large for a page.
+    An `OSError` says that one is not there, may not be read, or that they are too large for a page.
     """
     files: list[_File] = []
     total = 0
