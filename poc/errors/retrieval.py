@@ -10,20 +10,16 @@ class FeatureServerUnavailable(FeaturesUnavailable):
     """No feature server answers, or not in time."""
 
     def __init__(self, where: str, reason: str) -> None:
-        super().__init__(
-            f"Cannot reach the feature server at {where}: {reason}",
-            "Start it: feast -c feature_repo serve   or set FEATURE_SERVER_URL to where it is.",
-        )
+        way_out = "Start it: feast -c feature_repo serve   or set FEATURE_SERVER_URL to where it is."
+        super().__init__(f"Cannot reach the feature server at {where}: {reason}", way_out)
 
 
 class FeatureServerFailed(PocError):
     """The feature server answered, but not with features."""
 
     def __init__(self, where: str, reason: str) -> None:
-        super().__init__(
-            f"The feature server at {where} gave no features: {reason}",
-            "Its log says more. FEATURE_SERVER_URL must name a feature server that reaches Cassandra.",
-        )
+        way_out = "Its log says more. FEATURE_SERVER_URL must name a feature server that reaches Cassandra."
+        super().__init__(f"The feature server at {where} gave no features: {reason}", way_out)
 
 
 class FeaturesNotServed(FeaturesNotApplied):
@@ -48,10 +44,9 @@ class StaleFeatures(PocError):
     """The newest values are older than the view's ttl, and the settings refuse such."""
 
     def __init__(self, entity: str, age_seconds: float) -> None:
-        super().__init__(
-            f"The features of {entity} are {age_seconds / 86_400:.1f} days old, older than the view's ttl",
-            "Materialize newer ones: python scripts/feast_materialize.py; or set STALE_FEATURES=serve.",
-        )
+        what = f"The features of {entity} are {age_seconds / 86_400:.1f} days old, older than the view's ttl"
+        way_out = "Materialize newer ones: python scripts/feast_materialize.py; or set STALE_FEATURES=serve."
+        super().__init__(what, way_out)
 
 
 class FeaturesMissing(FeaturesOutdated):

@@ -22,10 +22,8 @@ class OpeningFailed(PocError):
     """Loading something failed in a way that nobody foresaw."""
 
     def __init__(self, component: str, error: Exception) -> None:
-        super().__init__(
-            f"Loading the {component} failed: {type(error).__name__}: {error}",
-            "The server's log has the traceback. It is tried again every second.",
-        )
+        what = f"Loading the {component} failed: {type(error).__name__}: {error}"
+        super().__init__(what, "The server's log has the traceback. It is tried again every second.")
 
 
 class ShuttingDown(PocError):
@@ -47,7 +45,5 @@ class AddressUnavailable(PocError):
     """The server cannot listen where it is told to."""
 
     def __init__(self, host: str, port: int, reason: str) -> None:
-        super().__init__(
-            f"Cannot listen on {host}:{port}: {reason}",
-            "Stop what is there, or take another: HOST and PORT, or --host and --port.",
-        )
+        way_out = "Stop what is there, or take another: HOST and PORT, or --host and --port."
+        super().__init__(f"Cannot listen on {host}:{port}: {reason}", way_out)

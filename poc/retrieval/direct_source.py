@@ -73,11 +73,7 @@ class _State(State):
 class DirectFeatureSource(FollowingSource[_State]):
     """The features of one feature service in their direct tables.
 
-    Args:
-        store: Feast, for its registry.
-        session: where to read; `close` ends it.
-        connection: what it was opened with.
-        settings: name the service, the tables' keyspace and the driver to read with.
+    They are read in `session`, which was opened with `connection` and which `close` ends.
     """
 
     name = "direct"

@@ -49,14 +49,8 @@ class FollowingSource(ABC, Generic[S]):
 
     Readers take the state as it is, and never wait. What cannot be made anew leaves the old one in its place.
 
-    Args:
-        store: Feast, with its registry.
-        where: the online store's place, for messages.
-        settings: name the service, and how long a read may take.
-
-    Raises:
-        FeaturesNotApplied: the registry does not know the service.
-        what `_state` raises.
+    `where` is the online store's place, for messages. Making one raises `FeaturesNotApplied` if the registry
+    does not know the service that `settings` name, and what `_state` raises.
     """
 
     def __init__(self, store: "FeatureStore", where: str, settings: Settings) -> None:

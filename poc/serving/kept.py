@@ -133,23 +133,17 @@ def keep_features(
     return Kept("features", lambda: open_source(settings), renew, lambda source: source.close())
 
 
-# Both import MLflow, which takes seconds: in the thread of `Kept` they cost nobody anything.
-def _load_registered(settings: Settings) -> "Scorer":
-    from poc.model.registry import load_scorer
+# It imports MLflow, which takes seconds: in the thread of `Kept` that costs nobody anything.
+def _registered(settings: Settings, current: "Scorer | None" = None) -> "Scorer":
+    from poc.model.registry import load_scorer, refresh_scorer
 
-    return load_scorer(settings)
-
-
-def _refresh_registered(settings: Settings, current: "Scorer") -> "Scorer":
-    from poc.model.registry import refresh_scorer
-
-    return refresh_scorer(settings, current)
+    return load_scorer(settings) if current is None else refresh_scorer(settings, current)
 
 
 def keep_model(
     settings: Settings,
-    load: "Callable[[Settings], Scorer]" = _load_registered,
-    refresh: "Callable[[Settings, Scorer], Scorer]" = _refresh_registered,
+    load: "Callable[[Settings], Scorer]" = _registered,
+    refresh: "Callable[[Settings, Scorer], Scorer]" = _registered,
     served: Callable[[], Sequence[str] | None] = lambda: None,
 ) -> "Kept[Scorer]":
     """Keep the model of `settings`: loaded again where there was none, replaced where another is served now.

@@ -65,10 +65,8 @@ class Metrics:
             self._common.append(WorkerProcesses(self._shared))
         fetches = self._made(prometheus.Histogram, declared.FEATURE_FETCH_LATENCY, buckets=BUCKETS)
         judgements = self._made(prometheus.Histogram, declared.PREDICTION_LATENCY, buckets=BUCKETS)
-        self.feature_fetch_latency, self.prediction_latency = (
-            fetches.labels(source),
-            judgements.labels(source),
-        )
+        self.feature_fetch_latency = fetches.labels(source)
+        self.prediction_latency = judgements.labels(source)
         self._predictions = self._made(prometheus.Counter, declared.PREDICTIONS)
         self.stale_features = self._made(prometheus.Counter, declared.STALE_FEATURES).labels(source)
         self.not_materialized = self._made(prometheus.Counter, declared.NOT_MATERIALIZED).labels(source)

@@ -63,7 +63,7 @@ class Bounds:
     """What tags allow of stored values. A request's own are held to them when it is read."""
 
     def __init__(self, served: ServedFeatures) -> None:
-        self.served = served
+        self.served, self.key_names = served, served.key_names
         self._numbers: list[tuple[str, float, float]] = []
         self._texts: list[tuple[str, frozenset[str]]] = []
         for feature in served.features:
@@ -140,7 +140,7 @@ class Predictor:
         require_inputs(scorer, names)
         if self._bounds is None or self._bounds.served is not served:
             self._bounds = Bounds(served)
-        key_names, bounds, wanted = served.key_names, self._bounds, list(dict.fromkeys(keys))
+        bounds, key_names, wanted = self._bounds, self._bounds.key_names, list(dict.fromkeys(keys))
         started = time.perf_counter()
         try:
             found = await source.read(wanted)

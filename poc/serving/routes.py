@@ -47,16 +47,12 @@ class PlainRoute(APIRoute):
         endpoint: Any = self.dependant.call
 
         async def answer(request: Request) -> Response:
+            # For `Predictor.judge`.
             request.state.arrived = time.monotonic()
             response: Response = await endpoint(request)
             return response
 
         return answer
-
-
-def arrived(request: Request) -> float:
-    """Return when `request` came in, by `time.monotonic`."""
-    return float(request.state.arrived)
 
 
 async def read_body(request: Request, model: type[Body]) -> Body:
@@ -99,7 +95,7 @@ def prediction_router(predictor: Predictor, asked: Asked, source: str) -> APIRou
     async def predict(request: Request) -> Response:
         """Judge one transaction by its stored features, or by what it would be with others."""
         body = await read_body(request, asked.questions().prediction)
-        judged = await predictor.judge([body.key()], body.overrides.values(), arrived(request))
+        judged = await predictor.judge([body.key()], body.overrides.values(), request.state.arrived)
         outcome = judged.outcomes[0]
         if isinstance(outcome, PocError):
             raise outcome
@@ -109,7 +105,7 @@ def prediction_router(predictor: Predictor, asked: Asked, source: str) -> APIRou
     async def predict_batch(request: Request) -> Response:
         """Judge up to 100 transactions. One that cannot be judged does not keep the others from it."""
         keys = (await read_body(request, asked.questions().batch)).keys()
-        judged = await predictor.judge(keys, {}, arrived(request))
+        judged = await predictor.judge(keys, {}, request.state.arrived)
         return json_response(batch_answer(keys, judged, source))
 
     return router

@@ -27,7 +27,7 @@ from poc.serving.kept import Kept
 from poc.serving.prediction import Judged, Judgement, Predictor
 from poc.serving.problems import FieldError, invalid_request
 from poc.serving.questions import MAX_IDS, Asked, Questions
-from poc.serving.routes import PlainRoute, arrived, read_body
+from poc.serving.routes import PlainRoute, read_body
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -83,16 +83,15 @@ def console_router(
 
     @router.get("/console/examples")
     async def examples(request: Request) -> Response:
-        found = await samples.examples()
-        said = [
-            {"keys": [*map(_typed, one.key)], "fraud_probability": one.fraud_probability} for one in found
-        ]
-        return json_response({"examples": said})
+        told = [([*map(_typed, item.key)], item.fraud_probability) for item in await samples.examples()]
+        return json_response(
+            {"examples": [{"keys": keys, "fraud_probability": score} for keys, score in told]}
+        )
 
     @router.post("/console/explain")
     async def explain(request: Request) -> Response:
         body = await read_body(request, asked.questions().prediction)
-        judged = await predictor.judge([body.key()], body.overrides.values(), arrived(request))
+        judged = await predictor.judge([body.key()], body.overrides.values(), request.state.arrived)
         outcome = judged.outcomes[0]
         if isinstance(outcome, PocError):
             raise outcome

@@ -45,14 +45,6 @@ class _File(NamedTuple):
     modified_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    version: str
-    keys: list[EntityKey]
-    examples: list[Example]
-    at: float
-
-
 class Samples:
     """Keys of the sources, drawn again when those change, and some that the model tells apart.
 
@@ -62,7 +54,8 @@ class Samples:
     def __init__(self, asked: Asked, features: "Kept[FeatureSource]", model: "Kept[Scorer]") -> None:
         self._asked, self._features, self._model = asked, features, model
         self._drawn: tuple[ServedFeatures, list[_File], list[EntityKey]] | None = None
-        self._judgement: _Judged | None = None
+        # By which model version, of which keys; what came of it, and when.
+        self._judged: tuple[tuple[str, list[EntityKey]], list[Example], float] | None = None
         self._told: str | None = None
 
     async def keys(self) -> list[EntityKey]:
@@ -76,12 +69,11 @@ class Samples:
             PocError: they cannot be judged now.
         """
         scorer, source, keys = self._model.get(), self._features.get(), await self.keys()
-        known, now = self._judgement, time.monotonic()
-        same = known is not None and (known.version, known.keys) == (scorer.version, keys)
-        if known is not None and same and now - known.at < FRESH_SECONDS:
-            return known.examples
+        known, now, by = self._judged, time.monotonic(), (scorer.version, keys)
+        if known is not None and known[0] == by and now - known[2] < FRESH_SECONDS:
+            return known[1]
         found = await self._examples_of(keys, scorer, source)
-        self._judgement = _Judged(scorer.version, keys, found, now) if found else None
+        self._judged = (by, found, now) if found else None
         return found
 
     def _current_keys(self) -> list[EntityKey]:
