@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 
 from poc.monitoring import declared
 from poc.monitoring.declared import Metric
-from poc.serving.problems import INVALID_REQUEST, listed_problem_types
+from poc.serving.problems import listed_problem_types
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _WORKER = ".worker"
@@ -34,7 +34,6 @@ BUCKETS = (
 
 FRAUD = "fraud"
 LEGITIMATE = "legitimate"
-INVALID = INVALID_REQUEST.outcome
 # Of several processes the worst counts: the one that is not ready, the one that read longest ago.
 WORST = {"multiprocess_mode": "livemin"}
 
