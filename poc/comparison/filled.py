@@ -14,7 +14,7 @@ from poc.feature_store import connection_of
 from poc.materialization.direct import DirectTable
 from poc.online_store.schema import ensure_keyspace, stored_table
 from poc.online_store.session import Session, idempotent
-from poc.retrieval.filled import holds_rows
+from poc.retrieval.following import holds_rows
 from poc.settings import Settings
 
 Announce = Callable[[str], object]
