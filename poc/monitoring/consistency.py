@@ -85,11 +85,7 @@ class ViewCheck:
 
 
 def check_consistency(
-    settings: Settings,
-    store: "FeatureStore",
-    session: Session,
-    progress: Progress,
-    shown: int = 20,
+    settings: Settings, store: "FeatureStore", session: Session, progress: Progress, shown: int = 20
 ) -> tuple[ViewCheck, ...]:
     """Compare every entity of every view of the service, in Feast's online store and in the direct table.
 
@@ -120,11 +116,7 @@ def check_consistency(
 
 
 def _check_view(
-    definitions: FeatureSet,
-    stores: tuple[FilledStore, ...],
-    session: Session,
-    progress: Progress,
-    shown: int,
+    definitions: FeatureSet, stores: tuple[FilledStore, ...], session: Session, progress: Progress, shown: int
 ) -> ViewCheck:
     checks = tuple(_check(item, session, definitions, progress, shown) for item in stores)
     run = stores[0].run
@@ -167,11 +159,7 @@ def _compare(
 
 
 def _skew(
-    definitions: FeatureSet,
-    key: Key,
-    stored: StoredRow | None,
-    values: tuple[object, ...],
-    event: datetime,
+    definitions: FeatureSet, key: Key, stored: StoredRow | None, values: tuple[object, ...], event: datetime
 ) -> list[Skew]:
     named = dict(zip(definitions.key_names, key, strict=True))
     if stored is None:
