@@ -29,7 +29,7 @@ def main() -> int:
     note("Loading Feast ...")
     from poc.feature_store import declared_service
     from poc.model.reference import reference_path
-    from poc.monitoring.drift_report import describe_missing_reference, drift_document
+    from poc.monitoring.drift import describe_missing_reference, drift_document
     from poc.monitoring.validation import validate_service
 
     validated = validate_service(settings, declared_service(settings), datetime.now(timezone.utc))
@@ -54,7 +54,7 @@ def main() -> int:
 
 def _show(found: "ValidatedDataset") -> bool:
     """Say how the records of one view are; return whether they drifted."""
-    from poc.monitoring.drift_report import describe_drift, drift_table
+    from poc.monitoring.drift import describe_drift, drift_table
 
     checked, drift = found.checked, found.drift
     view = checked.definitions.view

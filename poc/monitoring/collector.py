@@ -38,8 +38,7 @@ class StateCollector(Collector):
 
 
 def _of_view(view: ViewState) -> dict[Metric, float | None]:
-    run, attempts = view.last_run, view.attempts
-    failed = attempts.failed
+    run, attempts, failed = view.last_run, view.attempts, view.attempts.failed
     values: dict[Metric, float | None] = {
         declared.TTL: None if view.ttl is None else view.ttl.total_seconds(),
         declared.NEWEST_EVENT: _unix(attempts.newest_event),
@@ -59,8 +58,7 @@ def _of_view(view: ViewState) -> dict[Metric, float | None]:
             declared.FAILURES_IN_A_ROW: len(failed),
         }
     if failed:
-        ended = failed[0].ended_at
-        values[declared.LAST_FAILURE] = _unix(failed[0].started_at if ended is None else ended)
+        values[declared.LAST_FAILURE] = _unix(failed[0].ended_at or failed[0].started_at)
     return values
 
 

@@ -24,11 +24,6 @@ def log_online_features(
 ) -> int:
     """Read the service's features through Feast's public call, and log them; return of how many entities.
 
-    Args:
-        store: Feast.
-        service_name: of the feature service.
-        entities: the join keys of each, as a request names them.
-
     Raises:
         LoggingNotConfigured: the service has no logging_config.
     """
@@ -61,13 +56,11 @@ def _log(store: "FeatureStore", service: "FeatureService", entities: Sequence[Ma
 def _served(
     store: "FeatureStore", service: "FeatureService", entities: Sequence[Mapping[str, Any]]
 ) -> Iterator[tuple[str, list[object]]]:
-    """Give the columns of the answer: each feature with its event times and statuses."""
+    """Return the columns of the answer: each feature with its event times and statuses."""
     answer = store.get_online_features(service, list(map(dict, entities)), full_feature_names=True)
     values = answer.to_dict()
     for name, column in zip(answer.proto.metadata.feature_names.val, answer.proto.results, strict=True):
+        times = [moment.ToDatetime(tzinfo=timezone.utc) for moment in column.event_timestamps]
         yield name, values[name]
-        yield (
-            f"{name}__timestamp",
-            [moment.ToDatetime(tzinfo=timezone.utc) for moment in column.event_timestamps],
-        )
+        yield f"{name}__timestamp", times
         yield f"{name}__status", list(column.statuses)

@@ -18,8 +18,7 @@ from poc.errors import DatasetDrifted
 from poc.materialization.offline import latest_source
 from poc.materialization.window import Window
 from poc.model.reference import TrainingReference, read_reference, reference_path
-from poc.monitoring.drift import Drift, measure_drift
-from poc.monitoring.drift_report import describe_drift, describe_missing_reference
+from poc.monitoring.drift import Drift, describe_drift, describe_missing_reference, measure_drift
 from poc.settings import Settings
 
 BATCH_ROWS = 50_000
@@ -27,12 +26,7 @@ BATCH_ROWS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class ValidatedDataset:
-    """Records of one view that hold to every rule, and how far they drifted.
-
-    Attributes:
-        checked: the records, not yet written.
-        drift: theirs; None where there is no training reference.
-    """
+    """Records of one view that hold to every rule, not yet written; no drift without a training reference."""
 
     checked: CheckedDataset
     drift: Drift | None
@@ -43,22 +37,19 @@ def validate_service(
 ) -> tuple[ValidatedDataset, ...]:
     """Check the records that the next preparation would take, and measure their drift. Writes nothing.
 
-    Args: as `poc.dataset.prepare.check_service`.
-
-    Returns:
-        Those of each view.
-
     Raises:
         ReferenceUnreadable: the training reference cannot be read.
-        PocError: whatever else `check_service` raises.
+        PocError: whatever else `poc.dataset.prepare.check_service` raises, which explains the arguments.
     """
     checked = check_service(served, settings.data_dir, now, refresh=refresh)
     reference = read_reference(settings)
     if reference is None:
         return tuple(ValidatedDataset(item, None) for item in checked)
+    # Under the declared names, without what nobody declared.
+    rows = [declared_columns(item.table, item.definitions) for item in checked]
     return tuple(
-        ValidatedDataset(item, _drift(served, item.definitions, reference, [_declared(item)]))
-        for item in checked
+        ValidatedDataset(item, _drift(served, item.definitions, reference, [table]))
+        for item, table in zip(checked, rows, strict=True)
     )
 
 
@@ -73,9 +64,6 @@ def prepare_validated(
     """Prepare the sources of every view, unless that would put drifted records there.
 
     Records that are there already are not measured now, but when they are to be materialized.
-
-    Args: as there, and
-        accept_drift: the change is meant.
 
     Raises:
         DatasetDrifted: new records are beyond a limit. Nothing was written.
@@ -112,15 +100,7 @@ def gate(
     """Make what `run_materialization` calls before its first write into a view: announces the window, and its
     drift or that there is nothing to measure it against.
 
-    Args:
-        settings: where the training reference is.
-        served: what the model takes.
-        announce: is told.
-        accept_drift: the change is meant.
-
-    Returns:
-        A function that raises what `read_reference` and `window_drift` raise, and DatasetDrifted where the
-        drift is not accepted.
+    It raises what `read_reference` and `window_drift` raise, and DatasetDrifted where that is not accepted.
     """
 
     def begin(definitions: FeatureSet, window: Window) -> None:
@@ -160,8 +140,3 @@ def _drift(
     """Measure one view: of another's features the reference may know some by the same names."""
     taken = {name for view in served.views if view.definitions == definitions for name in view.names}
     return measure_drift(definitions.features, reference, batches, set(definitions.names) - taken)
-
-
-def _declared(checked: CheckedDataset) -> pa.Table:
-    """Give the records under the declared names, without what nobody declared."""
-    return declared_columns(checked.table, checked.definitions)

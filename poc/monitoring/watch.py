@@ -31,16 +31,12 @@ class StateWatch:
     ) -> None:
         self._opens, self._interval_seconds = opens, interval_seconds
         self._on_read, self._on_failure = on_read, on_failure
+        self.state: State | None = None
+        """What was read last; None before the first read. It stays when later reads fail."""
         self._reader: StateReader | None = None
-        self._state: State | None = None
         self._failure: str | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="state-watch", daemon=True)
-
-    @property
-    def state(self) -> State | None:
-        """What was read last; None before the first read. It stays when later reads fail."""
-        return self._state
 
     def start(self) -> None:
         """Begin to read."""
@@ -62,7 +58,7 @@ class StateWatch:
         try:
             if self._reader is None:
                 self._reader = self._opens()
-            self._state = self._reader.read()
+            self.state = self._reader.read()
         except NoCassandra:
             self._stopping.set()
             return
