@@ -20,12 +20,7 @@ VERSION_TIMEOUT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Java:
-    """A Java that can run Cassandra.
-
-    Attributes:
-        executable: its `java`.
-        version: 11 or 17.
-    """
+    """A Java that can run Cassandra, by its `java` and its major version."""
 
     executable: Path
     version: int

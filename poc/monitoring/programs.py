@@ -150,7 +150,7 @@ class RunningProgram:
         raise self._failure(f"was not ready within {self.program.start_seconds:g} s")
 
     def page(self, *paths: str) -> str:
-        """Return the address of the first of `paths` that it answers, where it answers none of the first."""
+        """Return the address of the first of `paths` that it answers; where it answers none, of the first."""
         for path in paths:
             try:
                 with urlopen(self.program.url + path, timeout=ANSWER_SECONDS):

@@ -107,8 +107,12 @@ class NodePlace:
         for name in DATA_FOLDERS:
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
+    def last_words(self) -> tuple[list[str], Path]:
+        """Return its last lines and the folder of its logs."""
+        return self.last_lines(), self.folder / "logs"
+
     def last_lines(self) -> list[str]:
-        """Give the end of what the last start printed or, where that is nothing, of Cassandra's log."""
+        """Return the end of what the last start printed or, where that is nothing, of Cassandra's log."""
         for name in ("output.log", "system.log"):
             with suppress(OSError):
                 lines = (self.folder / "logs" / name).read_text(errors="replace").splitlines()
@@ -131,16 +135,15 @@ class NodePlace:
         for folder in (self.folder, scratch, self.folder / "logs"):
             folder.mkdir(parents=True, exist_ok=True)
         yaml = self.folder / "cassandra.yaml"
-        yaml.write_text(
-            string.Template((TEMPLATES / "cassandra.yaml").read_text()).substitute(
-                token=self.token,
-                address=self.address,
-                cql_port=ports.cql,
-                storage_port=ports.storage,
-                seeds=",".join(f"{seed}:{ports.storage}" for seed in seeds),
-                access=_access(tls_folder),
-            )
+        written = string.Template((TEMPLATES / "cassandra.yaml").read_text()).substitute(
+            token=self.token,
+            address=self.address,
+            cql_port=ports.cql,
+            storage_port=ports.storage,
+            seeds=",".join(f"{seed}:{ports.storage}" for seed in seeds),
+            access=_access(tls_folder),
         )
+        yaml.write_text(written)
         agent = next(jar for jar in jars if jar.name.startswith("jamm-"))
         arguments = (
             f"-Xmx{heap_mb}m",
@@ -167,12 +170,7 @@ class NodePlace:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The ports that all nodes of a cluster share, each on its own address.
-
-    Attributes:
-        cql: where clients connect.
-        storage: where the nodes talk to each other.
-    """
+    """The ports that all nodes of a cluster share, each on its own address: for clients and for each other."""
 
     cql: int
     storage: int
@@ -187,13 +185,17 @@ def node_places(folder: Path, count: int) -> tuple[NodePlace, ...]:
 
 
 def _access(tls_folder: Path | None) -> str:
-    """Give the part of cassandra.yaml that says who is let in."""
+    """Return the part of cassandra.yaml that says who is let in."""
     if tls_folder is None:
         return (TEMPLATES / "open.yaml").read_text()
     text = string.Template((TEMPLATES / "secure.yaml").read_text())
-    return text.substitute(tls=str(tls_folder).replace("\\", "\\\\").replace('"', '\\"'))
+    return text.substitute(tls=_escaped(str(tls_folder)))
 
 
 def _quoted(argument: str) -> str:
     """Write an argument as Java's argument files want it."""
-    return '"' + argument.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f'"{_escaped(argument)}"'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
