@@ -30,13 +30,10 @@ def run(main: Callable[[], int | None]) -> None:
         # Whoever read the output has seen enough, as `head` does.
         os._exit(0)
     except PocError as error:
-        print(f"✗ {error.what}\n  {error.way_out}", file=sys.stderr)
+        note(f"✗ {error.what}\n  {error.way_out}")
         status = error.exit_status
     except KeyboardInterrupt:
-        print(
-            "✗ Interrupted. Nothing is recorded as done that was not: run the same command again.",
-            file=sys.stderr,
-        )
+        note("✗ Interrupted. Nothing is recorded as done that was not: run the same command again.")
         status = INTERRUPTED
     sys.stdout.flush()
     sys.stderr.flush()
@@ -90,7 +87,7 @@ def parse_duration(text: str) -> timedelta:
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[int], None]]:
-    """Show on standard error how many things are done; gives the function that counts some more of them."""
+    """Show on standard error how many things are done; yields the function that counts some more of them."""
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with progress_console() as console:
         progress = Progress(*columns, console=console)

@@ -36,7 +36,7 @@ TIMEOUT_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Jar:
-    """One line of the list; coordinates are `group:artifact:version`, and `:classifier` where there is one."""
+    """One line of the list; coordinates are `group:artifact:version`, or `...:classifier` behind that."""
 
     coordinates: str
     sha256: str
@@ -150,10 +150,7 @@ def _download(repository: Path, sizes_bytes: Mapping[str, int], accept: Callable
 
 
 def _resolve(coordinates: str) -> dict[str, Path]:
-    """Find out what `group:artifact:version` needs, itself included: coordinates, and files where they are kept.
-
-    What is not there is downloaded.
-    """
+    """Find out what `coordinates` need, themselves included, and download what is not there: names and files."""
     import jgo
 
     with _unavailable(coordinates), ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:

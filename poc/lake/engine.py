@@ -69,13 +69,7 @@ class SparkLakeMaterializationEngineConfig(FeastConfigBaseModel):  # type: ignor
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What the executors acknowledged.
-
-    Attributes:
-        rows: how many rows, one an entity.
-        processes: how many executor processes wrote.
-        sessions: how many sinks they opened for it, each with its connections.
-    """
+    """How many rows were acknowledged, one an entity, by how many executor processes through how many sinks."""
 
     rows: int
     processes: int
@@ -132,19 +126,17 @@ class SparkLakeMaterializationEngine(SparkMaterializationEngine):  # type: ignor
         ).to_spark_df()
         if self.config.partitions:
             rows = rows.repartition(self.config.partitions)
-        try:
-            return _on_executors(rows, self._assignment(view))
-        except PySparkException as error:
-            raise ExecutorsFailed(view.name, said_by_python(str(error))) from error
-
-    def _assignment(self, view: FeatureView) -> Assignment:
-        return Assignment(
+        assignment = Assignment(
             # A stream view too: what it has beside a plain one's, the executors need not.
             FeatureView.to_proto(view).SerializeToString(),
             pickle.dumps(self.repo_config),
             self.config,
             self.config.batch_rows,
         )
+        try:
+            return _on_executors(rows, assignment)
+        except PySparkException as error:
+            raise ExecutorsFailed(view.name, said_by_python(str(error))) from error
 
 
 def _on_executors(rows: DataFrame, assignment: Assignment) -> Written:

@@ -56,7 +56,7 @@ class SparkLakeRetrievalJob(SparkRetrievalJob):  # type: ignore[misc]
         self._frame = frame
 
     def to_spark_df(self) -> DataFrame:
-        """Give the result as Spark's frame; nothing runs before its rows are asked for."""
+        """Return the result as Spark's frame; nothing runs before its rows are asked for."""
         return super().to_spark_df() if self._frame is None else self._frame
 
     def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:

@@ -133,7 +133,7 @@ def chance_limit(reference: Sequence[int], batch: Sequence[int]) -> float:
 
 
 def chi2_quantile(probability: float, freedom: int) -> float:
-    """Return a quantile of the chi-square distribution, by Wilson and Hilferty's cube 3 % too large at most."""
+    """Return a quantile of the chi-square distribution by Wilson and Hilferty's cube; 3 % high at most."""
     ninth = 2 / (9 * freedom)
     return float(freedom * (1 - ninth + NormalDist().inv_cdf(probability) * sqrt(ninth)) ** 3)
 

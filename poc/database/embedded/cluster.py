@@ -22,7 +22,7 @@ from poc.online_store.tls import TlsFiles, tls_context
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedNode:
-    """A node as it is now; its `pid` is None if it does not run, and it `answers` where it accepts clients."""
+    """A node as it is now; `pid` is None if it does not run, and it `answers` where it accepts clients."""
 
     address: str
     pid: int | None

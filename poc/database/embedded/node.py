@@ -170,7 +170,7 @@ class NodePlace:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The ports that all nodes of a cluster share, each on its own address: for clients and for each other."""
+    """The ports that all nodes share, each on its own address: for clients and for each other."""
 
     cql: int
     storage: int
