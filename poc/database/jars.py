@@ -150,7 +150,7 @@ def _download(repository: Path, sizes_bytes: Mapping[str, int], accept: Callable
 
 
 def _resolve(coordinates: str) -> dict[str, Path]:
-    """Find out what `coordinates` need, themselves included, and download what is not there: names and files."""
+    """Find out what `coordinates` need, themselves included, and download what is not there."""
     import jgo
 
     with _unavailable(coordinates), ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:

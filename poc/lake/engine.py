@@ -69,7 +69,7 @@ class SparkLakeMaterializationEngineConfig(FeastConfigBaseModel):  # type: ignor
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """How many rows were acknowledged, one an entity, by how many executor processes through how many sinks."""
+    """How many rows were acknowledged, one an entity, and by how many processes through how many sinks."""
 
     rows: int
     processes: int

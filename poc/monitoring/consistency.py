@@ -139,11 +139,7 @@ def check_consistency(
 
 
 def _check(
-    filled: FilledStore,
-    session: Session,
-    definitions: FeatureSet,
-    progress: Progress,
-    shown: int,
+    filled: FilledStore, session: Session, definitions: FeatureSet, progress: Progress, shown: int
 ) -> StoreCheck:
     check = StoreCheck(filled.name, filled.run.covered_from, filled.run.covered_until)
     source = latest_source(definitions, filled.run.covered_from, filled.run.covered_until)

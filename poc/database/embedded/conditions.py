@@ -24,11 +24,7 @@ DISK_MB = 500
 
 
 def is_free(address: str, port: int) -> bool:
-    """Tell whether a server could listen at `address:port`.
-
-    Raises:
-        LoopbackAddressMissing: this machine has no such address.
-    """
+    """Tell whether a server could listen there; LoopbackAddressMissing where there is no such address."""
     error = listening_error(address, port)
     if error is not None and error.errno == errno.EADDRNOTAVAIL:
         raise LoopbackAddressMissing(address)
@@ -47,9 +43,6 @@ def free_storage_port(addresses: Sequence[str], cql_port: int) -> int:
 
     The search starts at a place that depends on the CQL port, so that two clusters that start at the same
     moment do not choose the same.
-
-    Raises:
-        PortTaken: a thousand ports are taken.
     """
     for step in range(STORAGE_PORTS):
         port = FIRST_STORAGE_PORT + (cql_port - 9042 + step) % STORAGE_PORTS

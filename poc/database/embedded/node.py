@@ -70,7 +70,38 @@ class NodePlace:
 
         With `tls_folder`, of `certificates`, clients must encrypt, show a certificate and log in.
         """
-        self._configure(jars, ports, seeds, heap_mb, tls_folder)
+        scratch = self.folder / "tmp"
+        shutil.rmtree(scratch, ignore_errors=True)
+        for folder in (self.folder, scratch, self.folder / "logs"):
+            folder.mkdir(parents=True, exist_ok=True)
+        yaml = self.folder / "cassandra.yaml"
+        written = string.Template((TEMPLATES / "cassandra.yaml").read_text()).substitute(
+            token=self.token,
+            address=self.address,
+            cql_port=ports.cql,
+            storage_port=ports.storage,
+            seeds=",".join(f"{seed}:{ports.storage}" for seed in seeds),
+            access=_access(tls_folder),
+        )
+        yaml.write_text(written)
+        agent = next(jar for jar in jars if jar.name.startswith("jamm-"))
+        arguments = (
+            f"-Xmx{heap_mb}m",
+            f"-javaagent:{agent}",
+            f"-Djava.io.tmpdir={scratch}",
+            # JNA unpacks its library into the home folder otherwise.
+            f"-Djna.tmpdir={scratch}",
+            f"-Dcassandra.config={yaml.as_uri()}",
+            f"-Dcassandra.storagedir={self.folder}",
+            f"-Dcassandra.logdir={self.folder / 'logs'}",
+            f"-Dlogback.configurationFile={TEMPLATES / 'logback.xml'}",
+            # A node that is silent for so long while it joins is forgotten by the others, and they tell it of
+            # no new table ever after: 1 s, as for one node, is too short for several on a busy machine.
+            *([f"-Dcassandra.ring_delay_ms={RING_DELAY_MS}"] if len(seeds) > 1 else []),
+            "-cp",
+            ":".join(str(jar) for jar in jars),
+        )
+        self._arguments.write_text("\n".join(map(_quoted, arguments)) + "\n")
         with (self.folder / "logs" / "output.log").open("wb") as output:
             process = subprocess.Popen(
                 [java.executable, f"@{TEMPLATES / 'jvm.options'}", f"@{self._arguments}", MAIN_CLASS],
@@ -121,47 +152,6 @@ class NodePlace:
                 if lines:
                     return lines[-LAST_LINES:]
         return []
-
-    def _configure(
-        self,
-        jars: Sequence[Path],
-        ports: "Ports",
-        seeds: Sequence[str],
-        heap_mb: int,
-        tls_folder: Path | None,
-    ) -> None:
-        scratch = self.folder / "tmp"
-        shutil.rmtree(scratch, ignore_errors=True)
-        for folder in (self.folder, scratch, self.folder / "logs"):
-            folder.mkdir(parents=True, exist_ok=True)
-        yaml = self.folder / "cassandra.yaml"
-        written = string.Template((TEMPLATES / "cassandra.yaml").read_text()).substitute(
-            token=self.token,
-            address=self.address,
-            cql_port=ports.cql,
-            storage_port=ports.storage,
-            seeds=",".join(f"{seed}:{ports.storage}" for seed in seeds),
-            access=_access(tls_folder),
-        )
-        yaml.write_text(written)
-        agent = next(jar for jar in jars if jar.name.startswith("jamm-"))
-        arguments = (
-            f"-Xmx{heap_mb}m",
-            f"-javaagent:{agent}",
-            f"-Djava.io.tmpdir={scratch}",
-            # JNA unpacks its library into the home folder otherwise.
-            f"-Djna.tmpdir={scratch}",
-            f"-Dcassandra.config={yaml.as_uri()}",
-            f"-Dcassandra.storagedir={self.folder}",
-            f"-Dcassandra.logdir={self.folder / 'logs'}",
-            f"-Dlogback.configurationFile={TEMPLATES / 'logback.xml'}",
-            # A node that is silent for so long while it joins is forgotten by the others, and they tell it of
-            # no new table ever after: 1 s, as for one node, is too short for several on a busy machine.
-            *([f"-Dcassandra.ring_delay_ms={RING_DELAY_MS}"] if len(seeds) > 1 else []),
-            "-cp",
-            ":".join(str(jar) for jar in jars),
-        )
-        self._arguments.write_text("\n".join(map(_quoted, arguments)) + "\n")
 
     @property
     def _arguments(self) -> Path:
