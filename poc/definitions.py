@@ -79,13 +79,9 @@ class FeatureSet:
 
 @dataclass(frozen=True, slots=True)
 class ServedView:
-    """What a feature service takes of one view.
+    """What a feature service takes of one view, whose `definitions` are whole: some features, in declared order.
 
-    Attributes:
-        definitions: the whole view.
-        features: those the service takes, in declared order.
-        request_keys: what a request calls each of the view's join keys, in their order.
-        alias: what the service calls the view (`with_name`); None for its own name.
+    A request calls the view's join keys `request_keys`; the service calls it `alias` (`with_name`), or as it is.
     """
 
     definitions: FeatureSet

@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 
 def repo_yaml(settings: Settings) -> Path:
-    """Name the feature_store.yaml that `settings` select.
-
-    Raises:
-        NotInProjectFolder: it is not there.
-    """
+    """Name the feature_store.yaml that `settings` select; NotInProjectFolder where it is not there."""
     path = settings.feast_fs_yaml_file_path or settings.feast_repo_path / "feature_store.yaml"
     if not path.is_file():
         raise NotInProjectFolder(path)
@@ -173,9 +169,7 @@ def declared_service(settings: Settings) -> ServedFeatures:
 def load_repository(settings: Settings, store: "FeatureStore") -> "RepoContents":
     """Run the repository's Python files by Feast's own loader, and infer what they leave out.
 
-    Raises:
-        NotInProjectFolder: the repository is not there.
-        InvalidDefinitions: they do not run, or cannot be inferred.
+    Raises NotInProjectFolder, or InvalidDefinitions where they do not run or cannot be inferred.
     """
     from feast.repo_operations import parse_repo
 
@@ -265,9 +259,7 @@ class AppliedDefinitions:
 def apply_definitions(settings: Settings) -> AppliedDefinitions:
     """Do what `feast -c feature_repo apply` does: write the registry, make the online store's tables.
 
-    Raises:
-        NotInProjectFolder: the feature repository is not there.
-        InvalidDefinitions: Feast refuses the definitions.
+    Raises NotInProjectFolder, or InvalidDefinitions where Feast refuses the definitions.
     """
     from feast.errors import FeastObjectNotFoundException
     from feast.repo_operations import apply_total

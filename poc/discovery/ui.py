@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from feast import FeatureStore
 
 # Everything comes from this server; the page compiles the registry's protobuf, and sets styles, at run time.
-POLICY = "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline';"
+    " img-src 'self' data:"
+)
 
 
 def ui_app(store: "FeatureStore") -> FastAPI:

@@ -29,7 +29,6 @@ from feast.repo_config import FeastConfigBaseModel
 from feast.utils import _get_column_names
 from pydantic import Field
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame
 
 from poc.lake.errors import ExecutorsFailed
 from poc.lake.executor import RESULT, Assignment, write_batches
@@ -133,22 +132,19 @@ class SparkLakeMaterializationEngine(SparkMaterializationEngine):  # type: ignor
             self.config,
             self.config.batch_rows,
         )
+
+        def write(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+            return write_batches(batches, assignment)
+
         try:
-            return _on_executors(rows, assignment)
+            partitions = rows.mapInArrow(write, RESULT).collect()
         except PySparkException as error:
             raise ExecutorsFailed(view.name, said_by_python(str(error))) from error
-
-
-def _on_executors(rows: DataFrame, assignment: Assignment) -> Written:
-    def write(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
-        return write_batches(batches, assignment)
-
-    partitions = rows.mapInArrow(write, RESULT).collect()
-    return Written(
-        sum(partition.rows for partition in partitions),
-        len({partition.process for partition in partitions}),
-        len({partition.session for partition in partitions}),
-    )
+        return Written(
+            sum(partition.rows for partition in partitions),
+            len({partition.process for partition in partitions}),
+            len({partition.session for partition in partitions}),
+        )
 
 
 def said_by_python(text: str) -> str:

@@ -77,8 +77,7 @@ _process = _Process()
 def write_batches(batches: Iterable[pa.RecordBatch], assignment: Assignment) -> Iterator[pa.RecordBatch]:
     """Write a partition's rows, and yield one row of `RESULT` once all are acknowledged.
 
-    Raises:
-        poc.online_store.errors.OnlineStoreError: a row was not acknowledged, or cannot be written.
+    An OnlineStoreError says that a row was not acknowledged, or cannot be written.
     """
     view = FeatureView.from_proto(FeatureViewProto.FromString(assignment.view))
     mapping = dict(view.batch_source.field_mapping or {})

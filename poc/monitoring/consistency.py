@@ -6,7 +6,7 @@ given. The offline side is the source's latest row of each entity in the interva
 covered. Both are streamed; of the offline data only the rows' positions are held.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from poc.dataset.values import same_event_time, same_value
 from poc.definitions import FeatureSet, applied_service
 from poc.feature_store import connection_of
 from poc.materialization.offline import interval_fingerprint, latest_source
-from poc.monitoring.filled_stores import NEVER_WRITTEN, FilledStore, Key, StoredRow, filled_stores
+from poc.monitoring.filled_stores import NEVER_WRITTEN, FilledStore, StoredRow, filled_stores
 from poc.online_store.counting import count_partitions
 from poc.online_store.failures import cassandra_failures
 from poc.online_store.session import Session
@@ -61,9 +61,7 @@ class StoreCheck:
     """What the comparison of one view in one store came to.
 
     Attributes:
-        store: its name, for a person.
-        covered_from: begin of the interval that it was filled from, UTC, inclusive.
-        covered_until: its end, UTC, exclusive.
+        covered_from, covered_until: the interval that it was filled from, UTC, without its end.
         compared: entities with a row in that interval.
         differing: how many of them have another value online, or no row.
         missing: how many of those have no row.
@@ -85,13 +83,10 @@ class StoreCheck:
 
 @dataclass(frozen=True, slots=True)
 class ViewCheck:
-    """The comparison of one view in all stores.
+    """The comparison of one view in Feast's online store and in the direct table.
 
-    Attributes:
-        feature_view: its name.
-        offline_changed: whether the offline rows of the interval are no longer those that were
-            materialized, so that differences are to be expected.
-        stores: Feast's online store and the direct table.
+    Differences are to be expected where `offline_changed`: the interval's offline rows are no longer those
+    that were materialized.
     """
 
     feature_view: str
@@ -156,15 +151,17 @@ def _check(
 def _compare(
     batch: pa.RecordBatch, filled: FilledStore, definitions: FeatureSet, check: StoreCheck, shown: int
 ) -> None:
-    rows = list(_offline(batch, definitions))
-    online = filled.read([key for key, _, _ in rows])
+    moment = definitions.timestamp_column
+    columns = batch.select([*definitions.key_names, *definitions.names, moment]).to_pydict()
+    events = columns[moment]
+    named_keys = [{name: columns[name][row] for name in definitions.key_names} for row in range(len(events))]
+    online = filled.read([tuple(named.values()) for named in named_keys])
     now = datetime.now(timezone.utc)
-    for (key, values, event), stored in zip(rows, online, strict=True):
+    for row, (named, event, stored) in enumerate(zip(named_keys, events, online, strict=True)):
         check.compared += 1
-        named = dict(zip(definitions.key_names, key, strict=True))
         if stored is not None:
-            offline = dict(zip(definitions.names, values, strict=True))
-            found = differences(named, stored, offline, event, definitions.timestamp_column)
+            offline = {name: columns[name][row] for name in definitions.names}
+            found = differences(named, stored, offline, event, moment)
         elif filled.kept_for is not None and event + filled.kept_for <= now + _CLOCKS:
             check.expired += 1
             continue
@@ -173,16 +170,6 @@ def _compare(
             found = [Skew(named, None, None, None)]
         check.differing += bool(found)
         check.shown += found[: max(shown - len(check.shown), 0)]
-
-
-def _offline(
-    batch: pa.RecordBatch, definitions: FeatureSet
-) -> Iterator[tuple[Key, tuple[object, ...], datetime]]:
-    """Return each row's key, values and event time."""
-    keys = zip(*(batch.column(name).to_pylist() for name in definitions.key_names), strict=True)
-    values = zip(*(batch.column(name).to_pylist() for name in definitions.names), strict=True)
-    moments = batch.column(definitions.timestamp_column).to_pylist()
-    return zip(keys if definitions.join_keys else [()] * len(moments), values, moments, strict=True)
 
 
 def differences(
@@ -215,27 +202,21 @@ def describe_view(view: ViewCheck, alone: bool) -> list[tuple[StoreCheck, str, l
     Where the service has no other view, its entities are the transactions.
     """
     what = "transactions" if alone else "entities"
-    prefix = "" if alone else f"{view.feature_view}, "
-    return [(check, prefix + _described(check, what), _rest(check, what)) for check in view.stores]
-
-
-def _described(check: StoreCheck, what: str) -> str:
-    compared = f"{check.compared:,} {what} as of {check.covered_until:%Y-%m-%dT%H:%M:%S} UTC"
-    if check.differing == 0:
-        return f"{check.store}: {compared}, every value equal"
-    missing = f", {check.missing:,} of them missing online" if check.missing else ""
-    return f"{check.store}: {check.differing:,} of {compared} differ{missing}"
-
-
-def _rest(check: StoreCheck, what: str) -> list[str]:
-    lines = []
-    if check.expired:
-        lines.append(f"{check.expired:,} {what} expired online, as the store's ttl_seconds asks")
-    if check.others is None:
-        lines.append(f"{what.capitalize()} online that are not offline cannot be counted in this store")
-    elif check.others:
-        lines.append(f"{check.others:,} {what} online have no row in the materialized interval")
-    return lines
+    said = []
+    for check in view.stores:
+        compared = f"{check.compared:,} {what} as of {check.covered_until:%Y-%m-%dT%H:%M:%S} UTC"
+        missing = f", {check.missing:,} of them missing online" if check.missing else ""
+        found = f"{check.differing:,} of {compared} differ{missing}"
+        line = f"{check.store}: {found if check.differing else f'{compared}, every value equal'}"
+        rest = []
+        if check.expired:
+            rest.append(f"{check.expired:,} {what} expired online, as the store's ttl_seconds asks")
+        if check.others is None:
+            rest.append(f"{what.capitalize()} online that are not offline cannot be counted in this store")
+        elif check.others:
+            rest.append(f"{check.others:,} {what} online have no row in the materialized interval")
+        said.append((check, line if alone else f"{view.feature_view}, {line}", rest))
+    return said
 
 
 def consistency_document(views: Sequence[ViewCheck]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 Feast's Go server logged by itself; the Python servers of 0.38 do not. Knows Feast's format of such logs.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -44,23 +44,14 @@ def _log(store: "FeatureStore", service: "FeatureService", entities: Sequence[Ma
     )
 
     schema = FeatureServiceLoggingSource(service, store.project).get_schema(store.registry)
-    columns = dict(_served(store, service, entities))
+    answer = store.get_online_features(service, list(map(dict, entities)), full_feature_names=True)
+    columns: dict[str, list[Any]] = dict(answer.to_dict())
+    for name, column in zip(answer.proto.metadata.feature_names.val, answer.proto.results, strict=True):
+        times = [moment.ToDatetime(tzinfo=timezone.utc) for moment in column.event_timestamps]
+        columns |= {f"{name}__timestamp": times, f"{name}__status": list(column.statuses)}
     now = datetime.now(timezone.utc)
     # Feast takes rows of one moment for one row when it reads the log.
     columns[LOG_TIMESTAMP_FIELD] = [now + number * _MICROSECOND for number in range(len(entities))]
     columns[LOG_DATE_FIELD] = [now.date()] * len(entities)
     columns[REQUEST_ID_FIELD] = [uuid4().hex] * len(entities)
     return pa.table([pa.array(columns[item.name], item.type) for item in schema], schema=schema)
-
-
-def _served(
-    store: "FeatureStore", service: "FeatureService", entities: Sequence[Mapping[str, Any]]
-) -> Iterator[tuple[str, list[object]]]:
-    """Return the columns of the answer: each feature with its event times and statuses."""
-    answer = store.get_online_features(service, list(map(dict, entities)), full_feature_names=True)
-    values = answer.to_dict()
-    for name, column in zip(answer.proto.metadata.feature_names.val, answer.proto.results, strict=True):
-        times = [moment.ToDatetime(tzinfo=timezone.utc) for moment in column.event_timestamps]
-        yield name, values[name]
-        yield f"{name}__timestamp", times
-        yield f"{name}__status", list(column.statuses)

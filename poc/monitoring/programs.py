@@ -122,11 +122,7 @@ class RunningProgram:
         self._process = process
 
     def require_running(self) -> None:
-        """Make sure that it has not ended.
-
-        Raises:
-            MonitoringFailed: it has.
-        """
+        """Raise MonitoringFailed if it has ended."""
         status = self._process.poll()
         if status is not None:
             raise self._failure(f"ended with status {status}")

@@ -33,13 +33,7 @@ _USAGE = "SELECT keyspace_name, table_name, mebibytes FROM system_views.disk_usa
 
 
 def open_state_reader(settings: Settings) -> "CassandraStateReader":
-    """Connect to the Cassandra of `settings`.
-
-    Raises:
-        NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
-        NoCassandra: the online store is kept elsewhere, and has no such state.
-        CassandraUnavailable: no host accepts a connection.
-    """
+    """Connect to the Cassandra of `settings`, as `CassandraStateReader` does and `open_feature_store` can."""
     store = open_feature_store(settings)
     return CassandraStateReader(store, settings.feature_service, settings.direct_keyspace)
 
@@ -61,8 +55,7 @@ class CassandraStateReader:
     def read(self) -> State:
         """Read it now; see `StateReader.read`. The sizes and counts that no answer came for are left out.
 
-        Raises:
-            FeaturesNotApplied, InvalidDefinitions: as `poc.definitions.applied_service`.
+        Raises also what `poc.definitions.applied_service` raises.
         """
         views = self._views()
         with cassandra_failures(self._connection):

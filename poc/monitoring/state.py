@@ -68,11 +68,7 @@ class StateReader(Protocol):
     """Reads the state, again and again."""
 
     def read(self) -> State:
-        """Read it now.
-
-        Raises:
-            CassandraUnavailable: no node answers in time.
-        """
+        """Read it now; CassandraUnavailable where no node answers in time."""
         ...
 
     def close(self) -> None:

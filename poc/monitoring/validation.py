@@ -122,11 +122,7 @@ def gate(
 
 
 def require_undrifted(drift: Drift, what: str) -> None:
-    """Refuse `what` if it drifted.
-
-    Raises:
-        DatasetDrifted: a feature is beyond its limit.
-    """
+    """Refuse `what` by DatasetDrifted where a feature is beyond its limit."""
     if drift.drifted:
         raise DatasetDrifted(what, drift.model, [str(feature) for feature in drift.drifted])
 

@@ -34,11 +34,7 @@ def read_credentials(file: Path) -> Credentials | None:
 
 
 def make_credentials(file: Path) -> Credentials:
-    """Read the credentials of `file`, or make it: two lines that a shell can source, for its owner only.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Read the credentials of `file`, or make it: two lines that a shell can source, for its owner only."""
     known = read_credentials(file)
     if known is not None:
         return known

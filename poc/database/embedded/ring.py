@@ -17,11 +17,7 @@ EVERY_COPY = {1: "ONE", 2: "TWO"}
 
 @contextmanager
 def ring_session(endpoint: ConnectionSettings) -> Iterator[Session]:
-    """Open a session to all nodes of a cluster, whose reads every copy answers.
-
-    Raises:
-        CassandraUnavailable: no node accepts a connection, or none answered what was asked.
-    """
+    """Open a session to all nodes of a cluster, whose reads every copy answers; or CassandraUnavailable."""
     reads = EVERY_COPY.get(len(endpoint.hosts), "THREE")
     reading = replace(endpoint, read_consistency=reads)
     with cassandra_failures(endpoint), cassandra_session(reading) as session:
