@@ -79,9 +79,9 @@ class FeatureSet:
 
 @dataclass(frozen=True, slots=True)
 class ServedView:
-    """What a feature service takes of one view, whose `definitions` are whole: some features, in declared order.
+    """What a feature service takes of one view, its whole `definitions`: some features, in declared order.
 
-    A request calls the view's join keys `request_keys`; the service calls it `alias` (`with_name`), or as it is.
+    A request calls the view's join keys `request_keys`; `alias` is the service's name of the view, if any.
     """
 
     definitions: FeatureSet

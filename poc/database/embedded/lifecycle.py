@@ -19,10 +19,9 @@ from poc.database.certificates import ensure_certificates
 from poc.database.embedded.cluster import ClusterFolder, EmbeddedCassandra, cluster_folder, running_cluster
 from poc.database.embedded.conditions import require_disk, require_memory
 from poc.database.embedded.login import ensure_login, make_credentials
-from poc.database.embedded.node import NodePlace
+from poc.database.embedded.node import NodePlace, find_java
 from poc.database.embedded.ring import wait_for_ring
 from poc.database.jars import cassandra_jars
-from poc.database.java import find_java
 from poc.errors import CassandraCrashed, CassandraStartTimeout, FolderNotUsable, OtherClusterRunning
 from poc.online_store.connection import ConnectionSettings
 

