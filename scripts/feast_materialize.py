@@ -12,7 +12,7 @@ and a sample is read back: exit status 1 where it differs. An interrupted run is
 
 from datetime import datetime, timezone
 
-from poc.command_line import argument_parser, hide_bars_of_others, note, ok, parse_time, progress_bar, run
+from poc.command_line import argument_parser, hide_bars_of_others, note, parse_time, progress_bar, run
 from poc.settings import load_settings
 
 
@@ -23,9 +23,7 @@ def main() -> None:
     parser.add_argument("--end", type=parse_time, metavar="TIME", help="end of it; now when not given")
     parser.add_argument("--until", type=parse_time, metavar="TIME", help="leave out what is not before it")
     parser.add_argument("--accept-drift", action="store_true", help="take rows that drifted, too")
-    parser.add_argument(
-        "--remake-direct", action="store_true", help="drop the direct table, and fill it with what is online"
-    )
+    parser.add_argument("--remake-direct", action="store_true", help="drop the direct table, and fill it")
     arguments = parser.parse_args()
     if arguments.until is not None and (arguments.full or arguments.start or arguments.end):
         parser.error("--until stands alone")
@@ -38,6 +36,7 @@ def main() -> None:
     from poc.definitions import applied_service
     from poc.feature_store import connection_of, open_feature_store
     from poc.materialization.attempts import recorded_attempt
+    from poc.materialization.report import tell, tell_prepared
     from poc.materialization.run import Wish, run_materialization
     from poc.monitoring.validation import gate, prepare_validated
     from poc.online_store.failures import cassandra_failures
@@ -53,26 +52,12 @@ def main() -> None:
     ):
         served = applied_service(store, settings.feature_service)
         for data in prepare_validated(settings, served, datetime.now(timezone.utc), accept_drift=accept):
-            if data.changed:
-                ok(f"Data prepared with {data.records:,} records from {data.origin}")
-            for name in data.added_columns:
-                note(f"  {name}: generated values, like those of the other generated columns")
+            tell_prepared(data)
         wish = Wish(arguments.full, arguments.start, arguments.end, arguments.until, arguments.remake_direct)
         begin = gate(settings, served, note, accept_drift=accept)
         reports = run_materialization(settings, store, session, wish, begin, progress)
 
-    ok(f"Materialization complete ({sum(item.feast_seconds for item in reports):.1f}s)")
-    several = len(served.feature_sets) > 1
-    for item in reports:
-        of_view = f"{item.view}: " if several else ""
-        what = "entities" if several else "transactions"
-        note(f"  {of_view}{item.entities:,} {what}; the direct table took {item.direct_seconds:.1f}s")
-    if any(item.sampled for item in reports):
-        ok("Sample feature retrieval successful")
-    for item in reports:
-        if item.sampled:
-            note(f"  {', '.join(item.sampled)}: online values equal the Parquet's")
-    ok("Feature Materialization Complete!")
+    tell(reports)
 
 
 if __name__ == "__main__":

@@ -47,8 +47,7 @@ def main() -> int | None:
         with progress_console() as console:
             running = ensure_cassandra(settings, arguments.mode, arguments.nodes, console, arguments.secure)
     with cassandra_session(running.way_in) as session:
-        local = session.execute(idempotent("SELECT release_version FROM system.local")).one()
-        version = local.release_version
+        version = session.execute(idempotent("SELECT release_version FROM system.local")).one()[0]
         ok(f"Cassandra {version} {'started' if running.started else 'is running already'}: {running}")
         if running.embedded is not None and running.embedded.secure:
             ok(f"Credentials: set -a; . {settings.cassandra_dir / 'credentials'}; set +a")

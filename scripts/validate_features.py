@@ -9,14 +9,10 @@ model was trained on; a feature is held to its tag max_psi. Needs no Cassandra a
 
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from poc.command_line import argument_parser, fail, note, ok, run
+from poc.command_line import argument_parser, note, run
 from poc.output import require_writable, write_json
 from poc.settings import load_settings
-
-if TYPE_CHECKING:
-    from poc.monitoring.validation import ValidatedDataset
 
 
 def main() -> int:
@@ -29,43 +25,19 @@ def main() -> int:
     note("Loading Feast ...")
     from poc.feature_store import declared_service
     from poc.model.reference import reference_path
-    from poc.monitoring.drift import describe_missing_reference, drift_document
-    from poc.monitoring.validation import validate_service
+    from poc.monitoring.drift import describe_missing_reference
+    from poc.monitoring.validation import tell_validated, validate_service, validation_document
 
     validated = validate_service(settings, declared_service(settings), datetime.now(timezone.utc))
     if arguments.json is not None:
-        views = [
-            {
-                "feature_view": found.checked.definitions.view,
-                "records": found.checked.table.num_rows,
-                "drift": drift_document(found.drift),
-            }
-            for found in validated
-        ]
-        write_json({"views": views}, arguments.json)
-    drifted = [_show(found) for found in validated]
+        write_json(validation_document(validated), arguments.json)
+    drifted = [tell_validated(found) for found in validated]
     if all(found.drift is None for found in validated):
         note(f"  {describe_missing_reference(reference_path(settings))}")
     if any(drifted):
         note("  If the change is meant: python scripts/feast_materialize.py --accept-drift, then train:")
         note("  python poc/train_fraud_model.py")
     return 1 if any(drifted) else 0
-
-
-def _show(found: "ValidatedDataset") -> bool:
-    """Say how the records of one view are; return whether they drifted."""
-    from poc.monitoring.drift import describe_drift, drift_table
-
-    checked, drift = found.checked, found.drift
-    view = checked.definitions.view
-    ok(f"{checked.table.num_rows:,} records from {checked.origin} hold to every rule of {view}")
-    if checked.changed:
-        note(f"  {checked.path} does not hold them yet: the next materialization writes it")
-    if drift is None:
-        return False
-    print(drift_table(drift))
-    (fail if drift.drifted else ok)(describe_drift(drift))
-    return bool(drift.drifted)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,14 @@ are two places where rows become what is served, and both are held: a new file t
 Parquet, and a source's rows, by whoever they were put there, that are to go into the stores.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 
+from poc.command_line import fail, note, ok
 from poc.dataset.prepare import CheckedDataset, PreparedDataset, check_service, write_dataset
 from poc.dataset.stored import declared_columns
 from poc.definitions import FeatureSet, ServedFeatures
@@ -18,7 +20,14 @@ from poc.errors import DatasetDrifted
 from poc.materialization.offline import latest_source
 from poc.materialization.window import Window
 from poc.model.reference import TrainingReference, read_reference, reference_path
-from poc.monitoring.drift import Drift, describe_drift, describe_missing_reference, measure_drift
+from poc.monitoring.drift import (
+    Drift,
+    describe_drift,
+    describe_missing_reference,
+    drift_document,
+    drift_table,
+    measure_drift,
+)
 from poc.settings import Settings
 
 BATCH_ROWS = 50_000
@@ -136,3 +145,29 @@ def _drift(
     """Measure one view: of another's features the reference may know some by the same names."""
     taken = {name for view in served.views if view.definitions == definitions for name in view.names}
     return measure_drift(definitions.features, reference, batches, set(definitions.names) - taken)
+
+
+def tell_validated(found: ValidatedDataset) -> bool:
+    """Tell how the records of one view are; return whether they drifted."""
+    checked, drift, view = found.checked, found.drift, found.checked.definitions.view
+    ok(f"{checked.table.num_rows:,} records from {checked.origin} hold to every rule of {view}")
+    if checked.changed:
+        note(f"  {checked.path} does not hold them yet: the next materialization writes it")
+    if drift is None:
+        return False
+    print(drift_table(drift))
+    (fail if drift.drifted else ok)(describe_drift(drift))
+    return bool(drift.drifted)
+
+
+def validation_document(validated: Sequence[ValidatedDataset]) -> dict[str, Any]:
+    """Return the figures of every view for JSON."""
+    views = [
+        {
+            "feature_view": found.checked.definitions.view,
+            "records": found.checked.table.num_rows,
+            "drift": drift_document(found.drift),
+        }
+        for found in validated
+    ]
+    return {"views": views}

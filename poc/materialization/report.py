@@ -1,0 +1,30 @@
+"""What a materialization did, told a line at a time: what is true on standard output, figures beside it."""
+
+from collections.abc import Sequence
+
+from poc.command_line import note, ok
+from poc.dataset.prepare import PreparedDataset
+from poc.materialization.run import ViewReport
+
+
+def tell_prepared(data: PreparedDataset) -> None:
+    """Tell of a source that was prepared, where that changed it."""
+    if data.changed:
+        ok(f"Data prepared with {data.records:,} records from {data.origin}")
+    for name in data.added_columns:
+        note(f"  {name}: generated values, like those of the other generated columns")
+
+
+def tell(reports: Sequence[ViewReport]) -> None:
+    """Tell of the views that were materialized."""
+    ok(f"Materialization complete ({sum(item.feast_seconds for item in reports):.1f}s)")
+    several = len(reports) > 1
+    for item in reports:
+        of_view, what = (f"{item.view}: ", "entities") if several else ("", "transactions")
+        note(f"  {of_view}{item.entities:,} {what}; the direct table took {item.direct_seconds:.1f}s")
+    if any(item.sampled for item in reports):
+        ok("Sample feature retrieval successful")
+    for item in reports:
+        if item.sampled:
+            note(f"  {', '.join(item.sampled)}: online values equal the Parquet's")
+    ok("Feature Materialization Complete!")
