@@ -178,12 +178,7 @@ def applied_view(store: "FeatureStore", name: str, cached: bool = False) -> Any:
 def served_features(
     service: "FeatureService", views: "Mapping[str, FeatureView | None]", join_keys: Mapping[str, str]
 ) -> ServedFeatures:
-    """Read what `service` takes.
-
-    Args:
-        service: Feast's.
-        views: those that it is made of, by name; None for one that is computed on demand.
-        join_keys: of every entity, by the entity's name.
+    """Read what `service` takes of its `views`, None for one that is computed on demand, by name.
 
     Raises:
         InvalidDefinitions: a view is computed on demand, two features have one name, one join key has two

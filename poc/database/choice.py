@@ -138,8 +138,7 @@ def running_cassandra(settings: Settings) -> RunningCassandra | None:
 def stop_cassandra(settings: Settings) -> Kind | None:
     """Stop the Cassandra that this project started; tell of which kind it was, None if nothing ran.
 
-    Raises:
-        NotStartedHere: one answers that was started by other means.
+    NotStartedHere says that one answers that was started by other means.
     """
     if stop_embedded(settings.cassandra_dir) > 0:
         return "embedded"

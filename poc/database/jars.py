@@ -56,11 +56,7 @@ def locked_version(path: Path = LIST) -> str:
 
 
 def lock_jars(coordinates: str, path: Path = LIST) -> tuple[Jar, ...]:
-    """Resolve what `group:artifact:version` needs at run time, and write it as the list.
-
-    Raises:
-        JarsUnavailable: something cannot be resolved or downloaded.
-    """
+    """Resolve what `group:artifact:version` needs at run time, and write it as the list."""
     files = sorted(_resolve(coordinates).items())
     jars = tuple(Jar(name, sha256_of(file), file.stat().st_size) for name, file in files)
     header = f"# {coordinates} and what it needs: coordinates, sha256, bytes. By lock_cassandra_jars.py."

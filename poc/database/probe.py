@@ -26,9 +26,7 @@ class Answer(Enum):
     OTHER = "a program that does not speak CQL"
 
 
-def probe(
-    host: str, port: int, timeout_seconds: float = 2.0, context: ssl.SSLContext | None = None
-) -> Answer:
+def probe(host: str, port: int, timeout_seconds: float = 2, context: ssl.SSLContext | None = None) -> Answer:
     """Ask what answers at `host:port`, waiting at most `timeout_seconds` for each step.
 
     A host name that does not resolve is `NOTHING`. One that accepts the connection and then stays silent

@@ -37,9 +37,7 @@ def ui_app(store: "FeatureStore") -> FastAPI:
     app = FastAPI(title="Feast UI", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.middleware("http")
-    async def own_content_only(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
+    async def own_content(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         response = await call_next(request)
         response.headers["Content-Security-Policy"] = POLICY
         return response

@@ -79,15 +79,10 @@ class SparkLakeMaterializationEngine(SparkMaterializationEngine):  # type: ignor
     """Materializes on Spark's executors; see the module."""
 
     def __init__(
-        self,
-        *,
-        repo_config: RepoConfig,
-        offline_store: OfflineStore,
-        online_store: OnlineStore,
-        **settings: Any,
+        self, *, repo_config: RepoConfig, offline_store: OfflineStore, online_store: OnlineStore, **block: Any
     ) -> None:
         super().__init__(repo_config=repo_config, offline_store=offline_store, online_store=online_store)
-        self.config = SparkLakeMaterializationEngineConfig(**settings)
+        self.config = SparkLakeMaterializationEngineConfig(**block)
 
     def _materialize_one(
         self,

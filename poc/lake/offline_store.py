@@ -6,7 +6,7 @@ the end of the interval, and takes a missing created time for the oldest instead
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Literal
@@ -155,12 +155,7 @@ class SparkLakeOfflineStore(SparkOfflineStore):  # type: ignore[misc]
 
 
 def _rows(
-    config: RepoConfig,
-    source: DataSource,
-    columns: Sequence[str],
-    timestamp: str,
-    start: datetime,
-    end: datetime,
+    config: RepoConfig, source: DataSource, columns: list[str], timestamp: str, start: datetime, end: datetime
 ) -> tuple[SparkSession, DataFrame]:
     session = spark_session(config.offline_store)
     with _without_alpha_warnings():

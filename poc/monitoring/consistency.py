@@ -106,12 +106,8 @@ def check_consistency(
 
     The caller holds the materialization lock: a run in between would look like skew.
 
-    Args:
-        settings: which service, and where the record is.
-        store: Feast, with the online store that its yaml selects.
-        session: reads the record and the direct table.
-        progress: is told how many entities were compared since the last call.
-        shown: how many differences to return of each store and view; all are counted.
+    `session` reads the record and the direct table. `progress` is told how many entities were compared since
+    the last call. Of each store and view the first `shown` differences are returned; all are counted.
 
     Raises:
         FeaturesNotApplied, InvalidDefinitions: as `poc.definitions.applied_service`.
@@ -181,11 +177,8 @@ def differences(
 ) -> list[Skew]:
     """List where a stored entity is not exactly the offline one: event time, then declared order.
 
-    Args:
-        key: the join keys by name.
-        online: what the store holds.
-        offline: the value of every feature, in declared order and of the declared type.
-        event_time: the offline row's, UTC, whose column has the name `event_column`.
+    `offline` has the value of every feature, in declared order and of the declared type, `event_column` the
+    event time, UTC.
     """
     found = []
     if not same_event_time(online.event_time, event_time):

@@ -89,14 +89,9 @@ def measure_drift(
 ) -> Drift:
     """Compare a batch with `reference`, in memory that does not grow with it.
 
-    Args:
-        features: the declared features and their limits.
-        reference: what the model was trained on.
-        batches: the rows, in parts, with a column for each feature.
-        untrained: names of features that the model does not take, though it may take others of that name.
-
-    Raises:
-        InvalidDefinitions: a tag `max_psi` is no number above zero.
+    Its rows come in parts, with a column for each feature. `untrained` are names of features that the model
+    does not take, though it may take others of that name. A tag `max_psi` that is no number above zero raises
+    InvalidDefinitions.
     """
     limits = {feature.name: read_max_psi(feature) for feature in features}
     known = {

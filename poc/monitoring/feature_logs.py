@@ -22,11 +22,7 @@ _MICROSECOND = timedelta(microseconds=1)
 def log_online_features(
     store: "FeatureStore", service_name: str, entities: Sequence[Mapping[str, Any]]
 ) -> int:
-    """Read the service's features through Feast's public call, and log them; return of how many entities.
-
-    Raises:
-        LoggingNotConfigured: the service has no logging_config.
-    """
+    """Read the service's features through Feast's public call, and log them; return of how many entities."""
     service = store.get_feature_service(service_name)
     if service.logging_config is None:
         raise LoggingNotConfigured(service_name)
@@ -36,14 +32,9 @@ def log_online_features(
 
 
 def _log(store: "FeatureStore", service: "FeatureService", entities: Sequence[Mapping[str, Any]]) -> pa.Table:
-    from feast.feature_logging import (
-        LOG_DATE_FIELD,
-        LOG_TIMESTAMP_FIELD,
-        REQUEST_ID_FIELD,
-        FeatureServiceLoggingSource,
-    )
+    from feast import feature_logging as logs
 
-    schema = FeatureServiceLoggingSource(service, store.project).get_schema(store.registry)
+    schema = logs.FeatureServiceLoggingSource(service, store.project).get_schema(store.registry)
     answer = store.get_online_features(service, list(map(dict, entities)), full_feature_names=True)
     columns: dict[str, list[Any]] = dict(answer.to_dict())
     for name, column in zip(answer.proto.metadata.feature_names.val, answer.proto.results, strict=True):
@@ -51,7 +42,7 @@ def _log(store: "FeatureStore", service: "FeatureService", entities: Sequence[Ma
         columns |= {f"{name}__timestamp": times, f"{name}__status": list(column.statuses)}
     now = datetime.now(timezone.utc)
     # Feast takes rows of one moment for one row when it reads the log.
-    columns[LOG_TIMESTAMP_FIELD] = [now + number * _MICROSECOND for number in range(len(entities))]
-    columns[LOG_DATE_FIELD] = [now.date()] * len(entities)
-    columns[REQUEST_ID_FIELD] = [uuid4().hex] * len(entities)
+    columns[logs.LOG_TIMESTAMP_FIELD] = [now + number * _MICROSECOND for number in range(len(entities))]
+    columns[logs.LOG_DATE_FIELD] = [now.date()] * len(entities)
+    columns[logs.REQUEST_ID_FIELD] = [uuid4().hex] * len(entities)
     return pa.table([pa.array(columns[item.name], item.type) for item in schema], schema=schema)

@@ -57,8 +57,7 @@ class Program:
 def prometheus(settings: Settings) -> Program:
     """Return Prometheus with the rules of deploy/prometheus; its data is in the data folder.
 
-    Raises:
-        PrometheusMissing: it is not installed, and there is no Docker.
+    PrometheusMissing says that it is not installed, and there is no Docker.
     """
     port, data = settings.prometheus_port, settings.data_dir / "prometheus"
     installed = shutil.which("prometheus")
@@ -114,24 +113,24 @@ def _compose_service(name: str) -> dict[str, Any]:
     return service
 
 
+@dataclass(frozen=True, slots=True)
 class RunningProgram:
     """One that was started; what it says, it writes to `log`."""
 
-    def __init__(self, program: Program, process: "subprocess.Popen[bytes]", log: Path) -> None:
-        self.program, self.log = program, log
-        self._process = process
+    program: Program
+    process: "subprocess.Popen[bytes]"
+    log: Path
 
     def require_running(self) -> None:
         """Raise MonitoringFailed if it has ended."""
-        status = self._process.poll()
+        status = self.process.poll()
         if status is not None:
             raise self._failure(f"ended with status {status}")
 
     def wait_until_ready(self, stopping: threading.Event) -> bool:
         """Wait until it says that it can be used, or until `stopping` is set; tell whether it can be used.
 
-        Raises:
-            MonitoringFailed: it ended, or took too long.
+        MonitoringFailed says that it ended, or took too long.
         """
         deadline = time.monotonic() + self.program.start_seconds
         while time.monotonic() < deadline:
@@ -157,12 +156,12 @@ class RunningProgram:
 
     def stop(self) -> None:
         """Tell it to end, and wait until it has."""
-        self._process.terminate()
+        self.process.terminate()
         try:
-            self._process.wait(STOP_SECONDS)
+            self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.process.kill()
+            self.process.wait()
 
     def _failure(self, how: str) -> MonitoringFailed:
         return MonitoringFailed(self.program.name, how, self.log, self.log.read_text(errors="replace"))
@@ -172,8 +171,7 @@ class RunningProgram:
 def running(program: Program, folder: Path) -> Iterator[RunningProgram]:
     """Run `program` until the end of the block; what it says goes to a file in `folder`, which is made.
 
-    Raises:
-        MonitoringPortTaken: something else listens at its port.
+    MonitoringPortTaken says that something else listens at its port.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # Else a program of another person might answer that it is ready.

@@ -223,9 +223,8 @@ def find_java(environment: Mapping[str, str] = os.environ) -> Java:
 def java_version(executable: Path) -> int | None:
     """Ask a `java` for its major version; None if it does not run."""
     try:
-        answer = subprocess.run(
-            [executable, "-version"], capture_output=True, text=True, timeout=JAVA_ANSWER_SECONDS
-        )
+        command = [str(executable), "-version"]
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=JAVA_ANSWER_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return None
     # Up to Java 8 versions were written 1.8.0.
