@@ -13,9 +13,8 @@ from starlette.concurrency import run_in_threadpool
 
 from poc import __doc__ as summary
 from poc.feature_store import declared_service
-from poc.monitoring.collector import StateCollector
+from poc.monitoring.collector import StateCollector, StateWatch
 from poc.monitoring.state import StateReader
-from poc.monitoring.watch import StateWatch
 from poc.retrieval.source import FeatureSource
 from poc.serving.answers import document
 from poc.serving.console.routes import console_router, rival_of
