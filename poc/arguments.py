@@ -6,11 +6,7 @@ MOST = 100_000_000
 
 
 def whole_number(text: str) -> int:
-    """Read a whole number above 0.
-
-    Raises:
-        ArgumentTypeError: it is none.
-    """
+    """Read a whole number above 0; an ArgumentTypeError where it is none."""
     try:
         number = int(text)
     except ValueError:
@@ -21,9 +17,5 @@ def whole_number(text: str) -> int:
 
 
 def whole_numbers(text: str) -> tuple[int, ...]:
-    """Read whole numbers above 0 with commas between them; one that is repeated counts once.
-
-    Raises:
-        ArgumentTypeError: one of them is none.
-    """
+    """Read whole numbers above 0 with commas between them; one that is repeated counts once."""
     return tuple(dict.fromkeys(whole_number(part) for part in text.split(",")))

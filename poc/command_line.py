@@ -23,20 +23,20 @@ def run(main: Callable[[], int | None]) -> None:
     0 (or what `main` returned, or where nobody reads the output any more), 1 or 2 for a PocError, whose text
     goes to standard error, 130 for Ctrl-C.
     """
-    hide_warnings_of_others()
+    # A filter would not do: Feast puts its own before it when it is imported. Whoever asks for warnings, by
+    # `python -W` or PYTHONWARNINGS, sees them; they speak to the developers of Feast and of what it uses.
+    if not sys.warnoptions:
+        warnings.showwarning = lambda *warning, **where: None
     try:
         status = main()
     except BrokenPipeError:
         # Whoever read the output has seen enough, as `head` does.
         os._exit(0)
     except PocError as error:
-        print(f"✗ {error.what}\n  {error.way_out}", file=sys.stderr)
+        note(f"✗ {error.what}\n  {error.way_out}")
         status = error.exit_status
     except KeyboardInterrupt:
-        print(
-            "✗ Interrupted. Nothing is recorded as done that was not: run the same command again.",
-            file=sys.stderr,
-        )
+        note("✗ Interrupted. Nothing is recorded as done that was not: run the same command again.")
         status = INTERRUPTED
     sys.stdout.flush()
     sys.stderr.flush()
@@ -67,18 +67,16 @@ def note(text: object) -> None:
 def parse_time(text: str) -> datetime:
     """Read an ISO 8601 time given on the command line; UTC where it names no zone.
 
-    Raises:
-        ValueError: it is not one. argparse turns that into a usage error.
+    Of a ValueError argparse makes a usage error.
     """
     time = datetime.fromisoformat(text.replace("Z", "+00:00"))
     return time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time.astimezone(timezone.utc)
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read a length of time given on the command line: a number and s, m, h or d, such as `2h`.
+    """Read a length of time given on the command line: a number above 0 and s, m, h or d, such as `2h`.
 
-    Raises:
-        ValueError: it is not one, or not above zero. argparse turns that into a usage error.
+    Of a ValueError argparse makes a usage error.
     """
     units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
     number, unit = text[:-1], text[-1:]
@@ -90,7 +88,7 @@ def parse_duration(text: str) -> timedelta:
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[int], None]]:
-    """Show on standard error how many things are done; gives the function that counts some more of them."""
+    """Show on standard error how many things are done; yields the function that counts some more of them."""
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with progress_console() as console:
         progress = Progress(*columns, console=console)
@@ -114,17 +112,7 @@ def hide_bars_of_others() -> None:
         os.environ.setdefault("TQDM_DISABLE", "1")
 
 
-def hide_warnings_of_others() -> None:
-    """Keep Python's warnings off the screen; they speak to the developers of Feast and of what it uses.
-
-    A filter would not do: Feast puts its own before it when it is imported. Whoever asks for warnings, by
-    `python -W` or PYTHONWARNINGS, sees them.
-    """
-    if not sys.warnoptions:
-        warnings.showwarning = lambda *warning, **where: None
-
-
 @contextmanager
 def progress_console() -> Iterator[Console]:
-    """Give the console for progress: standard error, so that results can be piped."""
+    """Open the console for progress: standard error, so that results can be piped."""
     yield Console(stderr=True)

@@ -22,12 +22,7 @@ DECLARED_IN = Path("the feature repository")
 
 @dataclass(frozen=True, slots=True)
 class JoinKey:
-    """A column that identifies entities.
-
-    Attributes:
-        name: as features.py, or a service's `with_join_key_map`, calls it.
-        dtype: Feast's type.
-    """
+    """A column that identifies entities, by the name in features.py or in a service's `with_join_key_map`."""
 
     name: str
     dtype: "FeastType"
@@ -35,14 +30,7 @@ class JoinKey:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One declared feature.
-
-    Attributes:
-        name: its name in every store.
-        dtype: Feast's type.
-        description: what it means.
-        tags: `min`, `max`, `values` bound it; see features.py.
-    """
+    """One declared feature; its tags `min`, `max` and `values` bound it, see features.py."""
 
     name: str
     dtype: "FeastType"
@@ -55,9 +43,9 @@ class FeatureSet:
     """One feature view: the features of one kind of entity, and where they come from.
 
     Attributes:
-        view: name of the feature view.
-        join_keys: what identifies an entity, in the order of the view's entities; none for a view without.
-        features: the declared features, in declared order, without the join keys.
+        view: its name.
+        join_keys: in the order of the view's entities; none for a view without.
+        features: in declared order, without the join keys.
         ttl: age from which a value is stale; None if it never is.
         source_path: the Parquet, relative to the working directory.
         timestamp_column: event time, UTC; the source's own name.
@@ -91,13 +79,9 @@ class FeatureSet:
 
 @dataclass(frozen=True, slots=True)
 class ServedView:
-    """What a feature service takes of one view.
+    """What a feature service takes of one view, its whole `definitions`: some features, in declared order.
 
-    Attributes:
-        definitions: the whole view.
-        features: those the service takes, in declared order.
-        request_keys: what a request calls each of the view's join keys, in their order.
-        alias: what the service calls the view (`with_name`); None for its own name.
+    A request calls the view's join keys `request_keys`; `alias` is the service's name of the view, if any.
     """
 
     definitions: FeatureSet
@@ -113,12 +97,7 @@ class ServedView:
 
 @dataclass(frozen=True, slots=True)
 class ServedFeatures:
-    """A feature service: what a model takes, of which views.
-
-    Attributes:
-        service: its name.
-        views: in the service's order.
-    """
+    """A feature service: what a model takes, of which views, in its order."""
 
     service: str
     views: tuple[ServedView, ...]
@@ -159,12 +138,7 @@ class ServedFeatures:
 
 
 def applied_service(store: "FeatureStore", service: str, cached: bool = False) -> ServedFeatures:
-    """Read a feature service and its views from the registry.
-
-    Args:
-        store: whose registry.
-        service: its name.
-        cached: whether to take the registry as `store` has it at hand, instead of reading it again.
+    """Read a feature service and its views from the registry: `cached` as `store` has it at hand, or anew.
 
     Raises:
         FeaturesNotApplied: the registry does not know them.
@@ -204,12 +178,7 @@ def applied_view(store: "FeatureStore", name: str, cached: bool = False) -> Any:
 def served_features(
     service: "FeatureService", views: "Mapping[str, FeatureView | None]", join_keys: Mapping[str, str]
 ) -> ServedFeatures:
-    """Read what `service` takes.
-
-    Args:
-        service: Feast's.
-        views: the views that it is made of, by name; None for one that is computed on demand.
-        join_keys: of every entity, by the entity's name.
+    """Read what `service` takes of its `views`, None for one that is computed on demand, by name.
 
     Raises:
         InvalidDefinitions: a view is computed on demand, two features have one name, one join key has two
@@ -219,59 +188,48 @@ def served_features(
     for projection in service.feature_view_projections:
         view = views[projection.name]
         if view is None:
-            raise InvalidDefinitions(
-                DECLARED_IN,
+            raise _refused(
                 f"service {service.name} takes {projection.name}, which is computed on demand: this project"
-                " serves stored features only. Leave that view out of the service",
+                " serves stored features only. Leave that view out of the service"
             )
         definitions = feature_set(view, join_keys)
         taken = {item.name for item in projection.features}
         renamed = projection.join_key_map
-        served.append(
-            ServedView(
-                definitions,
-                tuple(item for item in definitions.features if item.name in taken),
-                tuple(renamed.get(key, key) for key in definitions.key_names),
-                projection.name_alias,
-            )
-        )
+        features = tuple(item for item in definitions.features if item.name in taken)
+        keys = tuple(renamed.get(key, key) for key in definitions.key_names)
+        served.append(ServedView(definitions, features, keys, projection.name_alias))
     found = ServedFeatures(service.name, tuple(served))
     _require_distinct(found)
     return found
 
 
+def _refused(reason: str) -> InvalidDefinitions:
+    return InvalidDefinitions(DECLARED_IN, reason)
+
+
 def _require_distinct(served: ServedFeatures) -> None:
     repeated = sorted({name for name in served.names if served.names.count(name) > 1})
     if repeated:
-        raise InvalidDefinitions(
-            DECLARED_IN,
+        raise _refused(
             f"service {served.service} has {', '.join(repeated)} of more than one view, and a model takes"
-            " inputs by name: leave one out, as in view[['...']]",
+            " inputs by name: leave one out, as in view[['...']]"
         )
     if not served.features:
-        raise InvalidDefinitions(DECLARED_IN, f"service {served.service} takes no features")
+        raise _refused(f"service {served.service} takes no features")
     if not served.join_keys:
-        raise InvalidDefinitions(
-            DECLARED_IN, f"service {served.service} has no join key: there is nothing to ask a prediction for"
-        )
+        raise _refused(f"service {served.service} has no join key: there is nothing to ask a prediction for")
     kinds = {key.name: key.dtype for key in served.join_keys}
     for view in served.views:
         for name, key in zip(view.request_keys, view.definitions.join_keys, strict=True):
             if key.dtype != kinds[name]:
-                raise InvalidDefinitions(
-                    DECLARED_IN, f"join key {name} is {kinds[name]} in one view and {key.dtype} in another"
-                )
+                raise _refused(f"join key {name} is {kinds[name]} in one view and {key.dtype} in another")
     both = sorted(set(served.names) & set(kinds))
     if both:
-        raise InvalidDefinitions(DECLARED_IN, f"{', '.join(both)} is a join key of the service and a feature")
+        raise _refused(f"{', '.join(both)} is a join key of the service and a feature")
 
 
 def feature_set(view: "FeatureView", join_keys: Mapping[str, str]) -> FeatureSet:
-    """Read a Feast feature view, as inferred or as the registry holds it.
-
-    Args:
-        view: Feast's.
-        join_keys: of every entity, by the entity's name.
+    """Read a Feast feature view, as inferred or as the registry holds it; `join_keys` by the entities' names.
 
     Raises:
         InvalidDefinitions: it has no source file on this machine, or a type is not known.
@@ -281,12 +239,12 @@ def feature_set(view: "FeatureView", join_keys: Mapping[str, str]) -> FeatureSet
     keys = [join_keys[name] for name in view.entities if name in join_keys]
     unknown = [name for name in keys if name not in types]
     if unknown:
-        raise InvalidDefinitions(
-            DECLARED_IN,
+        raise _refused(
             f"join key {unknown[0]} of view {view.name} has no type: give its Entity a value_type, or put it"
-            " into the view's schema",
+            " into the view's schema"
         )
     columns = {name: column for column, name in (source.field_mapping or {}).items()}
+    created = source.created_timestamp_column
     return FeatureSet(
         view=view.name,
         join_keys=tuple(JoinKey(name, types[name]) for name in keys),
@@ -299,26 +257,18 @@ def feature_set(view: "FeatureView", join_keys: Mapping[str, str]) -> FeatureSet
         ttl=view.ttl if view.ttl else None,
         source_path=_local_path(view.name, source),
         timestamp_column=columns.get(source.timestamp_field, source.timestamp_field),
-        created_timestamp_column=_created(source, columns),
+        created_timestamp_column=columns.get(created, created) if created else None,
         source_columns=columns,
     )
-
-
-def _created(source: Any, columns: Mapping[str, str]) -> str | None:
-    created = source.created_timestamp_column
-    return None if not created else columns.get(created, created)
 
 
 def _local_path(view: str, source: Any) -> Path:
     path = getattr(source, "path", None)
     if path is None:
-        raise InvalidDefinitions(
-            DECLARED_IN, f"view {view} has a {type(source).__name__}: this project reads a FileSource"
-        )
+        raise _refused(f"view {view} has a {type(source).__name__}: this project reads a FileSource")
     if "://" in path:
-        raise InvalidDefinitions(
-            DECLARED_IN,
+        raise _refused(
             f"view {view} reads {path}, which is no path of this machine: put the files here, or let Spark"
-            " read them by base_path of feature_repo/stores/spark.yaml",
+            " read them by base_path of feature_repo/stores/spark.yaml"
         )
     return Path(path)

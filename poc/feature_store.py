@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from poc.definitions import DECLARED_IN, ServedFeatures, served_features
 from poc.errors import InvalidDefinitions, NotInProjectFolder, StorePackageMissing
-from poc.online_store.connection import ConnectionSettings, Driver, connection_settings
-from poc.online_store.credentials import Credentials, given_credentials
+from poc.online_store.connection import (
+    ConnectionSettings,
+    Driver,
+    connection_settings,
+    given_credentials,
+)
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,25 +24,15 @@ if TYPE_CHECKING:
 
 
 def repo_yaml(settings: Settings) -> Path:
-    """Name the feature_store.yaml that `settings` select.
-
-    Raises:
-        NotInProjectFolder: it is not there.
-    """
-    path = settings.feast_fs_yaml_file_path
-    if path is None:
-        path = settings.feast_repo_path / "feature_store.yaml"
+    """Name the feature_store.yaml that `settings` select; NotInProjectFolder where it is not there."""
+    path = settings.feast_fs_yaml_file_path or settings.feast_repo_path / "feature_store.yaml"
     if not path.is_file():
         raise NotInProjectFolder(path)
     return path
 
 
 def open_feature_store(settings: Settings) -> "FeatureStore":
-    """Open it, as `load_config` has it. Connects to nothing.
-
-    Raises:
-        PocError: as `load_config`.
-    """
+    """Open it, as `load_config` has it, and raises. Connects to nothing."""
     from feast import FeatureStore
 
     config = load_config(settings)
@@ -69,7 +63,9 @@ def load_config(settings: Settings) -> "RepoConfig":
         online_store.secure_bundle_path = None
     if settings.cassandra_port is not None and hasattr(online_store, "port"):
         online_store.port = settings.cassandra_port
-    login = _login(settings)
+    secret = settings.cassandra_password
+    password = None if secret is None else secret.get_secret_value()
+    login = given_credentials(settings.cassandra_username, password, settings.cassandra_password_file)
     if login is not None and getattr(online_store, "username", "") is None:
         online_store.username, online_store.password = login.username, login.password
     return config
@@ -91,11 +87,10 @@ def _configuration_errors(path: Path) -> Iterator[None]:
             raise
         reason = "online_store and offline_store need a type each: only Feast's own providers have defaults"
         raise InvalidDefinitions(path, reason) from error
-    except (ValueError, TypeError) as error:
-        # What is no YAML, or no mapping, Feast lets through to its own code.
-        raise InvalidDefinitions(path, str(error)) from error
     except Exception as error:
-        if type(error).__module__.startswith(("yaml", "feast.errors")):
+        # What is no YAML, or no mapping, Feast lets through to its own code.
+        known = isinstance(error, (ValueError, TypeError))
+        if known or type(error).__module__.startswith(("yaml", "feast.errors")):
             raise InvalidDefinitions(path, str(error)) from error
         raise
 
@@ -140,28 +135,16 @@ def _key_problem(place: tuple[int | str, ...], message: str, stated: object) -> 
     return f"{text} (it says {stated!r}{correction})"
 
 
-def _login(settings: Settings) -> Credentials | None:
-    secret = settings.cassandra_password
-    password = None if secret is None else secret.get_secret_value()
-    return given_credentials(settings.cassandra_username, password, settings.cassandra_password_file)
-
-
 def cassandra_connection(settings: Settings) -> ConnectionSettings:
-    """Give the way into the Cassandra of the online store. Imports Feast, which takes seconds.
+    """Return the way into the Cassandra of the online store. Imports Feast, which takes seconds.
 
-    Raises:
-        NoCassandra: the yaml's online store is kept elsewhere.
-        PocError: as `load_config`.
+    Raises NoCassandra where the online store is kept elsewhere, and what `load_config` raises.
     """
     return connection_settings(load_config(settings))
 
 
 def connection_of(store: "FeatureStore") -> ConnectionSettings:
-    """Give the way into the Cassandra of the online store that `store` is configured with.
-
-    Raises:
-        NoCassandra: it is kept elsewhere.
-    """
+    """Return the way into the Cassandra of `store`; raises NoCassandra where it is kept elsewhere."""
     return connection_settings(store.config)
 
 
@@ -179,10 +162,8 @@ def declared_service(settings: Settings) -> ServedFeatures:
     service = next((item for item in found.feature_services if item.name == settings.feature_service), None)
     if service is None:
         known = ", ".join(sorted(item.name for item in found.feature_services)) or "none"
-        raise InvalidDefinitions(
-            settings.feast_repo_path,
-            f"declares no feature service {settings.feature_service!r} (it has: {known})",
-        )
+        reason = f"declares no feature service {settings.feature_service!r} (it has: {known})"
+        raise InvalidDefinitions(settings.feast_repo_path, reason)
     views: dict[str, Any] = {item.name: item for item in (*found.feature_views, *found.stream_feature_views)}
     views |= {item.name: None for item in found.on_demand_feature_views}
     entities = {item.name: item.join_key for item in found.entities if item.name != "__dummy"}
@@ -192,9 +173,7 @@ def declared_service(settings: Settings) -> ServedFeatures:
 def load_repository(settings: Settings, store: "FeatureStore") -> "RepoContents":
     """Run the repository's Python files by Feast's own loader, and infer what they leave out.
 
-    Raises:
-        NotInProjectFolder: the repository is not there.
-        InvalidDefinitions: they do not run, or cannot be inferred.
+    Raises NotInProjectFolder, or InvalidDefinitions where they do not run or cannot be inferred.
     """
     from feast.repo_operations import parse_repo
 
@@ -220,15 +199,10 @@ def _infer(store: "FeatureStore", found: "RepoContents") -> None:
         if not _source_is_there(view):
             _give_keys(view, [entities[name] for name in view.entities if name in entities])
     try:
-        store._make_inferences(
-            [view.batch_source for view in there],
-            found.entities,
-            there,
-            found.on_demand_feature_views,
-            found.stream_feature_views,
-            [],
-        )
-        views = {view.name: view for view in (*found.feature_views, *found.stream_feature_views)}
+        on_demand, streams = found.on_demand_feature_views, found.stream_feature_views
+        sources = [view.batch_source for view in there]
+        store._make_inferences(sources, found.entities, there, on_demand, streams, [])
+        views = {view.name: view for view in (*found.feature_views, *streams)}
         for service in found.feature_services:
             service.infer_features(fvs_to_update=views)
     except (RegistryInferenceFailure, ValueError, AssertionError, KeyError) as error:
@@ -289,9 +263,7 @@ class AppliedDefinitions:
 def apply_definitions(settings: Settings) -> AppliedDefinitions:
     """Do what `feast -c feature_repo apply` does: write the registry, make the online store's tables.
 
-    Raises:
-        NotInProjectFolder: the feature repository is not there.
-        InvalidDefinitions: Feast refuses the definitions.
+    Raises NotInProjectFolder, or InvalidDefinitions where Feast refuses the definitions.
     """
     from feast.errors import FeastObjectNotFoundException
     from feast.repo_operations import apply_total

@@ -7,22 +7,17 @@ HOST and PORT say where to listen (127.0.0.1:8001), DIRECT_KEYSPACE where the ta
 server shows every request.
 """
 
-from poc.command_line import argument_parser, run
-from poc.logs import configure_logging
+from poc.command_line import run
 from poc.monitoring.reader import open_state_reader
 from poc.retrieval.direct_source import open_direct_source
 from poc.serving.server import serve
-from poc.settings import load_settings
 
 PORT = 8001
 
 
 def main() -> None:
     """Serve until told to stop."""
-    argument_parser(__doc__).parse_args()
-    settings = load_settings()
-    configure_logging(settings.log_level)
-    serve(settings, open_direct_source, source_name="direct", default_port=PORT, open_state=open_state_reader)
+    serve(__doc__, open_direct_source, source_name="direct", default_port=PORT, open_state=open_state_reader)
 
 
 if __name__ == "__main__":

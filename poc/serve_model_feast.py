@@ -7,22 +7,17 @@ HOST and PORT say where to listen (127.0.0.1:8000), FEAST_REPO_PATH and FEAST_FS
 feature repository to read; /docs on the server shows every request.
 """
 
-from poc.command_line import argument_parser, run
-from poc.logs import configure_logging
+from poc.command_line import run
 from poc.monitoring.reader import open_state_reader
 from poc.retrieval.feast_source import open_feast_source
 from poc.serving.server import serve
-from poc.settings import load_settings
 
 PORT = 8000
 
 
 def main() -> None:
     """Serve until told to stop."""
-    argument_parser(__doc__).parse_args()
-    settings = load_settings()
-    configure_logging(settings.log_level)
-    serve(settings, open_feast_source, source_name="feast", default_port=PORT, open_state=open_state_reader)
+    serve(__doc__, open_feast_source, source_name="feast", default_port=PORT, open_state=open_state_reader)
 
 
 if __name__ == "__main__":

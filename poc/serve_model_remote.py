@@ -8,21 +8,16 @@ FEATURE_SERVER_URL says where the feature server is (http://localhost:6566), HOS
 listen (127.0.0.1:8002); /docs on the server shows every request.
 """
 
-from poc.command_line import argument_parser, run
-from poc.logs import configure_logging
+from poc.command_line import run
 from poc.retrieval.feature_server_source import open_feature_server_source
 from poc.serving.server import serve
-from poc.settings import load_settings
 
 PORT = 8002
 
 
 def main() -> None:
     """Serve until told to stop."""
-    argument_parser(__doc__).parse_args()
-    settings = load_settings()
-    configure_logging(settings.log_level)
-    serve(settings, open_feature_server_source, source_name="feature-server", default_port=PORT)
+    serve(__doc__, open_feature_server_source, source_name="feature-server", default_port=PORT)
 
 
 if __name__ == "__main__":

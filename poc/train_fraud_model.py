@@ -19,9 +19,8 @@ from datetime import datetime, timezone
 
 from poc.command_line import argument_parser, note, ok, run
 from poc.errors import ModelNotFound, ModelUnusable
-from poc.model.registry import load_scorer
-from poc.model.threshold import Costs, cost
-from poc.model.tracking import shown_uri
+from poc.model.evaluation import Costs, cost
+from poc.model.registry import load_scorer, shown_uri
 from poc.settings import load_settings
 
 

@@ -7,7 +7,7 @@ size take turns. What would take very long is left out and said to be, unless --
     python scripts/benchmark_materialization.py --rows 10000,100000,1000000
 """
 
-from poc.benchmarks.command import benchmark_parser, show
+from poc.benchmarks.report import benchmark_parser, materialization_table, show
 from poc.command_line import note, run
 from poc.output import require_writable
 from poc.settings import load_settings
@@ -27,7 +27,6 @@ def main() -> None:
     require_writable(wanted.json)
     note("Loading Feast ...")
     from poc.benchmarks.materialization import measure_materialization, ways
-    from poc.benchmarks.report import materialization_table
     from poc.comparison.stores import open_place
     from poc.online_store.failures import cassandra_failures
 

@@ -7,7 +7,7 @@ afterwards.
     python scripts/benchmark_registry.py --views 1,10,1000 --rounds 1000
 """
 
-from poc.benchmarks.command import benchmark_parser, show
+from poc.benchmarks.report import benchmark_parser, registry_table, show
 from poc.command_line import hide_bars_of_others, note, run
 from poc.comparison.measure import warm_up_rounds
 from poc.comparison.progress import rounds_bar
@@ -28,7 +28,6 @@ def main() -> None:
     note("Loading Feast ...")
     hide_bars_of_others()
     from poc.benchmarks.registry import measure_registry
-    from poc.benchmarks.report import registry_table
     from poc.comparison.stores import open_place
     from poc.online_store.failures import cassandra_failures
 

@@ -7,7 +7,7 @@ differ from scikit-learn's over all labelled rows. Needs the data and the applie
     python scripts/benchmark_scoring.py
 """
 
-from poc.benchmarks.command import benchmark_parser, show
+from poc.benchmarks.report import benchmark_parser, scoring_table, show
 from poc.command_line import note, run
 from poc.comparison.measure import warm_up_rounds
 from poc.comparison.progress import rounds_bar
@@ -21,7 +21,6 @@ def main() -> None:
     wanted = benchmark_parser(__doc__, "scoring", settings.data_dir, rounds).parse_args()
     require_writable(wanted.json)
     note("Loading MLflow, scikit-learn and Feast ...")
-    from poc.benchmarks.report import scoring_table
     from poc.benchmarks.scoring import measure_scoring
 
     with rounds_bar(wanted.rounds + warm_up_rounds(wanted.rounds)) as bar:

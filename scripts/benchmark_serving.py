@@ -8,7 +8,7 @@ Needs wrk (apt-get install wrk), materialized features and a trained model.
     python scripts/benchmark_serving.py --seconds 30 --concurrency 16 --workers 2
 """
 
-from poc.benchmarks.command import benchmark_parser, show
+from poc.benchmarks.report import benchmark_parser, serving_table, show
 from poc.command_line import note, run
 from poc.output import require_writable
 from poc.settings import load_settings
@@ -26,7 +26,6 @@ def main() -> None:
         ("--workers", (1, 2), "processes of a server"),
     ).parse_args()
     note("Loading Feast ...")
-    from poc.benchmarks.report import serving_table
     from poc.benchmarks.serving import measure_serving, require_wrk
     from poc.comparison.stores import open_place
 

@@ -25,9 +25,8 @@ def main() -> int:
     settings = load_settings()
     note("Loading Feast ...")
     from poc.feature_store import close_feature_store, connection_of, open_feature_store
-    from poc.materialization.lock import materialization_lock
-    from poc.monitoring.consistency import check_consistency
-    from poc.monitoring.consistency_report import consistency_document, describe_view
+    from poc.materialization.attempts import materialization_lock
+    from poc.monitoring.consistency import check_consistency, consistency_document, describe_view
     from poc.online_store.session import cassandra_session
 
     store = open_feature_store(settings)

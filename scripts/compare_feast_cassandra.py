@@ -14,9 +14,8 @@ and a picture of all latencies. The row store is filled beside Feast's own where
 
 from poc.command_line import hide_bars_of_others, note, ok, run
 from poc.comparison.arguments import read_arguments
-from poc.comparison.document import document
 from poc.comparison.progress import rounds_bar
-from poc.comparison.report import report
+from poc.comparison.report import document, report
 from poc.output import require_writable, write_json
 from poc.settings import load_settings
 

@@ -22,8 +22,7 @@ def main() -> int:
     settings = load_settings()
     cluster_to_drill(settings)
     # They import Feast, which takes seconds: not before the cheap check.
-    from poc.faults.drill import run_drill
-    from poc.faults.report import drill_table, first_errors
+    from poc.faults.drill import drill_table, first_errors, run_drill
     from poc.feature_store import cassandra_connection
 
     connection = cassandra_connection(settings)

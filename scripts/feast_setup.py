@@ -24,7 +24,7 @@ def main() -> None:
     import feast
 
     from poc.feature_store import apply_definitions, connection_of, declared_service, open_feature_store
-    from poc.materialization.servable import require_servable
+    from poc.materialization.direct import require_servable
     from poc.monitoring.validation import prepare_validated
     from poc.online_store.failures import cassandra_failures
     from poc.online_store.schema import ensure_keyspace

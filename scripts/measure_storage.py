@@ -5,7 +5,7 @@ The Cassandra is an embedded one in a temporary folder, stopped and removed afte
     python scripts/measure_storage.py [--rows N]
 """
 
-from poc.benchmarks.command import benchmark_parser, show
+from poc.benchmarks.report import benchmark_parser, show, storage_table
 from poc.command_line import note, run
 from poc.output import require_writable
 from poc.settings import load_settings
@@ -21,7 +21,6 @@ def main() -> None:
         ("--port", 9442, "port of the Cassandra to start"),
     ).parse_args()
     require_writable(wanted.json)
-    from poc.benchmarks.report import storage_table
     from poc.benchmarks.storage import measure_storage
 
     show(measure_storage(settings, wanted.rows, wanted.port, note), storage_table, wanted.json)

@@ -13,8 +13,7 @@ from contextlib import ExitStack
 
 from poc.command_line import argument_parser, note, ok, run
 from poc.errors import NotInProjectFolder
-from poc.monitoring.programs import PROMETHEUS_FILES, grafana, prometheus
-from poc.monitoring.running import running
+from poc.monitoring.programs import PROMETHEUS_FILES, grafana, prometheus, running
 from poc.settings import load_settings
 
 CHECK_SECONDS = 1.0

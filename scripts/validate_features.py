@@ -25,9 +25,8 @@ def main() -> int:
     note("Loading Feast ...")
     from poc.feature_store import declared_service
     from poc.model.reference import reference_path
-    from poc.monitoring.drift_report import describe_missing_reference
-    from poc.monitoring.validation import validate_service
-    from poc.monitoring.validation_report import tell_validated, validation_document
+    from poc.monitoring.drift import describe_missing_reference
+    from poc.monitoring.validation import tell_validated, validate_service, validation_document
 
     validated = validate_service(settings, declared_service(settings), datetime.now(timezone.utc))
     if arguments.json is not None:

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from poc.command_line import argument_parser, fail, ok, run
 from poc.discovery.page import declared_features_page
-from poc.monitoring.metrics_page import metrics_page
-from poc.settings import load_settings
-from poc.settings_page import settings_page
+from poc.monitoring.declared import metrics_page
+from poc.settings import load_settings, settings_page
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/settings.md": settings_page,

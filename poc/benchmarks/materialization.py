@@ -3,19 +3,18 @@
 Each run is a process of its own into a keyspace of its own; runs of the same size take turns.
 """
 
+import math
 import random
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from poc.benchmarks.child import materialize
-from poc.benchmarks.keyspace import own_keyspace
-from poc.benchmarks.records import make_repo, online_block, write_sources
-from poc.benchmarks.setting import measured_on
+from poc.benchmarks.one_materialization import materialize
+from poc.benchmarks.records import own_repo, write_sources
+from poc.comparison.machine import measured_on
 from poc.comparison.stores import Place
 from poc.comparison.variants import ARROW_ENGINE, ROW_STORE
 from poc.definitions import ServedFeatures
@@ -23,8 +22,8 @@ from poc.feature_store import declared_service
 from poc.online_store.acsylla_reads import acsylla_is_installed
 
 STOCK = "stock"
-# Sizes up to which a method is measured unless all of them are asked for; None is any size.
-MOST_ROWS = {STOCK: 10_000, "arrow-stock-layout": 100_000, "arrow-rows": None}
+# Sizes up to which a method is measured unless all of them are asked for.
+MOST_ROWS = {STOCK: 10_000, "arrow-stock-layout": 100_000, "arrow-rows": math.inf}
 REPEATS = 3
 # Sizes above this are measured once: a run is long enough to average over the machine's moods.
 REPEATED_ROWS = 10_000
@@ -44,12 +43,9 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One materialization.
+    """One materialization: from Feast's call until it returned, and the most memory that its process held.
 
-    Attributes:
-        seconds: from Feast's call until it returned.
-        peak_mib: most memory that its process held.
-        before_mib: most that it had held before the call, with Feast loaded.
+    What was held before the call is that with Feast loaded.
     """
 
     way: Way
@@ -75,15 +71,11 @@ def measure_materialization(
     everything: bool = False,
     announce: Callable[[str], object] = lambda what: None,
 ) -> dict[str, Any]:
-    """Measure the `chosen` ways at every size, and give the results as a document.
+    """Measure the `chosen` ways at every size, and return the results as a document.
 
-    Args:
-        place: whose features are materialized; every run gets a keyspace of its own, dropped afterwards.
-        sizes: numbers of rows.
-        chosen: some of `ways`.
-        repeats: runs of each way at sizes up to `REPEATED_ROWS`; larger ones get one.
-        everything: whether slow ways are measured at large sizes, too.
-        announce: told before each run.
+    Every run gets a keyspace of its own in `place`, dropped afterwards, and is announced. `repeats` are the
+    runs of each way at sizes up to `REPEATED_ROWS`; larger ones get one. With `everything`, slow ways are
+    measured at large sizes, too.
 
     Raises:
         BenchmarkFailed: a run did not end well, or wrote other values than the Parquet's.
@@ -92,12 +84,11 @@ def measure_materialization(
     served = declared_service(place.settings)
     runs: list[Run] = []
     with TemporaryDirectory() as folder:
-        bench = _Bench(place, served, Path(folder))
         for rows in sizes:
-            measured = [way for way in chosen if everything or _within(way, rows)]
+            measured = [way for way in chosen if everything or rows <= MOST_ROWS[way.method]]
             for way in _turns(measured, repeats if rows <= REPEATED_ROWS else 1):
                 announce(f"{rows:,} rows: {way}")
-                runs.append(bench.run(way, rows))
+                runs.append(_run(place, served, Path(folder) / str(rows), way, rows))
     results = summarized(runs)
     return {
         "meta": meta | {"repeats": repeats, "features": len(served.names)},
@@ -107,17 +98,15 @@ def measure_materialization(
 
 
 def summarized(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """Give each way's median at each size, and how many times as fast as Feast's own engine it is there."""
-    grouped: dict[tuple[int, Way], list[Run]] = {}
-    for run in runs:
+    """Return each way's median at each size, and how many times as fast as Feast's own engine it is there."""
+    order, grouped = ways(), dict[tuple[int, Way], list[Run]]()
+    for run in sorted(runs, key=lambda run: (run.rows, order.index(run.way))):
         grouped.setdefault((run.rows, run.way), []).append(run)
     medians = {key: statistics.median(run.seconds for run in group) for key, group in grouped.items()}
     stock = {rows: median for (rows, way), median in medians.items() if way.method == STOCK}
-    order = ways()
     return [
         {
-            "method": way.method,
-            "driver": way.driver,
+            **asdict(way),
             "rows": rows,
             "seconds": [round(run.seconds, 3) for run in group],
             "median_seconds": round(medians[rows, way], 3),
@@ -126,9 +115,7 @@ def summarized(runs: Sequence[Run]) -> list[dict[str, Any]]:
             "peak_mib": round(max(run.peak_mib for run in group)),
             "before_mib": round(max(run.before_mib for run in group)),
         }
-        for (rows, way), group in sorted(
-            grouped.items(), key=lambda item: (item[0][0], order.index(item[0][1]))
-        )
+        for (rows, way), group in grouped.items()
     ]
 
 
@@ -138,49 +125,30 @@ def left_out(
     """Name what was not measured, and how long it would take at the largest size's rows a second."""
     missing = []
     for way in chosen:
-        own = [item for item in results if (item["method"], item["driver"]) == (way.method, way.driver)]
-        largest = max(own, key=lambda item: int(item["rows"]), default=None)
+        speeds = {
+            item["rows"]: item["rows_per_second"]
+            for item in results
+            if (item["method"], item["driver"]) == (way.method, way.driver)
+        }
         for rows in sizes:
-            if rows in [item["rows"] for item in own]:
-                continue
-            minutes = None if largest is None else round(rows / largest["rows_per_second"] / 60, 1)
-            missing.append(
-                {"method": way.method, "driver": way.driver, "rows": rows, "would_take_minutes": minutes}
-            )
+            if rows not in speeds:
+                minutes = round(rows / speeds[max(speeds)] / 60, 1) if speeds else None
+                missing.append({**asdict(way), "rows": rows, "would_take_minutes": minutes})
     return missing
 
 
-@dataclass(frozen=True, slots=True)
-class _Bench:
-    """Where runs happen: a folder for each size, with its Parquet, and in it one for each run."""
-
-    place: Place
-    served: ServedFeatures
-    folder: Path
-
-    def run(self, way: Way, rows: int) -> Run:
-        folder = self.folder / str(rows)
-        now = datetime.now(timezone.utc).replace(microsecond=0)
-        if not folder.exists():
-            write_sources(self.served, rows, folder, now)
-        with own_keyspace(self.place.session, self.place.connection) as keyspace:
-            kind = ROW_STORE if way.method == "arrow-rows" else "cassandra"
-            online_store = online_block(self.place.connection, kind, keyspace)
-            engine = (
-                {"type": "local"} if way.method == STOCK else {"type": ARROW_ENGINE, "driver": way.driver}
-            )
-            repo = make_repo(self.place.store, folder / keyspace, online_store, engine)
-            found = materialize(f"{way}, {rows:,} rows", repo, folder, now)
-        return Run(way, rows, found["seconds"], found["peak_mib"], found["before_mib"])
-
-
-def _within(way: Way, rows: int) -> bool:
-    most = MOST_ROWS[way.method]
-    return most is None or rows <= most
+def _run(place: Place, served: ServedFeatures, folder: Path, way: Way, rows: int) -> Run:
+    """Materialize the Parquet in `folder`, which is made for the first run of a size."""
+    if not folder.exists():
+        write_sources(served, rows, folder)
+    kind = ROW_STORE if way.method == "arrow-rows" else "cassandra"
+    engine = {"type": "local"} if way.method == STOCK else {"type": ARROW_ENGINE, "driver": way.driver}
+    with own_repo(place, folder, kind, engine) as repo:
+        return Run(way, rows, **materialize(f"{way}, {rows:,} rows", repo, folder))
 
 
 def _turns(measured: Sequence[Way], repeats: int) -> Iterator[Way]:
-    """Give every way `repeats` times, in rounds of an order drawn anew."""
+    """Yield every way `repeats` times, in rounds of an order drawn anew."""
     draw = random.Random(SEED)
     for _ in range(repeats):
         yield from draw.sample(measured, len(measured))

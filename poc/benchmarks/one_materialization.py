@@ -6,17 +6,53 @@ Reads its settings from the environment like every script; prints one JSON objec
 """
 
 import json
+import os
 import resource
+import subprocess
 import sys
 import time
 from contextlib import redirect_stdout
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from poc.command_line import hide_bars_of_others, parse_time, run
-from poc.errors import OnlineValuesDiffer
+from poc.errors import BenchmarkFailed, OnlineValuesDiffer
 from poc.settings import load_settings
 
+Process = subprocess.Popen[bytes]
+
 SAMPLES = 20
+# Nothing of the caller's may name another place than the repository's yaml.
+_OWN_VARIABLES = ("CASSANDRA_HOSTS", "CASSANDRA_PORT", "FEAST_FS_YAML_FILE_PATH", "FEAST_REPO_PATH")
+
+
+def start_materialization(repo: Path, folder: Path) -> Process:
+    """Start to materialize all records of this month that the repository's sources have below `folder`."""
+    now = datetime.now(timezone.utc)
+    interval = (now - timedelta(days=30), now + timedelta(days=1))
+    environment = {key: value for key, value in os.environ.items() if key not in _OWN_VARIABLES}
+    environment["FEAST_REPO_PATH"] = str(repo.resolve())
+    command = [sys.executable, "-m", __name__, *(moment.isoformat() for moment in interval)]
+    with (repo / "output").open("w") as output, (repo / "errors").open("w") as errors:
+        return Process(command, cwd=folder, env=environment, stdout=output, stderr=errors)
+
+
+def materialize(what: str, repo: Path, folder: Path) -> dict[str, float]:
+    """Do so to the end; return what it printed, or raise as `outcome` does."""
+    with start_materialization(repo, folder) as process:
+        return outcome(what, process, repo)
+
+
+def outcome(what: str, process: Process, repo: Path) -> dict[str, float]:
+    """Wait for the end of a materialization, and read what it printed.
+
+    Raises:
+        BenchmarkFailed: it did not end well; `what` names it.
+    """
+    if process.wait() != 0:
+        raise BenchmarkFailed(what, (repo / "errors").read_text())
+    found: dict[str, float] = json.loads((repo / "output").read_text().splitlines()[-1])
+    return found
 
 
 def main() -> None:
@@ -46,7 +82,7 @@ def main() -> None:
 
 
 def peak_mib() -> float:
-    """Give the most memory that this process has held, in MiB."""
+    """Return the most memory that this process has held, in MiB."""
     status = Path("/proc/self/status")
     if status.is_file():
         # Linux's ru_maxrss begins with what the process that started this one held.

@@ -1,119 +1,36 @@
-"""docs/performance.md, made of the results in docs/benchmarks; nothing in it is typed by hand."""
+"""docs/performance.md and its pictures, made of the results in docs/benchmarks; nothing is typed by hand."""
 
 import json
 import re
 import shutil
 import textwrap
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from poc.benchmarks.report import (
-    materialization_table,
-    read_tables,
-    registry_table,
-    scoring_table,
-    serving_table,
-    setting_line,
-)
-from poc.benchmarks.targets import all_targets
-from poc.comparison.markdown import markdown_table
-from poc.errors import ResultsMissing
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
-Document = Mapping[str, Any]
+from poc.benchmarks import report
+from poc.benchmarks.report import Document
+from poc.benchmarks.targets import all_targets
+from poc.comparison.picture import BLACK, COLOURS, draw, drawn, finish_panel
+from poc.comparison.report import markdown_table
+from poc.errors import ResultsMissing
 
 RESULTS = Path("docs/benchmarks")
 PAGE = Path("docs/performance.md")
 IMAGES = Path("docs/images")
 WIDTH = 110
-
-_OPENING = """
-Written by `python scripts/write_performance.py` from the results in [benchmarks](benchmarks), which
-`make benchmark` measures; every number here was measured. What is compared was measured in turns in one
-run, so ratios travel to other machines; milliseconds do not. An interval behind a ratio is a 95 % bootstrap
-interval, except under Serving, where it goes from the least to the greatest round.
-"""
-
-_READS = """
-Ways to read the same values, at the same consistency, after a warm-up. All ratios are to `direct-cassandra`:
-{baseline}. `direct-cassandra-in` asks the same table for as many keys in a statement as the
-[row store](online_store.md) does ([why](adr/0007-twenty-entities-a-statement.md)); of one key it is the same
-read. `feast` is the guide's call with the repository's own yaml, `feast-rows` the same call on the row store,
-`feast-unresolved` the same call with Feast's own `provider: local`. acsylla is driven by an event loop in the
-reader's own thread: what is waited for is what an async handler would await.
-"""
-
-_MATERIALIZATION = """
-From Feast's call until it returned, each run in a process and a keyspace of its own; sizes up to 10,000
-rows {repeats} times, of which the median counts, larger ones once. A row has {features} features. *before*
-is the most that the process had held with Feast loaded, *peak* the most that it held at all. The targets ask
-for linear time; that it is read as at least 0.8 of the rows/s at 10,000 is this page's own choice, and a
-single run at the largest size shows every other thing that the machine did meanwhile.
-"""
-
-_SERVING = """
-The servers as `python poc/serve_model.py` (`direct`) and `python poc/serve_model_feast.py` start them;
-`feast` is on the online store `{online_store}`, `feast-rows` on the row store. wrk keeps {concurrency}
-connections busy for {rounds} rounds of {seconds} s each, in turns. Load tool, servers and Cassandra share
-the machine's cores. The ratio of throughputs is that of neighbouring rounds: the median, and from the least
-to the greatest.
-"""
-
-_SCORING = """
-From one row as a request has it, a mapping of plain values, to a probability, in {threads} thread. The ways
-take {rounds} turns of {rows_a_turn} rows each, one row at a time; a turn counts with its mean a row.
-Decisions are those at the model's threshold, over all labelled rows.
-"""
-
-_REGISTRY = """
-One read from the row store by the guide's call, with more and more other views and services in the registry;
-{rounds} reads each, in turns.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One benchmark's part of the page.
-
-    Attributes:
-        name: of its file of results.
-        title: heading.
-        text: what was measured; braces name what stands in the document's meta.
-        tables: the document as Markdown.
-        image: file name of its picture, if it has one.
-        caption: the picture's text.
-    """
-
-    name: str
-    title: str
-    text: str
-    tables: Callable[[Document], str]
-    image: str | None = None
-    caption: str = ""
-
-
-SECTIONS = (
-    Section("comparison", "Reads", _READS, read_tables, "comparison.png", "Latencies of all ways to read"),
-    Section(
-        "materialization",
-        "Materialization",
-        _MATERIALIZATION,
-        materialization_table,
-        "materialization.png",
-        "Rows a second",
-    ),
-    Section("serving", "Serving", _SERVING, serving_table),
-    Section("scoring", "Scoring", _SCORING, scoring_table),
-    Section(
-        "registry",
-        "Registry",
-        _REGISTRY,
-        registry_table,
-        "registry.png",
-        "Cost of a read by the number of views",
-    ),
-)
+# Its prose, a section a benchmark; braces name what stands in the document's meta.
+TEMPLATE = Path(__file__).with_name("performance.md")
+# The document of each benchmark's section as Markdown, by the name of its file of results.
+SECTIONS = {
+    "comparison": report.read_tables,
+    "materialization": report.materialization_table,
+    "serving": report.serving_table,
+    "scoring": report.scoring_table,
+    "registry": report.registry_table,
+}
 
 
 def read_results(folder: Path = RESULTS) -> dict[str, Document]:
@@ -122,8 +39,7 @@ def read_results(folder: Path = RESULTS) -> dict[str, Document]:
     Raises:
         ResultsMissing: there are none.
     """
-    names = [*(section.name for section in SECTIONS), "storage"]
-    files = {name: folder / f"{name}.json" for name in names}
+    files = {name: folder / f"{name}.json" for name in (*SECTIONS, "storage")}
     documents = {name: json.loads(path.read_text()) for name, path in files.items() if path.is_file()}
     if not documents:
         raise ResultsMissing(folder)
@@ -140,26 +56,16 @@ def take_results(folder: Path) -> list[str]:
 
 
 def page(documents: Mapping[str, Document]) -> str:
-    """Write the page."""
+    """Write the page; a benchmark without results has no section."""
+    opening, promised, *sections = re.split(r"\n(?=## )", TEMPLATE.read_text())
     targets = [(target.promise, target.measured, target.verdict) for target in all_targets(documents)]
-    parts = [
-        "# Performance",
-        filled(_OPENING),
-        "## Targets",
-        markdown_table(("promised", "measured", "verdict"), targets),
-    ]
-    for section in SECTIONS:
-        document = documents.get(section.name)
-        if document is None:
-            continue
-        parts += [
-            f"## {section.title}",
-            filled(section.text.format_map(document["meta"])),
-            section.tables(document),
-        ]
-        if section.image is not None:
-            parts.append(f"![{section.caption}](images/{section.image})")
-        parts.append(filled(setting_line(document)))
+    facts = {"tables": markdown_table(("promised", "measured", "verdict"), targets)}
+    parts = [_written(opening, {}), _written(promised, facts)]
+    for (name, tables), section in zip(SECTIONS.items(), sections, strict=True):
+        if name in documents:
+            document = documents[name]
+            made = {"tables": tables(document), "setting": report.setting_line(document)}
+            parts.append(_written(section, document["meta"] | made))
     return "\n\n".join(parts) + "\n"
 
 
@@ -169,16 +75,11 @@ def draw_pictures(documents: Mapping[str, Document]) -> list[Path]:
     Raises:
         OutputNotWritable: the disk refuses it.
     """
-    from poc.benchmarks.pictures import draw_materialization, draw_registry
-    from poc.comparison.picture import draw
-
-    drawing = {"comparison": draw, "materialization": draw_materialization, "registry": draw_registry}
-    drawn = []
-    for section in SECTIONS:
-        if section.image is not None and section.name in documents:
-            drawing[section.name](documents[section.name], IMAGES / section.image)
-            drawn.append(IMAGES / section.image)
-    return drawn
+    drawing = {"comparison": draw, "materialization": _draw_materialization, "registry": _draw_registry}
+    paths = {name: IMAGES / f"{name}.png" for name in drawing if name in documents}
+    for name, path in paths.items():
+        drawing[name](documents[name], path)
+    return list(paths.values())
 
 
 def filled(text: str) -> str:
@@ -187,3 +88,61 @@ def filled(text: str) -> str:
     joined = re.sub(r"`[^`]+`", lambda code: code[0].replace(" ", "\0"), " ".join(text.split()))
     lines = textwrap.fill(joined, WIDTH, break_long_words=False, break_on_hyphens=False)
     return lines.replace("\0", " ")
+
+
+def _written(section: str, facts: Mapping[str, Any]) -> str:
+    """Put the facts in, and break what is prose into lines."""
+    blocks = ((block, block.format_map(facts)) for block in section.strip().split("\n\n"))
+    return "\n\n".join(
+        made if block.startswith(("#", "{tables}", "![")) else filled(made) for block, made in blocks
+    )
+
+
+def _draw_materialization(document: Document, path: Path) -> None:
+    """Draw the rows a second of every way, a panel a size, as bars with their figures."""
+    by_size: dict[int, list[dict[str, Any]]] = {}
+    for item in document["results"]:
+        by_size.setdefault(item["rows"], []).append(item)
+    # One colour a method; the driver is in the label.
+    colours = dict(zip(dict.fromkeys(item["method"] for item in document["results"]), COLOURS, strict=False))
+    counts = [len(measured) for measured in by_size.values()]
+    label: dict[str, Any] = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
+    with drawn(path, 0.9 + 0.35 * sum(counts) + 0.45 * len(counts)) as figure:
+        panels = figure.subplots(len(counts), 1, sharex=True, squeeze=False, height_ratios=counts)[:, 0]
+        for panel, (size, measured) in zip(panels, by_size.items(), strict=True):
+            for place, item in enumerate(measured):
+                speed, faster = item["rows_per_second"], item["times_as_fast_as_stock"]
+                panel.barh(place, speed, color=colours[item["method"]])
+                times = "" if faster is None or item["method"] == "stock" else f", {faster:.1f} times stock"
+                text = f"{speed:,} rows/s{times}, {item['median_seconds']:.1f} s"
+                panel.annotate(text, (speed, place), color=BLACK, **label)
+            names = [f"{item['method']}, {item['driver']}" for item in measured]
+            panel.set_yticks(range(len(measured)), names, fontsize=8)
+            panel.invert_yaxis()
+            panel.set_axisbelow(True)
+            finish_panel(panel, "x", f"{size:,} rows")
+        # Room for the longest label.
+        panels[-1].set_xlim(0, 1.5 * max(item["rows_per_second"] for item in document["results"]))
+        panels[-1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        panels[-1].set_xlabel("Rows brought online a second")
+
+
+def _draw_registry(document: Document, path: Path) -> None:
+    """Draw the time of a read over the number of views, a line a way to read."""
+    lines: dict[str, dict[int, float]] = {}
+    for item in document["results"]:
+        lines.setdefault(item["title"], {})[item["views"]] = item["p50_ms"]
+    with drawn(path, 3.6) as figure:
+        panel = figure.subplots()
+        for (title, points), colour in zip(lines.items(), COLOURS, strict=False):
+            panel.plot([*points], [*points.values()], "o-", color=colour, linewidth=1.8, label=title)
+        panel.set_yscale("log")
+        panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        panel.yaxis.set_minor_formatter(NullFormatter())
+        panel.set_xticks(list(dict.fromkeys(item["views"] for item in document["results"])))
+        panel.set_xlabel("Feature views in the registry")
+        panel.set_ylabel("P50 of one read, ms (logarithmic)")
+        # Two of the lines run close together: a legend in the lines' order, where labels would meet.
+        panel.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
+        panel.set_axisbelow(True)
+        finish_panel(panel)

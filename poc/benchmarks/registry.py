@@ -4,55 +4,43 @@ All reads are of one service and of the same rows in the row store; only the reg
 """
 
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from datetime import datetime, timezone
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from poc.benchmarks.child import materialize
-from poc.benchmarks.keyspace import own_keyspace
-from poc.benchmarks.records import make_repo, online_block, record_ids, write_sources
-from poc.benchmarks.setting import measured_on
+from feast import FeatureService, FeatureStore
+
+from poc.benchmarks.one_materialization import materialize
+from poc.benchmarks.records import own_repo, record_ids, write_sources
+from poc.comparison import variants
 from poc.comparison.agreement import agreed_keys
+from poc.comparison.machine import measured_on
 from poc.comparison.measure import Measurement, measure
 from poc.comparison.methods import Method
 from poc.comparison.reads import public_call
 from poc.comparison.statistics import compare, summarize
 from poc.comparison.stores import Place
-from poc.comparison.variants import (
-    ARROW_ENGINE,
-    LOCAL_PROVIDER,
-    RESOLVING_PROVIDER,
-    ROW_STORE,
-    configuration,
-    open_configuration,
-)
 from poc.definitions import ServedFeatures, applied_view
 from poc.feature_store import close_feature_store, declared_service, open_feature_store
 
-if TYPE_CHECKING:
-    from feast import FeatureStore
-
-VIEWS = (1, 50, 200)
 ROWS = 1000
-DEFAULT_ROUNDS = 300
 SEED = 1
-RESOLVED, UNRESOLVED = "Feast's call, resolved", "Feast's call, provider local"
-PROVIDERS = {RESOLVED: RESOLVING_PROVIDER, UNRESOLVED: LOCAL_PROVIDER}
+PROVIDERS = {
+    "Feast's call, resolved": variants.RESOLVING_PROVIDER,
+    "Feast's call, provider local": variants.LOCAL_PROVIDER,
+}
 
 
 def measure_registry(
     place: Place, views: Sequence[int], rounds: int, progress: Callable[[], object] = lambda: None
 ) -> dict[str, Any]:
-    """Measure all reads at all numbers of views, in turns, and give the results as a document.
+    """Measure all reads at all numbers of views, in turns, and return the results as a document.
 
-    Args:
-        place: whose features are read; a keyspace of its own there is dropped afterwards.
-        views: numbers of feature views beside the service's other ones, the first to compare with.
-        rounds: counted reads of each.
-        progress: called after each round, warm-up included.
+    The features are those of `place`, in a keyspace of its own there that is dropped afterwards. `views` are
+    numbers of feature views beside the service's other ones, the first to compare with. `rounds` reads of
+    each are counted; `progress` is called after each round, warm-up included.
 
     Raises:
         ValuesDiffer: the reads do not give the same values.
@@ -60,17 +48,14 @@ def measure_registry(
     meta = measured_on(place.session)
     served = declared_service(place.settings)
     keys = [(item,) * len(served.key_names) for item in record_ids(ROWS)]
-    with (
-        TemporaryDirectory() as name,
-        own_keyspace(place.session, place.connection) as keyspace,
-        ExitStack() as opened,
-    ):
-        filled = _filled(place, served, keyspace, Path(name))
+    with TemporaryDirectory() as name, ExitStack() as opened:
+        filled = opened.enter_context(_filled(place, served, Path(name)))
         methods = []
         for count in views:
             registry = _with_views(filled, served, count, Path(name) / f"{count}-views.db")
             for title, provider in PROVIDERS.items():
-                store = open_configuration(configuration(filled, provider=provider, registry=str(registry)))
+                config = variants.configuration(filled, provider=provider, registry=str(registry))
+                store = variants.open_configuration(config)
                 opened.callback(close_feature_store, store)
                 read = public_call("feast-rows", store, served).read
                 methods.append(Method(_name(title, count), title, "", read))
@@ -79,23 +64,20 @@ def measure_registry(
     return {"meta": meta | {"rounds": rounds}, "results": _results(measured, views)}
 
 
-def _filled(place: Place, served: ServedFeatures, keyspace: str, folder: Path) -> "FeatureStore":
-    """Fill a row store in `keyspace`, and give it with its registry, which holds what is declared."""
-    now = datetime.now(timezone.utc).replace(microsecond=0)
-    write_sources(served, ROWS, folder, now)
-    online_store = online_block(place.connection, ROW_STORE, keyspace)
-    repo = make_repo(place.store, folder / "repo", online_store, {"type": ARROW_ENGINE})
-    materialize("Filling the row store", repo, folder, now)
-    own = {"feast_repo_path": repo, "feast_fs_yaml_file_path": None}
-    return open_feature_store(place.settings.model_copy(update=own))
+@contextmanager
+def _filled(place: Place, served: ServedFeatures, folder: Path) -> Iterator[FeatureStore]:
+    """Fill a row store of one's own, and give it with its registry, which holds what is declared."""
+    write_sources(served, ROWS, folder)
+    with own_repo(place, folder, variants.ROW_STORE, {"type": variants.ARROW_ENGINE}) as repo:
+        materialize("Filling the row store", repo, folder)
+        own = {"feast_repo_path": repo, "feast_fs_yaml_file_path": None}
+        yield open_feature_store(place.settings.model_copy(update=own))
 
 
-def _with_views(filled: "FeatureStore", served: ServedFeatures, count: int, path: Path) -> Path:
+def _with_views(filled: FeatureStore, served: ServedFeatures, count: int, path: Path) -> Path:
     """Write a registry like that of `filled`, of `count` views and services; what is added has no table."""
-    from feast import FeatureService
-
     shutil.copy(filled.config.registry.path, path)
-    store = open_configuration(configuration(filled, registry=str(path)))
+    store = variants.open_configuration(variants.configuration(filled, registry=str(path)))
     first = applied_view(store, served.feature_sets[0].view)
     for number in range(1, count):
         proto = first.to_proto()
@@ -112,21 +94,14 @@ def _results(measured: Measurement, views: Sequence[int]) -> list[dict[str, Any]
     taken, results = measured.nanoseconds, []
     for title in PROVIDERS:
         for count in views:
-            summary = summarize(taken[_name(title, count)])
             first, own = taken[_name(title, views[0])], taken[_name(title, count)]
-            ratio = None if count == views[0] else compare(own, first, SEED)
-            results.append(
-                {
-                    "title": title,
-                    "views": count,
-                    "p50_ms": round(summary.p50_ms, 3),
-                    "p99_ms": round(summary.p99_ms, 3),
-                    "ratio": None if ratio is None else round(ratio.p50, 3),
-                    "ratio_ci95": None
-                    if ratio is None
-                    else [round(ratio.p50_low, 3), round(ratio.p50_high, 3)],
-                }
-            )
+            summary, ratio, interval = summarize(own), None, None
+            if count != views[0]:
+                found = compare(own, first, SEED)
+                ratio, *interval = (round(value, 3) for value in (found.p50, found.p50_low, found.p50_high))
+            times = {"p50_ms": round(summary.p50_ms, 3), "p99_ms": round(summary.p99_ms, 3)}
+            ratios = {"ratio": ratio, "ratio_ci95": interval}
+            results.append({"title": title, "views": count} | times | ratios)
     return results
 
 

@@ -1,17 +1,52 @@
-"""The benchmarks' documents as tables: one function a benchmark, for the terminal and for the page."""
+"""What the benchmarks' scripts are told, and their documents as tables, for the terminal and for the page."""
 
-from collections.abc import Mapping, Sequence
+import argparse
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from poc.comparison.markdown import markdown_table
+from poc.arguments import whole_number, whole_numbers
+from poc.command_line import argument_parser, ok
+from poc.comparison.report import markdown_table, transactions
+from poc.output import write_json
 
 Document = Mapping[str, Any]
+Number = tuple[str, int | tuple[int, ...], str]
+
+
+def benchmark_parser(
+    manual: str | None, name: str, data_dir: Path, *numbers: Number
+) -> argparse.ArgumentParser:
+    """Make the parser of the benchmark `name`, whose results go to `data_dir` unless told otherwise.
+
+    `numbers` are options, what they are by default (several numbers: as many as one likes), what they mean.
+    """
+    parser = argument_parser(manual)
+    for option, default, meaning in numbers:
+        several = isinstance(default, tuple)
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+        parser.add_argument(
+            option,
+            type=whole_numbers if several else whole_number,
+            default=default,
+            metavar="N,N,..." if several else "N",
+            help=f"{meaning} (default: {shown})",
+        )
+    json = data_dir / "benchmarks" / f"{name}.json"
+    parser.add_argument("--json", type=Path, default=json, metavar="FILE", help=f"numbers (default: {json})")
+    return parser
+
+
+def show(found: Document, table: Callable[[Document], str], path: Path) -> None:
+    """Print a benchmark's document as a table, and write it as JSON to `path`."""
+    print(f"{setting_line(found)}\n\n{table(found)}\n")
+    write_json(found, path)
+    ok(f"Numbers: {path}")
 
 
 def setting_line(document: Document) -> str:
     """Say on what it was measured, and when."""
-    meta = document["meta"]
-    machine = meta["machine"]
+    meta, machine = document["meta"], document["meta"]["machine"]
     versions = ", ".join(
         f"{name.replace('_', '-')} {value}" for name, value in meta["versions"].items() if value is not None
     )
@@ -22,160 +57,130 @@ def setting_line(document: Document) -> str:
 
 
 def read_tables(document: Document) -> str:
-    """Give the ratios of all ways to read, then their latencies at each batch size."""
+    """Lay out the ratios of all ways to read, then their latencies at each batch size."""
     titles = {item["name"]: item["title"] for item in document["methods"]}
-    sizes = list(dict.fromkeys(item["batch_size"] for item in document["results"]))
+    results = [item | {"title": titles[item["method"]]} for item in document["results"]]
+    sizes = list(dict.fromkeys(item["batch_size"] for item in results))
     ratios = {(item["method"], item["batch_size"]): item for item in document["ratios"]}
     rows = []
     for name, title in titles.items():
-        cells = [f"`{name}`", title]
+        found = [ratios.get((name, size)) for size in sizes]
         unmeasured = "" if any(method == name for method, _ in ratios) else "1"
-        for size in sizes:
-            ratio = ratios.get((name, size))
-            cells.append(unmeasured if ratio is None else _with_interval(ratio["p50"], ratio["p50_ci95"]))
+        cells = (unmeasured if item is None else _between(item["p50"], item["p50_ci95"]) for item in found)
         single = ratios.get((name, 1))
-        cells.append(unmeasured if single is None else f"{single['p99']:.2f}")
-        rows.append(cells)
+        rows.append([f"`{name}`", title, *cells, unmeasured if single is None else f"{single['p99']:.2f}"])
     columns = ("method", "in words", *(f"P50, n={size}" for size in sizes), "P99, n=1")
     parts = [markdown_table(columns, rows)]
+    times = {name: f"{{{name.lower()}_ms:.2f}}" for name in ("mean", "P50", "P95", "P99")}
     for size in sizes:
-        measured = [item for item in document["results"] if item["batch_size"] == size]
-        lines = [
-            (
-                titles[item["method"]],
-                f"{item['requests']:,}",
-                *(f"{item[key]:.2f}" for key in ("mean_ms", "p50_ms", "p95_ms", "p99_ms")),
-            )
-            for item in measured
-        ]
-        what = "1 transaction" if size == 1 else f"{size:,} transactions"
-        heading = f"Milliseconds, {what} a read:"
-        parts += [heading, markdown_table(("method", "reads", "mean", "P50", "P95", "P99"), lines)]
+        measured = [item for item in results if item["batch_size"] == size]
+        parts.append(f"Milliseconds, {transactions(size)} a read:")
+        parts.append(_table(measured, {"method": "{title}", "reads": "{requests:,}", **times}))
     return "\n\n".join(parts)
 
 
 def materialization_table(document: Document) -> str:
-    """Give each way's speed and memory at each size, and what was left out."""
-    rows = [
-        (
-            f"{item['rows']:,}",
-            f"`{item['method']}`",
-            item["driver"],
-            "" if item["times_as_fast_as_stock"] is None else f"{item['times_as_fast_as_stock']:.1f}",
-            f"{item['median_seconds']:.2f}",
-            f"{item['rows_per_second']:,}",
-            f"{item['peak_mib']:,}",
-            f"{item['before_mib']:,}",
-        )
-        for item in document["results"]
-    ]
-    columns = (
-        "rows",
-        "method",
-        "driver",
-        "times as fast as stock",
-        "seconds",
-        "rows/s",
-        "peak MiB",
-        "before, MiB",
-    )
-    parts = [markdown_table(columns, rows)]
-    lines = [
-        f"- `{item['method']}` with {item['driver']}, {item['rows']:,} rows: left out"
-        + (
-            "."
-            if item["would_take_minutes"] is None
-            else f"; at the speed of its largest size it would take {item['would_take_minutes']:.0f} minutes."
-        )
-        for item in document["left_out"]
-    ]
-    return "\n\n".join([*parts, "\n".join(lines)] if lines else parts)
+    """Lay out each way's speed and memory at each size, and what was left out."""
+    columns = {
+        "rows": "{rows:,}",
+        "method": "`{method}`",
+        "driver": "{driver}",
+        "times as fast as stock": "{faster}",
+        "seconds": "{median_seconds:.2f}",
+        "rows/s": "{rows_per_second:,}",
+        "peak MiB": "{peak_mib:,}",
+        "before, MiB": "{before_mib:,}",
+    }
+    times = [item["times_as_fast_as_stock"] for item in document["results"]]
+    faster = [{"faster": "" if value is None else f"{value:.1f}"} for value in times]
+    parts = [_table(map(dict.__or__, document["results"], faster), columns)]
+    lines = []
+    for item in document["left_out"]:
+        lines.append("- `{method}` with {driver}, {rows:,} rows: left out".format_map(item))
+        minutes = item["would_take_minutes"]
+        if minutes is not None:
+            lines[-1] += f"; at the speed of its largest size it would take {minutes:.0f} minutes"
+    return "\n\n".join(parts + (["\n".join(f"{line}." for line in lines)] if lines else []))
 
 
 def serving_table(document: Document) -> str:
-    """Give each server's throughput and latencies, by number of workers."""
-    ratios = {(item["server"], item["workers"]): item for item in document["ratios"]}
-    rows = []
-    for item in document["results"]:
-        ratio = ratios.get((item["server"], item["workers"]))
-        rounds = () if ratio is None else (min(ratio["rounds"]), max(ratio["rounds"]))
-        rows.append(
-            (
-                str(item["workers"]),
-                f"`{item['server']}`",
-                "1" if ratio is None else _with_interval(ratio["throughput"], rounds),
-                f"{item['requests_per_second']:,.0f}",
-                *(f"{item[key]:.1f}" for key in ("p50_ms", "p95_ms", "p99_ms")),
-                str(item["errors"]),
-            )
-        )
-    columns = ("workers", "server", "throughput", "predictions/s", "P50 ms", "P95 ms", "P99 ms", "errors")
-    return markdown_table(columns, rows)
+    """Lay out each server's throughput and latencies, by number of workers."""
+    ratios = {}
+    for item in document["ratios"]:
+        rounds = (min(item["rounds"]), max(item["rounds"]))
+        ratios[item["server"], item["workers"]] = _between(item["throughput"], rounds)
+    columns = {
+        "workers": "{workers}",
+        "server": "`{server}`",
+        "throughput": "{ratio}",
+        "predictions/s": "{requests_per_second:,.0f}",
+        "P50 ms": "{p50_ms:.1f}",
+        "P95 ms": "{p95_ms:.1f}",
+        "P99 ms": "{p99_ms:.1f}",
+        "errors": "{errors}",
+    }
+    found = [ratios.get((item["server"], item["workers"]), "1") for item in document["results"]]
+    return _table(
+        (item | {"ratio": ratio} for item, ratio in zip(document["results"], found, strict=True)), columns
+    )
 
 
 def scoring_table(document: Document) -> str:
-    """Give the time to score one row, and how often the decision differs from scikit-learn's."""
-    rows = [
-        (
-            item["title"],
-            "1" if item["ratio"] is None else f"1/{1 / item['ratio']:.0f}",
-            f"{item['p50_ms']:.3f}",
-            f"{item['p99_ms']:.3f}",
-            f"{item['flips']} of {item['rows']:,}",
-            f"{item['largest_difference']:.1e}",
-        )
-        for item in document["results"]
-    ]
-    columns = ("way", "ratio", "P50 ms", "P99 ms", "decisions flipped", "largest difference")
-    return markdown_table(columns, rows)
+    """Lay out the time to score one row, and how often the decision differs from scikit-learn's."""
+    columns = {
+        "way": "{title}",
+        "ratio": "{part}",
+        "P50 ms": "{p50_ms:.3f}",
+        "P99 ms": "{p99_ms:.3f}",
+        "decisions flipped": "{flips} of {rows:,}",
+        "largest difference": "{largest_difference:.1e}",
+    }
+    ratios = [item["ratio"] for item in document["results"]]
+    parts = [{"part": "1" if ratio is None else f"1/{1 / ratio:.0f}"} for ratio in ratios]
+    return _table(map(dict.__or__, document["results"], parts), columns)
 
 
 def registry_table(document: Document) -> str:
-    """Give the time of one read by the number of views in the registry, and its ratio to one view."""
-    titles = dict.fromkeys(item["title"] for item in document["results"])
-    by_place = {(item["title"], item["views"]): item for item in document["results"]}
-    views = list(dict.fromkeys(item["views"] for item in document["results"]))
-    rows = []
-    for title in titles:
-        cells = [title]
-        for count in views:
-            item = by_place[title, count]
-            cells.append(f"{item['p50_ms']:.2f}")
-            if item["ratio"] is not None:
-                cells.append(_with_interval(item["ratio"], item["ratio_ci95"]))
-        rows.append(cells)
+    """Lay out the time of one read by the number of views in the registry, and its ratio to one view."""
+    rows: dict[str, list[str]] = {}
+    for item in document["results"]:
+        cells = rows.setdefault(item["title"], [item["title"]])
+        cells.append(f"{item['p50_ms']:.2f}")
+        if item["ratio"] is not None:
+            cells.append(_between(item["ratio"], item["ratio_ci95"]))
     columns = ["read"]
-    for count in views:
-        columns.append(f"{count} {'view' if count == 1 else 'views'}, P50 ms")
-        if count != views[0]:
-            columns.append("ratio")
-    return markdown_table(columns, rows)
+    for count in dict.fromkeys(item["views"] for item in document["results"]):
+        columns += [f"{count} {'view' if count == 1 else 'views'}, P50 ms", "ratio"]
+    del columns[2]  # The first number is what the others are compared with.
+    return markdown_table(columns, list(rows.values()))
 
 
 def storage_table(document: Document) -> str:
-    """Give the bytes that an entity takes on one node's disk, in each layout, by kind of file."""
-    kinds = sorted({kind for item in document["results"] for kind in item["bytes"]})
+    """Lay out the bytes that an entity takes on one node's disk, in each layout, by kind of file."""
+    results = document["results"]
     # Data first, then whatever else takes a byte an entity or more.
-    kinds.sort(key=lambda kind: kind != "Data.db")
-    kept = [
-        kind
-        for kind in kinds
-        if any(item["bytes"].get(kind, 0) >= item["rows"] for item in document["results"])
-    ]
-    rows = []
-    for item in document["results"]:
-        parts = [f"{item['bytes'].get(kind, 0) / item['rows']:.1f}" for kind in kept]
-        rows.append(
-            (
-                f"`{item['layout']}`",
-                f"{item['bytes_per_entity']:.0f}",
-                *parts,
-                f"{item['bytes_per_entity'] * 1e6 / 2**20:,.0f}",
-            )
+    kinds = sorted(
+        {kind for item in results for kind in item["bytes"]}, key=lambda kind: (kind != "Data.db", kind)
+    )
+    kept = [kind for kind in kinds if any(item["bytes"].get(kind, 0) >= item["rows"] for item in results)]
+    rows = [
+        (
+            f"`{item['layout']}`",
+            f"{item['bytes_per_entity']:.0f}",
+            *(f"{item['bytes'].get(kind, 0) / item['rows']:.1f}" for kind in kept),
+            f"{item['bytes_per_entity'] * 1e6 / 2**20:,.0f}",
         )
+        for item in results
+    ]
     columns = ("layout", "bytes an entity", *(f"of it `{kind}`" for kind in kept), "MiB a million entities")
     return markdown_table(columns, rows)
 
 
-def _with_interval(value: float, interval: Sequence[float]) -> str:
+def _table(items: Iterable[Document], columns: Mapping[str, str]) -> str:
+    """Lay out a row an item; `columns` are the formats of its cells, by their headings."""
+    rows = [[cell.format_map(item) for cell in columns.values()] for item in items]
+    return markdown_table(tuple(columns), rows)
+
+
+def _between(value: float, interval: Sequence[float]) -> str:
     return f"{value:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"

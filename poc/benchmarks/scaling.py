@@ -7,7 +7,7 @@ from pathlib import Path
 
 from poc.benchmarks.page import filled
 from poc.benchmarks.report import Document, setting_line, storage_table
-from poc.comparison.markdown import markdown_table
+from poc.comparison.report import markdown_table
 
 PAGE = Path("docs/scaling.md")
 # Its prose; braces name what is measured or worked out.
@@ -28,13 +28,9 @@ METHODS = {"rows": "arrow-rows", "stock": "arrow-stock-layout"}
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the arithmetic starts from.
+    """What the arithmetic starts from: bytes on one node's disk and rows/s of the Arrow engine, by layout.
 
-    Attributes:
-        bytes_per_entity: on one node's disk, by layout.
-        engine: rows/s of the Arrow engine with acsylla, at the largest size, by layout.
-        cores: that client and Cassandra shared.
-        reads: single-row reads/s of the row store with acsylla, 100 in flight.
+    `cores` are those that client and Cassandra shared; `reads` are single-row reads/s, 100 in flight.
     """
 
     bytes_per_entity: Mapping[str, float]
@@ -53,30 +49,23 @@ def scaling_page(documents: Mapping[str, Document]) -> str:
         KeyError: one of them is not there.
         ValueError: one was measured without acsylla.
     """
-    storage, found = documents["storage"], measured(documents)
+    storage, found = documents["storage"], _measured(documents)
     rows = storage["results"][0]["rows"]
-    facts = {
+    node = {"node_cores": CORES, "disk": DISK_BYTES / 1e12, "fullest": FULLEST, "busiest": BUSIEST}
+    facts = node | {
         "features": storage["meta"]["features"],
         "rows": rows,
         "parquet": storage["meta"]["parquet_bytes"] / rows,
         "cores": found.cores,
-        "node_cores": CORES,
-        "disk": DISK_BYTES / 1e12,
-        "fullest": FULLEST,
-        "busiest": BUSIEST,
         "copies": COPIES,
         "least": LEAST_NODES,
         "engine": found.engine["rows"],
         "ten_million": 10**7 / found.engine["rows"] / 60,
         "hundred_million": 10**8 / found.engine["rows"] / 3600,
     }
-    speed = [
-        *(
-            (f"entities written, layout `{layout}`", f"{rate:,.0f}", f"{rate / found.cores:,.0f}")
-            for layout, rate in found.engine.items()
-        ),
-        ("entities read, layout `rows`", f"{found.reads:,.0f}", f"{found.reads / found.cores:,.0f}"),
-    ]
+    rates = {f"entities written, layout `{layout}`": rate for layout, rate in found.engine.items()}
+    rates["entities read, layout `rows`"] = found.reads
+    speed = [(what, f"{rate:,.0f}", f"{rate / found.cores:,.0f}") for what, rate in rates.items()]
     columns = ("entities", "layout", "disk", "nodes for it", "writing all of them", "reads/s, LOCAL_ONE")
     tables = {
         "bytes_table": storage_table(storage),
@@ -87,7 +76,7 @@ def scaling_page(documents: Mapping[str, Document]) -> str:
     return TEMPLATE.read_text().format_map(facts | tables)
 
 
-def measured(documents: Mapping[str, Document]) -> Measured:
+def _measured(documents: Mapping[str, Document]) -> Measured:
     """Take from the results what the arithmetic starts from."""
     comparison = documents["comparison"]
     reads = min(
@@ -104,9 +93,8 @@ def measured(documents: Mapping[str, Document]) -> Measured:
 
 
 def _engine(materialization: Document, method: str) -> float:
-    fast = [
-        item for item in materialization["results"] if (item["method"], item["driver"]) == (method, "acsylla")
-    ]
+    way = (method, "acsylla")
+    fast = (item for item in materialization["results"] if (item["method"], item["driver"]) == way)
     return float(max(fast, key=lambda item: int(item["rows"]))["rows_per_second"])
 
 

@@ -8,53 +8,47 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import mlflow.onnx
+import mlflow.pyfunc
 import numpy as np
 import numpy.typing as npt
+import onnx
+import pandas as pd
+import sklearn.ensemble  # noqa: F401  Only libraries that are loaded before the limit are limited.
+from mlflow.pyfunc import PyFuncModel
+from threadpoolctl import threadpool_limits
 
-from poc.benchmarks.setting import measured_on
+from poc.comparison.machine import measured_on
 from poc.comparison.measure import measure
 from poc.comparison.methods import Key, Method, Row
-from poc.comparison.statistics import compare, summarize
-from poc.dataset.label import LABEL
-from poc.model.card import ModelFacts
+from poc.comparison.statistics import Nanoseconds, compare, summarize
+from poc.dataset.column_types import LABEL
 from poc.model.conversion import to_onnx
+from poc.model.evaluation import Costs
 from poc.model.examples import labelled_examples, split_by_time
-from poc.model.inputs import input_columns
-from poc.model.scoring import OUTPUT, Scorer, open_scorer
-from poc.model.threshold import Costs
+from poc.model.pipeline import input_columns
+from poc.model.scoring import OUTPUT, ModelFacts, Scorer, open_scorer
 from poc.model.training import Fitted, fit
 from poc.settings import Settings
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from mlflow.pyfunc import PyFuncModel
-
 SKLEARN, PYFUNC, ONNX = "scikit-learn pipeline", "MLflow pyfunc", "ONNX Runtime, as served"
-DEFAULT_ROUNDS = 200
 # One after the other before another way's turn: after scikit-learn's hundreds of calls, the first row of a
 # turn would measure how fast the processor's caches fill.
 ROWS_A_TURN = 20
 SEED = 1
 
+Way = Callable[[Mapping[str, Any]], float]
 Probabilities = npt.NDArray[np.float64]
 
 
 def measure_scoring(settings: Settings, rounds: int, progress: Callable[[], object]) -> dict[str, Any]:
-    """Score rows one at a time, the ways in turns, then all rows, and give the results as a document.
+    """Score rows one at a time, the ways in turns, then all rows, and return the results as a document.
 
-    Args:
-        settings: which features and data to train on.
-        rounds: counted turns of each way, of `ROWS_A_TURN` rows each.
-        progress: called after each round, warm-up included.
-
-    Raises:
-        PocError: what says that there is nothing to train on.
+    `rounds` turns of each way, of `ROWS_A_TURN` rows each, are counted; `progress` is called after each,
+    warm-up included.
     """
-    import sklearn.ensemble  # noqa: F401  Only libraries that are loaded by now are limited.
-    from threadpoolctl import threadpool_limits
-
     meta = measured_on(None, "scikit-learn", "mlflow", "onnxruntime", "skl2onnx")
     examples = labelled_examples(settings)
     fitted = fit(examples, split_by_time(examples.rows), Costs())
@@ -78,12 +72,8 @@ def measure_scoring(settings: Settings, rounds: int, progress: Callable[[], obje
     }
 
 
-def _served(fitted: Fitted, folder: Path) -> "tuple[Scorer, PyFuncModel]":
+def _served(fitted: Fitted, folder: Path) -> tuple[Scorer, PyFuncModel]:
     """Convert the model as training does, and load it as a server does and as MLflow does."""
-    import mlflow.onnx
-    import mlflow.pyfunc
-    import onnx
-
     facts = ModelFacts(
         inputs=fitted.inputs.names,
         categories=fitted.inputs.categories,
@@ -103,18 +93,12 @@ def _served(fitted: Fitted, folder: Path) -> "tuple[Scorer, PyFuncModel]":
         onnx_execution_providers=["CPUExecutionProvider"],
         save_as_external_data=False,
     )
-    return (
-        open_scorer(content, name="benchmark", version="0"),
-        mlflow.pyfunc.load_model(str(folder / "model")),
-    )
+    scorer = open_scorer(content, name="benchmark", version="0")
+    return scorer, mlflow.pyfunc.load_model(str(folder / "model"))
 
 
-def _ways(
-    fitted: Fitted, scorer: Scorer, pyfunc: "PyFuncModel"
-) -> dict[str, Callable[[Mapping[str, Any]], float]]:
-    """Give each way as a function of one row of plain values, which is what a request has."""
-    import pandas as pd
-
+def _ways(fitted: Fitted, scorer: Scorer, pyfunc: PyFuncModel) -> dict[str, Way]:
+    """Return each way as a function of one row of plain values, which is what a request has."""
     return {
         SKLEARN: lambda row: float(fitted.pipeline.predict_proba(pd.DataFrame([row]))[0, 1]),
         PYFUNC: lambda row: float(_pyfunc_scores(pyfunc, pd.DataFrame([row]))[0]),
@@ -122,14 +106,12 @@ def _ways(
     }
 
 
-def _pyfunc_scores(pyfunc: "PyFuncModel", columns: "pd.DataFrame") -> Probabilities:
+def _pyfunc_scores(pyfunc: PyFuncModel, columns: pd.DataFrame) -> Probabilities:
     scores: Probabilities = np.asarray(pyfunc.predict(columns)[OUTPUT], np.float64).reshape(-1)
     return scores
 
 
-def _method(
-    name: str, way: Callable[[Mapping[str, Any]], float], rows: Mapping[Key, Mapping[str, Any]]
-) -> Method:
+def _method(name: str, way: Way, rows: Mapping[Key, Mapping[str, Any]]) -> Method:
     def read(keys: Sequence[Key]) -> list[Row | None]:
         return [{OUTPUT: way(rows[key])} for key in keys]
 
@@ -137,10 +119,7 @@ def _method(
 
 
 def _result(
-    name: str,
-    nanoseconds: Mapping[str, npt.NDArray[np.int64]],
-    scores: Mapping[str, Probabilities],
-    threshold: float,
+    name: str, nanoseconds: Mapping[str, Nanoseconds], scores: Mapping[str, Probabilities], threshold: float
 ) -> dict[str, Any]:
     summary = summarize(nanoseconds[name])
     ratio = None if name == SKLEARN else compare(nanoseconds[name], nanoseconds[SKLEARN], SEED)

@@ -8,21 +8,33 @@ import json
 import shutil
 import statistics
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from operator import truediv
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import IO, Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
-from poc.benchmarks.server import DIRECT, FEAST, FEAST_ROWS, Server
-from poc.benchmarks.setting import measured_on
+import poc
+from poc.comparison.filled import Announce
+from poc.comparison.machine import measured_on
 from poc.comparison.methods import Key
+from poc.comparison.servers import POLL_SECONDS, START_SECONDS, Process, free_port, server_process
 from poc.comparison.stores import Place, chosen_methods, open_methods
 from poc.comparison.variants import keeps_rows, rows_configuration, write_configuration
 from poc.dataset.stored import sample_keys
 from poc.definitions import ServedFeatures, applied_service
 from poc.errors import BenchmarkFailed, LoadToolMissing
 
+DIRECT, FEAST, FEAST_ROWS = "direct", "feast", "feast-rows"
+SCRIPTS = {DIRECT: "serve_model.py", FEAST: "serve_model_feast.py", FEAST_ROWS: "serve_model_feast.py"}
+STOP_SECONDS = 40.0
 WRK = "wrk"
 POOL = 1000
 ROUNDS = 6
@@ -31,6 +43,8 @@ _SCRIPT = Path(__file__).with_name("predict.lua")
 _MARK = "OUTCOME "
 
 Outcome = Mapping[str, float]
+Asking = Callable[..., Outcome]
+Environments = Mapping[str, Mapping[str, str]]
 
 
 def require_wrk() -> str:
@@ -53,19 +67,14 @@ def measure_serving(
     concurrency: int,
     workers: Sequence[int],
     rounds: int = ROUNDS,
-    announce: Callable[[str], object] = lambda what: None,
+    announce: Announce = lambda what: None,
 ) -> dict[str, Any]:
-    """Measure the servers as the environment configures them, and give the results as a document.
+    """Measure the servers as the environment configures them, and return the results as a document.
 
     Where the yaml names another online store, the Feast server runs a second time, on the row store.
 
-    Args:
-        place: what they read from.
-        seconds: length of a round.
-        concurrency: connections that wrk keeps busy.
-        workers: numbers of processes of a server, each measured by itself.
-        rounds: rounds of each server.
-        announce: told before each round.
+    wrk keeps `concurrency` connections to a server busy for `rounds` rounds of `seconds`, each announced;
+    `workers` are numbers of processes of a server, each measured by itself.
 
     Raises:
         LoadToolMissing: wrk is not installed.
@@ -75,8 +84,7 @@ def measure_serving(
     tool = require_wrk()
     served = applied_service(place.store, place.settings.feature_service)
     keys = sample_keys(served, POOL)
-    results: list[dict[str, Any]] = []
-    ratios: list[dict[str, Any]] = []
+    results, ratios = [], []
     meta = measured_on(place.session, "fastapi", "uvicorn", "onnxruntime")
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -85,7 +93,8 @@ def measure_serving(
         bodies.write_text("".join(json.dumps(body, default=str) + "\n" for body in asked))
         with _environments(place, served, keys, folder) as environments:
             for count in workers:
-                taken = _rounds(environments, bodies, seconds, concurrency, count, rounds, announce)
+                asking = partial(ask, bodies=bodies, concurrency=concurrency)
+                taken = _rounds(environments, count, asking, seconds, rounds, announce)
                 results += [_summary(name, count, outcomes) for name, outcomes in taken.items()]
                 ratios += [_ratio(name, count, taken) for name in taken if name != DIRECT]
     meta["versions"]["wrk"] = tool
@@ -111,30 +120,60 @@ def _environments(
 
 
 def _rounds(
-    environments: Mapping[str, Mapping[str, str]],
-    bodies: Path,
-    seconds: int,
-    concurrency: int,
-    workers: int,
-    rounds: int,
-    announce: Callable[[str], object],
+    environments: Environments, workers: int, asking: Asking, seconds: int, rounds: int, announce: Announce
 ) -> dict[str, list[Outcome]]:
     taken: dict[str, list[Outcome]] = {name: [] for name in environments}
     with ExitStack() as running:
-        servers = {name: Server(name, workers, own) for name, own in environments.items()}
-        for server in servers.values():
-            running.callback(server.stop)
+        servers = {
+            name: running.enter_context(_server(name, workers, own)) for name, own in environments.items()
+        }
         for server in servers.values():
             server.wait_until_ready()
-        urls = {name: server.url for name, server in servers.items()}
-        for url in urls.values():
-            ask(url, bodies, min(seconds, WARM_UP_SECONDS), concurrency)
+        for server in servers.values():
+            asking(server.url, seconds=min(seconds, WARM_UP_SECONDS))
         for number in range(rounds):
             # Forwards and backwards: each is as often before another as after it.
-            for name in list(urls)[:: 1 if number % 2 == 0 else -1]:
+            for name in list(servers)[:: 1 if number % 2 == 0 else -1]:
                 announce(f"workers: {workers}, round {number + 1} of {rounds}: {name}")
-                taken[name].append(ask(urls[name], bodies, seconds, concurrency))
+                taken[name].append(asking(servers[name].url, seconds=seconds))
     return taken
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    script: Path
+    url: str
+    process: Process
+    log: IO[str]
+
+    def wait_until_ready(self) -> None:
+        """Wait until it can predict.
+
+        Raises:
+            BenchmarkFailed: it ended, or was not ready in two minutes.
+        """
+        deadline, answer = time.monotonic() + START_SECONDS, ""
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                with urlopen(f"{self.url}/ready", timeout=5):
+                    return
+            except HTTPError as error:  # It says what it is not ready for.
+                answer = error.read().decode()
+            except OSError:  # No answer yet.
+                pass
+            time.sleep(POLL_SECONDS)
+        self.log.seek(0)
+        raise BenchmarkFailed(self.script.name, self.log.read() + answer)
+
+
+@contextmanager
+def _server(name: str, workers: int, environment: Mapping[str, str]) -> Iterator[_Server]:
+    """Run the server `name` of `SCRIPTS` on a free port; its settings come beside those of this process."""
+    script, port = Path(str(poc.__file__)).parent / SCRIPTS[name], str(free_port())
+    own = {"HOST": "127.0.0.1", "PORT": port, "WORKERS": str(workers), "LOG_LEVEL": "WARNING"}
+    command = [sys.executable, str(script)]
+    with server_process(command, STOP_SECONDS, {**environment, **own}) as (process, log):
+        yield _Server(script, f"http://127.0.0.1:{port}", process, log)
 
 
 def ask(url: str, bodies: Path, seconds: int, concurrency: int) -> Outcome:
@@ -149,30 +188,28 @@ def ask(url: str, bodies: Path, seconds: int, concurrency: int) -> Outcome:
 
 
 def _summary(name: str, workers: int, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Give the medians over the rounds, and all errors."""
-    each_second = [item["requests"] / item["seconds"] for item in outcomes]
+    """Return the medians over the rounds, and all errors."""
+    rounds, times = _each_second(outcomes), ("p50_ms", "p95_ms", "p99_ms")
     return {
         "server": name,
         "workers": workers,
-        "requests_per_second": round(statistics.median(each_second), 1),
-        "rounds": [round(value, 1) for value in each_second],
-        **{
-            key: round(statistics.median(item[key] for item in outcomes), 2)
-            for key in ("p50_ms", "p95_ms", "p99_ms")
-        },
+        "requests_per_second": round(statistics.median(rounds), 1),
+        "rounds": [round(value, 1) for value in rounds],
+        **{key: round(statistics.median(item[key] for item in outcomes), 2) for key in times},
         "errors": int(sum(item["errors"] for item in outcomes)),
     }
 
 
 def _ratio(name: str, workers: int, taken: Mapping[str, Sequence[Outcome]]) -> dict[str, Any]:
-    """Give the median of the rounds' ratios to the direct server, each of two neighbours in time."""
-    rounds = [
-        (own["requests"] / own["seconds"]) / (direct["requests"] / direct["seconds"])
-        for own, direct in zip(taken[name], taken[DIRECT], strict=True)
-    ]
+    """Return the median of the rounds' ratios to the direct server, each of two neighbours in time."""
+    rounds = list(map(truediv, _each_second(taken[name]), _each_second(taken[DIRECT])))
     return {
         "server": name,
         "workers": workers,
         "throughput": round(statistics.median(rounds), 3),
         "rounds": [round(value, 3) for value in rounds],
     }
+
+
+def _each_second(outcomes: Sequence[Outcome]) -> list[float]:
+    return [item["requests"] / item["seconds"] for item in outcomes]

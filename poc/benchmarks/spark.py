@@ -4,21 +4,18 @@ Each engine runs in processes of its own into a keyspace of its own. Memory is t
 driver, Spark's Java process, the Python workers.
 """
 
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psutil
 
-from poc.benchmarks.child import outcome, start_materialization
-from poc.benchmarks.keyspace import own_keyspace
-from poc.benchmarks.records import make_repo, online_block, write_sources
+from poc.benchmarks.one_materialization import Process, outcome, start_materialization
+from poc.benchmarks.records import own_repo, write_sources
 from poc.comparison.stores import Place
 from poc.comparison.variants import ARROW_ENGINE, ROW_STORE
 from poc.definitions import FeatureSet
@@ -37,7 +34,6 @@ class Measured:
     """One engine's run.
 
     Attributes:
-        engine: its name for a person.
         seconds: from Feast's call until it returned, the start of Spark included.
         peak_mib: most memory that all processes held at one moment, shared pages counted in each.
         peak_mib_by_part: most that each part held: `driver`, `java`, `workers`.
@@ -55,12 +51,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class SparkCheck:
-    """Both engines over the same Parquet.
-
-    Attributes:
-        rows: rows online, in either keyspace; every value and write time of every one is equal.
-        measured: the runs.
-    """
+    """Both engines' runs over the same Parquet, and how many rows are online with either, all equal."""
 
     rows: int
     measured: tuple[Measured, ...]
@@ -71,18 +62,14 @@ def check_spark(
 ) -> SparkCheck:
     """Materialize `rows` rows with both engines, and compare every stored row.
 
-    Args:
-        place: whose features are materialized, each engine into a keyspace of its own that is dropped
-            afterwards; Spark is configured by stores/spark.yaml beside them.
-        rows: how many, each of another transaction.
-        announce: told what happens, and each run's figures.
+    Each engine has a keyspace of its own that is dropped afterwards; Spark is configured by stores/spark.yaml
+    beside the features of `place`. `announce` is told what happens, and each run's figures.
 
     Raises:
         BenchmarkFailed: a run did not end well.
         OnlineValuesDiffer: the stored rows are not the same, or not that many.
     """
     served = declared_service(place.settings)
-    now = datetime.now(timezone.utc).replace(microsecond=0)
     spark_yaml = place.settings.feast_repo_path / SPARK_YAML
     lake = open_feature_store(place.settings.model_copy(update={"feast_fs_yaml_file_path": spark_yaml}))
     engines = {
@@ -93,13 +80,12 @@ def check_spark(
     with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         announce(f"Writing {rows:,} rows of Parquet")
-        write_sources(served, rows, folder, now)
+        write_sources(served, rows, folder)
         for engine, (store, block) in engines.items():
-            keyspaces.append(stack.enter_context(own_keyspace(place.session, place.connection)))
-            online_store = online_block(place.connection, ROW_STORE, keyspaces[-1])
-            repo = make_repo(store, folder / keyspaces[-1], online_store, block)
+            repo = stack.enter_context(own_repo(replace(place, store=store), folder, ROW_STORE, block))
+            keyspaces.append(repo.name)
             announce(f"{rows:,} rows with the {engine} engine")
-            measured.append(_measure(engine, folder, repo, now))
+            measured.append(_measure(engine, folder, repo))
             announce(measured[-1])
         announce("Comparing every stored row")
         for definitions in served.feature_sets:
@@ -132,21 +118,19 @@ def compare_tables(session: Session, definitions: FeatureSet, first: str, second
     return count
 
 
-def _measure(engine: str, folder: Path, repo: Path, now: datetime) -> Measured:
-    output, errors = repo / "output", repo / "errors"
-    with output.open("w") as stdout, errors.open("w") as stderr:
-        process = start_materialization(repo, folder, now, stdout, stderr)
-        try:
-            peak, by_part = _watch_memory(process)
-        finally:
-            process.kill()
-            process.wait()
-    found = outcome(f"The {engine} engine", process.returncode, output.read_text(), errors.read_text())
+def _measure(engine: str, folder: Path, repo: Path) -> Measured:
+    process = start_materialization(repo, folder)
+    try:
+        peak, by_part = _watch_memory(process)
+    finally:
+        process.kill()
+        process.wait()
+    found = outcome(f"The {engine} engine", process, repo)
     return Measured(engine, found["seconds"], peak, by_part)
 
 
-def _watch_memory(process: "subprocess.Popen[str]") -> tuple[float, dict[str, float]]:
-    """Wait for the end of `process`; give the most that its family held, and the most of each part."""
+def _watch_memory(process: Process) -> tuple[float, dict[str, float]]:
+    """Wait for the end of `process`; return the most that its family held, and the most of each part."""
     watched = psutil.Process(process.pid)
     peak, by_part = 0.0, {"driver": 0.0}
     while process.poll() is None:

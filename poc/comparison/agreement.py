@@ -10,12 +10,9 @@ from poc.errors import ValuesDiffer
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One value that two ways of reading give differently.
+    """One value that two ways of reading give differently; `values` are by the method's name.
 
-    Attributes:
-        key: whose it is.
-        column: the feature's name; None where one way knows the transaction and the other does not.
-        values: what each way gave, by the method's name.
+    Without a column, one way knows the transaction and the other does not.
     """
 
     key: Key
@@ -23,32 +20,35 @@ class Difference:
     values: Mapping[str, object]
 
     def __str__(self) -> str:
-        named = "/".join(map(str, self.key))
+        named, said = "/".join(map(str, self.key)), {name: repr(value) for name, value in self.values.items()}
         if self.column is None:
-            said = ", ".join(
-                f"{'unknown' if value is None else 'known'} by {name}" for name, value in self.values.items()
-            )
-            return f"{named}: {said}"
-        said = ", ".join(f"{value!r} by {name}" for name, value in self.values.items())
-        return f"{named} {self.column}: {said}"
+            said = {name: "unknown" if value is None else "known" for name, value in self.values.items()}
+        else:
+            named += f" {self.column}"
+        return f"{named}: " + ", ".join(f"{what} by {name}" for name, what in said.items())
 
 
 def differences(keys: Sequence[Key], answers: Mapping[str, Sequence[Row | None]]) -> list[Difference]:
     """List what each answer has otherwise than the first one, by key and column.
 
-    Args:
-        keys: the transactions that were read.
-        answers: each method's rows for them, in their order, by the method's name.
-
-    Values are held to each other by `same_value`; a row of nulls only is no row.
+    `answers` are each method's rows for `keys`, in their order, by the method's name. Values are held to each
+    other by `same_value`; a row of nulls only is no row.
     """
     (first, expected), *others = answers.items()
     found: list[Difference] = []
     for name, rows in others:
         if len(rows) != len(expected) or len(keys) != len(expected):
             raise ValueError(f"{name} gave {len(rows)} rows and {first} {len(expected)} for {len(keys)} keys")
-        for key, one, other in zip(keys, expected, rows, strict=True):
-            found += _row_differences(key, (first, one), (name, other))
+        for key, *pair in zip(keys, expected, rows, strict=True):
+            one, other = map(_known, pair)
+            if one is not None and other is not None:
+                found += (
+                    Difference(key, column, {first: one.get(column), name: other.get(column)})
+                    for column in dict.fromkeys((*one, *other))
+                    if not same_value(other.get(column), one.get(column))
+                )
+            elif one is not other:
+                found.append(Difference(key, None, {first: one, name: other}))
     return found
 
 
@@ -75,25 +75,8 @@ def agreed_keys(methods: Sequence[Method], keys: Sequence[Key], chunk: int) -> l
         for method in methods:
             answers[method.name] += method.read(keys[start : start + chunk])
     require_agreement(keys, answers)
-    return [key for key, row in zip(keys, answers[methods[0].name], strict=True) if _is_known(row)]
+    return [key for key, row in zip(keys, answers[methods[0].name], strict=True) if _known(row) is not None]
 
 
-def _row_differences(
-    key: Key, one: tuple[str, Row | None], other: tuple[str, Row | None]
-) -> list[Difference]:
-    (name, row), (other_name, other_row) = one, other
-    if not _is_known(row) or not _is_known(other_row):
-        if _is_known(row) == _is_known(other_row):
-            return []
-        return [Difference(key, None, {name: row, other_name: other_row})]
-    assert row is not None and other_row is not None
-    columns = list(dict.fromkeys((*row, *other_row)))
-    return [
-        Difference(key, column, {name: row.get(column), other_name: other_row.get(column)})
-        for column in columns
-        if not same_value(other_row.get(column), row.get(column))
-    ]
-
-
-def _is_known(row: Row | None) -> bool:
-    return row is not None and not all(same_value(value, None) for value in row.values())
+def _known(row: Row | None) -> Row | None:
+    return None if row is None or all(same_value(value, None) for value in row.values()) else row

@@ -7,9 +7,9 @@ from datetime import datetime, timezone
 from poc.comparison.agreement import agreed_keys, require_agreement
 from poc.comparison.machine import Machine, Versions, this_machine
 from poc.comparison.measure import Measurement, measure, rounds_for, warm_up_rounds
-from poc.comparison.methods import Key, Method, Row, common_consistency
+from poc.comparison.methods import Key, Method, Row
 from poc.comparison.statistics import Ratio, Summary, compare, summarize
-from poc.errors import TooFewTransactions
+from poc.errors import TooFewTransactions, UnequalConsistency
 
 # Transactions that the reads draw from: many enough that Cassandra does not answer the same few again.
 POOL = 1000
@@ -21,10 +21,8 @@ class Request:
 
     Attributes:
         requests: reads of one transaction by each method; larger batches get `rounds_for` of it.
-        batch_sizes: transactions a read, one measurement each.
         seed: fixes which transactions are read, in which order, and the bootstrap.
-        methods: names of the ways to read; None for all that can be had.
-        also: names of those on request that are added.
+        methods: names of the ways to read; None for all that can be had, `also` of those on request.
     """
 
     requests: int
@@ -64,13 +62,10 @@ class BatchResult:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Everything that one run found out.
+    """Everything that one run found out; the first of `methods` is the baseline.
 
     Attributes:
         time: when it began, UTC.
-        request: what was asked for.
-        methods: what was compared, the baseline first.
-        consistency: the level that all of them read at.
         transactions: how many were read by every method with equal values, and then measured with.
         unknown: how many of the Parquet's were in neither store, and left out.
         features: how many values each of them has.
@@ -96,22 +91,19 @@ def run_comparison(
     versions: Versions,
     progress: Callable[[], object] = lambda: None,
 ) -> Comparison:
-    """Compare `methods`, the first of which is the baseline, by reading `keys`.
+    """Compare `methods`, the first of which is the baseline, by reading the distinct `keys`.
 
-    Args:
-        methods: the ways to read.
-        keys: distinct ones to read.
-        request: how often, and how many at once.
-        versions: what takes part, for the record.
-        progress: called after each round.
+    `progress` is called after each round.
 
     Raises:
-        UnequalConsistency: the methods do not read at the same level.
+        UnequalConsistency: the methods do not read at the same level, so their latencies do not compare.
         ValuesDiffer: they do not give the same values, before or while they are measured.
         TooFewTransactions: fewer of `keys` are stored than a batch needs.
     """
     time = datetime.now(timezone.utc)
-    consistency = common_consistency(methods)
+    levels = {method.name: method.consistency for method in methods}
+    if len(set(levels.values())) != 1:
+        raise UnequalConsistency(levels)
     _require_enough(keys, request)
     known = agreed_keys(methods, keys, chunk=100)
     _require_enough(known, request)
@@ -124,23 +116,11 @@ def run_comparison(
     results = []
     for size in request.batch_sizes:
         rounds = rounds_for(request.requests, size)
-        results.append(
-            summarized(
-                methods, measure(methods, known, size, rounds, request.seed, after_round), request.seed
-            )
-        )
-    return Comparison(
-        time,
-        request,
-        methods,
-        consistency,
-        this_machine(),
-        versions,
-        len(known),
-        len(keys) - len(known),
-        features,
-        tuple(results),
-    )
+        measured = measure(methods, known, size, rounds, request.seed, after_round)
+        results.append(summarized(methods, measured, request.seed))
+    setting = (methods[0].consistency, this_machine(), versions)
+    counted = (len(known), len(keys) - len(known), features)
+    return Comparison(time, request, methods, *setting, *counted, tuple(results))
 
 
 def summarized(methods: Sequence[Method], measurement: Measurement, seed: int) -> BatchResult:

@@ -1,12 +1,12 @@
-"""What is to be compared: found filled, or filled, or an error that says what to run."""
+"""Fill the stores that are compared where they are empty or differ, or say what to run."""
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
 
-from poc.comparison.agreement import differences
+from feast import FeatureStore
+
 from poc.comparison.methods import Key, Method
 from poc.definitions import ServedFeatures, applied_view
 from poc.errors import FeaturesNotMaterialized, OnlineTableMissing
@@ -14,11 +14,8 @@ from poc.feature_store import connection_of
 from poc.materialization.direct import DirectTable
 from poc.online_store.schema import ensure_keyspace, stored_table
 from poc.online_store.session import Session, idempotent
-from poc.retrieval.filled import holds_rows
+from poc.retrieval.following import holds_rows
 from poc.settings import Settings
-
-if TYPE_CHECKING:
-    from feast import FeatureStore
 
 Announce = Callable[[str], object]
 Interval = tuple[datetime, datetime]
@@ -28,7 +25,7 @@ _KEYSPACE_CQL = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspac
 
 
 def require_filled(
-    store: "FeatureStore", feast: Method, served: ServedFeatures, session: Session, probe: Sequence[Key]
+    store: FeatureStore, feast: Method, served: ServedFeatures, session: Session, probe: Sequence[Key]
 ) -> None:
     """Hold the online store behind `feast` to having some of `probe`.
 
@@ -48,7 +45,7 @@ def require_filled(
 
 
 def fill_direct_tables(
-    settings: Settings, store: "FeatureStore", served: ServedFeatures, session: Session, announce: Announce
+    settings: Settings, store: FeatureStore, served: ServedFeatures, session: Session, announce: Announce
 ) -> None:
     """Fill each direct table of the service that is empty, from its source, with what `store` holds.
 
@@ -66,33 +63,22 @@ def fill_direct_tables(
             table.fill(session, start, end)
 
 
-def apply_same_features(origin: "FeatureStore", rows: "FeatureStore", served: ServedFeatures) -> None:
+def apply_same_features(origin: FeatureStore, rows: FeatureStore, served: ServedFeatures) -> None:
     """Apply to `rows` the features as the registry of `origin` has them. What is equal stays as it is."""
     views = []
     for definitions in served.feature_sets:
         applied = applied_view(origin, definitions.view)
-        same = type(applied).from_proto(applied.to_proto())
+        views.append(type(applied).from_proto(applied.to_proto()))
         # What was materialized there is not here.
-        same.materialization_intervals = []
-        views.append(same)
+        views[-1].materialization_intervals = []
     needed = {name for view in views for name in view.entities}
     entities = [entity for entity in origin.list_entities() if entity.name in needed]
     with redirect_stdout(sys.stderr):
         rows.apply([*entities, *views, origin.get_feature_service(served.service)])
 
 
-def fill_where_different(
-    origin: "FeatureStore",
-    rows: "FeatureStore",
-    served: ServedFeatures,
-    methods: Sequence[Method],
-    probe: Sequence[Key],
-    announce: Announce,
-) -> None:
-    """Materialize into `rows` what is in `origin`, unless the `methods` read the same of `probe`."""
-    if not differences(probe, {method.name: method.read(probe) for method in methods}):
-        return
-    announce("Filling the row store")
+def fill_alike(origin: FeatureStore, rows: FeatureStore, served: ServedFeatures) -> None:
+    """Materialize into `rows` what is in `origin`."""
     with redirect_stdout(sys.stderr):
         for definitions in served.feature_sets:
             for start, end in merged(applied_view(origin, definitions.view).materialization_intervals):

@@ -1,12 +1,14 @@
-"""What the numbers were measured on: the machine and the versions, without anything that names a host."""
+"""What the numbers were measured on: when, machine and versions, without anything that names a host."""
 
 import os
 import platform
 import subprocess
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -56,6 +58,16 @@ def versions_of(session: Session) -> Versions:
         python=platform.python_version(),
         acsylla=version("acsylla") if find_spec("acsylla") is not None else None,
     )
+
+
+def measured_on(session: Session | None, *packages: str) -> dict[str, Any]:
+    """Describe the setting of a measurement that begins now: `session` and `packages` take part in it."""
+    versions = {"python": platform.python_version()} if session is None else asdict(versions_of(session))
+    return {
+        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "machine": asdict(this_machine()),
+        "versions": versions | {name.replace("-", "_"): version(name) for name in packages},
+    }
 
 
 def _cpu_model() -> str:

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from poc.comparison.methods import Key, Method, Row
+from poc.comparison.statistics import Nanoseconds
 
 # With this many a P99 rests on three reads; with fewer it is little more than the slowest one.
 LEAST_ROUNDS = 200
@@ -24,16 +24,13 @@ AfterRound = Callable[[Sequence[Key], Mapping[str, Sequence[Row | None]]], objec
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measurement:
-    """The latencies of all methods at one batch size.
+    """The latencies of all methods at one batch size, by the method's name.
 
-    Attributes:
-        batch_size: transactions a read.
-        nanoseconds: by the method's name, the latency of each round. Position i of every method is
-            the same round: the same keys, read within the same few milliseconds.
+    Position i of every method is the same round: the same keys, read within the same few milliseconds.
     """
 
     batch_size: int
-    nanoseconds: Mapping[str, npt.NDArray[np.int64]]
+    nanoseconds: Mapping[str, Nanoseconds]
 
 
 def rounds_for(requests: int, batch_size: int) -> int:
@@ -65,10 +62,7 @@ def measure(
     not counted.
 
     Args:
-        methods: the ways to read.
         keys: the transactions to draw from, at least `batch_size`.
-        batch_size: transactions a read.
-        rounds: counted reads of each method.
         seed: fixes keys and orders, for this batch size.
         after_round: called outside the timed part, after each round, warm-up included, with the keys
             and what each method gave for them. What it raises ends the measurement.

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from poc.errors import UnequalConsistency
-
 # Feast's stock Cassandra store reads at the driver's default, and cannot be told otherwise.
 CONSISTENCY = "LOCAL_ONE"
 
@@ -45,11 +43,9 @@ class Method:
     """One way of reading the features of transactions.
 
     Attributes:
-        name: its name in the JSON, for example `feast-rows`.
-        title: its name in the table and the picture.
+        name: in the JSON; `title` is that in the table and the picture.
         remark: what it brings beside latency; the guide's column "Features".
         read: gives a row of feature values for each key, in the keys' order; None for an unknown one.
-        consistency: level it reads at, by Cassandra's name.
         least_batch: smallest batch that it is measured at; of fewer it reads as the baseline does.
     """
 
@@ -65,15 +61,3 @@ def known_method(name: str, read: Read, consistency: str, least_batch: int = 1) 
     """Make the method `name` of `KNOWN`."""
     title, remark = KNOWN[name]
     return Method(name, title, remark, read, consistency, least_batch)
-
-
-def common_consistency(methods: Sequence[Method]) -> str:
-    """Name the consistency level that all `methods` read at.
-
-    Raises:
-        UnequalConsistency: they read at different ones, so their latencies do not compare.
-    """
-    levels = {method.name: method.consistency for method in methods}
-    if len(set(levels.values())) != 1:
-        raise UnequalConsistency(levels)
-    return methods[0].consistency

@@ -18,8 +18,7 @@ class RoundsBar:
     """
 
     def __init__(self, progress: Progress, task: TaskID) -> None:
-        self._progress = progress
-        self._task = task
+        self._progress, self._task = progress, task
         self._drawn = 0.0
 
     def say(self, what: str) -> None:

@@ -2,45 +2,31 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from feast import FeatureStore
 from feast.feature_view import DUMMY_ENTITY_VAL
 
-from poc.comparison.methods import (
-    BASELINE,
-    DIRECT_IN,
-    Key,
-    Method,
-    Read,
-    Row,
-    known_method,
-)
+from poc.comparison.methods import BASELINE, DIRECT_IN, Key, Method, Read, Row, known_method
 from poc.definitions import ServedFeatures, applied_view
 from poc.errors import BenchmarkFailed
 from poc.feature_store import connection_of
+from poc.online_store.acsylla_reads import AcsyllaReads
 from poc.online_store.keys import kept
 from poc.online_store.layout import Column, RowLayout, direct_layout
 from poc.online_store.session import READ, Session, prepare
-
-if TYPE_CHECKING:
-    from feast import FeatureStore
-
-    from poc.online_store.acsylla_reads import AcsyllaReads
 
 READS_IN_FLIGHT = 100
 
 
 @dataclass(frozen=True, slots=True)
 class DirectView:
-    """What is read without Feast of one view.
+    """What is read without Feast of one view: the direct table, and the features that the service takes.
 
-    Attributes:
-        layout: the direct table.
-        names: the features that the service takes of it.
-        key: gives the table's key for a key of the service.
+    `key` gives the table's key for a key of the service.
     """
 
     layout: RowLayout
@@ -52,8 +38,13 @@ class DirectView:
         """The columns of those features."""
         return self.layout.named(self.names)
 
+    def rows(self, answers: Iterable[Sequence[Any]]) -> list[Row | None]:
+        """Name the values of each answer's first row."""
+        # The event time comes after the features and is not one of them.
+        return [dict(zip(self.names, found[0], strict=False)) if found else None for found in answers]
 
-def direct_views(store: "FeatureStore", keyspace: str, served: ServedFeatures) -> list[DirectView]:
+
+def direct_views(store: FeatureStore, keyspace: str, served: ServedFeatures) -> list[DirectView]:
     """List the direct tables of a service, in the service's order."""
     found = []
     for view in served.views:
@@ -85,13 +76,8 @@ def direct_cassandra(session: Session, views: Sequence[DirectView], consistency:
 
     def read(keys: Sequence[Key]) -> list[Row | None]:
         asked = [(select, view.key(key)) for select, view in zip(selects, views, strict=True) for key in keys]
-        rows = [found[0] if found else None for found in _answers(session, asked)]
-        # The event time comes after the features and is not one of them.
-        columns = [
-            [None if row is None else dict(zip(view.names, row, strict=False)) for row in part]
-            for view, part in zip(views, _parts(rows, len(keys)), strict=True)
-        ]
-        return _joined(columns)
+        answers = _answers(session, asked)
+        return _joined([view.rows(islice(answers, len(keys))) for view in views])
 
     return known_method(BASELINE, read, consistency)
 
@@ -110,11 +96,9 @@ def direct_cassandra_in(
         else _read_together(session, prepare(session, select), view, keys_per_statement)
         for select, view in zip(several, views, strict=True)
     ]
-
-    def read(keys: Sequence[Key]) -> list[Row | None]:
-        return _joined([read_view(keys) for read_view in readers])
-
-    return known_method(DIRECT_IN, read, consistency, least_batch=2)
+    return known_method(
+        DIRECT_IN, lambda keys: _joined([read(keys) for read in readers]), consistency, least_batch=2
+    )
 
 
 def _read_together(session: Session, select: Any, view: DirectView, size: int) -> Read:
@@ -132,10 +116,7 @@ def _read_together(session: Session, select: Any, view: DirectView, size: int) -
 
 
 def direct_acsylla(
-    reads: "AcsyllaReads",
-    loop: asyncio.AbstractEventLoop,
-    views: Sequence[DirectView],
-    consistency: str,
+    reads: AcsyllaReads, loop: asyncio.AbstractEventLoop, views: Sequence[DirectView], consistency: str
 ) -> Method:
     """Read the direct tables with the C++ driver, awaited on `loop`."""
     selects = [view.layout.select(view.columns) for view in views]
@@ -144,7 +125,7 @@ def direct_acsylla(
         found = await reads.rows(select, [view.key(key) for key in keys])
         if found is None:
             raise BenchmarkFailed("direct-acsylla", "acsylla cannot connect, or cannot read the direct table")
-        return [dict(zip(view.names, rows[0], strict=False)) if rows else None for rows in found]
+        return view.rows(found)
 
     async def read(keys: Sequence[Key]) -> list[Row | None]:
         parts = zip(selects, views, strict=True)
@@ -153,7 +134,7 @@ def direct_acsylla(
     return awaited_read("direct-acsylla", read, loop, consistency)
 
 
-def public_call(name: str, store: "FeatureStore", served: ServedFeatures) -> Method:
+def public_call(name: str, store: FeatureStore, served: ServedFeatures) -> Method:
     """Read through Feast's public call, as the guide does, with the feature service looked up once.
 
     Feast connects at the first read.
@@ -171,7 +152,7 @@ def public_call(name: str, store: "FeatureStore", served: ServedFeatures) -> Met
 
 
 def awaited_call(
-    name: str, store: "FeatureStore", loop: asyncio.AbstractEventLoop, served: ServedFeatures
+    name: str, store: FeatureStore, loop: asyncio.AbstractEventLoop, served: ServedFeatures
 ) -> Method:
     """Read through Feast's public call as an async handler awaits it."""
     service, names = store.get_feature_service(served.service), served.key_names
@@ -219,18 +200,11 @@ def _answers(session: Session, asked: Sequence[tuple[Any, Key]]) -> Iterator[lis
         waiting.extend(islice(sent, 1))
 
 
-def _parts(rows: Sequence[Any], size: int) -> list[Sequence[Any]]:
-    return [rows[at : at + size] for at in range(0, len(rows), size)]
-
-
 def _joined(columns: Sequence[Sequence[Row | None]]) -> list[Row | None]:
     """Join the rows of several views, entity by entity; one that no view knows is unknown."""
     if len(columns) == 1:
         return list(columns[0])
-    joined: list[Row | None] = []
-    for rows in zip(*columns, strict=True):
-        known: dict[str, Any] = {}
-        for row in rows:
-            known.update({} if row is None else row)
-        joined.append(known if known else None)
-    return joined
+    return [
+        {name: value for row in rows if row is not None for name, value in row.items()} or None
+        for rows in zip(*columns, strict=True)
+    ]

@@ -7,35 +7,15 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from feast import FeatureStore
+
+from poc.comparison import filled, reads, variants
+from poc.comparison.agreement import differences
 from poc.comparison.comparison import Comparison, Request, run_comparison
-from poc.comparison.feature_server import feature_server
-from poc.comparison.filled import (
-    Announce,
-    apply_same_features,
-    fill_direct_tables,
-    fill_where_different,
-    require_filled,
-)
 from poc.comparison.machine import versions_of
 from poc.comparison.methods import BASELINE, DIRECT_IN, KNOWN, ON_REQUEST, Key, Method
-from poc.comparison.reads import (
-    awaited_call,
-    awaited_read,
-    direct_acsylla,
-    direct_cassandra,
-    direct_cassandra_in,
-    direct_views,
-    public_call,
-)
-from poc.comparison.variants import (
-    LOCAL_PROVIDER,
-    configuration,
-    keeps_rows,
-    open_configuration,
-    rows_configuration,
-)
+from poc.comparison.servers import feature_server
 from poc.dataset.stored import sample_keys
 from poc.definitions import ServedFeatures, applied_service
 from poc.errors import FeaturesNotMaterialized, MethodsUnavailable
@@ -46,9 +26,6 @@ from poc.online_store.failures import cassandra_failures
 from poc.online_store.session import Session, cassandra_session
 from poc.settings import Settings
 
-if TYPE_CHECKING:
-    from feast import FeatureStore
-
 TIMEOUT_SECONDS = 10.0
 # What the row store asks for in a statement where the yaml does not say.
 KEYS_PER_STATEMENT = 20
@@ -56,17 +33,10 @@ KEYS_PER_STATEMENT = 20
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What all ways read from.
-
-    Attributes:
-        settings: which feature repository, service and direct keyspace.
-        store: Feast's, as the yaml configures it.
-        connection: the way into its Cassandra.
-        session: to it, for the direct reads.
-    """
+    """What all ways read from: Feast's store as the yaml configures it, and a session to its Cassandra."""
 
     settings: Settings
-    store: "FeatureStore"
+    store: FeatureStore
     connection: ConnectionSettings
     session: Session
 
@@ -89,33 +59,26 @@ def open_place(settings: Settings) -> Iterator[Place]:
 def compare_stores(
     place: Place,
     request: Request,
-    announce: Announce = lambda what: None,
+    announce: filled.Announce = lambda what: None,
     progress: Callable[[], object] = lambda: None,
 ) -> Comparison:
     """Compare the ways to read the stores of `place` on transactions of the prepared Parquet.
 
-    Args:
-        place: the stores.
-        request: what to measure.
-        announce: told what is going on.
-        progress: called after each round of reads.
-
-    Raises:
-        PocError: as `open_methods` and `run_comparison`; and what says that the Parquet is not there.
+    `announce` is told what is going on, `progress` is called after each round of reads. Raises what
+    `open_methods` and `run_comparison` raise, and what says that the Parquet is not there.
     """
     names = chosen_methods(place.store, request.methods, request.also)
     served = applied_service(place.store, place.settings.feature_service)
     keys = sample_keys(served, request.pool, request.seed)
     with open_methods(place, served, keys, names, announce) as methods:
         announce("Reading")
-        with cassandra_failures(
-            place.connection, lambda: FeaturesNotMaterialized("A table that was being read")
-        ):
+        gone = FeaturesNotMaterialized("A table that was being read")
+        with cassandra_failures(place.connection, lambda: gone):
             return run_comparison(methods, keys, request, versions_of(place.session), progress)
 
 
 def chosen_methods(
-    store: "FeatureStore", wanted: Sequence[str] | None, also: Sequence[str] = ()
+    store: FeatureStore, wanted: Sequence[str] | None, also: Sequence[str] = ()
 ) -> tuple[str, ...]:
     """Name the ways to compare, in the order of all results: the baseline, `wanted` and `also`.
 
@@ -124,25 +87,21 @@ def chosen_methods(
     Raises:
         MethodsUnavailable: one of them cannot be had here.
     """
-    missing: dict[str, str] = {}
-    if keeps_rows(store):
+    missing = {}
+    if variants.keeps_rows(store):
         missing["feast-rows"] = "the yaml names the row store, and feast reads it"
-    if store.config.provider == LOCAL_PROVIDER:
+    if store.config.provider == variants.LOCAL_PROVIDER:
         missing["feast-unresolved"] = "the yaml names provider local, and feast reads so"
     if not acsylla_is_installed():
-        missing |= dict.fromkeys(
-            (name for name in KNOWN if name.endswith("acsylla")),
-            "acsylla is not installed: pip install acsylla",
-        )
-    chosen = {BASELINE, *also}
+        names = (name for name in KNOWN if name.endswith("acsylla"))
+        missing |= dict.fromkeys(names, "acsylla is not installed: pip install acsylla")
     if wanted is None:
-        chosen.update(name for name in KNOWN if name not in missing and name not in ON_REQUEST)
-    else:
-        chosen.update(wanted)
-    refused = {name: missing[name] for name in KNOWN if name in chosen and name in missing}
+        wanted = [name for name in KNOWN if name not in missing and name not in ON_REQUEST]
+    chosen = tuple(name for name in KNOWN if name in (BASELINE, *also, *wanted))
+    refused = {name: missing[name] for name in chosen if name in missing}
     if refused:
         raise MethodsUnavailable(refused)
-    return tuple(name for name in KNOWN if name in chosen)
+    return chosen
 
 
 @contextmanager
@@ -151,23 +110,18 @@ def open_methods(
     served: ServedFeatures,
     probe: Sequence[Key],
     names: Sequence[str],
-    announce: Announce = lambda what: None,
+    announce: filled.Announce = lambda what: None,
 ) -> Iterator[tuple[Method, ...]]:
     """Give the ways to compare, the baseline first, each ready to read until the block ends.
 
     An empty direct table is filled from the Parquet with the intervals that the online store holds; a
     row store that holds other values than the online store, likewise.
 
-    Args:
-        place: the stores.
-        served: the service's features.
-        probe: transactions of which at least one must be online.
-        names: the ways, as `chosen_methods` gives them.
-        announce: told when something has to be filled.
+    `names` are as `chosen_methods` gives them; `announce` is told when something has to be filled.
 
     Raises:
         FeaturesNotApplied: the registry does not know the service, or the online store lacks the table.
-        FeaturesNotMaterialized: the online store holds none of `probe`.
+        FeaturesNotMaterialized: the online store holds none of the transactions `probe`.
         FeaturesOutdated: the direct table lacks a feature.
         CassandraUnavailable: no answer.
         FeatureServerUnavailable: the feature server that is measured does not start.
@@ -186,42 +140,44 @@ class _Opening:
     place: Place
     served: ServedFeatures
     probe: Sequence[Key]
-    announce: Announce
+    announce: filled.Announce
     opened: ExitStack
 
     def methods(self, names: Sequence[str]) -> Iterator[Method]:
         place, served = self.place, self.served
         consistency = place.connection.read_consistency
-        feast = public_call("feast", place.store, served)
-        require_filled(place.store, feast, served, place.session, self.probe)
-        fill_direct_tables(place.settings, place.store, served, place.session, self.announce)
-        views = direct_views(place.store, place.settings.direct_keyspace, served)
+        feast = reads.public_call("feast", place.store, served)
+        filled.require_filled(place.store, feast, served, place.session, self.probe)
+        filled.fill_direct_tables(place.settings, place.store, served, place.session, self.announce)
+        views = reads.direct_views(place.store, place.settings.direct_keyspace, served)
         yield feast
-        yield direct_cassandra(place.session, views, consistency)
+        yield reads.direct_cassandra(place.session, views, consistency)
         if DIRECT_IN in names:
             size = getattr(place.store.config.online_store, "read_keys_per_statement", KEYS_PER_STATEMENT)
-            yield direct_cassandra_in(place.session, views, size, consistency)
+            yield reads.direct_cassandra_in(place.session, views, size, consistency)
         if "feast-unresolved" in names:
-            config = configuration(place.store, provider=LOCAL_PROVIDER)
-            yield public_call("feast-unresolved", self._open(config), served)
+            config = variants.configuration(place.store, provider=variants.LOCAL_PROVIDER)
+            yield reads.public_call("feast-unresolved", self._open(config), served)
         if any(name.startswith("feast-rows") for name in names):
             yield from self._rows(feast, names)
         if "direct-acsylla" in names:
-            loop, reads = self._loop(), AcsyllaReads(place.connection)
-            self.opened.callback(reads.close)
-            yield direct_acsylla(reads, loop, views, consistency)
+            loop, acsylla = self._loop(), AcsyllaReads(place.connection)
+            self.opened.callback(acsylla.close)
+            yield reads.direct_acsylla(acsylla, loop, views, consistency)
         if "feast-server" in names:
             yield self._feature_server(consistency)
 
     def _rows(self, feast: Method, names: Sequence[str]) -> Iterator[Method]:
         place, served = self.place, self.served
         config = place.store.config
-        if not keeps_rows(place.store):
-            config = rows_configuration(place.store, place.settings.data_dir)
+        if not variants.keeps_rows(place.store):
+            config = variants.rows_configuration(place.store, place.settings.data_dir)
             store = self._open(config)
-            apply_same_features(place.store, store, served)
-            rows = public_call("feast-rows", store, served)
-            fill_where_different(place.store, store, served, (feast, rows), self.probe, self.announce)
+            filled.apply_same_features(place.store, store, served)
+            rows = reads.public_call("feast-rows", store, served)
+            if differences(self.probe, {way.name: way.read(self.probe) for way in (feast, rows)}):
+                self.announce("Filling the row store")
+                filled.fill_alike(place.store, store, served)
             yield rows
         if "feast-rows-acsylla" in names:
             store = self._open(config)
@@ -229,7 +185,7 @@ class _Opening:
             loop = self._loop()
             # Its sessions end on the loop, which is closed after them.
             self.opened.callback(close_feature_store, store)
-            yield awaited_call("feast-rows-acsylla", store, loop, served)
+            yield reads.awaited_call("feast-rows-acsylla", store, loop, served)
 
     def _feature_server(self, consistency: str) -> Method:
         self.announce("Starting a feature server")
@@ -240,10 +196,10 @@ class _Opening:
         async def read(keys: Sequence[Key]) -> list[dict[str, object] | None]:
             return [None if found is None else dict(found.values) for found in await source.read(keys)]
 
-        return awaited_read("feast-server", read, loop, consistency)
+        return reads.awaited_read("feast-server", read, loop, consistency)
 
-    def _open(self, config: object) -> "FeatureStore":
-        store = open_configuration(config)
+    def _open(self, config: object) -> FeatureStore:
+        store = variants.open_configuration(config)
         self.opened.callback(close_feature_store, store)
         return store
 

@@ -41,7 +41,6 @@ class RunningCassandra:
     """The Cassandra that answers at the configured place.
 
     Attributes:
-        endpoint: the configured place.
         kind: ours (`embedded`, `docker`) or anybody's (`other`).
         started: whether the call that returned this started it, or a node of it.
         embedded: its nodes; None for the other kinds.
@@ -49,8 +48,8 @@ class RunningCassandra:
 
     endpoint: ConnectionSettings
     kind: Kind
-    started: bool
-    embedded: EmbeddedCassandra | None
+    started: bool = False
+    embedded: EmbeddedCassandra | None = None
 
     @property
     def way_in(self) -> ConnectionSettings:
@@ -75,7 +74,7 @@ def ensure_cassandra(
     console: Console | None = None,
     secure: bool = False,
 ) -> RunningCassandra:
-    """Give the Cassandra at the configured place, starting one if none answers.
+    """Return the Cassandra at the configured place, starting one if none answers.
 
     In mode `auto`: one that answers, else Docker's if an engine answers, else an embedded one. Without
     `nodes`, a running one may have any number; a new one gets as many as the configuration lists hosts of
@@ -102,16 +101,17 @@ def ensure_cassandra(
         running = _running_at(settings, endpoint)
         if running is not None and _is_enough(running, nodes, secure):
             return running
-    _require_local(endpoint)
+    if not all(map(_is_loopback, endpoint.hosts)):
+        # Nothing is started here that every script would look for elsewhere.
+        raise CassandraElsewhere(str(endpoint))
     ours = _embedded_at(settings, endpoint)
     if nodes is None:
         nodes = _listed_nodes(endpoint) if ours is None else len(ours.nodes)
-    if ours is not None and not secure:
-        secure = ours.secure
+    secure = secure or (ours is not None and ours.secure)
     by_docker = mode == "auto" and ours is None and nodes == 1 and not secure
     if mode == "docker" or (by_docker and engine_answers()):
         start_container(endpoint.port)
-        return RunningCassandra(endpoint, "docker", True, None)
+        return RunningCassandra(endpoint, "docker", started=True)
     embedded = start_embedded(settings.cassandra_dir, endpoint.port, nodes, secure=secure, console=console)
     return RunningCassandra(endpoint, "embedded", embedded.started > 0, embedded)
 
@@ -138,8 +138,7 @@ def running_cassandra(settings: Settings) -> RunningCassandra | None:
 def stop_cassandra(settings: Settings) -> Kind | None:
     """Stop the Cassandra that this project started; tell of which kind it was, None if nothing ran.
 
-    Raises:
-        NotStartedHere: one answers that was started by other means.
+    NotStartedHere says that one answers that was started by other means.
     """
     if stop_embedded(settings.cassandra_dir) > 0:
         return "embedded"
@@ -162,13 +161,13 @@ def _configured(settings: Settings) -> ConnectionSettings:
 def _running_at(settings: Settings, endpoint: ConnectionSettings) -> RunningCassandra | None:
     if endpoint.secure_bundle_path is not None:
         # Where Astra's nodes are, the bundle tells the driver only.
-        return RunningCassandra(endpoint, "other", False, None)
+        return RunningCassandra(endpoint, "other")
     embedded = _embedded_at(settings, endpoint)
     if embedded is not None and any(node.answers for node in embedded.nodes):
         return RunningCassandra(endpoint, "embedded", False, embedded)
     answers = _answers(endpoint)
     if Answer.CQL in answers.values():
-        return RunningCassandra(endpoint, "docker" if container_runs() else "other", False, None)
+        return RunningCassandra(endpoint, "docker" if container_runs() else "other")
     taken = [host for host, answer in answers.items() if answer is Answer.OTHER and _is_loopback(host)]
     if taken:
         raise PortTaken(f"{taken[0]}:{endpoint.port}", Answer.OTHER.value)
@@ -194,17 +193,11 @@ def _is_enough(running: RunningCassandra, nodes: int | None, secure: bool) -> bo
 
 
 def _embedded_at(settings: Settings, endpoint: ConnectionSettings) -> EmbeddedCassandra | None:
-    """Give our embedded cluster if it is the one at `endpoint`."""
+    """Return our embedded cluster if it is the one at `endpoint`."""
     embedded = embedded_state(settings.cassandra_dir)
     if embedded is None or embedded.port != endpoint.port or not all(map(_is_loopback, endpoint.hosts)):
         return None
     return embedded
-
-
-def _require_local(endpoint: ConnectionSettings) -> None:
-    """Refuse to start here what every script would look for elsewhere."""
-    if not all(map(_is_loopback, endpoint.hosts)):
-        raise CassandraElsewhere(str(endpoint))
 
 
 def _is_loopback(host: str) -> bool:

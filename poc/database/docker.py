@@ -22,14 +22,12 @@ POLL_SECONDS = 0.5
 
 def engine_answers() -> bool:
     """Tell whether a Docker engine can be asked to run something."""
-    return shutil.which("docker") is not None and _succeeds(
-        ["docker", "version", "--format", "{{.Server.Version}}"]
-    )
+    return _succeeds(["docker", "version", "--format", "{{.Server.Version}}"])
 
 
 def compose_command() -> list[str] | None:
     """Name the command that runs Compose: the plugin's, else the old one's; None if there is neither."""
-    if shutil.which("docker") is not None and _succeeds(["docker", "compose", "version"]):
+    if _succeeds(["docker", "compose", "version"]):
         return ["docker", "compose"]
     return ["docker-compose"] if shutil.which("docker-compose") is not None else None
 
@@ -46,12 +44,11 @@ def start_container(port: int, timeout_seconds: float = START_TIMEOUT_SECONDS) -
     """
     compose = _require_compose()
     # Compose 1 does not know --wait; the wait below is for both, since only an answer is proof.
-    wait = [] if _is_compose_1(compose) else ["--wait"]
+    version = subprocess.run([*compose, "version", "--short"], capture_output=True, text=True).stdout
+    wait = [] if version.strip().lstrip("v").startswith("1.") else ["--wait"]
     up = [*compose, "up", "--detach", *wait, SERVICE]
     try:
-        status = _run(up, port)
-        if status != 0:
-            raise DockerFailed(" ".join(up), f"ended with status {status}; its reason is above")
+        _require_run(up, port)
         deadline = time.monotonic() + timeout_seconds
         while probe("127.0.0.1", port) is not Answer.CQL:
             if time.monotonic() >= deadline:
@@ -72,16 +69,8 @@ def container_runs() -> bool:
 
 
 def stop_container(port: int) -> None:
-    """Stop the service; its volume, and so the data, stays.
-
-    Raises:
-        DockerUnavailable: no engine answers, or Compose is not installed.
-        DockerFailed: Compose reported an error.
-    """
-    stop = [*_require_compose(), "stop", SERVICE]
-    status = _run(stop, port)
-    if status != 0:
-        raise DockerFailed(" ".join(stop), f"ended with status {status}; its reason is above")
+    """Stop the service; its volume, and so the data, stays. Raises what `start_container` raises."""
+    _require_run([*_require_compose(), "stop", SERVICE], port)
 
 
 def _require_compose() -> list[str]:
@@ -93,16 +82,17 @@ def _require_compose() -> list[str]:
     return compose
 
 
-def _is_compose_1(compose: Sequence[str]) -> bool:
-    answer = subprocess.run([*compose, "version", "--short"], capture_output=True, text=True)
-    return answer.stdout.strip().lstrip("v").startswith("1.")
-
-
 def _succeeds(command: Sequence[str]) -> bool:
     try:
         return subprocess.run(command, capture_output=True, timeout=ANSWER_TIMEOUT_SECONDS).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
+
+
+def _require_run(command: Sequence[str], port: int) -> None:
+    status = _run(command, port)
+    if status != 0:
+        raise DockerFailed(" ".join(command), f"ended with status {status}; its reason is above")
 
 
 def _run(command: Sequence[str], port: int) -> int:

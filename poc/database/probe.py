@@ -26,9 +26,7 @@ class Answer(Enum):
     OTHER = "a program that does not speak CQL"
 
 
-def probe(
-    host: str, port: int, timeout_seconds: float = 2.0, context: ssl.SSLContext | None = None
-) -> Answer:
+def probe(host: str, port: int, timeout_seconds: float = 2, context: ssl.SSLContext | None = None) -> Answer:
     """Ask what answers at `host:port`, waiting at most `timeout_seconds` for each step.
 
     A host name that does not resolve is `NOTHING`. One that accepts the connection and then stays silent
@@ -55,3 +53,15 @@ def probe(
     version, _, _, opcode, _ = _HEADER.unpack(header)
     is_cql = version & _RESPONSE and opcode in (_SUPPORTED, _ERROR)
     return Answer.CQL if is_cql else Answer.OTHER
+
+
+def listening_error(address: str, port: int) -> OSError | None:
+    """Tell why a server could not listen at `address:port`; None where it could."""
+    with socket.socket() as candidate:
+        # As a server does: connections that ended a moment ago do not count.
+        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            candidate.bind((address, port))
+        except OSError as error:
+            return error
+    return None

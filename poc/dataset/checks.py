@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from poc.dataset.column_types import arrow_type, created_timestamp_column, key_columns, value_types
-from poc.dataset.label import LABEL
+from poc.dataset.column_types import (
+    LABEL,
+    TIME,
+    arrow_type,
+    created_timestamp_column,
+    key_columns,
+    value_types,
+)
+from poc.dataset.conversion import described
 from poc.dataset.limits import Limits, read_limits
 from poc.definitions import FeatureSet
 
 if TYPE_CHECKING:
-    import pandas as pd
     from pandera.pandas import Check, Column, DataFrameSchema
 
 SHOWN = 3
@@ -30,14 +36,7 @@ _PANDAS_TYPES = {pa.int64(): "Int64", pa.int32(): "Int32", pa.bool_(): "boolean"
 def build_schema(
     definitions: FeatureSet, *, times: bool, nullable_times: bool, unique: Sequence[str]
 ) -> "DataFrameSchema":
-    """Build the schema of labelled data with the declared features.
-
-    Args:
-        definitions: names, types and limits.
-        times: whether the event time is among the columns.
-        nullable_times: whether it, and the time of writing, may be null, because we are to fill them in.
-        unique: columns that together stand in one record only.
-    """
+    """Build the schema of labelled data; `unique` columns together stand in one record only."""
     from pandera.pandas import Check, Column, DataFrameSchema
 
     columns = _declared_columns(definitions)
@@ -58,10 +57,9 @@ def build_source_schema(definitions: FeatureSet) -> "DataFrameSchema":
 def _declared_columns(definitions: FeatureSet) -> "dict[str, Column]":
     from pandera.pandas import Column
 
-    columns = {
-        definitions.column(key.name): Column(_PANDAS_TYPES.get(arrow_type(key)))
-        for key in definitions.join_keys
-    }
+    columns = {}
+    for key in definitions.join_keys:
+        columns[definitions.column(key.name)] = Column(_PANDAS_TYPES.get(arrow_type(key)))
     for feature in definitions.features:
         kind = arrow_type(feature)
         checks = _limit_checks(read_limits(feature), kind)
@@ -95,15 +93,11 @@ def find_problems(
     """Check `table`, and say what is wrong with it.
 
     Args:
-        table: the data, converted to the declared types.
         original: the same rows as they were found: what a person would see.
-        schema: of `build_schema`.
-        definitions: the declared types, for the words.
         place: says where a row is, given its number from 0, for example "line 2".
         optional: columns that may lack a value.
 
-    Returns:
-        One line a column and rule that is broken, with the number of rows and the first of them.
+    Returns: One line a column and rule that is broken, with the number of rows and the first of them.
     """
     from pandera.errors import SchemaErrors
 
@@ -112,26 +106,11 @@ def find_problems(
     frame = known.replace_schema_metadata().to_pandas(types_mapper=_nullable_type)
     try:
         schema.validate(frame, lazy=True)
+        return []
     except SchemaErrors as error:
-        return _problems(error.failure_cases, original, definitions, place, optional)
-    return []
-
-
-def _nullable_type(kind: pa.DataType) -> Any:
-    import pandas as pd
-
-    name = _PANDAS_TYPES.get(kind)
-    return None if name is None else pd.api.types.pandas_dtype(name)
-
-
-def _problems(
-    failures: "pd.DataFrame",
-    original: pa.Table,
-    definitions: FeatureSet,
-    place: Callable[[int], str],
-    optional: Collection[str],
-) -> list[str]:
+        failures = error.failure_cases
     broken: dict[tuple[str, str], list[int]] = {}
+    kinds = value_types(definitions)
     first_key = next(iter(key_columns(definitions)), None)
     repeated_with = set(failures["column"][failures["check"] == _REPEATED])
     for column, rule, row in zip(failures["column"], failures["check"], failures["index"], strict=True):
@@ -142,7 +121,7 @@ def _problems(
             blank = _is_blank(original.column(column)[number].as_py())
             if blank and column in optional:
                 continue
-            rule = "missing" if blank else f"not {_wanted(column, definitions)}"
+            rule = "missing" if blank else f"not {described(kinds.get(column, TIME))}"
         elif rule == _REPEATED:
             timed = definitions.timestamp_column in repeated_with
             rule = "repeated at the same time" if timed else "repeated"
@@ -154,13 +133,18 @@ def _problems(
     return problems
 
 
+def _nullable_type(kind: pa.DataType) -> Any:
+    import pandas as pd
+
+    name = _PANDAS_TYPES.get(kind)
+    return None if name is None else pd.api.types.pandas_dtype(name)
+
+
 def describe_rows(rows: Sequence[int], place: Callable[[int], str], values: pa.ChunkedArray | None) -> str:
     """Say how many rows there are, where the first of them are, and what stands there."""
     total = f"{len(rows):,} {'row' if len(rows) == 1 else 'rows'}"
     first = sorted(rows)[:SHOWN]
-    shown = [
-        place(row) if values is None else f"{place(row)}: {_shown(values[row].as_py())}" for row in first
-    ]
+    shown = [f"{place(row)}{'' if values is None else f': {_shown(values[row].as_py())}'}" for row in first]
     return f"{total} ({', '.join(shown)}{', ...' if len(rows) > SHOWN else ''})"
 
 
@@ -171,22 +155,3 @@ def _shown(value: Any) -> str:
 
 def _is_blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
-
-
-def _wanted(column: str, definitions: FeatureSet) -> str:
-    kind = value_types(definitions).get(column)
-    if kind is None:
-        return "a time (ISO 8601)"
-    if pa.types.is_integer(kind):
-        return f"a whole number of {kind.bit_width} bits"
-    if pa.types.is_list(kind):
-        return f"a list of {kind.value_type}"
-    for holds, words in (
-        (pa.types.is_floating, "a number"),
-        (pa.types.is_boolean, "true or false"),
-        (pa.types.is_timestamp, "a time (ISO 8601)"),
-        (pa.types.is_binary, "bytes"),
-    ):
-        if holds(kind):
-            return words
-    return "text"

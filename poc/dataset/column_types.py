@@ -2,10 +2,11 @@
 
 import pyarrow as pa
 
-from poc.dataset.label import LABEL
 from poc.definitions import DECLARED_IN, Feature, FeatureSet, JoinKey
 from poc.errors import InvalidDefinitions
 
+# What the model is to predict. It is a column of a source, and no feature.
+LABEL = "is_fraud"
 TIME = pa.timestamp("us", "UTC")
 # The name the guide gives this column, for a source that does not declare one.
 CREATED_TIMESTAMP = "created_timestamp"
@@ -25,8 +26,7 @@ _ARROW_TYPES = {
 def arrow_type(field: Feature | JoinKey) -> pa.DataType:
     """Return the Arrow type that holds a feature or join key.
 
-    Raises:
-        InvalidDefinitions: it is declared without a usable type.
+    Raises InvalidDefinitions: it is declared without a usable type.
     """
     base = getattr(field.dtype, "base_type", None)
     known = _ARROW_TYPES.get(str(field.dtype if base is None else base))
@@ -37,12 +37,7 @@ def arrow_type(field: Feature | JoinKey) -> pa.DataType:
 
 
 def value_types(definitions: FeatureSet, label: bool = True) -> dict[str, pa.DataType]:
-    """Return the type of every column that the source must have, by its own name of it.
-
-    Args:
-        definitions: the join keys and features.
-        label: whether the label is to be among them.
-    """
+    """Return the type of every column that the source must have, by its own name of it."""
     fields: tuple[Feature | JoinKey, ...] = (*definitions.join_keys, *definitions.features)
     types = {definitions.column(field.name): arrow_type(field) for field in fields}
     return types | ({LABEL: pa.int64()} if label else {})

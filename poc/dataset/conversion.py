@@ -24,13 +24,7 @@ _FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
 
 def convert(column: pa.ChunkedArray, kind: pa.DataType, binary: bool = False) -> pa.ChunkedArray:
-    """Return `column` as `kind`, null where a value has no meaning in it.
-
-    Args:
-        column: of any type.
-        kind: the wanted one, of those in `column_types`.
-        binary: an integer column of zeros and ones: true and false are understood, too.
-    """
+    """Return `column` as `kind`, null where a value means nothing in it; `binary` takes true for 1."""
     column = _plain(column)
     if column.type == kind:
         return column
@@ -80,15 +74,16 @@ def _parser(kind: pa.DataType, binary: bool) -> Callable[[Any], Any]:
         return partial(_whole, bits=kind.bit_width, binary=binary)
     if pa.types.is_list(kind):
         return partial(_elements, kind=kind)
-    for holds, parse in (
-        (pa.types.is_floating, _number),
-        (pa.types.is_boolean, _flag),
-        (pa.types.is_timestamp, _time),
-        (pa.types.is_binary, _bytes),
-    ):
-        if holds(kind):
-            return parse
-    return _text
+    return next((parse for holds, parse, _ in _KINDS if holds(kind)), _text)
+
+
+def described(kind: pa.DataType) -> str:
+    """Say what a value of `kind` is."""
+    if pa.types.is_integer(kind):
+        return f"a whole number of {kind.bit_width} bits"
+    if pa.types.is_list(kind):
+        return f"a list of {kind.value_type}"
+    return next((words for holds, _, words in _KINDS if holds(kind)), "text")
 
 
 def _whole(value: Any, bits: int, binary: bool) -> int | None:
@@ -166,3 +161,11 @@ def _elements(value: Any, kind: pa.DataType) -> list[Any] | None:
     parse = _parser(kind.value_type, binary=False)
     elements = [parse(element) for element in value]
     return None if None in elements else elements
+
+
+_KINDS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Any], Any], str], ...] = (
+    (pa.types.is_floating, _number, "a number"),
+    (pa.types.is_boolean, _flag, "true or false"),
+    (pa.types.is_timestamp, _time, "a time (ISO 8601)"),
+    (pa.types.is_binary, _bytes, "bytes"),
+)

@@ -26,11 +26,7 @@ RARE_SHARE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """Bins of a number or a time: up to each edge, it included, and beyond the last; then one of nulls.
-
-    Attributes:
-        edges: ascending; a time is its microseconds since 1970.
-    """
+    """Bins up to each of the ascending `edges`, times in microseconds, and beyond; then one of nulls."""
 
     edges: tuple[float, ...]
 
@@ -86,12 +82,7 @@ Bins: TypeAlias = Ranges | Values
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """How many values of a feature fell into each of some bins.
-
-    Attributes:
-        bins: them.
-        counts: one a bin.
-    """
+    """How many values of a feature fell into each of some bins."""
 
     bins: Bins
     counts: tuple[int, ...]
@@ -106,13 +97,9 @@ def distribution(column: Column) -> Distribution | None:
 
     A number or a time with more than 25 values gets ten ranges with as many values in each, as far as
     equal values allow; anything else a bin for each value that at least one in a hundred rows has.
-    Where none has, as with names, there are the bins of all values and of nulls only.
+    Where none has, as with names, there are the bins of all values and of nulls only. NaN is null.
 
-    Args:
-        column: of a type of `column_types`; NaN is null.
-
-    Returns:
-        None where there is no value, and for lists and bytes, which have no such distribution.
+    Returns: None where there is no value, and for lists and bytes, which have no such distribution.
     """
     kind = column.type
     if pa.types.is_list(kind) or pa.types.is_binary(kind):

@@ -13,13 +13,7 @@ from poc.errors import InvalidDefinitions
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of one feature's values; None where there is none.
-
-    Attributes:
-        minimum: least allowed number, a whole one for an integer type.
-        maximum: largest allowed number, likewise.
-        values: the allowed strings.
-    """
+    """The bounds of one feature's values; None where there is none."""
 
     minimum: float | int | None = None
     maximum: float | int | None = None
@@ -34,8 +28,7 @@ class Limits:
 def read_limits(feature: Feature) -> Limits:
     """Read the tags of `feature`.
 
-    Raises:
-        InvalidDefinitions: a tag is no number, bounds what has no order, or leaves no value allowed.
+    Raises InvalidDefinitions: a tag is no number, bounds what has no order, or leaves no value allowed.
     """
     minimum = _bound(feature, "min")
     maximum = _bound(feature, "max")
@@ -47,8 +40,7 @@ def read_limits(feature: Feature) -> Limits:
 def read_max_psi(feature: Feature) -> float | None:
     """Read the tag `max_psi`: the greatest drift of the feature's values; None where there is no limit.
 
-    Raises:
-        InvalidDefinitions: it is no number above zero.
+    Raises InvalidDefinitions: it is no number above zero.
     """
     text = feature.tags.get("max_psi")
     if text is None:

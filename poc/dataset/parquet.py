@@ -25,9 +25,7 @@ class Provenance:
     """Where the records of a prepared Parquet came from. Kept in the file's own metadata.
 
     Attributes:
-        origin: made by us, or read from a person's CSV or Parquet.
         sha256: hex digest of that file as it was; None for generated records.
-        seed: what the generated parts depend on.
         own_timestamps: whether the timestamps came with the file; if not, we made them.
     """
 
@@ -39,13 +37,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class ParquetFile:
-    """One reading of a Parquet file.
-
-    Attributes:
-        table: its records.
-        provenance: the note we left in it; None if it is a person's.
-        sha256: hex digest of the file.
-    """
+    """One reading of a Parquet file; without a `provenance` of ours it is a person's."""
 
     table: pa.Table
     provenance: Provenance | None
@@ -55,30 +47,37 @@ class ParquetFile:
 def read_parquet(path: Path) -> ParquetFile | None:
     """Read the whole file in one go, so that its records, note and digest belong together.
 
-    Returns:
-        None if there is no such file.
+    Returns: None if there is no such file.
 
-    Raises:
-        DatasetUnreadable: it is no Parquet file, or not a whole one.
+    Raises DatasetUnreadable: it is no Parquet file, or not a whole one.
     """
+    content = read_content(path)
+    if content is None:
+        return None
     try:
-        content = path.read_bytes()
+        table = pq.read_table(pa.BufferReader(content))
+    except (pa.ArrowException, OSError) as error:
+        first_line = str(error).partition("\n")[0]
+        raise DatasetUnreadable(path, f"it is no whole Parquet file ({first_line})") from error
+    note = (table.schema.metadata or {}).get(_NOTE)
+    provenance = None if note is None else Provenance(**json.loads(note))
+    return ParquetFile(table, provenance, sha256(content).hexdigest())
+
+
+def read_content(path: Path) -> bytes | None:
+    """Read a whole file, or None where there is none, or raise DatasetUnreadable."""
+    try:
+        return path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise DatasetUnreadable(path, str(error.strerror)) from error
-    try:
-        table = pq.read_table(pa.BufferReader(content))
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetUnreadable(path, f"it is no whole Parquet file ({_first_line(error)})") from error
-    return ParquetFile(table, _read_note(table.schema), sha256(content).hexdigest())
 
 
 def write_parquet(path: Path, table: pa.Table, provenance: Provenance) -> None:
     """Put `table` at `path` in one step: readers see the old file or the new one.
 
-    Raises:
-        DatasetNotWritten: the disk is full, the folder may not be written; the old file is untouched.
+    Raises DatasetNotWritten: the disk is full, the folder may not be written; the old file is untouched.
     """
     notes = {key: value for key, value in (table.schema.metadata or {}).items() if key != _PANDAS_NOTE}
     notes[_NOTE] = json.dumps(asdict(provenance)).encode()
@@ -99,11 +98,6 @@ def write_parquet(path: Path, table: pa.Table, provenance: Provenance) -> None:
         raise DatasetNotWritten(path, str(error)) from error
 
 
-def _read_note(schema: pa.Schema) -> Provenance | None:
-    note = (schema.metadata or {}).get(_NOTE)
-    return None if note is None else Provenance(**json.loads(note))
-
-
 def _sync_folder(folder: Path) -> None:
     if os.name != "posix":
         return  # Windows opens no folders.
@@ -112,7 +106,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

@@ -5,27 +5,29 @@ changed; a file that breaks a rule changes nothing. Of a service over several vi
 the others are a person's, checked and never written.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 
 import pyarrow as pa
 
 from poc.dataset.checks import build_schema, build_source_schema, find_problems
-from poc.dataset.column_types import created_timestamp_column, key_columns, value_types
+from poc.dataset.column_types import LABEL, created_timestamp_column, key_columns, value_types
 from poc.dataset.conversion import convert, convert_ids, convert_times
 from poc.dataset.generate import generate_dataset
-from poc.dataset.label import LABEL, source_columns
 from poc.dataset.limits import read_limits
 from poc.dataset.parquet import Provenance, write_parquet
 from poc.dataset.sources import Records, Sources, find_sources, source_missing
-from poc.dataset.stored import open_source, unreadable
+from poc.dataset.stored import read_source, source_columns
 from poc.dataset.timestamps import out_of_date, stamp, stamp_created, without_current
 from poc.definitions import FeatureSet, ServedFeatures
 from poc.errors import ColumnsMissing, DatasetRefused
 
 # The guide's source, of which there are generated records where a service has several views.
 GENERATED = "credit_card_fraud_10k.parquet"
+# Records in their final form, and the columns that were added to them.
+_Completed: TypeAlias = tuple[Records, pa.Table, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,6 @@ class PreparedDataset:
     """What the Parquet holds after a preparation.
 
     Attributes:
-        path: the Parquet.
-        records: number of its records.
         origin: where they come from, to follow "Data prepared from".
         changed: whether this preparation wrote the file.
         added_columns: declared features that the generated records did not have yet.
@@ -48,33 +48,18 @@ class PreparedDataset:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedDataset:
+class CheckedDataset(PreparedDataset):
     """What a preparation would put into the Parquet: records that hold, timestamped, not yet written.
 
     Attributes:
-        definitions: of the view that reads them.
-        path: the Parquet.
+        changed: whether the Parquet that is in place, if any, is another.
         table: the records with every declared column, as the source calls it, of the declared types.
         provenance: where they come from; None for a source that is only checked.
-        origin: the same for a person, to follow "Data prepared from".
-        changed: whether the Parquet that is in place, if any, is another.
-        added_columns: declared features that the generated records did not have yet.
     """
 
     definitions: FeatureSet
-    path: Path
     table: pa.Table
     provenance: Provenance | None
-    origin: str
-    changed: bool
-    added_columns: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Completed:
-    records: Records
-    table: pa.Table
-    added_columns: tuple[str, ...]
 
 
 def prepare_dataset(
@@ -87,19 +72,11 @@ def prepare_dataset(
     another, the declarations have changed, or our timestamps have aged out.
 
     Args:
-        definitions: the declared features, and the Parquet's path.
-        data_dir: folder of a person's CSV.
         now: aware; timestamps that we make lie in the days before it.
         refresh: make anew what was made by us: generated records, and timestamps.
 
-    Raises:
-        DatasetUnreadable: a file is not what its name says. Nothing was changed, here and below.
-        DatasetRefused: a file breaks rules.
-        ColumnsMissing: a file has no column of a declared feature.
-        TwoDatasets: there are a CSV and a Parquet, and both are a person's.
-        SourceMissing: there is neither, and records of this kind cannot be generated.
-        DatasetNotWritten: the Parquet cannot be put in place.
-        InvalidDefinitions: a feature's type or tag cannot be used.
+    Raises DatasetUnreadable, DatasetRefused, ColumnsMissing, TwoDatasets, SourceMissing, DatasetNotWritten,
+    InvalidDefinitions.
     """
     return write_dataset(check_dataset(definitions, data_dir, now, refresh=refresh))
 
@@ -107,18 +84,11 @@ def prepare_dataset(
 def write_dataset(checked: CheckedDataset) -> PreparedDataset:
     """Put records that hold into the Parquet, where another one is there.
 
-    Raises:
-        DatasetNotWritten: the Parquet cannot be put in place.
+    Raises DatasetNotWritten: the Parquet cannot be put in place.
     """
     if checked.changed and checked.provenance is not None:
         write_parquet(checked.path, checked.table, checked.provenance)
-    return PreparedDataset(
-        path=checked.path,
-        records=checked.table.num_rows,
-        origin=checked.origin,
-        changed=checked.changed,
-        added_columns=checked.added_columns,
-    )
+    return PreparedDataset(*(getattr(checked, item.name) for item in fields(PreparedDataset)))
 
 
 def check_service(
@@ -128,9 +98,7 @@ def check_service(
 
     Args: as for `prepare_dataset`, of the views of `served`.
 
-    Raises:
-        SourceMissing: a source is not there, and is not one that can be generated.
-        PocError: whatever else `check_dataset` raises.
+    Raises SourceMissing, and what it calls does.
     """
     prepared = _prepared_view(served, data_dir)
     checked = [] if prepared is None else [check_dataset(prepared, data_dir, now, refresh=refresh)]
@@ -159,9 +127,7 @@ def _check_source(definitions: FeatureSet, known: pa.Table | None) -> CheckedDat
     if known is None:
         if not path.exists():
             raise source_missing(definitions)
-        dataset = open_source(definitions)
-        with unreadable(path):
-            known = dataset.to_table(columns=names)
+        known = read_source(definitions)
     original = known.select(names)
     moments = original.schema.field(definitions.timestamp_column).type
     if not pa.types.is_timestamp(moments):
@@ -172,7 +138,7 @@ def _check_source(definitions: FeatureSet, known: pa.Table | None) -> CheckedDat
     problems = find_problems(table, original, schema, definitions, lambda row: f"row {row}", optional)
     if problems:
         raise DatasetRefused(path, problems)
-    return CheckedDataset(definitions, path, table, None, str(path), changed=False, added_columns=())
+    return CheckedDataset(path, table.num_rows, str(path), False, (), definitions, table, None)
 
 
 def check_dataset(
@@ -186,23 +152,14 @@ def check_dataset(
         raise ValueError("now has no time zone")
     csv_path = data_dir / f"{definitions.source_path.stem}.csv"
     sources = find_sources(definitions, csv_path, refresh=refresh)
-    completed = _first_that_holds(sources, definitions, now, refresh)
-    provenance = completed.records.provenance
-    stored = sources.stored
-    changed = True
-    if stored is not None and _same(completed.table, stored.table, definitions):
+    records, table, added = _first_that_holds(sources, definitions, now, refresh)
+    provenance, stored, changed = records.provenance, sources.stored, True
+    if stored is not None and _same(table, stored.table, definitions):
         # A person's prepared file that needs nothing carries no note of ours, and is left alone.
         changed = stored.provenance is not None and stored.provenance != provenance
     origins = {"csv": str(csv_path), "parquet": str(definitions.source_path)}
-    return CheckedDataset(
-        definitions=definitions,
-        path=definitions.source_path,
-        table=completed.table,
-        provenance=provenance,
-        origin=origins.get(provenance.origin, "generated transactions"),
-        changed=changed,
-        added_columns=completed.added_columns,
-    )
+    path, origin = definitions.source_path, origins.get(provenance.origin, "generated transactions")
+    return CheckedDataset(path, table.num_rows, origin, changed, added, definitions, table, provenance)
 
 
 def _first_that_holds(sources: Sources, definitions: FeatureSet, now: datetime, refresh: bool) -> _Completed:
@@ -228,12 +185,8 @@ def _complete(
     times = moment in table.column_names
     # Generated records have older ones of some ids.
     one_an_id = not times or (made_by_us and records.provenance.origin != "generated")
-    schema = build_schema(
-        definitions,
-        times=times,
-        nullable_times=made_by_us,
-        unique=[*key_columns(definitions), *(() if one_an_id else (moment,))],
-    )
+    unique = [*key_columns(definitions), *(() if one_an_id else (moment,))]
+    schema = build_schema(definitions, times=times, nullable_times=made_by_us, unique=unique)
     problems = find_problems(table, original, schema, definitions, records.place)
     if problems:
         raise DatasetRefused(records.path, problems)
@@ -246,7 +199,7 @@ def _complete(
     # A column that nobody declared would be one more for Feast to infer from.
     if made_by_us or definitions.created_timestamp_column is not None:
         table = stamp_created(table, definitions, seed)
-    return _Completed(records, table, added)
+    return records, table, added
 
 
 def _with_declared_columns(records: Records, definitions: FeatureSet) -> tuple[pa.Table, tuple[str, ...]]:
@@ -292,8 +245,7 @@ def _same(table: pa.Table, stored: pa.Table, definitions: FeatureSet) -> bool:
     """Tell whether two preparations of the same records are one; columns that we never touch are."""
     times = {definitions.timestamp_column, created_timestamp_column(definitions)}
     names = [*value_types(definitions), *times & set(table.column_names)]
-    return table.column_names == stored.column_names and all(
-        table.schema.field(name).type == stored.schema.field(name).type
-        and table.column(name).equals(stored.column(name))
-        for name in names
-    )
+    if table.column_names != stored.column_names:
+        return False
+    pairs = [(table.column(name), stored.column(name)) for name in names]
+    return all(new.type == old.type and new.equals(old) for new, old in pairs)

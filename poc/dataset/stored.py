@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,13 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from poc.dataset.column_types import TIME, arrow_type, key_columns
+from poc.dataset.column_types import LABEL, TIME, arrow_type, key_columns
 from poc.dataset.conversion import convert, convert_times
-from poc.dataset.label import LABEL, source_columns
-from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures
-from poc.errors import ColumnsMissing, DatasetNotPrepared, DatasetUnreadable
+from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures, ServedView
+from poc.errors import ColumnsMissing, DatasetNotPrepared, DatasetUnreadable, LabelsUnavailable
 from poc.online_store.latest import LatestRows
-from poc.online_store.source import open_dataset
+from poc.online_store.source import Columns, open_dataset
 
 SAMPLE_SEED = 7
 
@@ -33,12 +32,7 @@ Key: TypeAlias = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class StoredRow:
-    """What a source says of one entity.
-
-    Attributes:
-        values: every declared feature by name, in declared order; None where it is null.
-        event_timestamp: when these values were true, UTC-aware.
-    """
+    """What a source says of an entity: each declared feature, None where null, and when that was true."""
 
     values: dict[str, Any]
     event_timestamp: datetime
@@ -48,32 +42,64 @@ def open_source(definitions: FeatureSet, columns: Sequence[str] | None = None) -
     """Open the Parquet file or folder that a view reads.
 
     Args:
-        definitions: the view.
         columns: what is wanted of it, by its own names; all that is declared for None.
 
-    Raises:
-        DatasetNotPrepared, DatasetUnreadable: there is nothing to read.
-        ColumnsMissing: it lacks one of those columns.
+    Raises DatasetNotPrepared, DatasetUnreadable, ColumnsMissing.
     """
     path = definitions.source_path
     if not path.exists():
         raise DatasetNotPrepared(path)
-    with unreadable(path):
+    with _unreadable(path):
         dataset = open_dataset(str(path))
-    wanted = _columns(definitions) if columns is None else columns
+    wanted = parquet_columns(definitions).all() if columns is None else columns
     missing = [name for name in wanted if name not in dataset.schema.names]
     if missing:
         raise ColumnsMissing(path, missing, dataset.schema.names)
     return dataset
 
 
+def read_source(
+    definitions: FeatureSet, columns: Sequence[str] | None = None, where: ds.Expression | None = None
+) -> pa.Table:
+    """Read the rows of `where` of what `open_source` opens, and raise what that does."""
+    dataset = open_source(definitions, columns)
+    wanted = parquet_columns(definitions).all() if columns is None else list(columns)
+    with _unreadable(definitions.source_path):
+        return dataset.to_table(columns=wanted, filter=where)
+
+
 @contextmanager
-def unreadable(path: Path) -> Iterator[None]:
+def _unreadable(path: Path) -> Iterator[None]:
     """Turn what Arrow says of a file that it cannot read into DatasetUnreadable."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:
         raise DatasetUnreadable(path, str(error).partition("\n")[0]) from error
+
+
+def source_columns(definitions: FeatureSet) -> list[str]:
+    """Name the columns of the source, as it calls them."""
+    return list(open_source(definitions, []).schema.names)
+
+
+def labelled_view(served: ServedFeatures) -> ServedView:
+    """Find the view whose source has the label: each row of that source is an example.
+
+    Raises:
+        DatasetNotPrepared, DatasetUnreadable: a source cannot be read.
+        ColumnsMissing: the only source has no label.
+        LabelsUnavailable: none of several has one, or more than one has.
+    """
+    columns = {view.definitions.source_path: source_columns(view.definitions) for view in served.views}
+    labelled = [path for path, names in columns.items() if LABEL in names]
+    if not labelled and len(columns) == 1:
+        [(path, names)] = columns.items()
+        raise ColumnsMissing(path, [LABEL], names)
+    if len(labelled) != 1:
+        found = labelled or list(columns)
+        which = "several of them have" if labelled else "none of them has"
+        raise LabelsUnavailable(found, f"{which} a column {LABEL}")
+    return next(view for view in served.views if view.definitions.source_path == labelled[0])
 
 
 def declared_columns(rows: pa.Table | pa.RecordBatch, definitions: FeatureSet) -> pa.Table:
@@ -82,12 +108,12 @@ def declared_columns(rows: pa.Table | pa.RecordBatch, definitions: FeatureSet) -
     The event time keeps the source's name of it, in UTC and microseconds.
     """
     fields: tuple[Feature | JoinKey, ...] = (*definitions.join_keys, *definitions.features)
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
     columns = {
-        field.name: convert(_chunked(rows, definitions.column(field.name)), arrow_type(field))
-        for field in fields
+        item.name: convert(table.column(definitions.column(item.name)), arrow_type(item)) for item in fields
     }
     moment = definitions.timestamp_column
-    columns[moment] = convert_times(_chunked(rows, moment)).cast(TIME, safe=False)
+    columns[moment] = convert_times(table.column(moment)).cast(TIME, safe=False)
     return pa.table(columns)
 
 
@@ -95,9 +121,6 @@ def sample_view(definitions: FeatureSet, count: int, seed: int = SAMPLE_SEED) ->
     """Draw `count` entities that are current: their latest record is within the ttl of the newest.
 
     The same file and seed give the same ones. Where there are fewer, all of them are given.
-
-    Raises:
-        DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
     """
     columns = dict(zip(definitions.key_names, key_columns(definitions), strict=True))
     return _sample(definitions, definitions.join_keys, columns, count, seed)
@@ -108,9 +131,6 @@ def sample_keys(served: ServedFeatures, count: int, seed: int = SAMPLE_SEED) -> 
 
     They come from the source that has all of the service's join keys, preferably the labelled one; where none
     has, each view's are drawn by themselves.
-
-    Raises:
-        DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
     """
     present = [source_columns(view.definitions) for view in served.views]
     order = sorted(range(len(present)), key=lambda place: LABEL not in present[place])
@@ -133,17 +153,13 @@ def latest_rows(
     """Read the latest record of entities.
 
     Args:
-        definitions: the declared features, and the source.
         keys: the entities; None for all.
         as_of: aware; what was known at this moment, it included. None for the latest of all.
 
-    Returns:
-        A row a key; those without a record are absent.
+    Returns: A row a key; those without a record are absent.
 
-    Raises:
-        DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
+    Raises DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
     """
-    dataset = open_source(definitions)
     moment = definitions.timestamp_column
     where = _of_keys(definitions, keys)
     if as_of is not None:
@@ -151,9 +167,7 @@ def latest_rows(
             raise ValueError("as_of has no time zone")
         until = _moments(moment) <= pa.scalar(as_of.astimezone(timezone.utc), TIME)
         where = until if where is None else where & until
-    with unreadable(definitions.source_path):
-        records = dataset.to_table(columns=_columns(definitions), filter=where)
-    rows = declared_columns(_latest(records, definitions), definitions)
+    rows = declared_columns(_latest(read_source(definitions, where=where), definitions), definitions)
     found = zip(*(rows.column(name).to_pylist() for name in definitions.key_names), strict=True)
     of_keys = list(found) if definitions.join_keys else [()] * rows.num_rows
     values = rows.select(definitions.names).to_pylist()
@@ -166,27 +180,11 @@ def latest_rows(
     }
 
 
-def current_since(definitions: FeatureSet, within: timedelta) -> datetime | None:
-    """Return the moment from which events are within the view's ttl, and `within`, of the newest, UTC.
-
-    None where the source has no row.
-    """
-    newest = newest_event(definitions)
-    age = within if definitions.ttl is None else min(within, definitions.ttl)
-    return None if newest is None else newest - age
-
-
 def newest_event(definitions: FeatureSet, before: datetime | None = None) -> datetime | None:
-    """Read the newest event time in the source, UTC, `before` excluded; None where there is no such row.
-
-    Raises:
-        DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
-    """
+    """Read the newest event time in the source, UTC, `before` excluded; None where there is no such row."""
     moment = definitions.timestamp_column
-    dataset = open_source(definitions, [moment])
     where = None if before is None else _moments(moment) < pa.scalar(before, TIME)
-    with unreadable(definitions.source_path):
-        times = dataset.to_table(columns=[moment], filter=where).column(moment)
+    times = read_source(definitions, [moment], where).column(moment)
     newest: datetime | None = pc.max(convert_times(times).cast(TIME, safe=False)).as_py()
     return newest
 
@@ -194,8 +192,7 @@ def newest_event(definitions: FeatureSet, before: datetime | None = None) -> dat
 def dataset_fingerprint(path: Path) -> str:
     """Return a digest (SHA-256, hex) of a Parquet file or folder: another content has another one.
 
-    Raises:
-        DatasetNotPrepared: there is no such file.
+    Raises DatasetNotPrepared: there is no such file.
     """
     if not path.exists():
         raise DatasetNotPrepared(path)
@@ -207,17 +204,14 @@ def dataset_fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _columns(definitions: FeatureSet) -> list[str]:
-    """Name what a view needs of its source, each once, as the source does."""
-    names = [*key_columns(definitions), *map(definitions.column, definitions.names)]
-    created = definitions.created_timestamp_column
-    times = [definitions.timestamp_column, *([] if created is None else [created])]
-    return list(dict.fromkeys([*names, *times]))
-
-
-def _chunked(rows: pa.Table | pa.RecordBatch, name: str) -> pa.ChunkedArray:
-    column = rows.column(name)
-    return pa.chunked_array([column]) if isinstance(column, pa.Array) else column
+def parquet_columns(definitions: FeatureSet) -> Columns:
+    """Name what a view needs of its source, as the source does."""
+    return Columns(
+        keys=tuple(key_columns(definitions)),
+        features=tuple(map(definitions.column, definitions.names)),
+        timestamp=definitions.timestamp_column,
+        created=definitions.created_timestamp_column,
+    )
 
 
 def _moments(column: str) -> ds.Expression:
@@ -237,10 +231,9 @@ def _of_keys(definitions: FeatureSet, keys: Sequence[Key] | None) -> ds.Expressi
 
 
 def _latest(records: pa.Table, definitions: FeatureSet) -> pa.Table:
-    moment, created = definitions.timestamp_column, definitions.created_timestamp_column
-    keys, order = key_columns(definitions), [moment, *([] if created is None else [created])]
-    latest = LatestRows(keys, order)
-    for batch in records.select(list(dict.fromkeys([*keys, *order]))).to_batches():
+    columns = parquet_columns(definitions)
+    latest = LatestRows(columns.keys, columns.order())
+    for batch in records.select(list(dict.fromkeys([*columns.keys, *columns.order()]))).to_batches():
         latest.add(batch)
     return records.take(pa.array(latest.positions()))
 
@@ -249,10 +242,7 @@ def _sample(
     definitions: FeatureSet, keys: Sequence[JoinKey], columns: Mapping[str, str], count: int, seed: int
 ) -> list[Key]:
     moment = definitions.timestamp_column
-    wanted = list(dict.fromkeys([*columns.values(), moment]))
-    dataset = open_source(definitions, wanted)
-    with unreadable(definitions.source_path):
-        records = dataset.to_table(columns=wanted)
+    records = read_source(definitions, list(dict.fromkeys([*columns.values(), moment])))
     moments = convert_times(records.column(moment)).cast(TIME, safe=False)
     if definitions.ttl is not None and records.num_rows:
         since = pa.scalar(pc.max(moments).as_py() - definitions.ttl, TIME)

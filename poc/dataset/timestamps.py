@@ -14,8 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from poc.dataset.column_types import TIME, created_timestamp_column, key_columns
-from poc.dataset.generate import uniform
-from poc.dataset.payments import HOUR
+from poc.dataset.generate import HOUR, uniform
 from poc.definitions import FeatureSet
 
 # The first materialization covers this much, whatever the ttl.
@@ -39,13 +38,10 @@ def stamp(
 
     Args:
         table: records, each at a place that stays; the hour of the payment is used where there is one.
-        definitions: name of the column, and the ttl that the times keep within.
-        now: aware; its date decides.
-        seed: for the day and the second.
         replaced: timestamped records in whose place these come, if any.
     """
-    count = table.num_rows
-    days = 1 + np.floor(uniform(seed, "event day", count) * _days(definitions)).astype(np.int64)
+    count, span = table.num_rows, max(1, _age_limit(definitions).days - _DAYS_TO_SPARE)
+    days = 1 + np.floor(uniform(seed, "event day", count) * span).astype(np.int64)
     seconds = np.floor(uniform(seed, "event second", count) * _LAST_SECOND_OF_EVENT).astype(np.int64)
     midnight = now.astimezone(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
     start = int(midnight.timestamp()) * _SECOND
@@ -53,11 +49,7 @@ def stamp(
     moments = start - days * _DAY + hours * _HOUR + seconds * _SECOND
     if replaced is not None:
         moments = _not_before(_latest(table, replaced, definitions), moments, hours, now)
-    made = pa.chunked_array([pa.array(moments).cast(TIME)])
-    name = definitions.timestamp_column
-    if name not in table.column_names:
-        return table.append_column(name, made)
-    return _replaced(table, name, pc.coalesce(table.column(name), made))
+    return _filled(table, definitions.timestamp_column, pa.chunked_array([pa.array(moments).cast(TIME)]))
 
 
 def stamp_created(table: pa.Table, definitions: FeatureSet, seed: int) -> pa.Table:
@@ -65,10 +57,7 @@ def stamp_created(table: pa.Table, definitions: FeatureSet, seed: int) -> pa.Tab
     name = created_timestamp_column(definitions)
     delays = 1 + np.floor(uniform(seed, "writing delay", table.num_rows) * 59).astype(np.int64)
     events = table.column(definitions.timestamp_column).cast(TIME, safe=False)
-    made = pc.add(events, pa.array(delays * _SECOND).cast(pa.duration("us")))
-    if name not in table.column_names:
-        return table.append_column(name, made)
-    return _replaced(table, name, pc.coalesce(table.column(name), made))
+    return _filled(table, name, pc.add(events, pa.array(delays * _SECOND).cast(pa.duration("us"))))
 
 
 def without_current(table: pa.Table, definitions: FeatureSet) -> pa.Table:
@@ -86,22 +75,15 @@ def out_of_date(table: pa.Table, definitions: FeatureSet, now: datetime) -> bool
     moments = table.column(definitions.timestamp_column)
     current = moments.filter(_is_current(table, definitions))
     utc_now = now.astimezone(timezone.utc)
-    oldest, newest = pc.min(current), pc.max(moments)
     oldest_allowed = pa.scalar(utc_now - _age_limit(definitions), TIME)
-    return bool(
-        pc.less(oldest.cast(TIME), oldest_allowed).as_py()
-        or pc.greater(newest.cast(TIME), pa.scalar(utc_now, TIME)).as_py()
-    )
+    aged = pc.less(pc.min(current).cast(TIME), oldest_allowed).as_py()
+    return bool(aged or pc.greater(pc.max(moments).cast(TIME), pa.scalar(utc_now, TIME)).as_py())
 
 
 def _age_limit(definitions: FeatureSet) -> timedelta:
     if definitions.ttl is None:
         return LONGEST_AGE
     return max(SHORTEST_AGE, min(definitions.ttl, LONGEST_AGE))
-
-
-def _days(definitions: FeatureSet) -> int:
-    return max(1, _age_limit(definitions).days - _DAYS_TO_SPARE)
 
 
 def _hours(table: pa.Table, name: str, seed: int) -> NDArray[np.int64]:
@@ -138,6 +120,12 @@ def _latest(table: pa.Table, of: pa.Table, definitions: FeatureSet) -> pa.Chunke
 def _is_current(table: pa.Table, definitions: FeatureSet) -> pa.ChunkedArray:
     """Tell for each record whether it is its transaction's latest."""
     return pc.equal(table.column(definitions.timestamp_column), _latest(table, table, definitions))
+
+
+def _filled(table: pa.Table, name: str, made: pa.ChunkedArray) -> pa.Table:
+    if name not in table.column_names:
+        return table.append_column(name, made)
+    return _replaced(table, name, pc.coalesce(table.column(name), made))
 
 
 def _replaced(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:

@@ -14,18 +14,11 @@ _MILLISECOND = 1000
 
 
 def same_value(online: Any, offline: Any) -> bool:
-    """Tell whether a store's value of a feature is the offline one.
-
-    Args:
-        online: as Feast's `to_dict` gives it, or a driver: a time without a zone is UTC.
-        offline: as the source has it, in the declared type.
-    """
+    """Tell whether a store's value of a feature is the source's; a store's time without a zone is UTC."""
     online, offline = _comparable(online), _comparable(offline)
     if isinstance(offline, datetime):
-        return isinstance(online, datetime) and _utc(online) in (
-            _cut(offline, _SECOND),
-            _cut(offline, _MILLISECOND),
-        )
+        kept = (_cut(offline, _SECOND), _cut(offline, _MILLISECOND))
+        return isinstance(online, datetime) and _utc(online) in kept
     if isinstance(offline, list) and isinstance(online, list):
         return len(online) == len(offline) and all(map(same_value, online, offline))
     return type(online) is type(offline) and bool(online == offline)

@@ -37,11 +37,7 @@ _LIMITS = ("min", "max", "values")
 class Use:
     """One feature view in one feature service.
 
-    Attributes:
-        view: name of the view.
-        service: name of the service.
-        features: names of those that the service takes.
-        model: registered model that is served with it; None where the service has no tag `model`.
+    `features` are those that the service takes; `model` is served with it, None where it has no tag `model`.
     """
 
     view: str
@@ -52,11 +48,7 @@ class Use:
 
 @contextmanager
 def registered_apart(settings: Settings) -> Iterator["FeatureStore"]:
-    """Apply `features.py` to a registry that the end of the block removes. Connects to nothing.
-
-    Raises:
-        NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
-    """
+    """Apply `features.py` to a registry that the end of the block removes. Connects to nothing."""
     repo_yaml(settings)  # For the error where there is no repository.
     with TemporaryDirectory(prefix="feature-registry-") as folder:
         store_yaml = Path(folder, "feature_store.yaml")
@@ -75,11 +67,7 @@ def registered_apart(settings: Settings) -> Iterator["FeatureStore"]:
 
 
 def declared_features_page(settings: Settings) -> str:
-    """Write the page about what `features.py` declares now, applied or not.
-
-    Raises:
-        NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
-    """
+    """Write the page about what `features.py` declares now, applied or not."""
     with registered_apart(settings) as store:
         return features_page(store)
 
@@ -88,9 +76,8 @@ def features_page(store: "FeatureStore") -> str:
     """Write the page about everything in the registry of `store`."""
     services = sorted(store.list_feature_services(), key=lambda service: service.name)
     uses = [use for service in services for use in _uses(service)]
-    views = sorted(
-        (*store.list_feature_views(), *store.list_stream_feature_views()), key=lambda view: view.name
-    )
+    views = [*store.list_feature_views(), *store.list_stream_feature_views()]
+    views.sort(key=lambda view: view.name)
     parts = [INTRODUCTION]
     parts += [_view_section(view, store, [use for use in uses if use.view == view.name]) for view in views]
     parts += [_services_section(services), _lineage_section(views, uses)]
@@ -106,9 +93,9 @@ def _uses(service: "FeatureService") -> Iterator[Use]:
 def _view_section(view: "FeatureView", store: "FeatureStore", uses: Sequence[Use]) -> str:
     source = view.batch_source
     keys = {column.name: column.dtype for column in view.entity_columns}
+    entities = [_entity(store, name, keys) for name in view.entities if name != NO_ENTITY]
     facts = {
-        "entity": "; ".join(_entity(store, name, keys) for name in view.entities if name != NO_ENTITY)
-        or "none",
+        "entity": "; ".join(entities) or "none",
         "source": f"`{source.name}`: {_place(source)}, event time `{source.timestamp_field}`."
         f" {source.description}".rstrip(),
         "fresh for": "ever" if not view.ttl else _days(view.ttl),
@@ -128,20 +115,14 @@ def _view_section(view: "FeatureView", store: "FeatureStore", uses: Sequence[Use
         for feature in view.features
         if feature.name not in keys
     ]
-    return "\n\n".join(
-        (
-            f"## {view.name}",
-            view.description,
-            _table(("", ""), facts.items()),
-            _table(("feature", "type", "allowed", "meaning", "other tags", "used by"), features),
-        )
-    )
+    head = ("feature", "type", "allowed", "meaning", "other tags", "used by")
+    parts = (f"## {view.name}", view.description, _table(("", ""), facts.items()), _table(head, features))
+    return "\n\n".join(parts)
 
 
 def _entity(store: "FeatureStore", name: str, keys: Mapping[str, object]) -> str:
     entity = store.get_entity(name)
-    said = f"`{name}`, join key `{entity.join_key}` ({keys[entity.join_key]}). {entity.description}"
-    return said.rstrip()
+    return f"`{name}`, join key `{entity.join_key}` ({keys[entity.join_key]}). {entity.description}".rstrip()
 
 
 def _place(source: Any) -> str:

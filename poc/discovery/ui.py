@@ -17,24 +17,16 @@ if TYPE_CHECKING:
     from feast import FeatureStore
 
 # Everything comes from this server; the page compiles the registry's protobuf, and sets styles, at run time.
-POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self' 'unsafe-eval'",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data:",
-    )
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline';"
+    " img-src 'self' data:"
 )
 
 
 def ui_app(store: "FeatureStore") -> FastAPI:
     """Build the app: the page, the list of projects that it asks for, and the registry, read anew when asked.
 
-    Args:
-        store: whose registry is shown. It can be applied to meanwhile; reloading the page shows that.
-
-    Raises:
-        FileNotFoundError: the installed Feast brings no page.
+    It can be applied to meanwhile; reloading the page shows that. FileNotFoundError: Feast brings no page.
     """
     from feast.feature_view import DUMMY_ENTITY_NAME
     from feast.protos.feast.core.Registry_pb2 import Registry
@@ -45,22 +37,17 @@ def ui_app(store: "FeatureStore") -> FastAPI:
     app = FastAPI(title="Feast UI", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.middleware("http")
-    async def own_content_only(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
+    async def own_content(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         response = await call_next(request)
         response.headers["Content-Security-Policy"] = POLICY
         return response
 
     @app.get("/projects-list.json")
     def projects() -> dict[str, list[dict[str, Any]]]:
-        project = store.project
+        name = store.project
         described = "Card payments, and what is known of them when they are to be judged."
-        return {
-            "projects": [
-                {"name": project, "id": project, "description": described, "registryPath": "/registry"}
-            ]
-        }
+        project = {"name": name, "id": name, "description": described, "registryPath": "/registry"}
+        return {"projects": [project]}
 
     @app.get("/registry")
     def registry() -> Response:

@@ -2,4 +2,10 @@
 
 from poc.online_store.errors import OnlineStoreError, PocError
 
-__all__ = ["OnlineStoreError", "PocError"]
+__all__ = ["CallRefused", "OnlineStoreError", "PocError"]
+
+
+class CallRefused(PocError):
+    """A call, or what it was told, has to change before it can be made."""
+
+    exit_status = 2

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from poc.errors.base import PocError
+from poc.errors.base import CallRefused, PocError
 
 
 class ValuesDiffer(PocError):
@@ -31,10 +31,8 @@ class UnequalConsistency(PocError):
         )
 
 
-class TooFewTransactions(PocError):
+class TooFewTransactions(CallRefused):
     """A batch is to be larger than what is materialized."""
-
-    exit_status = 2
 
     def __init__(self, batch_size: int, available: int) -> None:
         super().__init__(
@@ -45,19 +43,15 @@ class TooFewTransactions(PocError):
         )
 
 
-class OutputNotWritable(PocError):
+class OutputNotWritable(CallRefused):
     """A result cannot be written where it is wanted."""
-
-    exit_status = 2
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"Cannot write {path}: {reason}", "Name another file, or make room for this one.")
 
 
-class MethodsUnavailable(PocError):
+class MethodsUnavailable(CallRefused):
     """A way of reading was asked for that cannot be had here."""
-
-    exit_status = 2
 
     def __init__(self, reasons: Mapping[str, str]) -> None:
         said = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())

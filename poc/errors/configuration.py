@@ -3,22 +3,18 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from poc.errors.base import PocError
+from poc.errors.base import CallRefused, PocError
 
 
-class InvalidSettings(PocError):
+class InvalidSettings(CallRefused):
     """An environment variable does not fit."""
-
-    exit_status = 2
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems), "Correct or unset it in the environment or in .env.")
 
 
-class NotInProjectFolder(PocError):
+class NotInProjectFolder(CallRefused):
     """The feature repository is not where the working directory says."""
-
-    exit_status = 2
 
     def __init__(self, path: Path) -> None:
         super().__init__(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from poc.errors.base import PocError
+from poc.errors.base import CallRefused, PocError
 
 
 class JavaNotFound(PocError):
@@ -177,10 +177,8 @@ class DockerFailed(PocError):
         )
 
 
-class SeveralNodesInDocker(PocError):
+class SeveralNodesInDocker(CallRefused):
     """docker-compose.yml has one node."""
-
-    exit_status = 2
 
     def __init__(self, nodes: int) -> None:
         super().__init__(
@@ -189,10 +187,8 @@ class SeveralNodesInDocker(PocError):
         )
 
 
-class NotSecureInDocker(PocError):
+class NotSecureInDocker(CallRefused):
     """docker-compose.yml has no passwords and no encryption."""
-
-    exit_status = 2
 
     def __init__(self) -> None:
         super().__init__(

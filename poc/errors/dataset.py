@@ -17,11 +17,7 @@ class DatasetUnreadable(PocError):
 
 
 class DatasetRefused(PocError):
-    """A data file breaks rules; nothing was written.
-
-    Attributes:
-        problems: one line a column and rule, naming rows and what stands there.
-    """
+    """A data file breaks rules; nothing was written."""
 
     def __init__(self, path: Path, problems: Sequence[str]) -> None:
         lines = "".join(f"\n    {problem}" for problem in problems)
@@ -33,11 +29,7 @@ class DatasetRefused(PocError):
 
 
 class DatasetDrifted(PocError):
-    """New rows are distributed otherwise than what the served model was trained on; nothing was written.
-
-    Attributes:
-        drifted: one line a feature that is beyond its limit.
-    """
+    """New rows are distributed otherwise than what the served model was trained on; nothing was written."""
 
     def __init__(self, what: str, model: str, drifted: Sequence[str]) -> None:
         lines = "".join(f"\n    {line}" for line in drifted)
@@ -61,11 +53,7 @@ class ReferenceUnreadable(PocError):
 
 
 class ColumnsMissing(PocError):
-    """A data file lacks columns that are declared.
-
-    Attributes:
-        columns: their names.
-    """
+    """A data file lacks columns that are declared."""
 
     def __init__(self, path: Path, columns: Sequence[str], found: Sequence[str]) -> None:
         named = ", ".join(columns)

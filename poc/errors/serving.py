@@ -14,19 +14,16 @@ class StillOpening(PocError):
     """The server has only just started."""
 
     def __init__(self, component: str) -> None:
-        super().__init__(
-            f"The server is still loading the {component}", "Wait until /ready answers 200; it takes seconds."
-        )
+        what = f"The server is still loading the {component}"
+        super().__init__(what, "Wait until /ready answers 200; it takes seconds.")
 
 
 class OpeningFailed(PocError):
     """Loading something failed in a way that nobody foresaw."""
 
     def __init__(self, component: str, error: Exception) -> None:
-        super().__init__(
-            f"Loading the {component} failed: {type(error).__name__}: {error}",
-            "The server's log has the traceback. It is tried again every second.",
-        )
+        what = f"Loading the {component} failed: {type(error).__name__}: {error}"
+        super().__init__(what, "The server's log has the traceback. It is tried again every second.")
 
 
 class ShuttingDown(PocError):
@@ -40,16 +37,13 @@ class WorkerEnded(PocError):
     """A process of a server that has several stopped by itself."""
 
     def __init__(self, pid: int, status: int | None) -> None:
-        super().__init__(
-            f"Worker {pid} ended with status {status}; the server stops", "What it said last is above."
-        )
+        what = f"Worker {pid} ended with status {status}; the server stops"
+        super().__init__(what, "What it said last is above.")
 
 
 class AddressUnavailable(PocError):
     """The server cannot listen where it is told to."""
 
     def __init__(self, host: str, port: int, reason: str) -> None:
-        super().__init__(
-            f"Cannot listen on {host}:{port}: {reason}",
-            "Stop what is there, or take another: HOST and PORT, or --host and --port.",
-        )
+        way_out = "Stop what is there, or take another: HOST and PORT, or --host and --port."
+        super().__init__(f"Cannot listen on {host}:{port}: {reason}", way_out)

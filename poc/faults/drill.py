@@ -1,24 +1,26 @@
-"""The drill: a load of reads and writes, one node killed and brought back, another one frozen and thawed."""
+"""The drill: a load of reads and writes, one node killed and brought back, another one frozen and thawed.
+
+Its outcome is a table: a line a state.
+"""
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from feast import FeatureStore
 
 from poc.database.embedded import EmbeddedCassandra
 from poc.dataset.stored import sample_keys
 from poc.definitions import ServedFeatures, applied_service
 from poc.errors import FeaturesNotMaterialized, UnknownEntity
-from poc.faults.load import Done, Load
+from poc.faults.load import Done, Load, percentile_ms
 from poc.faults.nodes import bring_back, cluster_to_drill, frozen, kill
 from poc.faults.scratch import scratch
 from poc.feature_store import close_feature_store, open_feature_store, read_for_serving
 from poc.settings import Settings
-
-if TYPE_CHECKING:
-    from feast import FeatureStore
 
 READS_PER_SECOND, READERS = 100.0, 8
 WRITES_PER_SECOND, WRITERS = 50.0, 4
@@ -26,18 +28,17 @@ POOL = 500
 # The first contact point, to which the drivers hold on for news of the cluster, is the worst to freeze.
 KILLED, FROZEN = 1, 0
 
+HEADER = (
+    "| state | reads | failed | p50 | p99 | longest | writes | not acknowledged | p99 |\n"
+    "|---|---|---|---|---|---|---|---|---|"
+)
+
 Announce = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What was read and written while the cluster was in one state.
-
-    Attributes:
-        name: the state.
-        reads: all that began in it.
-        writes: likewise.
-    """
+    """The reads and writes that began while the cluster was in one state, which gives its name."""
 
     name: str
     reads: tuple[Done, ...]
@@ -46,13 +47,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the drill found.
-
-    Attributes:
-        phases: in their order.
-        acknowledged: how many writes Cassandra confirmed.
-        lost: the numbers of those that were not there at the end.
-    """
+    """What the drill found: how many writes Cassandra confirmed, and which of them were lost at the end."""
 
     phases: tuple[Phase, ...]
     acknowledged: int
@@ -60,7 +55,7 @@ class Outcome:
 
     @property
     def reads(self) -> int:
-        """How many reads there were."""
+        """The number of all reads."""
         return sum(len(phase.reads) for phase in self.phases)
 
     @property
@@ -78,12 +73,8 @@ def run_drill(settings: Settings, seconds: float, announce: Announce) -> Outcome
     """Hold a load against the embedded cluster of three nodes while a node is lost, and another.
 
     Reads and writes go through Feast's online store, at its consistency; reads within the time limit of the
-    settings, as a server's. Rows that the drill writes are its own, and are removed.
-
-    Args:
-        settings: what is read.
-        seconds: how long each state lasts.
-        announce: told what happens next.
+    settings, as a server's. Rows that the drill writes are its own, and are removed. Each state lasts
+    `seconds`; `announce` is told what happens next.
 
     Raises:
         NoClusterToDrill: no such cluster runs as a whole.
@@ -101,12 +92,11 @@ def run_drill(settings: Settings, seconds: float, announce: Announce) -> Outcome
             Load(rows.write, WRITES_PER_SECOND, WRITERS) as writes,
         ):
             marks = _lose_nodes(settings, cluster, seconds, announce)
-            end = time.monotonic()
+            marks.append(("the end", time.monotonic()))
         announce("looking for the acknowledged writes")
-        ends = [begin for _, begin in marks[1:]] + [end]
         phases = tuple(
             Phase(name, reads.between(begin, until), writes.between(begin, until))
-            for (name, begin), until in zip(marks, ends, strict=True)
+            for (name, begin), (_, until) in itertools.pairwise(marks)
         )
         return Outcome(phases, len(rows.acknowledged), rows.lost())
 
@@ -114,7 +104,7 @@ def run_drill(settings: Settings, seconds: float, announce: Announce) -> Outcome
 def _lose_nodes(
     settings: Settings, cluster: EmbeddedCassandra, seconds: float, announce: Announce
 ) -> list[tuple[str, float]]:
-    """Take the cluster through its states; give the begin of each, of `time.monotonic`."""
+    """Take the cluster through its states; return the begin of each, of `time.monotonic`."""
     killed, stopped = cluster.nodes[KILLED], cluster.nodes[FROZEN]
     marks: list[tuple[str, float]] = []
 
@@ -139,8 +129,8 @@ def _lose_nodes(
     return marks
 
 
-def reading(store: "FeatureStore", served: ServedFeatures) -> Callable[[], None]:
-    """Give the operation that reads the next of some transactions, all of which are stored.
+def reading(store: FeatureStore, served: ServedFeatures) -> Callable[[], None]:
+    """Return the operation that reads the next of some transactions, all of which are stored.
 
     Raises:
         FeaturesNotMaterialized: the first is not.
@@ -148,14 +138,10 @@ def reading(store: "FeatureStore", served: ServedFeatures) -> Callable[[], None]
     service = store.get_feature_service(served.service)
     following = itertools.cycle(sample_keys(served, POOL))
 
-    def values_of(key: tuple[Any, ...]) -> dict[str, list[Any]]:
-        row = dict(zip(served.key_names, key, strict=True))
-        answer: dict[str, list[Any]] = store.get_online_features(service, [row]).to_dict()
-        return answer
-
     def read() -> None:
         key = next(following)
-        answer = values_of(key)
+        row = dict(zip(served.key_names, key, strict=True))
+        answer: dict[str, list[Any]] = store.get_online_features(service, [row]).to_dict()
         if all(answer[name] == [None] for name in served.names):
             raise UnknownEntity("/".join(map(str, key)))
 
@@ -164,3 +150,30 @@ def reading(store: "FeatureStore", served: ServedFeatures) -> Callable[[], None]
     except UnknownEntity as error:
         raise FeaturesNotMaterialized(f"Feature service {served.service}") from error
     return read
+
+
+def drill_table(outcome: Outcome) -> str:
+    """Lay out a line a state: how many reads and writes, how many failed, how long they took."""
+    return "\n".join([HEADER, *map(_line, outcome.phases)])
+
+
+def first_errors(outcome: Outcome, most: int = 3) -> list[str]:
+    """Say of some failed reads when they failed, in seconds after the first read, and why."""
+    begin = min(read.began for phase in outcome.phases for read in phase.reads)
+    return [
+        f"{read.began - begin:.1f} s: {type(read.error).__name__}: {read.error}"
+        for read in outcome.failed_reads[:most]
+    ]
+
+
+def _line(phase: Phase) -> str:
+    cells = [phase.name, *_cells(phase.reads, 50, 99, 100), *_cells(phase.writes, 99)]
+    return f"| {' | '.join(cells)} |"
+
+
+def _cells(done: Sequence[Done], *percents: float) -> Iterator[str]:
+    yield f"{len(done):,}"
+    yield f"{sum(item.error is not None for item in done):,}"
+    for percent in percents:
+        taken = percentile_ms(done, percent)
+        yield "-" if taken is None else f"{taken:.1f} ms"

@@ -13,13 +13,7 @@ Operation = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One operation.
-
-    Attributes:
-        began: of `time.monotonic`.
-        seconds: how long it took.
-        error: what it raised; None if it succeeded.
-    """
+    """One operation: when it began, of `time.monotonic`, how long it took, what it raised if it failed."""
 
     began: float
     seconds: float
@@ -30,12 +24,7 @@ class Load:
     """Runs `operation` at a fixed rate, until the end of the block.
 
     One that is late does not hold the others up as long as a thread is free: a user does not wait for
-    another user's answer.
-
-    Args:
-        operation: called by several threads at once.
-        per_second: how often.
-        threads: most that are under way.
+    another user's answer. The operation is called by several threads at once.
     """
 
     def __init__(self, operation: Operation, per_second: float, threads: int) -> None:
@@ -59,7 +48,7 @@ class Load:
             thread.join()
 
     def between(self, begin: float, end: float) -> tuple[Done, ...]:
-        """Give what began in [begin, end) of `time.monotonic`, and is done by now."""
+        """Return what began in [begin, end) of `time.monotonic`, and is done by now."""
         return tuple(done for done in tuple(self._done) if begin <= done.began < end)
 
     def _run(self, delay: float) -> None:
@@ -78,7 +67,7 @@ class Load:
 
 
 def percentile_ms(done: Sequence[Done], percent: float) -> float | None:
-    """Give the time in ms that so many percent of `done` took at most; None of none."""
+    """Return the time in ms that so many percent of `done` took at most; None of none."""
     if not done:
         return None
     ordered = sorted(item.seconds for item in done)

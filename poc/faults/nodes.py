@@ -16,7 +16,7 @@ POLL_SECONDS = 0.05
 
 
 def cluster_to_drill(settings: Settings) -> EmbeddedCassandra:
-    """Give the embedded cluster of three nodes that runs.
+    """Return the embedded cluster of three nodes that runs.
 
     Raises:
         NoClusterToDrill: there is none, or a node of it is down.

@@ -9,15 +9,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+
+from feast import Entity, FeatureStore, FeatureView, Field, FileSource, ValueType
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
+from feast.types import Bool, Int64
 
 from poc.comparison.variants import configuration, online_block, open_configuration
 from poc.feature_store import close_feature_store, connection_of
 from poc.online_store.schema import ensure_keyspace
 from poc.online_store.session import SCHEMA, cassandra_session
-
-if TYPE_CHECKING:
-    from feast import FeatureStore
 
 KEYSPACE = "fault_drill"
 VIEW, NUMBER, WRITTEN = "fault_drill_writes", "number", "written"
@@ -25,23 +26,17 @@ PAGE = 500
 
 
 @contextmanager
-def scratch(store: "FeatureStore") -> "Iterator[Scratch]":
+def scratch(store: FeatureStore) -> "Iterator[Scratch]":
     """Make a feature view for the rows, in a keyspace and a registry of its own, until the block ends.
 
-    Args:
-        store: how it is kept: on that Cassandra, at that consistency, in as many copies.
+    It is kept as `store` keeps its own: on that Cassandra, at that consistency, in as many copies.
     """
     connection = replace(connection_of(store), keyspace=KEYSPACE)
     with TemporaryDirectory() as folder, cassandra_session(connection) as session:
         session.execute(f"DROP KEYSPACE IF EXISTS {KEYSPACE}", execution_profile=SCHEMA)
         ensure_keyspace(session, connection)
-        own = open_configuration(
-            configuration(
-                store,
-                registry=str(Path(folder) / "registry.db"),
-                online_store=online_block(store, keyspace=KEYSPACE),
-            )
-        )
+        registry, block = str(Path(folder) / "registry.db"), online_block(store, keyspace=KEYSPACE)
+        own = open_configuration(configuration(store, registry=registry, online_store=block))
         try:
             yield Scratch(own, Path(folder) / "never.parquet")
         finally:
@@ -52,15 +47,10 @@ def scratch(store: "FeatureStore") -> "Iterator[Scratch]":
 class Scratch:
     """A feature view of numbered rows, written and read through Feast.
 
-    Args:
-        store: holds nothing else, and stays the caller's.
-        source: the path of a file that need not be there: nothing is materialized.
+    `store` holds nothing else; the file `source` need not be there: nothing is materialized.
     """
 
-    def __init__(self, store: "FeatureStore", source: Path) -> None:
-        from feast import Entity, FeatureView, Field, FileSource, ValueType
-        from feast.types import Bool, Int64
-
+    def __init__(self, store: FeatureStore, source: Path) -> None:
         self._store = store
         self._numbers = itertools.count()
         self._lock = threading.Lock()
@@ -88,9 +78,6 @@ class Scratch:
         Raises:
             what the online store raises: it was not acknowledged, and may or may not be there.
         """
-        from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-        from feast.protos.feast.types.Value_pb2 import Value
-
         with self._lock:
             number = next(self._numbers)
         key = EntityKey(join_keys=[NUMBER], entity_values=[Value(int64_val=number)])
@@ -106,9 +93,6 @@ class Scratch:
         for start in range(0, len(wanted), PAGE):
             entity_rows = [{NUMBER: number} for number in wanted[start : start + PAGE]]
             answer = self._store.get_online_features([f"{VIEW}:{WRITTEN}"], entity_rows).to_dict()
-            there.update(
-                number
-                for number, written in zip(answer[NUMBER], answer[WRITTEN], strict=True)
-                if written is not None
-            )
+            rows = zip(answer[NUMBER], answer[WRITTEN], strict=True)
+            there.update(number for number, written in rows if written is not None)
         return tuple(number for number in wanted if number not in there)

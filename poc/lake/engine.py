@@ -29,7 +29,6 @@ from feast.repo_config import FeastConfigBaseModel
 from feast.utils import _get_column_names
 from pydantic import Field
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame
 
 from poc.lake.errors import ExecutorsFailed
 from poc.lake.executor import RESULT, Assignment, write_batches
@@ -69,13 +68,7 @@ class SparkLakeMaterializationEngineConfig(FeastConfigBaseModel):  # type: ignor
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What the executors acknowledged.
-
-    Attributes:
-        rows: how many rows, one an entity.
-        processes: how many executor processes wrote.
-        sessions: how many sinks they opened for it, each with its connections.
-    """
+    """How many rows were acknowledged, one an entity, and by how many processes through how many sinks."""
 
     rows: int
     processes: int
@@ -86,15 +79,10 @@ class SparkLakeMaterializationEngine(SparkMaterializationEngine):  # type: ignor
     """Materializes on Spark's executors; see the module."""
 
     def __init__(
-        self,
-        *,
-        repo_config: RepoConfig,
-        offline_store: OfflineStore,
-        online_store: OnlineStore,
-        **settings: Any,
+        self, *, repo_config: RepoConfig, offline_store: OfflineStore, online_store: OnlineStore, **block: Any
     ) -> None:
         super().__init__(repo_config=repo_config, offline_store=offline_store, online_store=online_store)
-        self.config = SparkLakeMaterializationEngineConfig(**settings)
+        self.config = SparkLakeMaterializationEngineConfig(**block)
 
     def _materialize_one(
         self,
@@ -132,13 +120,7 @@ class SparkLakeMaterializationEngine(SparkMaterializationEngine):  # type: ignor
         ).to_spark_df()
         if self.config.partitions:
             rows = rows.repartition(self.config.partitions)
-        try:
-            return _on_executors(rows, self._assignment(view))
-        except PySparkException as error:
-            raise ExecutorsFailed(view.name, said_by_python(str(error))) from error
-
-    def _assignment(self, view: FeatureView) -> Assignment:
-        return Assignment(
+        assignment = Assignment(
             # A stream view too: what it has beside a plain one's, the executors need not.
             FeatureView.to_proto(view).SerializeToString(),
             pickle.dumps(self.repo_config),
@@ -146,17 +128,18 @@ class SparkLakeMaterializationEngine(SparkMaterializationEngine):  # type: ignor
             self.config.batch_rows,
         )
 
+        def write(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+            return write_batches(batches, assignment)
 
-def _on_executors(rows: DataFrame, assignment: Assignment) -> Written:
-    def write(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
-        return write_batches(batches, assignment)
-
-    partitions = rows.mapInArrow(write, RESULT).collect()
-    return Written(
-        sum(partition.rows for partition in partitions),
-        len({partition.process for partition in partitions}),
-        len({partition.session for partition in partitions}),
-    )
+        try:
+            partitions = rows.mapInArrow(write, RESULT).collect()
+        except PySparkException as error:
+            raise ExecutorsFailed(view.name, said_by_python(str(error))) from error
+        return Written(
+            sum(partition.rows for partition in partitions),
+            len({partition.process for partition in partitions}),
+            len({partition.session for partition in partitions}),
+        )
 
 
 def said_by_python(text: str) -> str:

@@ -3,11 +3,7 @@
 from poc.online_store.errors import PocError
 
 
-class LakeError(PocError):
-    """What Feast on Spark refuses, and why."""
-
-
-class SourceNotParquet(LakeError):
+class SourceNotParquet(PocError):
     """A feature view's source is none that the lake holds."""
 
     exit_status = 2
@@ -18,7 +14,7 @@ class SourceNotParquet(LakeError):
         )
 
 
-class SourceUnreadable(LakeError):
+class SourceUnreadable(PocError):
     """Spark cannot open the files of a source."""
 
     def __init__(self, where: str, reason: str) -> None:
@@ -29,7 +25,7 @@ class SourceUnreadable(LakeError):
         )
 
 
-class ColumnsNotThere(LakeError):
+class ColumnsNotThere(PocError):
     """The files of a source lack declared columns."""
 
     def __init__(self, name: str, missing: list[str], present: list[str]) -> None:
@@ -39,7 +35,7 @@ class ColumnsNotThere(LakeError):
         )
 
 
-class SparkNotStarted(LakeError):
+class SparkNotStarted(PocError):
     """Spark's Java process did not come up."""
 
     def __init__(self, reason: str) -> None:
@@ -50,7 +46,7 @@ class SparkNotStarted(LakeError):
         )
 
 
-class ExecutorsFailed(LakeError):
+class ExecutorsFailed(PocError):
     """Spark gave up on a materialization; some rows may be written, and no interval is recorded."""
 
     def __init__(self, view: str, reason: str) -> None:

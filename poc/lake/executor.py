@@ -61,8 +61,8 @@ class _Process:
         return self.sink
 
     def close(self) -> None:
-        sink, self.sink = self.sink, None
-        store, self.store = self.store, None
+        sink, store = self.sink, self.store
+        self.sink = self.store = None
         if sink is not None:
             sink.close()
         # Of cassandra-driver the session is the store's.
@@ -75,10 +75,9 @@ _process = _Process()
 
 
 def write_batches(batches: Iterable[pa.RecordBatch], assignment: Assignment) -> Iterator[pa.RecordBatch]:
-    """Write a partition's rows, and give one row of `RESULT` once all are acknowledged.
+    """Write a partition's rows, and yield one row of `RESULT` once all are acknowledged.
 
-    Raises:
-        poc.online_store.errors.OnlineStoreError: a row was not acknowledged, or cannot be written.
+    An OnlineStoreError says that a row was not acknowledged, or cannot be written.
     """
     view = FeatureView.from_proto(FeatureViewProto.FromString(assignment.view))
     mapping = dict(view.batch_source.field_mapping or {})

@@ -6,7 +6,7 @@ the end of the interval, and takes a missing created time for the oldest instead
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Literal
@@ -56,7 +56,7 @@ class SparkLakeRetrievalJob(SparkRetrievalJob):  # type: ignore[misc]
         self._frame = frame
 
     def to_spark_df(self) -> DataFrame:
-        """Give the result as Spark's frame; nothing runs before its rows are asked for."""
+        """Return the result as Spark's frame; nothing runs before its rows are asked for."""
         return super().to_spark_df() if self._frame is None else self._frame
 
     def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
@@ -86,9 +86,6 @@ class SparkLakeOfflineStore(SparkOfflineStore):  # type: ignore[misc]
 
         The latest is the one of the newest event time; among equals of the newest created time, a
         missing one counting as newest.
-
-        Raises:
-            SourceNotParquet, SourceUnreadable, ColumnsNotThere: the source cannot be read.
         """
         order = [timestamp_field, *([created_timestamp_column] if created_timestamp_column else [])]
         columns = [*join_key_columns, *feature_name_columns, *order]
@@ -112,11 +109,7 @@ class SparkLakeOfflineStore(SparkOfflineStore):  # type: ignore[misc]
         start_date: datetime,
         end_date: datetime,
     ) -> SparkLakeRetrievalJob:
-        """Select every row from `start_date` (included) to `end_date` (excluded).
-
-        Raises:
-            SourceNotParquet, SourceUnreadable, ColumnsNotThere: the source cannot be read.
-        """
+        """Select every row from `start_date` (included) to `end_date` (excluded)."""
         columns = [*join_key_columns, *feature_name_columns, timestamp_field]
         session, rows = _rows(config, data_source, columns, timestamp_field, start_date, end_date)
         return SparkLakeRetrievalJob(session, config, rows, full_feature_names=False)
@@ -131,11 +124,7 @@ class SparkLakeOfflineStore(SparkOfflineStore):  # type: ignore[misc]
         project: str,
         full_feature_names: bool = False,
     ) -> SparkLakeRetrievalJob:
-        """Join each row of `entity_df` with what was known at its time, by Feast's own SQL.
-
-        Raises:
-            SourceNotParquet, SourceUnreadable: a source cannot be read.
-        """
+        """Join each row of `entity_df` with what was known at its time, by Feast's own SQL."""
         session = spark_session(config.offline_store)
         with _without_alpha_warnings():
             job = SparkOfflineStore.get_historical_features(
@@ -161,21 +150,12 @@ class SparkLakeOfflineStore(SparkOfflineStore):  # type: ignore[misc]
     def offline_write_batch(
         config: RepoConfig, feature_view: FeatureView, table: pa.Table, progress: Any
     ) -> None:
-        """Refuse: who owns the lake writes it.
-
-        Raises:
-            NotImplementedError: always.
-        """
+        """Refuse always, by NotImplementedError: who owns the lake writes it."""
         raise NotImplementedError("The lake's Parquet is written by what produces the data, not by Feast.")
 
 
 def _rows(
-    config: RepoConfig,
-    source: DataSource,
-    columns: Sequence[str],
-    timestamp: str,
-    start: datetime,
-    end: datetime,
+    config: RepoConfig, source: DataSource, columns: list[str], timestamp: str, start: datetime, end: datetime
 ) -> tuple[SparkSession, DataFrame]:
     session = spark_session(config.offline_store)
     with _without_alpha_warnings():

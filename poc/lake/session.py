@@ -15,11 +15,7 @@ from poc.lake.errors import SparkNotStarted
 
 
 def spark_session(config: SparkOfflineStoreConfig) -> SparkSession:
-    """Give the active session, or start one with `config.spark_conf`; either reckons in UTC.
-
-    Raises:
-        SparkNotStarted: its Java process ended at once.
-    """
+    """Return the active session, or start one with `config.spark_conf`; either reckons in UTC."""
     if SparkSession.getActiveSession() is None:
         _prepare_environment(config)
     try:

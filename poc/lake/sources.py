@@ -24,12 +24,7 @@ from poc.lake.errors import ColumnsNotThere, SourceNotParquet, SourceUnreadable
 
 
 def location(path: str, base_path: str | None = None) -> str:
-    """Give the URI of a source's `path`.
-
-    Args:
-        path: as features.py has it.
-        base_path: what a relative path counts from, a folder or a URI; None for the working directory.
-    """
+    """Return the URI of a source's `path`, which counts from `base_path`, a folder or a URI."""
     if "://" in path:
         return _hadoop_scheme(path)
     if base_path is not None and "://" in base_path and not Path(path).is_absolute():

@@ -1,17 +1,18 @@
 """One materialization at a time, and every one that is begun leaves a record of how it ended."""
 
+import fcntl
 import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from poc.dataset.stored import newest_event
 from poc.errors import PocError
 from poc.feature_store import connection_of, declared_service
-from poc.materialization.lock import materialization_lock
 from poc.materialization.records import AttemptRecord, MaterializationRecord
 from poc.online_store.schema import ensure_keyspace
 from poc.online_store.session import Session
@@ -34,6 +35,23 @@ class Terminated(SystemExit):
 
 
 @contextmanager
+def materialization_lock(data_dir: Path, announce: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock of `data_dir`; where another process has it, `announce` that, then wait for it.
+
+    Feast's file registry loses an interval when two write it at once. The operating system gives the
+    lock back when its holder ends, however it ends.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with (data_dir / ".materialization.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            announce("Another materialization is running: waiting for it ...")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def recorded_attempt(
     settings: Settings, store: "FeatureStore", session: Session, announce: Callable[[str], None]
 ) -> Iterator[None]:
@@ -43,16 +61,7 @@ def recorded_attempt(
     again, also where it could not be recorded: Cassandra may be what failed. SIGTERM is raised in the block,
     and so recorded too, where the program does not handle it itself.
 
-    Args:
-        settings: where the lock and the record are, and what is materialized.
-        store: Feast.
-        session: to the Cassandra that holds the record.
-        announce: is told when another materialization has to be waited for.
-
-    Raises:
-        NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
-        ReplicationDiffers: the keyspace is there with other copies than the yaml states.
-        Terminated: SIGTERM came.
+    Raises NotInProjectFolder, InvalidDefinitions, ReplicationDiffers, Terminated.
     """
     views, online_store = declared_service(settings).feature_sets, store.config.online_store.type
     record = AttemptRecord(settings.direct_keyspace, store.project)
@@ -69,9 +78,11 @@ def recorded_attempt(
                     newest = None if last is None else newest_event(definitions, last.covered_until)
                     record.succeed(session, attempt, newest)
             except BaseException as error:
+                said = error.what if isinstance(error, PocError) else str(error)
+                reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
                 try:
                     for attempt in attempts:
-                        record.fail(session, attempt, _reason(error))
+                        record.fail(session, attempt, reason)
                 except Exception:
                     log.warning("That this run failed could not be recorded", exc_info=True)
                 raise
@@ -95,9 +106,3 @@ def _sigterm_raises() -> Iterator[None]:
     finally:
         if heard:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _reason(error: BaseException) -> str:
-    name = type(error).__name__
-    said = error.what if isinstance(error, PocError) else str(error)
-    return f"{name}: {said}" if said else name

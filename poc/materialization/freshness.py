@@ -23,10 +23,8 @@ class AgeCheck:
     """The age of one moment against its limit.
 
     Attributes:
-        what: which moment, for a person.
         moment: it, UTC; None where there is none, which no limit allows.
         age: how long ago; zero for a moment in the future.
-        limit: the greatest age allowed; None for any.
     """
 
     what: str
@@ -51,8 +49,6 @@ class Freshness:
     """How recent the online features of one view are. Times are UTC-aware.
 
     Attributes:
-        feature_view: its name.
-        ttl: age from which its values are stale; None if they never are.
         materialized_until: end, exclusive, of the newest interval that a finished run covered.
         newest_event: newest event time before that end; None where no row lies there.
     """
@@ -68,15 +64,17 @@ class Freshness:
         """Hold both ages to their limits.
 
         Args:
-            now: UTC.
             max_age: of the materialized interval's end: what the schedule promises.
             max_event_age: of the newest event: what the data promises; None for the view's ttl.
         """
-        if max_event_age is None:
-            max_event_age = self.ttl
-        materialized = (f"{self.feature_view} materialized until", self.materialized_until, max_age)
-        event = (f"{self.feature_view} newest event", self.newest_event, max_event_age)
-        return _check(*materialized, now), _check(*event, now)
+
+        def check(what: str, moment: datetime | None, limit: timedelta | None) -> AgeCheck:
+            age = timedelta(0) if moment is None else max(now - moment, timedelta(0))
+            return AgeCheck(f"{self.feature_view} {what}", moment, age, limit)
+
+        event_limit = self.ttl if max_event_age is None else max_event_age
+        materialized = check("materialized until", self.materialized_until, max_age)
+        return materialized, check("newest event", self.newest_event, event_limit)
 
 
 def read_freshness(settings: Settings, store: "FeatureStore", session: Session) -> tuple[Freshness, ...]:
@@ -84,10 +82,8 @@ def read_freshness(settings: Settings, store: "FeatureStore", session: Session) 
 
     Not from Feast's registry, which has an interval before its values were read back.
 
-    Raises:
-        FeaturesNotApplied, InvalidDefinitions: as `poc.definitions.applied_service`.
-        FeaturesNotMaterialized: no run into the configured online store was recorded.
-        DatasetNotPrepared, ColumnsMissing: a source does not give what is declared.
+    Raises FeaturesNotApplied, InvalidDefinitions, FeaturesNotMaterialized, DatasetNotPrepared,
+    ColumnsMissing.
     """
     record = MaterializationRecord(settings.direct_keyspace, store.project)
     online_store = store.config.online_store.type
@@ -102,19 +98,9 @@ def read_freshness(settings: Settings, store: "FeatureStore", session: Session) 
     return tuple(map(read, applied_service(store, settings.feature_service).feature_sets))
 
 
-def _check(what: str, moment: datetime | None, limit: timedelta | None, now: datetime) -> AgeCheck:
-    age = timedelta(0) if moment is None else max(now - moment, timedelta(0))
-    return AgeCheck(what, moment, age, limit)
-
-
 def _spoken(length: timedelta) -> str:
     """Say a length of time in its two greatest units."""
     seconds = int(length.total_seconds())
-    counts = {
-        "d": seconds // 86_400,
-        "h": seconds // 3600 % 24,
-        "min": seconds // 60 % 60,
-        "s": seconds % 60,
-    }
+    counts = {"d": seconds // 86_400, "h": seconds // 3600 % 24, "min": seconds // 60 % 60, "s": seconds % 60}
     named = [f"{count} {unit}" for unit, count in counts.items() if count]
     return " ".join(named[:2]) if named else "0 s"

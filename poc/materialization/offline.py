@@ -9,58 +9,33 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from poc.dataset.column_types import key_columns
-from poc.dataset.stored import Key, declared_columns, newest_event, open_source
+from poc.dataset.stored import Key, declared_columns, open_source, parquet_columns
 from poc.definitions import FeatureSet
-from poc.online_store.source import Columns, ParquetSource, time_window
-
-__all__ = ["count_in_interval", "interval_fingerprint", "keys_in_interval", "latest_source", "newest_event"]
+from poc.online_store.source import ParquetSource, time_window
 
 
-class LatestRows:
-    """The latest row of each entity in an interval, in Arrow batches, under the declared names and types.
+class LatestRows(ParquetSource):
+    """The latest row of each entity in [start, end), both UTC, found as the engine that materializes does.
 
-    Holds the position of each entity's row, and no values: a million take some megabytes.
+    In Arrow batches, under the declared names and types. Holds the position of each entity's row, and no
+    values: a million take some megabytes.
     """
 
     def __init__(self, definitions: FeatureSet, start: datetime, end: datetime) -> None:
         self._definitions = definitions
-        columns = Columns(
-            keys=tuple(key_columns(definitions)),
-            features=tuple(map(definitions.column, definitions.names)),
-            timestamp=definitions.timestamp_column,
-            created=definitions.created_timestamp_column,
-        )
-        dataset = open_source(definitions)
-        self._source = ParquetSource(str(definitions.source_path), dataset, columns, start, end)
-
-    @property
-    def num_rows(self) -> int:
-        """How many entities there are."""
-        return self._source.num_rows
+        dataset, columns = open_source(definitions), parquet_columns(definitions)
+        super().__init__(str(definitions.source_path), dataset, columns, start, end)
 
     def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
         """Yield them, at most `rows` at a time: the join keys, features and event time of the view."""
-        for batch in self._source.batches(rows):
+        for batch in super().batches(rows):
             yield from declared_columns(batch, self._definitions).combine_chunks().to_batches()
-
-
-def latest_source(definitions: FeatureSet, start: datetime, end: datetime) -> LatestRows:
-    """Find the latest row of each entity in [start, end), both UTC, as the engine that materializes does.
-
-    Raises:
-        DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
-    """
-    return LatestRows(definitions, start, end)
 
 
 def interval_fingerprint(definitions: FeatureSet, start: datetime, end: datetime) -> str:
     """Summarize the declared columns of the rows from `start` (inclusive) to `end` (exclusive), both UTC.
 
     Equal for equal rows in any order; different once a row, a value, a column's name or type differs.
-
-    Raises:
-        DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
     """
     scanner = _scanner(definitions, start, end)
     columns = hashlib.sha256(str(scanner.projected_schema.remove_metadata()).encode()).hexdigest()[:16]
@@ -95,8 +70,5 @@ def keys_in_interval(definitions: FeatureSet, start: datetime, end: datetime, co
 
 def _scanner(definitions: FeatureSet, start: datetime, end: datetime) -> ds.Scanner:
     dataset, moment = open_source(definitions), definitions.timestamp_column
-    columns = [*key_columns(definitions), *map(definitions.column, definitions.names), moment]
-    if definitions.created_timestamp_column is not None:
-        columns.append(definitions.created_timestamp_column)
     inside = time_window(moment, dataset.schema, start, end)
-    return dataset.scanner(columns=list(dict.fromkeys(columns)), filter=inside)
+    return dataset.scanner(columns=parquet_columns(definitions).all(), filter=inside)

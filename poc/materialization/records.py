@@ -4,8 +4,8 @@ Each project has its own, in the keyspace of the direct table. Runs say what a s
 what failed, and of what nothing was heard again.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -21,19 +21,43 @@ ATTEMPTS = "materialization_attempts"
 READ_AT_MOST = 50
 MAX_REASON = 500
 
-_RUN_COLUMNS = {
-    "online_store": "text",
-    "feature_view": "text",
-    "finished_at": "timestamp",
-    "started_at": "timestamp",
-    "covered_from": "timestamp",
-    "covered_until": "timestamp",
-    "content": "text",
-    "transactions": "bigint",
-    "duration_seconds": "double",
-    "revision": "int",
-}
 _OF_VIEW = "WHERE online_store = %s AND feature_view = %s"
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """Tables of a project in `keyspace`, with rows for each view and online store."""
+
+    keyspace: str
+    project: str
+
+    def _make(self, session: Session, name: str, columns: str, newest: str | None = None) -> None:
+        """Make a table of one row a view, or of many, those with the greatest `newest` first."""
+        clustered = "" if newest is None else f", {newest}"
+        order = "" if newest is None else f"CLUSTERING ORDER BY ({newest} DESC) AND "
+        key = f"PRIMARY KEY ((online_store, feature_view){clustered})"
+        options = f"{order}speculative_retry = '{SPECULATIVE_RETRY}'"
+        definition = f"(online_store text, feature_view text, {columns}, {key}) WITH {options}"
+        make_table(session, self.keyspace, project_name(self.project, name), definition)
+
+    def _is_there(self, session: Session, name: str) -> bool:
+        return has_table(session, self.keyspace, project_name(self.project, name))
+
+    def _newest(
+        self, session: Session, name: str, columns: Sequence[str], count: int, key: tuple[str, str]
+    ) -> list[list[Any]]:
+        if not self._is_there(session, name):
+            return []
+        select = f"SELECT {', '.join(columns)} FROM {self._table(name)} {_OF_VIEW} LIMIT {count}"
+        return [list(map(_aware, row)) for row in session.execute(idempotent(select), key)]
+
+    def _insert(self, session: Session, name: str, values: Mapping[str, Any]) -> None:
+        markers = ", ".join("%s" for _ in values)
+        insert = f"INSERT INTO {self._table(name)} ({', '.join(values)}) VALUES ({markers})"
+        session.execute(idempotent(insert), tuple(values.values()))
+
+    def _table(self, name: str) -> str:
+        return f"{quoted(self.keyspace)}.{quoted(project_name(self.project, name))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +65,7 @@ class MaterializationRun:
     """One finished materialization of one view into one online store. Times are UTC-aware.
 
     Attributes:
-        online_store: type of the online store in Feast's configuration.
-        feature_view: name of the feature view.
         finished_at: when the last write was acknowledged and checked.
-        started_at: when it began.
         covered_from: begin of the interval that the online store then held, inclusive.
         covered_until: its end, exclusive.
         content: fingerprint of the offline rows in that interval.
@@ -65,36 +86,17 @@ class MaterializationRun:
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class MaterializationRecord:
-    """The finished runs of a project, and the numbers of their revisions.
-
-    Attributes:
-        keyspace: where they are.
-        project: Feast's.
-    """
-
-    keyspace: str
-    project: str
+class MaterializationRecord(_Record):
+    """The finished runs of a project, and the numbers of their revisions."""
 
     def create(self, session: Session) -> None:
         """Make the tables where they are not there."""
-        columns = ", ".join(f"{name} {kind}" for name, kind in _RUN_COLUMNS.items())
-        make_table(
-            session,
-            self.keyspace,
-            project_name(self.project, RUNS),
-            f"({columns}, PRIMARY KEY ((online_store, feature_view), finished_at))"
-            f" WITH CLUSTERING ORDER BY (finished_at DESC) AND speculative_retry = '{SPECULATIVE_RETRY}'",
+        columns = (
+            "finished_at timestamp, started_at timestamp, covered_from timestamp, covered_until timestamp,"
+            " content text, transactions bigint, duration_seconds double, revision int"
         )
-        make_table(
-            session,
-            self.keyspace,
-            project_name(self.project, REVISIONS),
-            "(online_store text, feature_view text, revision int,"
-            " PRIMARY KEY ((online_store, feature_view)))"
-            f" WITH speculative_retry = '{SPECULATIVE_RETRY}'",
-        )
+        self._make(session, RUNS, columns, newest="finished_at")
+        self._make(session, REVISIONS, "revision int")
 
     def claim_revision(self, session: Session, online_store: str, view: str) -> int:
         """Return the number of a run that writes an interval anew: one more than any before, failed or not.
@@ -109,30 +111,22 @@ class MaterializationRecord:
 
     def add(self, session: Session, run: MaterializationRun) -> None:
         """Record `run`."""
-        _insert(session, self._table(RUNS), {item.name: getattr(run, item.name) for item in fields(run)})
+        self._insert(session, RUNS, asdict(run))
 
     def last(self, session: Session, online_store: str, view: str) -> MaterializationRun | None:
         """Read the newest run of `view` into `online_store`; None if there was none, or no table yet."""
-        if not has_table(session, self.keyspace, project_name(self.project, RUNS)):
-            return None
-        names = ", ".join(item.name for item in fields(MaterializationRun))
-        select = idempotent(f"SELECT {names} FROM {self._table(RUNS)} {_OF_VIEW} LIMIT 1")
-        row = session.execute(select, (online_store, view)).one()
-        return None if row is None else MaterializationRun(*map(_aware, row))
+        names = [item.name for item in fields(MaterializationRun)]
+        rows = self._newest(session, RUNS, names, 1, (online_store, view))
+        return MaterializationRun(*rows[0]) if rows else None
 
     def last_of_each_store(self, session: Session, view: str) -> dict[str, MaterializationRun]:
         """Read the newest run of `view` into each online store, by the store's type."""
-        if not has_table(session, self.keyspace, project_name(self.project, RUNS)):
+        if not self._is_there(session, RUNS):
             return {}
-        known = session.execute(
-            idempotent(f"SELECT DISTINCT online_store, feature_view FROM {self._table(RUNS)}")
-        )
-        stores = [row.online_store for row in known if row.feature_view == view]
+        select = idempotent(f"SELECT DISTINCT online_store, feature_view FROM {self._table(RUNS)}")
+        stores = [row.online_store for row in session.execute(select) if row.feature_view == view]
         found = {store: self.last(session, store, view) for store in stores}
         return {store: run for store, run in found.items() if run is not None}
-
-    def _table(self, name: str) -> str:
-        return _qualified(self.keyspace, self.project, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +134,6 @@ class Attempt:
     """One attempt to materialize one view into one online store. Times are UTC-aware.
 
     Attributes:
-        online_store: type of the online store in Feast's configuration.
-        feature_view: name of the feature view.
         started_at: when it began, in whole milliseconds.
         ended_at: when it ended; None while it runs, and for one that was killed.
         failure: why it failed, in one line; None if it did not.
@@ -193,83 +185,42 @@ class Attempts:
         return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptRecord:
-    """The attempts of a project.
-
-    Attributes:
-        keyspace: where they are.
-        project: Feast's.
-    """
-
-    keyspace: str
-    project: str
+class AttemptRecord(_Record):
+    """The attempts of a project."""
 
     def create(self, session: Session) -> None:
         """Make the table where it is not there."""
-        make_table(
-            session,
-            self.keyspace,
-            project_name(self.project, ATTEMPTS),
-            "(online_store text, feature_view text, started_at timestamp, ended_at timestamp, failure text,"
-            " last_succeeded_at timestamp STATIC, newest_event timestamp STATIC,"
-            " PRIMARY KEY ((online_store, feature_view), started_at))"
-            f" WITH CLUSTERING ORDER BY (started_at DESC) AND speculative_retry = '{SPECULATIVE_RETRY}'",
+        columns = (
+            "started_at timestamp, ended_at timestamp, failure text,"
+            " last_succeeded_at timestamp STATIC, newest_event timestamp STATIC"
         )
+        self._make(session, ATTEMPTS, columns, newest="started_at")
 
     def begin(self, session: Session, online_store: str, view: str) -> Attempt:
         """Record that an attempt begins now."""
         now = datetime.now(timezone.utc)
         begun = Attempt(online_store, view, now.replace(microsecond=now.microsecond // 1000 * 1000))
-        self._write(session, begun)
+        self._insert(session, ATTEMPTS, asdict(begun))
         return begun
 
     def succeed(self, session: Session, attempt: Attempt, newest_event: datetime | None) -> None:
         """Record that `attempt` has succeeded now, and the newest event of what it covered, UTC."""
         now = datetime.now(timezone.utc)
         known = {"last_succeeded_at": now, "newest_event": newest_event}
-        self._write(session, replace(attempt, ended_at=now), known)
+        self._insert(session, ATTEMPTS, asdict(replace(attempt, ended_at=now)) | known)
 
     def fail(self, session: Session, attempt: Attempt, failure: str) -> None:
         """Record that `attempt` has failed now, and why."""
         line = " ".join(failure.split())[:MAX_REASON]
-        self._write(session, replace(attempt, ended_at=datetime.now(timezone.utc), failure=line))
+        failed = replace(attempt, ended_at=datetime.now(timezone.utc), failure=line)
+        self._insert(session, ATTEMPTS, asdict(failed))
 
     def read(self, session: Session, online_store: str, view: str) -> Attempts:
         """Read what is known of the attempts of `view` into `online_store`; nothing without a table."""
-        if not has_table(session, self.keyspace, project_name(self.project, ATTEMPTS)):
-            return Attempts()
-        select = idempotent(
-            "SELECT started_at, ended_at, failure, last_succeeded_at, newest_event"
-            f" FROM {self._table()} {_OF_VIEW} LIMIT {READ_AT_MOST}"
-        )
-        rows = session.execute(select, (online_store, view)).all()
-        if not rows:
-            return Attempts()
-        recent = [
-            Attempt(online_store, view, _aware(row.started_at), _aware(row.ended_at), row.failure)
-            for row in rows
-        ]
-        return Attempts(recent, _aware(rows[0].last_succeeded_at), _aware(rows[0].newest_event))
-
-    def _write(
-        self, session: Session, attempt: Attempt, more: dict[str, datetime | None] | None = None
-    ) -> None:
-        values = {item.name: getattr(attempt, item.name) for item in fields(attempt)} | (more or {})
-        _insert(session, self._table(), values)
-
-    def _table(self) -> str:
-        return _qualified(self.keyspace, self.project, ATTEMPTS)
-
-
-def _qualified(keyspace: str, project: str, name: str) -> str:
-    return f"{quoted(keyspace)}.{quoted(project_name(project, name))}"
-
-
-def _insert(session: Session, table: str, values: dict[str, Any]) -> None:
-    markers = ", ".join("%s" for _ in values)
-    insert = idempotent(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({markers})")
-    session.execute(insert, tuple(values.values()))
+        names = ("started_at", "ended_at", "failure", "last_succeeded_at", "newest_event")
+        key = (online_store, view)
+        rows = self._newest(session, ATTEMPTS, names, READ_AT_MOST, key)
+        return Attempts([Attempt(*key, *row[:3]) for row in rows], *rows[0][3:]) if rows else Attempts()
 
 
 def _aware(value: Any) -> Any:

@@ -9,18 +9,12 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING
 
-from poc.dataset.stored import latest_rows, sample_view
+from poc.dataset.stored import latest_rows, newest_event, sample_view
 from poc.definitions import FeatureSet, applied_service, applied_view
 from poc.errors import NothingToMaterialize, OnlineValuesDiffer
 from poc.feature_store import connection_of
 from poc.materialization.direct import MAX_REVISION, DirectTable
-from poc.materialization.offline import (
-    count_in_interval,
-    interval_fingerprint,
-    keys_in_interval,
-    latest_source,
-    newest_event,
-)
+from poc.materialization.offline import LatestRows, count_in_interval, interval_fingerprint, keys_in_interval
 from poc.materialization.records import MaterializationRecord, MaterializationRun
 from poc.materialization.verification import differences, online_store_holds, read_view, spoken
 from poc.materialization.window import Window, beside, full_window, given_window, next_window
@@ -58,11 +52,7 @@ class ViewReport:
     """What a materialization did to one view.
 
     Attributes:
-        view: its name.
-        window: the interval.
         entities: how many have a row in it.
-        feast_seconds: time Feast took to fill the online store.
-        direct_seconds: time it took to fill the direct table.
         sampled: entities whose online values were read back and are exactly the source's; empty where
             each entity of the interval has a newer row after it.
     """
@@ -98,19 +88,11 @@ def run_materialization(
     is made good by the next. Whatever can be refused is, before the first write.
 
     Args:
-        settings: the service, and where the direct tables and the records are.
-        store: Feast.
-        session: to the Cassandra of both stores.
-        wish: what is to be materialized.
         announce: is told of each view's interval before the first write, and may raise.
         progress: is told how many rows went into the direct tables since the last call.
 
-    Raises:
-        FeaturesNotApplied: the registry does not know the feature service.
-        DatasetNotPrepared, ColumnsMissing: a source does not give what is declared.
-        NothingToMaterialize: no row lies in an interval, and it is not the continuation of an earlier one.
-        DirectTableDiffers: a direct table was made for other types, and is not to be remade.
-        OnlineValuesDiffer: a value read back is not the source's.
+    Raises FeaturesNotApplied, DatasetNotPrepared, ColumnsMissing, NothingToMaterialize, DirectTableDiffers,
+    OnlineValuesDiffer.
     """
     connection = connection_of(store)
     served = applied_service(store, settings.feature_service)
@@ -118,85 +100,54 @@ def run_materialization(
     ensure_keyspace(session, connection, settings.direct_keyspace)
     record = MaterializationRecord(settings.direct_keyspace, store.project)
     record.create(session)
-    planned = [
-        _plan(settings, store, session, wish, record, definitions) for definitions in served.feature_sets
-    ]
+    run = _Run(store, session, record, wish, progress)
+    planned = [run.plan(definitions) for definitions in served.feature_sets]
     _require_rows(planned)
     todo = [item for item in planned if item.has_rows]
     for item in todo:
         announce(item.definitions, item.window)
-    return tuple(_materialize(store, session, record, item, wish, progress) for item in todo)
+    return tuple(map(run.materialize, todo))
 
 
-def _plan(
-    settings: Settings,
-    store: "FeatureStore",
-    session: Session,
-    wish: Wish,
-    record: MaterializationRecord,
-    definitions: FeatureSet,
-) -> _Planned:
-    last = record.last(session, store.config.online_store.type, definitions.view)
-    direct = DirectTable(store, settings.direct_keyspace, definitions.view)
-    if not wish.remake_direct:
-        direct.require_usable(session)
-    window = _choose_window(store, definitions, wish, last)
-    has_rows = window.continues or count_in_interval(definitions, window.start, window.end) > 0
-    return _Planned(definitions, direct, last, window, has_rows)
+@dataclass(frozen=True, slots=True)
+class _Run:
+    store: "FeatureStore"
+    session: Session
+    record: MaterializationRecord
+    wish: Wish
+    progress: Callable[[int], object] | None
 
+    def plan(self, definitions: FeatureSet) -> _Planned:
+        last = self.record.last(self.session, self.store.config.online_store.type, definitions.view)
+        direct = DirectTable(self.store, self.record.keyspace, definitions.view)
+        if not self.wish.remake_direct:
+            direct.require_usable(self.session)
+        window = _choose_window(self.store, definitions, self.wish, last)
+        has_rows = window.continues or count_in_interval(definitions, window.start, window.end) > 0
+        return _Planned(definitions, direct, last, window, has_rows)
 
-def _require_rows(planned: Sequence[_Planned]) -> None:
-    """Let a view without rows in its interval pass where it was filled before, and another has some."""
-    empty = [item for item in planned if not item.has_rows]
-    for item in empty:
-        if item.last is None or len(empty) == len(planned):
-            raise NothingToMaterialize(
-                item.definitions.source_path,
-                item.window.start,
-                item.window.end,
-                newest_event(item.definitions),
-            )
-
-
-def _materialize(
-    store: "FeatureStore",
-    session: Session,
-    record: MaterializationRecord,
-    planned: _Planned,
-    wish: Wish,
-    progress: Callable[[int], object] | None,
-) -> ViewReport:
-    started = datetime.now(timezone.utc)
-    definitions, direct, window, last = planned.definitions, planned.direct, planned.window, planned.last
-    online_store, view = store.config.online_store.type, definitions.view
-    if window.continues and last is not None:
-        revision = last.revision
-    else:
-        revision = record.claim_revision(session, online_store, view)
-    entities, feast_seconds = 0, 0.0
-    if not window.is_empty:
-        _write_at_revision(store, revision)
-        before = time.perf_counter()
-        # Feast prints its own account; standard output is for what is known to be true.
-        with redirect_stdout(sys.stderr):
-            store.materialize(window.start, window.end, feature_views=[view])
-        feast_seconds = time.perf_counter() - before
-
-    before = time.perf_counter()
-    if wish.remake_direct:
-        direct.drop(session)
-        direct.fill(session, window.covered_from, window.covered_until, progress, revision)
+    def materialize(self, planned: _Planned) -> ViewReport:
+        started = datetime.now(timezone.utc)
+        definitions, window, last = planned.definitions, planned.window, planned.last
+        online_store, view = self.store.config.online_store.type, definitions.view
+        if window.continues and last is not None:
+            revision = last.revision
+        else:
+            revision = self.record.claim_revision(self.session, online_store, view)
+        feast_seconds = 0.0
         if not window.is_empty:
-            entities = latest_source(definitions, window.start, window.end).num_rows
-    elif not window.is_empty:
-        entities = direct.fill(session, window.start, window.end, progress, revision)
-    direct_seconds = time.perf_counter() - before
-
-    sampled = _check_samples(store, definitions, window)
-    if not window.is_empty:
-        record.add(
-            session,
-            MaterializationRun(
+            _write_at_revision(self.store, revision)
+            before = time.perf_counter()
+            # Feast prints its own account; standard output is for what is known to be true.
+            with redirect_stdout(sys.stderr):
+                self.store.materialize(window.start, window.end, feature_views=[view])
+            feast_seconds = time.perf_counter() - before
+        before = time.perf_counter()
+        entities = self._fill_direct(planned, revision)
+        direct_seconds = time.perf_counter() - before
+        sampled = _check_samples(self.store, definitions, window)
+        if not window.is_empty:
+            run = MaterializationRun(
                 online_store=online_store,
                 feature_view=view,
                 finished_at=datetime.now(timezone.utc),
@@ -207,9 +158,29 @@ def _materialize(
                 transactions=entities,
                 duration_seconds=feast_seconds,
                 revision=revision,
-            ),
-        )
-    return ViewReport(view, window, entities, feast_seconds, direct_seconds, sampled)
+            )
+            self.record.add(self.session, run)
+        return ViewReport(view, window, entities, feast_seconds, direct_seconds, sampled)
+
+    def _fill_direct(self, planned: _Planned, revision: int) -> int:
+        direct, window = planned.direct, planned.window
+        if self.wish.remake_direct:
+            direct.drop(self.session)
+            direct.fill(self.session, window.covered_from, window.covered_until, self.progress, revision)
+        if window.is_empty:
+            return 0
+        if self.wish.remake_direct:
+            return LatestRows(planned.definitions, window.start, window.end).num_rows
+        return direct.fill(self.session, window.start, window.end, self.progress, revision)
+
+
+def _require_rows(planned: Sequence[_Planned]) -> None:
+    """Let a view without rows in its interval pass where it was filled before, and another has some."""
+    empty = [item for item in planned if not item.has_rows]
+    for item in empty:
+        if item.last is None or len(empty) == len(planned):
+            path, window = item.definitions.source_path, item.window
+            raise NothingToMaterialize(path, window.start, window.end, newest_event(item.definitions))
 
 
 def _write_at_revision(store: "FeatureStore", revision: int) -> None:
@@ -224,10 +195,7 @@ def _write_at_revision(store: "FeatureStore", revision: int) -> None:
 
 
 def _choose_window(
-    store: "FeatureStore",
-    definitions: FeatureSet,
-    wish: Wish,
-    last: MaterializationRun | None,
+    store: "FeatureStore", definitions: FeatureSet, wish: Wish, last: MaterializationRun | None
 ) -> Window:
     # Cassandra keeps milliseconds; a finer end would not be found again in the record.
     now = datetime.now(timezone.utc).replace(microsecond=0)
@@ -243,14 +211,8 @@ def _choose_window(
     until = applied_view(store, definitions.view).most_recent_end_time
     if until is not None and until.tzinfo is None:
         until = until.replace(tzinfo=timezone.utc)
-    return next_window(
-        now,
-        last,
-        until,
-        held,
-        fingerprint,
-        None if wish.until is None else wish.until.replace(microsecond=0),
-    )
+    asked = None if wish.until is None else wish.until.replace(microsecond=0)
+    return next_window(now, last, until, held, fingerprint, asked)
 
 
 def _check_samples(store: "FeatureStore", definitions: FeatureSet, window: Window) -> tuple[str, ...]:
@@ -270,5 +232,5 @@ def _check_samples(store: "FeatureStore", definitions: FeatureSet, window: Windo
         for difference in differences(key, row, offline[key].values, definitions.names)
     ]
     if found:
-        raise OnlineValuesDiffer([str(item) for item in found])
+        raise OnlineValuesDiffer(list(map(str, found)))
     return tuple(map(spoken, keys))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL
 
-from poc.dataset.stored import Key, StoredRow, current_since, latest_rows
+from poc.dataset.stored import Key, StoredRow, latest_rows, newest_event
 from poc.dataset.values import same_value
 from poc.definitions import FeatureSet, ServedFeatures, ServedView
 from poc.errors import FeaturesNotMaterialized, FeaturesOutdated, OnlineTableMissing
@@ -21,14 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One online value that is not the offline one.
-
-    Attributes:
-        key: whose it is.
-        feature: its name.
-        online: what the online store gave; None for nothing.
-        offline: what the source says.
-    """
+    """One online value that is not the offline one."""
 
     key: Key
     feature: str
@@ -41,14 +34,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One entity of a service, read and compared.
-
-    Attributes:
-        key: its join keys, in the order of the service's.
-        latency_ms: how long Feast's call took.
-        compared: the views that were; those whose source has nothing current of the entity were not.
-        differences: the features whose online value is not exactly the offline one, in the service's order.
-    """
+    """One entity, read and compared with those views whose source has something current of it."""
 
     key: Key
     latency_ms: float
@@ -67,9 +53,8 @@ def read_view(store: "FeatureStore", definitions: FeatureSet, keys: Sequence[Key
     By the view's names, not through the feature service: a service may take only some of them.
     """
     names = [f"{definitions.view}:{name}" for name in definitions.names]
-    rows = [dict(zip(definitions.key_names, key, strict=True)) for key in keys]
-    if not definitions.join_keys:
-        rows = [{DUMMY_ENTITY_ID: DUMMY_ENTITY_VAL} for _ in keys]
+    dummy = {} if definitions.join_keys else {DUMMY_ENTITY_ID: DUMMY_ENTITY_VAL}
+    rows = [dict(zip(definitions.key_names, key, strict=True)) | dummy for key in keys]
     with cassandra_failures(connection_of(store)):
         answer = store.get_online_features(names, rows).to_dict()
     return [{name: answer[name][row] for name in definitions.names} for row in range(len(keys))]
@@ -100,13 +85,7 @@ def differences(
 def check_entities(store: "FeatureStore", served: ServedFeatures, keys: Sequence[Key]) -> Iterator[Check]:
     """Read each entity through the feature service by itself, timed, and compare it with the sources.
 
-    Args:
-        store: Feast.
-        served: the service, as it is applied.
-        keys: the entities, by the join keys of the service.
-
-    Raises:
-        FeaturesNotMaterialized: the online store has none of them.
+    Raises FeaturesNotMaterialized: the online store has none of them.
     """
     service = store.get_feature_service(served.service)
     rows = [dict(zip(served.key_names, key, strict=True)) for key in keys]
@@ -136,7 +115,9 @@ def _current_rows(view: ServedView, rows: Sequence[Mapping[str, Any]]) -> dict[K
     """Read what the source says of entities, without what is too old to be online."""
     definitions = view.definitions
     found = latest_rows(definitions, list({_key_of(view, row) for row in rows}))
-    since = current_since(definitions, FULL_WINDOW)
+    newest = newest_event(definitions)
+    age = FULL_WINDOW if definitions.ttl is None else min(FULL_WINDOW, definitions.ttl)
+    since = None if newest is None else newest - age
     return {key: row for key, row in found.items() if since is not None and row.event_timestamp >= since}
 
 

@@ -14,10 +14,7 @@ class Window:
     """An interval of event time to materialize.
 
     Attributes:
-        start: inclusive, UTC.
-        end: exclusive, UTC.
         covered_from: begin of what the online store holds once this is done, inclusive, UTC.
-        covered_until: its end, exclusive, UTC.
         why: what led to it, for a person.
         continues: whether it goes on where the last run ended, and writes nothing anew.
     """
@@ -62,20 +59,14 @@ def beside(
     """Let `window` cover what the last run did, too, where it meets that and nothing there has changed.
 
     A backfill, or a run that ends earlier, takes nothing away: the online store keeps the newest rows.
-
-    Args: as for `next_window`.
     """
     if last is None or not online_store_holds_samples:
         return window
-    if window.end < last.covered_from or window.start > last.covered_until:
+    apart = window.end < last.covered_from or window.start > last.covered_until
+    if apart or fingerprint(last.covered_from, last.covered_until) != last.content:
         return window
-    if fingerprint(last.covered_from, last.covered_until) != last.content:
-        return window
-    return replace(
-        window,
-        covered_from=min(window.start, last.covered_from),
-        covered_until=max(window.end, last.covered_until),
-    )
+    covered_from, covered_until = min(window.start, last.covered_from), max(window.end, last.covered_until)
+    return replace(window, covered_from=covered_from, covered_until=covered_until)
 
 
 def next_window(
@@ -92,8 +83,6 @@ def next_window(
     Parquet says: a late row, a corrected value or a feature added since makes the run a full one.
 
     Args:
-        now: UTC.
-        last: the last recorded run.
         registry_until: end of the newest interval in Feast's registry, UTC; None if it has none.
         online_store_holds_samples: whether a sample was found in the online store just now.
         fingerprint: summarizes the Parquet's rows in an interval.

@@ -7,7 +7,7 @@ the shap package.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +28,6 @@ class Contributions:
     """What led from a typical transaction's score to that of another one.
 
     Attributes:
-        typical: the inputs of the typical transaction.
-        typical_probability: its fraud probability.
         log_odds: for each input, in the model's order, what it adds to the log-odds (natural) of fraud;
             together they are the difference of the two transactions' log-odds.
     """
@@ -44,13 +42,7 @@ def contributions(scorer: Scorer, row: Mapping[str, object]) -> Contributions:
 
     An input that is as in the typical transaction contributes exactly nothing.
 
-    Args:
-        scorer: the model.
-        row: feature values by name; names that are no inputs are ignored.
-
-    Raises:
-        NotExplainable: the model does not say what is typical, or too many inputs differ from that.
-        KeyError, TypeError: as `Scorer.score`.
+    Raises NotExplainable, KeyError, TypeError.
     """
     typical = scorer.card.typical
     if typical is None:
@@ -64,18 +56,15 @@ def contributions(scorer: Scorer, row: Mapping[str, object]) -> Contributions:
             f"{len(differing)} inputs differ from a typical transaction",
             f"Contributions are worked out for up to {MOST_DIFFERING_INPUTS}.",
         )
-    probabilities = scorer.score(
-        [
-            {**typical, **{name: row[name] for place, name in enumerate(differing) if mixture >> place & 1}}
-            for mixture in range(2 ** len(differing))
-        ]
-    )
-    shares = dict(zip(differing, shapley_values(_log_odds(probabilities)), strict=True))
-    return Contributions(
-        typical=typical,
-        typical_probability=probabilities[0],
-        log_odds={name: shares.get(name, 0.0) for name in scorer.inputs},
-    )
+    mixtures = [
+        {**typical, **{name: row[name] for place, name in enumerate(differing) if mixture >> place & 1}}
+        for mixture in range(2 ** len(differing))
+    ]
+    probabilities = scorer.score(mixtures)
+    bounded: Any = np.clip(probabilities, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+    log_odds = np.log(bounded) - np.log1p(-bounded)
+    shares = dict(zip(differing, shapley_values(log_odds), strict=True))
+    return Contributions(typical, probabilities[0], {name: shares.get(name, 0.0) for name in scorer.inputs})
 
 
 def shapley_values(worths: NDArray[np.float64]) -> list[float]:
@@ -84,11 +73,9 @@ def shapley_values(worths: NDArray[np.float64]) -> list[float]:
     Args:
         worths: of each set of players; bit i of the position tells whether player i is in it.
 
-    Returns:
-        A share for each player; together they are the last worth less the first.
+    Returns: A share for each player; together they are the last worth less the first.
     """
-    players = len(worths).bit_length() - 1
-    sets = np.arange(len(worths))
+    players, sets = len(worths).bit_length() - 1, np.arange(len(worths))
     sizes = np.array([mixture.bit_count() for mixture in range(len(worths))])
     # The share of all orders of joining in which just a set of that size is there before a player comes.
     weights = np.array([1 / (players * math.comb(players - 1, size)) for size in range(players)])
@@ -98,9 +85,3 @@ def shapley_values(worths: NDArray[np.float64]) -> list[float]:
         gains = worths[without | 1 << player] - worths[without]
         shares.append(float(weights[sizes[without]] @ gains))
     return shares
-
-
-def _log_odds(probabilities: Sequence[float]) -> NDArray[np.float64]:
-    bounded: Any = np.clip(probabilities, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
-    odds: NDArray[np.float64] = np.log(bounded) - np.log1p(-bounded)
-    return odds

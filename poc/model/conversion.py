@@ -7,18 +7,21 @@ skl2onnx writes the trees; three things are then put right in its graph:
 - The output is one fraud probability a row.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poc.errors import ModelNotConvertible
-from poc.model.card import ModelFacts, to_metadata
-from poc.model.inputs import ModelInputs
-from poc.model.scoring import OUTPUT
+from poc.errors import ModelNotConvertible, ScoresDisagree
+from poc.model.pipeline import ModelInputs, fraud_probabilities, input_columns
+from poc.model.scoring import OUTPUT, ModelFacts, to_metadata
 
 if TYPE_CHECKING:
+    import pandas as pd
     from onnx import GraphProto, ModelProto, NodeProto
     from sklearn.pipeline import Pipeline
+
+    from poc.model.scoring import Scorer
 
 # ai.onnx.ml 3 is the first with 64-bit trees. Both are old enough for every ONNX Runtime we allow.
 OPSETS = {"": 16, "ai.onnx.ml": 3}
@@ -29,26 +32,22 @@ _PROBABILITIES = "probabilities"
 def to_onnx(pipeline: "Pipeline", inputs: ModelInputs, facts: ModelFacts) -> bytes:
     """Convert `pipeline`, and put `facts` into the file.
 
-    Raises:
-        ModelNotConvertible: skl2onnx did not write the trees in the form that is known here.
+    Raises ModelNotConvertible: skl2onnx did not write the trees in the form that is known here.
     """
     from onnx.checker import check_model
     from onnx.helper import set_model_props
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
 
-    types = [
-        (name, StringTensorType([None, 1]) if name in inputs.categories else DoubleTensorType([None, 1]))
-        for name in inputs.names
-    ]
-    model: ModelProto = convert_sklearn(
-        pipeline,
-        name=facts.feature_service,
-        initial_types=types,
-        target_opset=OPSETS,
-        options={id(pipeline): {"zipmap": False}},
-    )
-    _declare_opsets(model)
+    kinds = {
+        name: StringTensorType if name in inputs.categories else DoubleTensorType for name in inputs.names
+    }
+    types = [(name, kind([None, 1])) for name, kind in kinds.items()]
+    names = {"name": facts.feature_service, "initial_types": types, "target_opset": OPSETS}
+    model: ModelProto = convert_sklearn(pipeline, options={id(pipeline): {"zipmap": False}}, **names)
+    # skl2onnx declares the oldest that its nodes need.
+    for opset in model.opset_import:
+        opset.version = max(opset.version, OPSETS[opset.domain])
     _restore_precision(model.graph, pipeline)
     _take_columns(model.graph, inputs)
     _give_fraud_probability(model.graph)
@@ -56,12 +55,6 @@ def to_onnx(pipeline: "Pipeline", inputs: ModelInputs, facts: ModelFacts) -> byt
     check_model(model)
     written: bytes = model.SerializeToString()
     return written
-
-
-def _declare_opsets(model: "ModelProto") -> None:
-    # skl2onnx declares the oldest that its nodes need.
-    for opset in model.opset_import:
-        opset.version = max(opset.version, OPSETS[opset.domain])
 
 
 def _restore_precision(graph: "GraphProto", pipeline: "Pipeline") -> None:
@@ -74,18 +67,14 @@ def _restore_precision(graph: "GraphProto", pipeline: "Pipeline") -> None:
         "class_weights": nodes["value"][leaves],
         "base_values": np.ravel(boost._baseline_prediction),
     }
-    trees = _trees(graph)
+    found = [node for node in graph.node if node.op_type == "TreeEnsembleClassifier"]
+    if len(found) != 1:
+        raise ModelNotConvertible(f"skl2onnx wrote {len(found)} tree ensembles instead of one")
+    [trees] = found
     for name, numbers in exact.items():
         _replace_numbers(trees, name, numbers.astype(np.float64))
     # How often a node was reached says nothing here, and would have to be 64-bit as well.
     _remove_attribute(trees, "nodes_hitrates")
-
-
-def _trees(graph: "GraphProto") -> "NodeProto":
-    found = [node for node in graph.node if node.op_type == "TreeEnsembleClassifier"]
-    if len(found) != 1:
-        raise ModelNotConvertible(f"skl2onnx wrote {len(found)} tree ensembles instead of one")
-    return found[0]
 
 
 def _replace_numbers(trees: "NodeProto", name: str, numbers: "np.ndarray[Any, Any]") -> None:
@@ -112,17 +101,13 @@ def _take_columns(graph: "GraphProto", inputs: ModelInputs) -> None:
     for node in graph.node:
         for place, name in enumerate(node.input):
             if name in inputs.names:
-                node.input[place] = _matrix(name)
+                node.input[place] = f"{name}_matrix"
     del graph.input[:]
     graph.initializer.append(numpy_helper.from_array(np.array([1], dtype=np.int64), "second_axis"))
     for place, name in enumerate(inputs.names):
         kind = TensorProto.STRING if name in inputs.categories else TensorProto.DOUBLE
         graph.input.append(helper.make_tensor_value_info(name, kind, [_ROWS]))
-        graph.node.insert(place, helper.make_node("Unsqueeze", [name, "second_axis"], [_matrix(name)]))
-
-
-def _matrix(name: str) -> str:
-    return f"{name}_matrix"
+        graph.node.insert(place, helper.make_node("Unsqueeze", [name, "second_axis"], [f"{name}_matrix"]))
 
 
 def _give_fraud_probability(graph: "GraphProto") -> None:
@@ -132,3 +117,56 @@ def _give_fraud_probability(graph: "GraphProto") -> None:
     graph.initializer.append(numpy_helper.from_array(np.array(1, dtype=np.int64), "fraud_class"))
     graph.node.append(helper.make_node("Gather", [_PROBABILITIES, "fraud_class"], [OUTPUT], axis=1))
     graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [_ROWS]))
+
+
+# ONNX's tree operators give 32-bit probabilities: apart from that rounding there is no difference.
+ALLOWED_DIFFERENCE = 1e-6
+# Rows that are varied, a variant for each input: what a server can meet and the data may not hold.
+VARIED_ROWS = 200
+UNKNOWN_CATEGORY = "a category that no training row had"
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How well the two agree."""
+
+    rows: int
+    largest_difference: float
+
+
+def check_agreement(
+    scorer: "Scorer", pipeline: "Pipeline", inputs: ModelInputs, rows: "pd.DataFrame"
+) -> Agreement:
+    """Score all `rows`, and variants of some with nulls and unknown categories, both ways.
+
+    Raises ScoresDisagree: a probability differs by more than rounding, or a decision is another.
+    """
+    columns = _with_variants(inputs, input_columns(inputs, rows))
+    expected = fraud_probabilities(pipeline, columns)
+    served = np.array(scorer.score(_as_served(columns)))
+    largest = float(np.abs(served - expected).max())
+    flipped = int(((served >= scorer.threshold) != (expected >= scorer.threshold)).sum())
+    # Not `largest > ALLOWED`: a NaN must not pass.
+    if flipped or not largest <= ALLOWED_DIFFERENCE:
+        raise ScoresDisagree(len(columns), flipped, largest, ALLOWED_DIFFERENCE)
+    return Agreement(len(columns), largest)
+
+
+def _with_variants(inputs: ModelInputs, columns: "pd.DataFrame") -> "pd.DataFrame":
+    import pandas as pd
+
+    varied = columns.iloc[:: max(1, len(columns) // VARIED_ROWS)]
+    nulls = [varied.assign(**{name: np.nan}) for name in inputs.numbers]
+    unknown = [(name, value) for name in inputs.categories for value in (UNKNOWN_CATEGORY, "")]
+    strings = [varied.assign(**{name: value}) for name, value in unknown]
+    everything: pd.DataFrame = pd.concat([columns, *nulls, *strings], ignore_index=True)
+    return everything
+
+
+def _as_served(columns: "pd.DataFrame") -> list[dict[str, float | str | None]]:
+    """Return the rows as a server has them: plain values by name, None where one is null."""
+    import pandas as pd
+
+    values = columns.astype(object).where(pd.notna(columns) & (columns != ""), None)
+    rows: list[dict[str, float | str | None]] = values.to_dict("records")
+    return rows

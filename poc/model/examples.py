@@ -5,31 +5,34 @@ the feature service: nothing that was written later can leak into training.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from poc.dataset.column_types import arrow_type
-from poc.dataset.label import LABEL
-from poc.dataset.stored import open_source
+import pyarrow as pa
+
+from poc.dataset.column_types import LABEL, arrow_type, key_columns
+from poc.dataset.conversion import convert, convert_times
+from poc.dataset.stored import labelled_view, open_source, read_source
 from poc.definitions import DECLARED_IN, FeatureSet, ServedFeatures, ServedView, applied_service
 from poc.errors import (
     DatasetRefused,
     DefinitionsChanged,
     InvalidDefinitions,
+    LabelsUnavailable,
     TooFewExamples,
 )
 from poc.feature_store import declared_service, open_feature_store
-from poc.model.labels import EVENT_TIMESTAMP, read_labels
 from poc.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
     from feast import FeatureStore
 
 TRAINING_SHARE = 0.6
 VALIDATION_SHARE = 0.2
+# The column in which Feast looks for the time of an entity row.
+EVENT_TIMESTAMP = "event_timestamp"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,8 +42,6 @@ class Examples:
     Attributes:
         rows: one row an example: the service's join keys, `event_timestamp`, the features, `is_fraud` as
             0 or 1.
-        served: the features, as the registry has them.
-        unlabelled: rows of the source left out because they have no label.
         repeated: rows left out because several have the same keys and time, and Feast knows but one.
         unmatched: labelled rows left out because Feast has no features for their keys and time.
         keyless: labelled rows left out because one of their keys is null: nothing can be asked by that.
@@ -69,12 +70,8 @@ class Split:
 def labelled_examples(settings: Settings) -> Examples:
     """Join the labels to the features that Feast has for their keys and times.
 
-    Raises:
-        NotInProjectFolder, InvalidDefinitions: there is no usable feature repository.
-        FeaturesNotApplied: the registry does not know the feature service.
-        DefinitionsChanged: the registry has other features than the repository's files.
-        DatasetNotPrepared, DatasetUnreadable, DatasetRefused, ColumnsMissing: a source cannot be used.
-        LabelsUnavailable: no source has a label, or it has none in any row.
+    Raises NotInProjectFolder, InvalidDefinitions, FeaturesNotApplied, DefinitionsChanged,
+    DatasetNotPrepared, DatasetUnreadable, DatasetRefused, ColumnsMissing, LabelsUnavailable.
     """
     declared = declared_service(settings)
     store = open_feature_store(settings)
@@ -83,27 +80,17 @@ def labelled_examples(settings: Settings) -> Examples:
     for definitions in served.feature_sets:
         _require_joinable(definitions)
     if LABEL in served.names:
-        reason = (
-            f"service {served.service} takes {LABEL}, which is what the model is to predict: leave it out"
-        )
-        raise InvalidDefinitions(DECLARED_IN, reason)
+        reason = f"takes {LABEL}, which is what the model is to predict: leave it out"
+        raise InvalidDefinitions(DECLARED_IN, f"service {served.service} {reason}")
     found = read_labels(served)
     rows = _join_features(store, served, found.rows)
-    return Examples(
-        rows=rows,
-        served=served,
-        unlabelled=found.unlabelled,
-        repeated=found.repeated,
-        unmatched=len(found.rows) - len(rows),
-        keyless=found.keyless,
-    )
+    return replace(found, rows=rows, unmatched=len(found.rows) - len(rows))
 
 
 def split_by_time(rows: "pd.DataFrame") -> Split:
     """Cut `rows`, which are in order of time, into the oldest 60 %, the next 20 % and the newest 20 %.
 
-    Raises:
-        TooFewExamples: a part has no fraud, or nothing else.
+    Raises TooFewExamples: a part has no fraud, or nothing else.
     """
     if rows.empty:
         raise TooFewExamples("training", 0, 0)
@@ -152,9 +139,7 @@ def _require_joinable(definitions: FeatureSet) -> None:
             raise DatasetRefused(definitions.source_path, [problem])
 
 
-def _is_text(kind: "pa.DataType") -> bool:
-    import pyarrow as pa
-
+def _is_text(kind: pa.DataType) -> bool:
     plain = kind.value_type if pa.types.is_dictionary(kind) else kind
     return bool(pa.types.is_string(plain) or pa.types.is_large_string(plain))
 
@@ -170,9 +155,8 @@ def _join_features(store: "FeatureStore", served: ServedFeatures, labels: "pd.Da
         keys = [*view.request_keys, EVENT_TIMESTAMP]
         rows = rows.merge(_features_of(store, view, labels), how="left", on=keys, validate="many_to_one")
     rows = rows.dropna(how="all", subset=list(served.names))
-    ordered: pd.DataFrame = rows.sort_values(
-        [EVENT_TIMESTAMP, *served.key_names], kind="stable", ignore_index=True
-    )
+    order = [EVENT_TIMESTAMP, *served.key_names]
+    ordered: pd.DataFrame = rows.sort_values(order, kind="stable", ignore_index=True)
     return ordered
 
 
@@ -182,10 +166,45 @@ def _features_of(store: "FeatureStore", view: ServedView, labels: "pd.DataFrame"
     requested = dict(zip(definitions.key_names, view.request_keys, strict=True))
     asked = labels[[*view.request_keys, EVENT_TIMESTAMP]].drop_duplicates()
     asked.columns = [*requested, EVENT_TIMESTAMP]
-    known = store.get_historical_features(
-        entity_df=asked, features=[f"{definitions.view}:{name}" for name in view.names]
-    ).to_df()
+    features = [f"{definitions.view}:{name}" for name in view.names]
+    known = store.get_historical_features(entity_df=asked, features=features).to_df()
     # The file store keeps neither the order nor the precision of times.
     typed = known.astype(asked.dtypes.to_dict())[[*requested, EVENT_TIMESTAMP, *view.names]]
     named: pd.DataFrame = typed.rename(columns=requested)
     return named
+
+
+def read_labels(served: ServedFeatures) -> Examples:
+    """Read keys, event time and label of every row of the source that has labels, and no features yet.
+
+    Raises DatasetNotPrepared, DatasetUnreadable, ColumnsMissing, LabelsUnavailable.
+    """
+    labelled = labelled_view(served)
+    definitions, columns = labelled.definitions, served.key_columns(labelled)
+    moment = definitions.timestamp_column
+    own = key_columns(definitions) or list(columns.values())
+    wanted = list(dict.fromkeys([*columns.values(), *own, moment, LABEL]))
+    stored = read_source(definitions, wanted)
+    # Feast sorts by the time of writing, then by the event time with a sort that is not stable: of two
+    # rows of one id and time it takes either, so a label might meet the features of the other.
+    together = stored.select(list(dict.fromkeys([*own, moment])))
+    repeated = together.to_pandas(integer_object_nulls=True).duplicated(keep=False)
+    keys = {key.name: convert(stored.column(columns[key.name]), arrow_type(key)) for key in served.join_keys}
+    times, labels = (
+        convert_times(stored.column(moment)),
+        convert(stored.column(LABEL), pa.int64(), binary=True),
+    )
+    rows = pa.table({**keys, EVENT_TIMESTAMP: times, LABEL: labels})
+    known = rows.filter(pa.array(~repeated))
+    labelled_rows = known.filter(known.column(LABEL).is_valid())
+    if labelled_rows.num_rows == 0:
+        raise LabelsUnavailable([definitions.source_path], f"its column {LABEL} is empty")
+    kept = labelled_rows.drop_null()
+    return Examples(
+        rows=kept.to_pandas(),
+        served=served,
+        unlabelled=known.num_rows - labelled_rows.num_rows,
+        repeated=int(repeated.sum()),
+        unmatched=0,
+        keyless=labelled_rows.num_rows - kept.num_rows,
+    )

@@ -7,19 +7,17 @@ The run says which data, which features, which code and which costs; the version
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from poc.model.card import ModelFacts
-from poc.model.inputs import ModelInputs
-from poc.model.registry import MODEL_FILE, MODEL_FOLDER
-from poc.model.scoring import OUTPUT
-from poc.model.tracking import is_server, open_client, registry_errors
+from poc.model.pipeline import ModelInputs
+from poc.model.registry import MODEL_FILE, MODEL_FOLDER, is_server, open_client, registry_errors
+from poc.model.scoring import OUTPUT, ModelFacts
 from poc.settings import Settings
 
 if TYPE_CHECKING:
-    from mlflow.models import ModelSignature
     from mlflow.tracking import MlflowClient
 
 ARTIFACTS_FOLDER = "mlartifacts"
@@ -28,16 +26,7 @@ UNKNOWN_COMMIT = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class TrainingRecord:
-    """One training run, as it is to be kept.
-
-    Attributes:
-        onnx_model: the ONNX file's content.
-        inputs: what it takes.
-        facts: what it says about itself; the metrics are kept from here.
-        parameters: what it was made with, by name.
-        validation_metrics: measured where the threshold was chosen.
-        files: kept beside the model, by their name there: the definitions and the pictures.
-    """
+    """One training run, as it is to be kept; beside it `files`, by their name there."""
 
     onnx_model: bytes
     inputs: ModelInputs
@@ -49,12 +38,7 @@ class TrainingRecord:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Where a training run was kept.
-
-    Attributes:
-        version: of the registered model.
-        run_id: MLflow's id of the run.
-    """
+    """Where a training run was kept."""
 
     version: str
     run_id: str
@@ -63,8 +47,7 @@ class Recorded:
 def record(settings: Settings, training: TrainingRecord) -> Recorded:
     """Keep `training` as an MLflow run, and its model as a new version of the registered model.
 
-    Raises:
-        ModelRegistryUnavailable: MLflow does not answer, or cannot keep it.
+    Raises ModelRegistryUnavailable: MLflow does not answer, or cannot keep it.
     """
     client = open_client(settings)
     with registry_errors(settings):
@@ -81,8 +64,7 @@ def record(settings: Settings, training: TrainingRecord) -> Recorded:
 def keep_text(settings: Settings, recorded: Recorded, name: str, text: str) -> None:
     """Keep `text` in the run as the file `name`, for what is known only once the version has its number.
 
-    Raises:
-        ModelRegistryUnavailable: MLflow does not answer, or cannot keep it.
+    Raises ModelRegistryUnavailable: MLflow does not answer, or cannot keep it.
     """
     client = open_client(settings)
     with registry_errors(settings):
@@ -91,12 +73,10 @@ def keep_text(settings: Settings, recorded: Recorded, name: str, text: str) -> N
 
 def git_commit(folder: Path) -> str:
     """Name the commit of the code in `folder`, marked where files differ from it; `unknown` without git."""
+    git = partial(subprocess.run, cwd=folder, capture_output=True, text=True, timeout=10, check=True)
     try:
         commit, changes = (
-            subprocess.run(
-                ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True
-            ).stdout.strip()
-            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+            git(["git", *said]).stdout.strip() for said in (["rev-parse", "HEAD"], ["status", "--porcelain"])
         )
     except (OSError, subprocess.SubprocessError):
         return UNKNOWN_COMMIT
@@ -134,28 +114,24 @@ def _save_model(folder: Path, training: TrainingRecord) -> None:
 
     import mlflow.onnx
     import onnx
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
 
+    categories = training.inputs.categories
+    kinds = {
+        name: DataType.string if name in categories else DataType.double for name in training.inputs.names
+    }
+    taken = [ColSpec(kind, name) for name, kind in kinds.items()]
     mlflow.onnx.save_model(
         onnx.load_from_string(training.onnx_model),
         str(folder),
-        signature=_signature(training.inputs),
+        signature=ModelSignature(inputs=Schema(taken), outputs=Schema([ColSpec(DataType.float, OUTPUT)])),
         # Without a list MLflow finds it out by loading the model in a process of its own.
         pip_requirements=[f"{name}=={version(name)}" for name in ("onnx", "onnxruntime", "numpy", "pandas")],
         save_as_external_data=False,
     )
     # MLflow wrote the model it was given; the bytes that were checked are the ones to keep.
     (folder / MODEL_FILE).write_bytes(training.onnx_model)
-
-
-def _signature(inputs: ModelInputs) -> "ModelSignature":
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
-
-    taken = [
-        ColSpec(DataType.string if name in inputs.categories else DataType.double, name)
-        for name in inputs.names
-    ]
-    return ModelSignature(inputs=Schema(taken), outputs=Schema([ColSpec(DataType.float, OUTPUT)]))
 
 
 def _create_version(client: "MlflowClient", settings: Settings, training: TrainingRecord, run_id: str) -> str:
@@ -166,10 +142,7 @@ def _create_version(client: "MlflowClient", settings: Settings, training: Traini
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    created = client.create_model_version(
-        settings.model_name,
-        f"runs:/{run_id}/{MODEL_FOLDER}",
-        run_id,
-        description=f"Inputs from feature service {training.facts.feature_service}",
-    )
+    name, where = settings.model_name, f"runs:/{run_id}/{MODEL_FOLDER}"
+    description = f"Inputs from feature service {training.facts.feature_service}"
+    created = client.create_model_version(name, where, run_id, description=description)
     return str(created.version)

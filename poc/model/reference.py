@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import pyarrow as pa
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
-from poc.dataset.distribution import Distribution
+from poc.dataset.column_types import arrow_type
+from poc.dataset.conversion import convert
+from poc.dataset.distribution import Distribution, distribution
 from poc.definitions import ServedFeatures
 from poc.errors import OutputNotWritable, ReferenceUnreadable
 from poc.settings import Settings
@@ -30,12 +33,7 @@ REFERENCE_FILE = "training_reference.json"
 
 @dataclass(frozen=True, slots=True)
 class FeatureReference:
-    """One feature in the training data.
-
-    Attributes:
-        dtype: its type then, by Feast's name.
-        distribution: of its values; None where it had none, and for types that are not compared.
-    """
+    """A feature's type in the training data, by Feast's name, and distribution: None where it had none."""
 
     dtype: str
     distribution: Distribution | None
@@ -43,17 +41,7 @@ class FeatureReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingReference:
-    """What a model was made from.
-
-    Attributes:
-        model_name: the registered model.
-        model_alias: the alias that training moved to it.
-        model_version: its version.
-        feature_service: Feast's feature service that gave the features.
-        created_at: when the model was trained, UTC.
-        rows: how many labelled transactions there were, in all three parts.
-        features: what is known of each feature, by name.
-    """
+    """What a model was made from; `rows` counts the labelled transactions of all three parts."""
 
     model_name: str
     model_alias: str
@@ -78,12 +66,6 @@ def make_reference(
     All rows that the model was made from, not only its training part: what it was trained, tuned and
     tested on can then not count as drifted, however it changed in the course of time.
     """
-    import pyarrow as pa
-
-    from poc.dataset.column_types import arrow_type
-    from poc.dataset.conversion import convert
-    from poc.dataset.distribution import distribution
-
     features = {}
     for feature in served.features:
         column = pa.chunked_array([pa.array(rows[feature.name], from_pandas=True)])
@@ -111,8 +93,7 @@ def reference_in_place(settings: Settings, reference: TrainingReference) -> Iter
 
     All that can fail is done before the block: a model is not promoted without its reference.
 
-    Raises:
-        OutputNotWritable: the disk refuses it; what was there stays.
+    Raises OutputNotWritable: the disk refuses it; what was there stays.
     """
     path = reference_path(settings)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
@@ -133,8 +114,7 @@ def reference_in_place(settings: Settings, reference: TrainingReference) -> Iter
 def read_reference(settings: Settings) -> TrainingReference | None:
     """Read the reference of the served model; None where its file is not on this machine.
 
-    Raises:
-        ReferenceUnreadable: the file is no training reference, or that of another model or alias.
+    Raises ReferenceUnreadable: the file is no training reference, or that of another model or alias.
     """
     path = reference_path(settings)
     try:

@@ -1,16 +1,25 @@
 """The registered models: which version is served, and how it gets from MLflow into this process.
 
-Only the ONNX file is fetched; nothing that MLflow keeps is unpickled. What a version holds is written
-by `recording`.
+Only the ONNX file is fetched; nothing that MLflow keeps is unpickled. What a version holds is written by
+`recording`. MLflow's client is quiet, keeps everything in data/, and fails within seconds; `import mlflow`
+takes seconds, so it happens after the cheap checks.
 """
 
+import logging
+import os
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import Request, urlopen
 
-from poc.errors import ModelNotFound, ModelUnusable
+from poc.errors import ModelNotFound, ModelRegistryUnavailable, ModelUnusable
 from poc.model.scoring import Scorer, open_scorer
-from poc.model.tracking import database_file, open_client, registry_errors, shown_uri
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,6 +29,101 @@ if TYPE_CHECKING:
 # Where a run keeps its model, and the file in it, the name of which is MLflow's.
 MODEL_FOLDER = "model"
 MODEL_FILE = "model.onnx"
+ANSWER_TIMEOUT_SECONDS = 5.0
+_SQLITE = "sqlite:///"
+# Taken where the environment says nothing else. MLflow's own are 120 s, tried eight times.
+_ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    # MLflow reports its use to its makers unless told not to.
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+
+
+def open_client(settings: Settings) -> "MlflowClient":
+    """Open the tracking store and model registry that `settings` name; a database is made if missing.
+
+    Sets MLflow's request limits in this process's environment where that does not set them.
+
+    Raises ModelRegistryUnavailable: it does not answer within seconds, or cannot be opened.
+    """
+    uri = settings.mlflow_tracking_uri
+    _require_answer(uri)
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    with registry_errors(settings):
+        from mlflow.store.db import utils
+        from mlflow.tracking import MlflowClient
+
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        # Ten attempts would wait 101 s in all for a database that cannot be opened.
+        utils.MAX_RETRY_COUNT = 2
+        return MlflowClient(tracking_uri=uri)
+
+
+def database_file(settings: Settings) -> Path | None:
+    """Name the SQLite file of the tracking store; None if it is something else."""
+    uri = settings.mlflow_tracking_uri
+    return Path(uri.removeprefix(_SQLITE).partition("?")[0]) if uri.startswith(_SQLITE) else None
+
+
+def is_server(settings: Settings) -> bool:
+    """Tell whether the tracking store is an MLflow server, which then keeps the artifacts too."""
+    return urlsplit(settings.mlflow_tracking_uri).scheme in ("http", "https")
+
+
+def shown_uri(uri: str) -> str:
+    """Return `uri` without the user and password it may hold."""
+    parts = urlsplit(uri)
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return bare if "@" in parts.netloc else uri
+
+
+@contextmanager
+def registry_errors(settings: Settings) -> Iterator[None]:
+    """Turn what MLflow raises inside into ModelRegistryUnavailable."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise ModelRegistryUnavailable(shown_uri(settings.mlflow_tracking_uri), _reason(error)) from error
+
+
+def _require_answer(uri: str) -> None:
+    """Ask a server whether it is well: a second's work, where MLflow's client would take minutes to fail."""
+    try:
+        where, scheme = shown_uri(uri), urlsplit(uri).scheme
+    except ValueError as error:
+        raise ModelRegistryUnavailable(uri, str(error)) from error
+    if scheme not in ("http", "https"):
+        return
+    try:
+        with urlopen(Request(f"{where.rstrip('/')}/health"), timeout=ANSWER_TIMEOUT_SECONDS):
+            pass
+    except HTTPError:
+        # It answers. Whether it wants a password or has no such page is up to MLflow's client.
+        return
+    except URLError as error:
+        if isinstance(error.reason, ssl.SSLError):
+            return  # MLflow's client may have been given certificates that we do not know of.
+        raise ModelRegistryUnavailable(where, str(error.reason)) from error
+    except (OSError, HTTPException, ValueError) as error:
+        raise ModelRegistryUnavailable(where, str(error) or type(error).__name__) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Say in one line what went wrong: for a failed request, what the connection said."""
+    cause: object = error.__cause__
+    while isinstance(cause, BaseException) and cause.args and isinstance(cause.args[0], BaseException):
+        cause = cause.args[0]
+    deepest = getattr(cause, "reason", None)
+    text = str(error if deepest is None else deepest).strip()
+    return text.splitlines()[0] if text else type(error).__name__
 
 
 def load_scorer(settings: Settings) -> Scorer:
@@ -30,22 +134,15 @@ def load_scorer(settings: Settings) -> Scorer:
         ModelRegistryUnavailable: MLflow does not answer, within seconds.
         ModelUnusable: what is registered was not made by our training.
     """
-    client = _client_of_existing(settings)
-    return _open_version(client, settings, _served_version(client, settings), settings.model_alias)
+    client, version = _served_version(settings)
+    return _open_version(client, settings, version, settings.model_alias)
 
 
 def refresh_scorer(settings: Settings, scorer: Scorer) -> Scorer:
-    """Return `scorer` if its version is still the one to be served, and else that one.
-
-    Raises: what `load_scorer` raises.
-    """
-    client = _client_of_existing(settings)
-    version = _served_version(client, settings)
-    if (version.name, str(version.version), version.run_id) == (
-        scorer.name,
-        scorer.version,
-        scorer.card.run_id,
-    ):
+    """Return `scorer` if its version is still the one to be served, and else that one, as `load_scorer`."""
+    client, version = _served_version(settings)
+    served = (version.name, str(version.version), version.run_id)
+    if served == (scorer.name, scorer.version, scorer.card.run_id):
         return scorer
     return _open_version(client, settings, version, settings.model_alias)
 
@@ -61,37 +158,29 @@ def load_version(settings: Settings, version: str) -> Scorer:
 def promote(settings: Settings, version: str) -> None:
     """Let the alias point to `version` from now on.
 
-    Raises:
-        ModelRegistryUnavailable: MLflow does not answer; the alias is where it was.
+    Raises ModelRegistryUnavailable: MLflow does not answer; the alias is where it was.
     """
     client = open_client(settings)
     with registry_errors(settings):
         client.set_registered_model_alias(settings.model_name, settings.model_alias, version)
 
 
-def _client_of_existing(settings: Settings) -> "MlflowClient":
-    file = database_file(settings)
+def _served_version(settings: Settings) -> "tuple[MlflowClient, ModelVersion]":
+    name, alias, file = settings.model_name, settings.model_alias, database_file(settings)
     if file is not None and not file.exists():
         # Asking MLflow would make the database, with all its tables, to find nothing in it.
-        raise _not_found(settings)
-    return open_client(settings)
-
-
-def _served_version(client: "MlflowClient", settings: Settings) -> "ModelVersion":
+        raise ModelNotFound(name, alias, shown_uri(settings.mlflow_tracking_uri))
+    client = open_client(settings)
     from mlflow.exceptions import MlflowException
 
     with registry_errors(settings):
         try:
-            return client.get_model_version_by_alias(settings.model_name, settings.model_alias)
+            return client, client.get_model_version_by_alias(name, alias)
         except MlflowException as error:
             # A missing alias is an INVALID_PARAMETER_VALUE to MLflow.
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                raise _not_found(settings) from error
+                raise ModelNotFound(name, alias, shown_uri(settings.mlflow_tracking_uri)) from error
             raise
-
-
-def _not_found(settings: Settings) -> ModelNotFound:
-    return ModelNotFound(settings.model_name, settings.model_alias, shown_uri(settings.mlflow_tracking_uri))
 
 
 def _open_version(
@@ -107,18 +196,10 @@ def _open_version(
             path = client.download_artifacts(version.run_id, f"{MODEL_FOLDER}/{MODEL_FILE}", folder)
             onnx_model = Path(path).read_bytes()
         except (MlflowException, OSError) as error:
-            if _is_missing(error):
+            missing = getattr(error, "error_code", None) in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
+            if missing or isinstance(error, FileNotFoundError):
                 raise ModelUnusable(described, f"its {MODEL_FILE} is gone") from error
             raise
     return open_scorer(
-        onnx_model,
-        name=version.name,
-        version=str(version.version),
-        alias=alias,
-        run_id=version.run_id,
+        onnx_model, name=version.name, version=str(version.version), alias=alias, run_id=version.run_id
     )
-
-
-def _is_missing(error: Exception) -> bool:
-    code = getattr(error, "error_code", None)
-    return isinstance(error, FileNotFoundError) or code in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")

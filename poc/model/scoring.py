@@ -1,20 +1,104 @@
-"""The trained model as a function from feature values to a fraud probability.
+"""The trained model as a function from feature values to a fraud probability, and what it says about itself.
 
-Knows ONNX Runtime and the facts inside the ONNX file. Where the file came from and where the values
-come from is up to the caller; it needs no scikit-learn, no pandas, and nothing is unpickled.
+The facts travel inside the ONNX file, as its metadata: whoever has the file has the threshold, the order of
+the inputs and the categories that belong to it, and cannot pair it with those of another. Where the file
+came from and where the values come from is up to the caller; it needs no scikit-learn, no pandas, and
+nothing is unpickled.
 """
 
+import json
 import math
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
 import onnxruntime
 
 from poc.errors import ModelUnusable
-from poc.model.card import ModelCard, from_metadata, registered
+
+# The one fact that a model may leave out.
+_TYPICAL = "typical"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What is known of a model once it is trained.
+
+    Attributes:
+        inputs: names of the features it takes, sorted by name.
+        categories: for each input that is a string, the values it knows. Any other value, and null,
+            is an unknown category: none of these.
+        threshold: fraud probability from which (inclusive) a transaction counts as fraud.
+        metrics: measured on the test part, by name.
+        typical: for each input, the value of a typical transaction, by `poc.model.pipeline`; None for a model
+            that was trained before this was kept.
+    """
+
+    inputs: tuple[str, ...]
+    categories: Mapping[str, tuple[str, ...]]
+    threshold: float
+    label: str
+    feature_service: str
+    missed_fraud_cost: float
+    false_alarm_cost: float
+    trained_at: datetime
+    metrics: Mapping[str, float]
+    typical: Mapping[str, float | str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard(ModelFacts):
+    """The facts of a model, and where it is registered; no alias where it was asked for by version."""
+
+    name: str
+    version: str
+    alias: str | None
+    run_id: str | None
+
+
+def to_metadata(facts: ModelFacts) -> dict[str, str]:
+    """Write `facts` as the metadata properties of an ONNX file: each a JSON value."""
+    stated = asdict(facts) | {"trained_at": facts.trained_at.isoformat()}
+    return {name: json.dumps(value) for name, value in stated.items() if value is not None}
+
+
+def from_metadata(properties: Mapping[str, str]) -> ModelFacts:
+    """Read what `to_metadata` wrote; properties that it does not write are ignored.
+
+    Raises ValueError: a fact is missing, or not what it should be; the message names it.
+    """
+    try:
+        stated = [name for name in ModelFacts.__dataclass_fields__ if name != _TYPICAL or name in properties]
+        read = {name: json.loads(properties[name]) for name in stated}
+        inputs = tuple(map(str, read["inputs"]))
+        return ModelFacts(
+            inputs=inputs,
+            categories={name: tuple(map(str, values)) for name, values in read["categories"].items()},
+            threshold=float(read["threshold"]),
+            label=str(read["label"]),
+            feature_service=str(read["feature_service"]),
+            missed_fraud_cost=float(read["missed_fraud_cost"]),
+            false_alarm_cost=float(read["false_alarm_cost"]),
+            trained_at=datetime.fromisoformat(read["trained_at"]).astimezone(timezone.utc),
+            metrics={name: float(value) for name, value in read["metrics"].items()},
+            typical={name: read[_TYPICAL][name] for name in inputs} if _TYPICAL in read else None,
+        )
+    except KeyError as error:
+        raise ValueError(f"its file does not state {error}") from None
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"its file states its facts wrongly: {error}") from None
+
+
+def registered(
+    facts: ModelFacts, *, name: str, version: str, alias: str | None, run_id: str | None
+) -> ModelCard:
+    """Return the card of a model with these `facts`, registered there."""
+    known = {field: getattr(facts, field) for field in ModelFacts.__dataclass_fields__}
+    return ModelCard(name=name, version=version, alias=alias, run_id=run_id, **known)
+
 
 # What an input can be; None for a null.
 Value = float | int | str | bool | None
@@ -29,13 +113,7 @@ NULL_STRING = ""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scorer:
-    """Scores transactions. Safe to use from many threads at once.
-
-    Made by `open_scorer` and by `poc.model.registry.load_scorer`.
-
-    Attributes:
-        card: what the model says about itself, and where it is registered.
-    """
+    """Scores transactions. Safe to use from many threads at once. Made by `open_scorer`."""
 
     card: ModelCard
     _session: onnxruntime.InferenceSession = field(repr=False)
@@ -71,9 +149,6 @@ class Scorer:
         Args:
             rows: feature values by name; names that are no inputs are ignored.
 
-        Returns:
-            A probability for each row, in their order.
-
         Raises:
             KeyError: a row lacks an input.
             TypeError: a value is not of its input's type, or larger than any double.
@@ -90,8 +165,7 @@ def open_scorer(
 ) -> Scorer:
     """Open the ONNX file `onnx_model`, which is registered under that name and version.
 
-    Raises:
-        ModelUnusable: it is not an ONNX file that `poc.model.conversion` wrote.
+    Raises ModelUnusable: it is not an ONNX file that `poc.model.conversion` wrote.
     """
     options = onnxruntime.SessionOptions()
     # A few hundred small trees: handing them to other threads takes longer than walking them, and

@@ -13,32 +13,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poc.dataset.label import LABEL
+from poc.dataset.column_types import LABEL
 from poc.dataset.stored import dataset_fingerprint
 from poc.errors import OutputNotWritable
 from poc.feature_store import repo_yaml
-from poc.model.agreement import Agreement, check_agreement
-from poc.model.card import ModelCard, ModelFacts
-from poc.model.conversion import to_onnx
-from poc.model.evaluation import Evaluation, evaluate
+from poc.model import report
+from poc.model.conversion import Agreement, check_agreement, to_onnx
+from poc.model.evaluation import Costs, Evaluation, cheapest_threshold, evaluate
 from poc.model.examples import Examples, Split, labelled_examples, split_by_time, time_span
-from poc.model.inputs import ModelInputs, input_columns, model_inputs
-from poc.model.pictures import draw_pictures
-from poc.model.pipeline import PARAMETERS, fit_pipeline, fraud_probabilities, number_of_trees
+from poc.model.pipeline import (
+    PARAMETERS,
+    ModelInputs,
+    fit_pipeline,
+    fraud_probabilities,
+    input_columns,
+    model_inputs,
+    number_of_trees,
+    typical_values,
+)
 from poc.model.recording import Recorded, TrainingRecord, git_commit, keep_text, record
 from poc.model.reference import REFERENCE_FILE, make_reference, reference_in_place, reference_json
-from poc.model.registry import load_scorer, load_version, promote
-from poc.model.report import (
-    describe_agreement,
-    describe_examples,
-    describe_fit,
-    describe_test,
-    describe_threshold,
-)
-from poc.model.scoring import open_scorer
-from poc.model.threshold import Costs, cheapest_threshold
-from poc.model.tracking import open_client
-from poc.model.typical import typical_values
+from poc.model.registry import load_scorer, load_version, open_client, promote
+from poc.model.scoring import ModelCard, ModelFacts, open_scorer
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,16 +47,7 @@ _CANDIDATE = "candidate"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """A pipeline with its threshold, and how it did.
-
-    Attributes:
-        pipeline: scikit-learn's.
-        inputs: what it takes.
-        threshold: from which probability on (inclusive) a transaction raises an alarm.
-        validation: on the part by which threshold and number of trees were chosen.
-        test: on the part that nothing was chosen by.
-        test_scores: probabilities of the test part.
-    """
+    """A pipeline, the threshold that the validation part chose, and how it did there and on the test part."""
 
     pipeline: "Pipeline"
     inputs: ModelInputs
@@ -72,15 +59,7 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
-    """What a training came to.
-
-    Attributes:
-        card: of the model that is now served.
-        validation: figures of the part by which the threshold was chosen.
-        test: figures of the newest part.
-        agreement: of the ONNX form, as fetched back from the registry, with scikit-learn.
-        pictures: the PR curve and the calibration.
-    """
+    """What a training came to; the `agreement` is that of the ONNX form as fetched back from the registry."""
 
     card: ModelCard
     validation: Evaluation
@@ -91,12 +70,6 @@ class TrainingReport:
 
 def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -> TrainingReport:
     """Train a model, check it, register it, and let the alias point to it.
-
-    Args:
-        settings: where features, data and MLflow are.
-        costs: by which the threshold is chosen.
-        now: when this happens, aware.
-        announce: is told, a line at a time, what is done, after it is.
 
     Raises:
         ModelRegistryUnavailable: MLflow does not answer; found out before anything else is done.
@@ -112,29 +85,30 @@ def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -
     open_client(settings)
     examples = labelled_examples(settings)
     split = split_by_time(examples.rows)
-    announce(describe_examples(examples))
+    announce(report.describe_examples(examples))
     fitted = fit(examples, split, costs)
-    announce(describe_fit(split.training, fitted.pipeline))
-    announce(describe_threshold(fitted.validation, costs))
-    announce(describe_test(split.test, fitted.test))
+    announce(report.describe_fit(split.training, fitted.pipeline))
+    announce(report.describe_threshold(fitted.validation, costs))
+    announce(report.describe_test(split.test, fitted.test))
     facts = _facts(settings, examples, split, fitted, costs, now)
     onnx_model = to_onnx(fitted.pipeline, fitted.inputs, facts)
     candidate = open_scorer(onnx_model, name=settings.model_name, version=_CANDIDATE)
     check_agreement(candidate, fitted.pipeline, fitted.inputs, examples.rows)
-    pictures = draw_pictures(settings.data_dir, fitted.test_scores, _labels(split.test), fitted.test)
+    pictures = report.draw_pictures(settings.data_dir, fitted.test_scores, _labels(split.test), fitted.test)
     announce(f"Drew {pictures[0]} and {pictures[1]}")
-    recorded = record(
-        settings,
-        TrainingRecord(
-            onnx_model=onnx_model,
-            inputs=fitted.inputs,
-            facts=facts,
-            parameters=_parameters(settings, examples, split, fitted),
-            validation_metrics=fitted.validation.metrics(),
-            files=_definition_files(settings.feast_repo_path) | {path.name: path for path in pictures},
-        ),
+    from feast.repo_operations import get_repo_files
+
+    repo = settings.feast_repo_path
+    definitions = {str(path.relative_to(repo.resolve())): path for path in get_repo_files(repo)}
+    training = TrainingRecord(
+        onnx_model=onnx_model,
+        inputs=fitted.inputs,
+        facts=facts,
+        parameters=_parameters(settings, examples, split, fitted),
+        validation_metrics=fitted.validation.metrics(),
+        files=definitions | {path.name: path for path in pictures},
     )
-    agreement = _release(settings, recorded, fitted, examples, now, announce)
+    agreement = _release(settings, record(settings, training), fitted, examples, now, announce)
     return TrainingReport(load_scorer(settings).card, fitted.validation, fitted.test, agreement, pictures)
 
 
@@ -142,53 +116,33 @@ def fit(examples: Examples, split: Split, costs: Costs) -> Fitted:
     """Fit on the oldest part, choose trees and threshold by the next, measure on the newest."""
     inputs = model_inputs(examples.served.features, split.training)
     validation = input_columns(inputs, split.validation)
-    pipeline = fit_pipeline(
-        inputs,
-        input_columns(inputs, split.training),
-        _labels(split.training),
-        validation,
-        _labels(split.validation),
-    )
+    training, labels = input_columns(inputs, split.training), _labels(split.validation)
+    pipeline = fit_pipeline(inputs, training, _labels(split.training), validation, labels)
     validation_scores = fraud_probabilities(pipeline, validation)
-    threshold = cheapest_threshold(validation_scores, _labels(split.validation), costs)
+    threshold = cheapest_threshold(validation_scores, labels, costs)
     test_scores = fraud_probabilities(pipeline, input_columns(inputs, split.test))
-    return Fitted(
-        pipeline=pipeline,
-        inputs=inputs,
-        threshold=threshold,
-        validation=evaluate(validation_scores, _labels(split.validation), threshold, costs),
-        test=evaluate(test_scores, _labels(split.test), threshold, costs),
-        test_scores=test_scores,
-    )
+    validated = evaluate(validation_scores, labels, threshold, costs)
+    tested = evaluate(test_scores, _labels(split.test), threshold, costs)
+    return Fitted(pipeline, inputs, threshold, validated, tested, test_scores)
 
 
 def _release(
-    settings: Settings,
-    recorded: Recorded,
-    fitted: Fitted,
-    examples: Examples,
-    now: datetime,
-    announce: Announce,
+    settings: Settings, recorded: Recorded, fitted: Fitted, examples: Examples, now: datetime, say: Announce
 ) -> Agreement:
     """Fetch the model back as a server would, compare it once more, and only then move the alias.
 
     With the alias changes its training reference, to which batches are held; other aliases keep theirs.
     """
-    stored = load_version(settings, recorded.version)
+    name, alias, version = settings.model_name, settings.model_alias, recorded.version
+    stored = load_version(settings, version)
     agreement = check_agreement(stored, fitted.pipeline, fitted.inputs, examples.rows)
-    announce(describe_agreement(agreement))
-    reference = make_reference(
-        examples.served,
-        examples.rows,
-        model_name=settings.model_name,
-        model_alias=settings.model_alias,
-        model_version=recorded.version,
-        created_at=now,
-    )
+    say(report.describe_agreement(agreement))
+    model = {"model_name": name, "model_alias": alias, "model_version": version}
+    reference = make_reference(examples.served, examples.rows, **model, created_at=now)
     keep_text(settings, recorded, REFERENCE_FILE, reference_json(reference))
     with reference_in_place(settings, reference):
-        promote(settings, recorded.version)
-    announce(f"Registered {settings.model_name} version {recorded.version} as {settings.model_alias}")
+        promote(settings, version)
+    say(f"Registered {name} version {version} as {alias}")
     return agreement
 
 
@@ -226,13 +180,6 @@ def _parameters(settings: Settings, examples: Examples, split: Split, fitted: Fi
         **parts,
         **ends,
     }
-
-
-def _definition_files(repo: Path) -> dict[str, Path]:
-    """Find the Python files that declare the features, by their path in the repository."""
-    from feast.repo_operations import get_repo_files
-
-    return {str(path.relative_to(repo.resolve())): path for path in get_repo_files(repo)}
 
 
 def _labels(part: "pd.DataFrame") -> NDArray[np.int64]:

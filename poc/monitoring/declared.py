@@ -3,27 +3,19 @@
 Names follow Prometheus: base units, `_total` for what only grows, `_timestamp_seconds` for a moment.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
-
-Kind = Literal["counter", "gauge", "histogram"]
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric.
-
-    Attributes:
-        name: as Prometheus shows it.
-        kind: of what type it is.
-        meaning: what it tells, in one sentence.
-        labels: what tells its series apart, without what Prometheus adds.
-    """
+    """One metric: its name as Prometheus shows it, and the labels without what Prometheus adds."""
 
     name: str
-    kind: Kind
+    kind: Literal["counter", "gauge", "histogram"]
     meaning: str
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...]
 
     @property
     def unit(self) -> str:
@@ -33,152 +25,143 @@ class Metric:
         for unit in ("seconds", "bytes"):
             if self.name.removesuffix("_total").endswith(f"_{unit}"):
                 return unit
-        return "0 or 1" if self.name in _YES_OR_NO else "count"
+        return "0 or 1" if self in (COMPONENT_READY, RUNNING, NODE_ANSWERS) else "count"
 
 
-SOURCE = ("source",)
-FEATURE_FETCH_LATENCY = Metric(
-    "feature_fetch_latency_seconds", "histogram", "Time to read the features of one request.", SOURCE
+def _gauge(name: str, meaning: str, labels: tuple[str, ...] = ("online_store", "feature_view")) -> Metric:
+    return Metric(name, "gauge", meaning, labels)
+
+
+def _counter(name: str, meaning: str, *labels: str) -> Metric:
+    return Metric(name, "counter", meaning, ("source", *labels))
+
+
+def _latency(name: str, meaning: str) -> Metric:
+    return Metric(name, "histogram", meaning, ("source",))
+
+
+FEATURE_FETCH_LATENCY = _latency("feature_fetch_latency_seconds", "Time to read the features of one request.")
+PREDICTION_LATENCY = _latency("prediction_latency_seconds", "Time to answer one prediction request.")
+PREDICTIONS = _counter("predictions_total", "Transactions asked for, by what came of it.", "outcome")
+STALE_FEATURES = _counter(
+    "stale_features_served_total", "Transactions judged by features older than the view's ttl."
 )
-PREDICTION_LATENCY = Metric(
-    "prediction_latency_seconds", "histogram", "Time to answer one prediction request.", SOURCE
+NOT_MATERIALIZED = _counter(
+    "features_not_materialized_total", "Requests that met an online store that was never filled."
 )
-PREDICTIONS = Metric(
-    "predictions_total", "counter", "Transactions asked for, by what came of it.", (*SOURCE, "outcome")
-)
-STALE_FEATURES = Metric(
-    "stale_features_served_total",
-    "counter",
-    "Transactions judged by features older than the view's ttl.",
-    SOURCE,
-)
-NOT_MATERIALIZED = Metric(
-    "features_not_materialized_total",
-    "counter",
-    "Requests that met an online store that was never filled.",
-    SOURCE,
-)
-COMPONENT_READY = Metric(
+COMPONENT_READY = _gauge(
     "component_ready",
-    "gauge",
     "Whether a component can be used, as last known; of several processes the worst.",
-    (*SOURCE, "component"),
+    ("source", "component"),
 )
-STATE_LAST_READ = Metric(
+STATE_LAST_READ = _gauge(
     "state_last_read_timestamp_seconds",
-    "gauge",
     "When the state of the online store was last read; 0 for never. Of several processes the oldest.",
-    SOURCE,
+    ("source",),
 )
-STATE_READ_FAILURES = Metric(
-    "state_read_failures_total", "counter", "Failed attempts to read the state of the online store.", SOURCE
-)
-SERVING = (
-    FEATURE_FETCH_LATENCY,
-    PREDICTION_LATENCY,
-    PREDICTIONS,
-    STALE_FEATURES,
-    NOT_MATERIALIZED,
-    COMPONENT_READY,
-    STATE_LAST_READ,
-    STATE_READ_FAILURES,
+STATE_READ_FAILURES = _counter(
+    "state_read_failures_total", "Failed attempts to read the state of the online store."
 )
 
-VIEW = ("online_store", "feature_view")
-TTL = Metric(
-    "feature_view_ttl_seconds",
-    "gauge",
-    "Age from which the view's values are stale; absent where they never are.",
-    VIEW,
+TTL = _gauge(
+    "feature_view_ttl_seconds", "Age from which the view's values are stale; absent where they never are."
 )
-MATERIALIZED_UNTIL = Metric(
+MATERIALIZED_UNTIL = _gauge(
     "feature_view_materialized_until_timestamp_seconds",
-    "gauge",
     "End, exclusive, of the newest interval that a finished run covered.",
-    VIEW,
 )
-NEWEST_EVENT = Metric(
+NEWEST_EVENT = _gauge(
     "feature_view_newest_event_timestamp_seconds",
-    "gauge",
     "Newest event time in what the last successful attempt covered.",
-    VIEW,
 )
-DURATION = Metric(
+DURATION = _gauge(
     "materialization_duration_seconds",
-    "gauge",
     "How long the last finished run took, from its begin to its last check.",
-    VIEW,
 )
-WRITE_DURATION = Metric(
-    "materialization_write_duration_seconds",
-    "gauge",
-    "Of that, the time that writing the online store took.",
-    VIEW,
+WRITE_DURATION = _gauge(
+    "materialization_write_duration_seconds", "Of that, the time that writing the online store took."
 )
-ROWS = Metric("materialization_rows", "gauge", "Entities that the last finished run wrote.", VIEW)
-LAST_ATTEMPT = Metric(
-    "materialization_last_attempt_timestamp_seconds", "gauge", "When the last attempt began.", VIEW
-)
-LAST_SUCCESS = Metric(
+ROWS = _gauge("materialization_rows", "Entities that the last finished run wrote.")
+LAST_ATTEMPT = _gauge("materialization_last_attempt_timestamp_seconds", "When the last attempt began.")
+LAST_SUCCESS = _gauge(
     "materialization_last_success_timestamp_seconds",
-    "gauge",
     "When the last successful attempt ended, also one that found nothing new.",
-    VIEW,
 )
-LAST_FAILURE = Metric(
+LAST_FAILURE = _gauge(
     "materialization_last_failure_timestamp_seconds",
-    "gauge",
     "When the last attempt that failed ended, or began where it was killed; absent after a success.",
-    VIEW,
 )
-RUNNING = Metric(
-    "materialization_running",
-    "gauge",
-    "Whether an attempt has begun and not ended, as far as is known.",
-    VIEW,
-)
-FAILURES_IN_A_ROW = Metric(
+RUNNING = _gauge("materialization_running", "Whether an attempt has begun and not ended, as far as is known.")
+FAILURES_IN_A_ROW = _gauge(
     "materialization_failures_in_a_row",
-    "gauge",
     "Attempts that failed since the last one that succeeded, counted up to 50.",
-    VIEW,
 )
-TABLE = ("keyspace", "table")
-SIZE = Metric(
+SIZE = _gauge(
     "online_store_size_bytes",
-    "gauge",
     "Disk space of a table on one node, as Cassandra tells it: in whole MiB, rounded up, without what is"
     " still in memory.",
-    (*TABLE, "node"),
+    ("keyspace", "table", "node"),
 )
-ENTITIES = Metric(
+ENTITIES = _gauge(
     "online_store_entities_estimate",
-    "gauge",
     "Entities in a table, copies not counted: exact below 1,000, else from a sample that is 3 % off (one"
     " standard error).",
-    TABLE,
+    ("keyspace", "table"),
 )
-NODE_ANSWERS = Metric(
+NODE_ANSWERS = _gauge(
     "online_store_node_answers",
-    "gauge",
     "Whether a node of the server's datacenter told its sizes when it was last asked.",
     ("node",),
 )
-STATE = (
-    TTL,
-    MATERIALIZED_UNTIL,
-    NEWEST_EVENT,
-    DURATION,
-    WRITE_DURATION,
-    ROWS,
-    LAST_ATTEMPT,
-    LAST_SUCCESS,
-    LAST_FAILURE,
-    RUNNING,
-    FAILURES_IN_A_ROW,
-    SIZE,
-    ENTITIES,
-    NODE_ANSWERS,
-)
 
-_YES_OR_NO = frozenset(item.name for item in (COMPONENT_READY, RUNNING, NODE_ANSWERS))
+_DECLARED = [value for value in list(vars().values()) if isinstance(value, Metric)]
+# A server's own say through what it reads features; the state of the online store is the same for all.
+SERVING = tuple(metric for metric in _DECLARED if "source" in metric.labels)
+STATE = tuple(metric for metric in _DECLARED if "source" not in metric.labels)
+
+_OPENING = """# Metrics
+
+What `GET /metrics` of a server shows. Written by `python scripts/write_docs.py` from
+`poc/monitoring/declared.py`, which the servers make them by. How to watch them: [monitoring](monitoring.md).
+"""
+
+_OF_A_SERVER = """
+## Of a server
+
+Each server counts for itself, `source` says through what it reads features: `feast`, `direct`,
+`feature-server`. With `WORKERS` above 1 they are those of all its processes.
+"""
+
+_OF_THE_STATE = """
+## Of the online store
+
+Read from Cassandra in the background, every `METRICS_REFRESH_SECONDS`: a scrape shows what was read last,
+also while Cassandra is down, and never waits for it. The servers with Feast and without tell the same: take
+the `max` over them, and of what goes up and down only over those that have read lately, as the rules do
+(`state_last_read_timestamp_seconds`). The one over a feature server has no connection to Cassandra, and tells
+neither these nor how reading them goes.
+
+What `scripts/feast_materialize.py` does is recorded in the tables `materializations` and
+`materialization_attempts` of `DIRECT_KEYSPACE`. Runs of Feast's own command line are not.
+"""
+
+_OF_THE_PROCESS = """
+## Of the process
+
+`python_info`, and on Linux `process_cpu_seconds_total`, `process_resident_memory_bytes`,
+`process_virtual_memory_bytes`, `process_start_time_seconds`, `process_open_fds` and `process_max_fds`, are
+prometheus_client's. With `WORKERS` above 1 each process that answers has series of its own, labelled `pid`.
+"""
+
+
+def metrics_page() -> str:
+    """Write the page."""
+    return "".join((_OPENING, _OF_A_SERVER, _table(SERVING), _OF_THE_STATE, _table(STATE), _OF_THE_PROCESS))
+
+
+def _table(metrics: Sequence[Metric]) -> str:
+    rows = ["", "| metric | type | unit | labels | meaning |", "|---|---|---|---|---|"]
+    for item in metrics:
+        labels = ", ".join(f"`{label}`" for label in item.labels)
+        rows.append(f"| `{item.name}` | {item.kind} | {item.unit} | {labels} | {item.meaning} |")
+    return "\n".join(rows) + "\n"

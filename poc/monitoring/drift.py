@@ -7,14 +7,15 @@ drift it is distributed as chi2(bins - 1) * (1/n + 1/m), n and m being the numbe
 Statistical Properties of Population Stability Index, 2018). So a feature counts as drifted where it is
 both beyond its limit and beyond what chance gives in 999 of 1,000 batches of that size.
 
-Pure calculation: it reads no file and knows no store.
+Pure calculation, and its words for a person: it reads no file and knows no store.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import log, sqrt
+from pathlib import Path
 from statistics import NormalDist
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -39,7 +40,6 @@ class FeatureDrift:
     """The drift of one feature.
 
     Attributes:
-        feature: its name.
         verdict: `drifted` beyond limit and chance, `within` its limit, `too few rows` beyond the limit but
             not beyond chance, `no limit` where none is declared, `not compared` where there is no `psi`.
         psi: population stability index; None where the values cannot be compared.
@@ -66,12 +66,9 @@ class FeatureDrift:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The drift of a batch.
+    """The drift of a batch of `rows` from the training data of `model`.
 
-    Attributes:
-        model: the model whose training data it is compared with, for a person.
-        rows: of the batch.
-        features: every declared feature, in declared order; all `not compared` for a batch without rows.
+    It has every declared feature, in declared order; all are `not compared` where there are no rows.
     """
 
     model: str
@@ -92,14 +89,9 @@ def measure_drift(
 ) -> Drift:
     """Compare a batch with `reference`, in memory that does not grow with it.
 
-    Args:
-        features: the declared features and their limits.
-        reference: what the model was trained on.
-        batches: the rows of the batch, in parts, with a column for each feature.
-        untrained: names of features that the model does not take, though it may take others of that name.
-
-    Raises:
-        InvalidDefinitions: a tag `max_psi` is no number above zero.
+    Its rows come in parts, with a column for each feature. `untrained` are names of features that the model
+    does not take, though it may take others of that name. A tag `max_psi` that is no number above zero raises
+    InvalidDefinitions.
     """
     limits = {feature.name: read_max_psi(feature) for feature in features}
     known = {
@@ -125,24 +117,24 @@ def measure_drift(
 
 
 def stability_index(reference: Sequence[int], batch: Sequence[int]) -> float:
-    """Give the population stability index of two counts of the same bins, each with a row at least."""
+    """Return the population stability index of two counts of the same bins, each with a row at least."""
     return sum(_contributions(reference, batch))
 
 
 def chance_limit(reference: Sequence[int], batch: Sequence[int]) -> float:
-    """Give what the index of two samples of one distribution, of these sizes, exceeds once in 1,000 times."""
-    bins = sum(1 for one, other in zip(reference, batch, strict=True) if one + other)
-    return chi2_quantile(1 - CHANCE, max(bins - 1, 1)) * (1 / sum(reference) + 1 / sum(batch))
+    """Return what the index of two such samples of one distribution exceeds once in 1,000 times."""
+    freedom = max(_used(reference, batch) - 1, 1)
+    return chi2_quantile(1 - CHANCE, freedom) * (1 / sum(reference) + 1 / sum(batch))
 
 
 def chi2_quantile(probability: float, freedom: int) -> float:
-    """Give a quantile of the chi-square distribution by Wilson and Hilferty's cube; 3 % too much at most."""
+    """Return a quantile of the chi-square distribution by Wilson and Hilferty's cube; 3 % high at most."""
     ninth = 2 / (9 * freedom)
     return float(freedom * (1 - ninth + NormalDist().inv_cdf(probability) * sqrt(ninth)) ** 3)
 
 
 def _reference_of(feature: Feature, reference: TrainingReference) -> Distribution | str:
-    """Give what to compare `feature` with, or say why there is nothing."""
+    """Return what to compare `feature` with, or say why there is nothing."""
     known = reference.features.get(feature.name)
     if known is None:
         return UNTRAINED
@@ -176,11 +168,59 @@ def _compared(name: str, reference: Distribution, batch: Sequence[int], limit: f
 
 
 def _contributions(reference: Sequence[int], batch: Sequence[int]) -> list[float]:
-    """Give each bin's part of the index; a bin that neither has is none."""
-    used = sum(1 for one, other in zip(reference, batch, strict=True) if one + other)
-    first, second = (sum(counts) + _HALF_A_ROW * used for counts in (reference, batch))
+    """Return each bin's part of the index; a bin that neither has is none."""
+    added = _HALF_A_ROW * _used(reference, batch)
+    first, second = sum(reference) + added, sum(batch) + added
     parts = []
     for one, other in zip(reference, batch, strict=True):
         before, now = (one + _HALF_A_ROW) / first, (other + _HALF_A_ROW) / second
         parts.append((now - before) * log(now / before) if one + other else 0.0)
     return parts
+
+
+def _used(reference: Sequence[int], batch: Sequence[int]) -> int:
+    return sum(1 for one, other in zip(reference, batch, strict=True) if one + other)
+
+
+_COLUMNS = ("feature", "PSI", "limit", "verdict", "largest change, or why none")
+
+
+def drift_table(drift: Drift) -> str:
+    """Lay out the features under each other, a line each."""
+    rows = [_COLUMNS, *(_cells(feature) for feature in drift.features)]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(_COLUMNS))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def describe_missing_reference(path: Path) -> str:
+    """Say in one line that drift is not checked as there is no `path`, and the way out."""
+    return (
+        f"No training reference in {path}: drift is not checked."
+        " Train (python poc/train_fraud_model.py), or get it from where the served model was trained"
+    )
+
+
+def describe_drift(drift: Drift) -> str:
+    """Say in one line how the batch compares."""
+    against = f"from what {drift.model} was trained on"
+    if drift.drifted:
+        return f"{', '.join(feature.feature for feature in drift.drifted)} drifted {against}"
+    unsure = sum(feature.verdict == "too few rows" for feature in drift.features)
+    few = f"; {drift.rows:,} rows are too few to tell for {unsure} of them" if unsure else ""
+    # A feature without a limit is not held to anything, whether it can be compared or not.
+    unseen = [feature for feature in drift.features if feature.psi is None and feature.limit is not None]
+    blind = "".join(f"; {feature}" for feature in unseen)
+    return f"No feature drifted {against}{few}{blind}"
+
+
+def drift_document(drift: Drift | None) -> dict[str, Any] | None:
+    """Return the figures for JSON."""
+    return None if drift is None else asdict(drift)
+
+
+def _cells(feature: FeatureDrift) -> tuple[str, ...]:
+    psi = "" if feature.psi is None else f"{feature.psi:.3f}"
+    limit = "" if feature.limit is None else f"{feature.limit:g}"
+    change = "" if psi == "0.000" else feature.change or feature.why_not
+    return (feature.feature, psi, limit, feature.verdict, change)

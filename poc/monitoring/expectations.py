@@ -9,8 +9,8 @@ distributions that far apart have an index of `max_psi`: its root, in standard d
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
-from poc.dataset.label import labelled_view
 from poc.dataset.limits import read_limits, read_max_psi
+from poc.dataset.stored import labelled_view
 from poc.definitions import Feature, ServedFeatures, applied_service
 from poc.errors import ValidationNotInstalled
 from poc.feature_store import declared_service
@@ -29,9 +29,7 @@ def save_validation_reference(settings: Settings, store: "FeatureStore") -> int:
     """Save what the feature service gave for every row of the labelled source, and a reference made from it.
 
     Both are kept in Feast's registry: `training_data`, a file in the data folder, and `training_reference`.
-
-    Returns:
-        How many expectations the reference has.
+    Returns how many expectations that has.
 
     Raises:
         ValidationNotInstalled: this environment has no Great Expectations.
@@ -63,14 +61,9 @@ def save_validation_reference(settings: Settings, store: "FeatureStore") -> int:
 
 
 def expect_declared(dataset: Any, served: ServedFeatures) -> Any:
-    """State what each feature is expected to be.
+    """State what each feature is expected to be, as an ExpectationSuite of Great Expectations.
 
-    Args:
-        dataset: a PandasDataset of Great Expectations: the training data, a column `<view>__<name>` each.
-        served: the declared features.
-
-    Returns:
-        The ExpectationSuite.
+    `dataset` is a PandasDataset of theirs: the training data, a column `<view>__<name>` each.
     """
     for view in served.views:
         name = view.definitions.view if view.alias is None else view.alias

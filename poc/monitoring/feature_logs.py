@@ -3,7 +3,7 @@
 Feast's Go server logged by itself; the Python servers of 0.38 do not. Knows Feast's format of such logs.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -22,16 +22,7 @@ _MICROSECOND = timedelta(microseconds=1)
 def log_online_features(
     store: "FeatureStore", service_name: str, entities: Sequence[Mapping[str, Any]]
 ) -> int:
-    """Read the service's features through Feast's public call, and log them; return of how many entities.
-
-    Args:
-        store: Feast.
-        service_name: of the feature service.
-        entities: the join keys of each, as a request names them.
-
-    Raises:
-        LoggingNotConfigured: the service has no logging_config.
-    """
+    """Read the service's features through Feast's public call, and log them; return of how many entities."""
     service = store.get_feature_service(service_name)
     if service.logging_config is None:
         raise LoggingNotConfigured(service_name)
@@ -41,33 +32,17 @@ def log_online_features(
 
 
 def _log(store: "FeatureStore", service: "FeatureService", entities: Sequence[Mapping[str, Any]]) -> pa.Table:
-    from feast.feature_logging import (
-        LOG_DATE_FIELD,
-        LOG_TIMESTAMP_FIELD,
-        REQUEST_ID_FIELD,
-        FeatureServiceLoggingSource,
-    )
+    from feast import feature_logging as logs
 
-    schema = FeatureServiceLoggingSource(service, store.project).get_schema(store.registry)
-    columns = dict(_served(store, service, entities))
+    schema = logs.FeatureServiceLoggingSource(service, store.project).get_schema(store.registry)
+    answer = store.get_online_features(service, list(map(dict, entities)), full_feature_names=True)
+    columns: dict[str, list[Any]] = dict(answer.to_dict())
+    for name, column in zip(answer.proto.metadata.feature_names.val, answer.proto.results, strict=True):
+        times = [moment.ToDatetime(tzinfo=timezone.utc) for moment in column.event_timestamps]
+        columns |= {f"{name}__timestamp": times, f"{name}__status": list(column.statuses)}
     now = datetime.now(timezone.utc)
     # Feast takes rows of one moment for one row when it reads the log.
-    columns[LOG_TIMESTAMP_FIELD] = [now + number * _MICROSECOND for number in range(len(entities))]
-    columns[LOG_DATE_FIELD] = [now.date()] * len(entities)
-    columns[REQUEST_ID_FIELD] = [uuid4().hex] * len(entities)
+    columns[logs.LOG_TIMESTAMP_FIELD] = [now + number * _MICROSECOND for number in range(len(entities))]
+    columns[logs.LOG_DATE_FIELD] = [now.date()] * len(entities)
+    columns[logs.REQUEST_ID_FIELD] = [uuid4().hex] * len(entities)
     return pa.table([pa.array(columns[item.name], item.type) for item in schema], schema=schema)
-
-
-def _served(
-    store: "FeatureStore", service: "FeatureService", entities: Sequence[Mapping[str, Any]]
-) -> Iterator[tuple[str, list[object]]]:
-    """Give the columns of the answer: each feature with its event times and statuses."""
-    answer = store.get_online_features(service, list(map(dict, entities)), full_feature_names=True)
-    values = answer.to_dict()
-    for name, column in zip(answer.proto.metadata.feature_names.val, answer.proto.results, strict=True):
-        yield name, values[name]
-        yield (
-            f"{name}__timestamp",
-            [moment.ToDatetime(tzinfo=timezone.utc) for moment in column.event_timestamps],
-        )
-        yield f"{name}__status", list(column.statuses)

@@ -1,4 +1,4 @@
-"""Prometheus and Grafana on this machine: with what they are run, and where they answer.
+"""Prometheus and Grafana on this machine: with what they are run and where they answer, started and ended.
 
 Knows the files in deploy/ and the two ways to run a program: installed, or as a container. Servers that
 listen on the loopback address can be reached from a container only on the host's network.
@@ -6,33 +6,39 @@ listen on the loopback address can be reached from a container only on the host'
 
 import os
 import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import yaml
 
 from poc.database.docker import engine_answers
-from poc.errors import PrometheusMissing
+from poc.database.probe import listening_error
+from poc.errors import MonitoringFailed, MonitoringPortTaken, PrometheusMissing
 from poc.settings import Settings
 
 LISTEN = "127.0.0.1"
 COMPOSE = Path("docker-compose.yml")
 PROMETHEUS_FILES = Path("deploy/prometheus")
 GRAFANA_FILES = Path("deploy/grafana")
+POLL_SECONDS = 0.1
+# One that accepts and is silent holds up the end of the wait for as long.
+ANSWER_SECONDS = 1.0
+STOP_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
     """A program that is to be run until it is told to stop.
 
-    Attributes:
-        name: for a person.
-        command: what runs it.
-        port: where it listens.
-        port_variable: what changes that.
-        ready_path: what it answers with 200 once it can be used.
-        start_seconds: how long that may take; a container's image may have to be fetched first.
+    It listens at `port`, which `port_variable` changes, and once it can be used, it answers `ready_path` with
+    200. That may take `start_seconds`: a container's image may have to be fetched first.
     """
 
     name: str
@@ -49,10 +55,9 @@ class Program:
 
 
 def prometheus(settings: Settings) -> Program:
-    """Give Prometheus with the rules of deploy/prometheus; its data is in the data folder.
+    """Return Prometheus with the rules of deploy/prometheus; its data is in the data folder.
 
-    Raises:
-        PrometheusMissing: it is not installed, and there is no Docker.
+    PrometheusMissing says that it is not installed, and there is no Docker.
     """
     port, data = settings.prometheus_port, settings.data_dir / "prometheus"
     installed = shutil.which("prometheus")
@@ -69,7 +74,7 @@ def prometheus(settings: Settings) -> Program:
 
 
 def grafana(settings: Settings) -> Program | None:
-    """Give Grafana with the dashboard of deploy/grafana, over that Prometheus; None without Docker."""
+    """Return Grafana with the dashboard of deploy/grafana, over that Prometheus; None without Docker."""
     if not engine_answers():
         return None
     service = _compose_service("grafana")
@@ -106,3 +111,82 @@ def _compose_service(name: str) -> dict[str, Any]:
     """Read what docker-compose.yml says of a service: images are pinned there."""
     service: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())["services"][name]
     return service
+
+
+@dataclass(frozen=True, slots=True)
+class RunningProgram:
+    """One that was started; what it says, it writes to `log`."""
+
+    program: Program
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def require_running(self) -> None:
+        """Raise MonitoringFailed if it has ended."""
+        status = self.process.poll()
+        if status is not None:
+            raise self._failure(f"ended with status {status}")
+
+    def wait_until_ready(self, stopping: threading.Event) -> bool:
+        """Wait until it says that it can be used, or until `stopping` is set; tell whether it can be used.
+
+        MonitoringFailed says that it ended, or took too long.
+        """
+        deadline = time.monotonic() + self.program.start_seconds
+        while time.monotonic() < deadline:
+            if stopping.is_set():
+                return False
+            self.require_running()
+            try:
+                with urlopen(self.program.url + self.program.ready_path, timeout=ANSWER_SECONDS):
+                    return True
+            except OSError:  # No answer yet, or the answer that it is not ready.
+                stopping.wait(POLL_SECONDS)
+        raise self._failure(f"was not ready within {self.program.start_seconds:g} s")
+
+    def page(self, *paths: str) -> str:
+        """Return the address of the first of `paths` that it answers; where it answers none, of the first."""
+        for path in paths:
+            try:
+                with urlopen(self.program.url + path, timeout=ANSWER_SECONDS):
+                    return self.program.url + path
+            except OSError:
+                continue
+        return self.program.url + paths[0]
+
+    def stop(self) -> None:
+        """Tell it to end, and wait until it has."""
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _failure(self, how: str) -> MonitoringFailed:
+        return MonitoringFailed(self.program.name, how, self.log, self.log.read_text(errors="replace"))
+
+
+@contextmanager
+def running(program: Program, folder: Path) -> Iterator[RunningProgram]:
+    """Run `program` until the end of the block; what it says goes to a file in `folder`, which is made.
+
+    MonitoringPortTaken says that something else listens at its port.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # Else a program of another person might answer that it is ready.
+    taken = listening_error(LISTEN, program.port)
+    if taken is not None:
+        where, why = f"{LISTEN}:{program.port}", taken.strerror or str(taken)
+        raise MonitoringPortTaken(program.name, where, why, program.port_variable) from taken
+    log = folder / f"{program.name.lower()}.log"
+    with log.open("wb") as output:
+        # Not in this program's group: Ctrl-C reaches it through `stop`, once.
+        process = subprocess.Popen(
+            program.command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    started = RunningProgram(program, process, log)
+    try:
+        yield started
+    finally:
+        started.stop()

@@ -5,19 +5,17 @@ Reads a handful of rows and a sample of keys, so that it may be asked every few 
 
 import logging
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from poc.definitions import FeatureSet, applied_service
 from poc.errors import FeaturesNotApplied
 from poc.feature_store import connection_of, open_feature_store
 from poc.materialization.records import AttemptRecord, MaterializationRecord
 from poc.monitoring.state import State, TableCount, TableSize, ViewState
-from poc.online_store.counting import estimate_partitions
+from poc.online_store.counting import ask_nodes, estimate_partitions
 from poc.online_store.failures import cassandra_failures
-from poc.online_store.naming import direct_table_name
-from poc.online_store.nodes import ask_nodes
+from poc.online_store.naming import Table, direct_table_name, online_tables
 from poc.online_store.session import open_session
-from poc.online_store.tables import Table, online_tables
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,25 +31,14 @@ _USAGE = "SELECT keyspace_name, table_name, mebibytes FROM system_views.disk_usa
 
 
 def open_state_reader(settings: Settings) -> "CassandraStateReader":
-    """Connect to the Cassandra of `settings`.
-
-    Raises:
-        NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
-        NoCassandra: the online store is kept elsewhere, and has no such state.
-        CassandraUnavailable: no host accepts a connection.
-    """
-    return CassandraStateReader(
-        open_feature_store(settings), settings.feature_service, settings.direct_keyspace
-    )
+    """Connect to the Cassandra of `settings`, as `CassandraStateReader` does and `open_feature_store` can."""
+    store = open_feature_store(settings)
+    return CassandraStateReader(store, settings.feature_service, settings.direct_keyspace)
 
 
 class CassandraStateReader:
-    """Reads the state of a feature service's views in the online store of `store`.
-
-    Args:
-        store: Feast; its registry is followed as it caches it.
-        service: the feature service.
-        direct_keyspace: of the records of materialization and the direct tables.
+    """Reads the state of a feature service's views in the online store of `store`, whose registry is followed
+    as it caches it. The records of materialization and the direct tables are in `direct_keyspace`.
 
     Raises:
         NoCassandra: the online store is kept elsewhere.
@@ -66,20 +53,18 @@ class CassandraStateReader:
     def read(self) -> State:
         """Read it now; see `StateReader.read`. The sizes and counts that no answer came for are left out.
 
-        Raises:
-            FeaturesNotApplied, InvalidDefinitions: as `poc.definitions.applied_service`.
+        Raises also what `poc.definitions.applied_service` raises.
         """
         views = self._views()
         with cassandra_failures(self._connection):
             states = tuple(self._view(view) for view in views)
         sizes = self._sizes()
+        # Where both keyspaces are one, so may be two tables of a view.
+        tables = dict.fromkeys(table for view in views for table in self._tables(view))
         return State(
             online_store=self._store.config.online_store.type,
             views=states,
-            # Where both keyspaces are one, so may be two tables of a view.
-            counts=tuple(
-                self._counts(dict.fromkeys(table for view in views for table in self._tables(view)))
-            ),
+            counts=tuple(self._counts(tables)),
             sizes=tuple(size for of_node in sizes.values() for size in of_node or ()),
             nodes={node: of_node is not None for node, of_node in sizes.items()},
         )
@@ -97,14 +82,9 @@ class CassandraStateReader:
 
     def _view(self, definitions: FeatureSet) -> ViewState:
         project, key = self._store.project, (self._store.config.online_store.type, definitions.view)
-        runs = MaterializationRecord(self._direct_keyspace, project)
-        attempts = AttemptRecord(self._direct_keyspace, project)
-        return ViewState(
-            definitions.view,
-            definitions.ttl,
-            runs.last(self._session, *key),
-            attempts.read(self._session, *key),
-        )
+        last_run = MaterializationRecord(self._direct_keyspace, project).last(self._session, *key)
+        attempts = AttemptRecord(self._direct_keyspace, project).read(self._session, *key)
+        return ViewState(definitions.view, definitions.ttl, last_run, attempts)
 
     def _tables(self, definitions: FeatureSet) -> list[Table]:
         """List where the view may be: of either Cassandra store, and the one that is read without Feast."""
@@ -124,14 +104,14 @@ class CassandraStateReader:
 
     def _sizes(self) -> dict[str, list[TableSize] | None]:
         keyspaces = (self._connection.keyspace, self._direct_keyspace)
-        answers = ask_nodes(self._session, _USAGE, NODE_TIMEOUT_SECONDS)
+
+        def size(node: str, row: Any) -> TableSize:
+            return TableSize(row.keyspace_name, row.table_name, node, row.mebibytes * _MEBIBYTE)
+
+        answers = ask_nodes(self._session, _USAGE, NODE_TIMEOUT_SECONDS).items()
         return {
             node: None
             if rows is None
-            else [
-                TableSize(row.keyspace_name, row.table_name, node, row.mebibytes * _MEBIBYTE)
-                for row in rows
-                if row.keyspace_name in keyspaces
-            ]
-            for node, rows in answers.items()
+            else [size(node, row) for row in rows if row.keyspace_name in keyspaces]
+            for node, rows in answers
         }

@@ -10,14 +10,7 @@ from poc.materialization.records import Attempts, MaterializationRun
 
 @dataclass(frozen=True, slots=True)
 class TableSize:
-    """One table on one node.
-
-    Attributes:
-        keyspace: of the table.
-        table: its name.
-        node: address of the node.
-        size_bytes: on its disk, rounded up to whole MiB.
-    """
+    """One table on one node: its bytes on that disk, rounded up to whole MiB."""
 
     keyspace: str
     table: str
@@ -27,13 +20,7 @@ class TableSize:
 
 @dataclass(frozen=True, slots=True)
 class TableCount:
-    """How many entities one table of a feature view holds.
-
-    Attributes:
-        keyspace: of the table.
-        table: its name.
-        entities: an estimate; see `poc.online_store.counting`.
-    """
+    """How many entities one table of a feature view holds, as `poc.online_store.counting` estimates it."""
 
     keyspace: str
     table: str
@@ -42,14 +29,7 @@ class TableCount:
 
 @dataclass(frozen=True, slots=True)
 class ViewState:
-    """What is known of one feature view.
-
-    Attributes:
-        feature_view: its name.
-        ttl: age from which its values are stale; None if they never are.
-        last_run: the last finished run; None if there was none.
-        attempts: those that were recorded.
-    """
+    """What is known of one feature view: the age from which its values are stale, and how it was filled."""
 
     feature_view: str
     ttl: timedelta | None
@@ -70,7 +50,7 @@ class State:
     """What is known of a service's feature views and the tables that hold them.
 
     Attributes:
-        online_store: type of the online store in Feast's configuration.
+        online_store: its type in Feast's configuration.
         views: of the service, each once.
         counts: of the views' tables.
         sizes: of all tables of the two keyspaces, on every node that answered.
@@ -88,11 +68,7 @@ class StateReader(Protocol):
     """Reads the state, again and again."""
 
     def read(self) -> State:
-        """Read it now.
-
-        Raises:
-            CassandraUnavailable: no node answers in time.
-        """
+        """Read it now; CassandraUnavailable where no node answers in time."""
         ...
 
     def close(self) -> None:

@@ -5,21 +5,29 @@ are two places where rows become what is served, and both are held: a new file t
 Parquet, and a source's rows, by whoever they were put there, that are to go into the stores.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 
+from poc.command_line import fail, note, ok
 from poc.dataset.prepare import CheckedDataset, PreparedDataset, check_service, write_dataset
 from poc.dataset.stored import declared_columns
 from poc.definitions import FeatureSet, ServedFeatures
 from poc.errors import DatasetDrifted
-from poc.materialization.offline import latest_source
+from poc.materialization.offline import LatestRows
 from poc.materialization.window import Window
 from poc.model.reference import TrainingReference, read_reference, reference_path
-from poc.monitoring.drift import Drift, measure_drift
-from poc.monitoring.drift_report import describe_drift, describe_missing_reference
+from poc.monitoring.drift import (
+    Drift,
+    describe_drift,
+    describe_missing_reference,
+    drift_document,
+    drift_table,
+    measure_drift,
+)
 from poc.settings import Settings
 
 BATCH_ROWS = 50_000
@@ -27,12 +35,7 @@ BATCH_ROWS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class ValidatedDataset:
-    """Records of one view that hold to every rule, and how far they drifted.
-
-    Attributes:
-        checked: the records, not yet written.
-        drift: theirs; None where there is no training reference.
-    """
+    """Records of one view that hold to every rule, not yet written; no drift without a training reference."""
 
     checked: CheckedDataset
     drift: Drift | None
@@ -43,22 +46,19 @@ def validate_service(
 ) -> tuple[ValidatedDataset, ...]:
     """Check the records that the next preparation would take, and measure their drift. Writes nothing.
 
-    Args: as `poc.dataset.prepare.check_service`.
-
-    Returns:
-        Those of each view.
-
     Raises:
         ReferenceUnreadable: the training reference cannot be read.
-        PocError: whatever else `check_service` raises.
+        PocError: whatever else `poc.dataset.prepare.check_service` raises, which explains the arguments.
     """
     checked = check_service(served, settings.data_dir, now, refresh=refresh)
     reference = read_reference(settings)
     if reference is None:
         return tuple(ValidatedDataset(item, None) for item in checked)
+    # Under the declared names, without what nobody declared.
+    rows = [declared_columns(item.table, item.definitions) for item in checked]
     return tuple(
-        ValidatedDataset(item, _drift(served, item.definitions, reference, [_declared(item)]))
-        for item in checked
+        ValidatedDataset(item, _drift(served, item.definitions, reference, [table]))
+        for item, table in zip(checked, rows, strict=True)
     )
 
 
@@ -73,9 +73,6 @@ def prepare_validated(
     """Prepare the sources of every view, unless that would put drifted records there.
 
     Records that are there already are not measured now, but when they are to be materialized.
-
-    Args: as there, and
-        accept_drift: the change is meant.
 
     Raises:
         DatasetDrifted: new records are beyond a limit. Nothing was written.
@@ -98,7 +95,7 @@ def window_drift(
     Raises:
         DatasetNotPrepared, ColumnsMissing: the source does not give what is declared.
     """
-    rows = latest_source(definitions, window.start, window.end)
+    rows = LatestRows(definitions, window.start, window.end)
     return _drift(served, definitions, reference, rows.batches(BATCH_ROWS)) if rows.num_rows else None
 
 
@@ -112,15 +109,7 @@ def gate(
     """Make what `run_materialization` calls before its first write into a view: announces the window, and its
     drift or that there is nothing to measure it against.
 
-    Args:
-        settings: where the training reference is.
-        served: what the model takes.
-        announce: is told.
-        accept_drift: the change is meant.
-
-    Returns:
-        A function that raises what `read_reference` and `window_drift` raise, and DatasetDrifted where the
-        drift is not accepted.
+    It raises what `read_reference` and `window_drift` raise, and DatasetDrifted where that is not accepted.
     """
 
     def begin(definitions: FeatureSet, window: Window) -> None:
@@ -142,11 +131,7 @@ def gate(
 
 
 def require_undrifted(drift: Drift, what: str) -> None:
-    """Refuse `what` if it drifted.
-
-    Raises:
-        DatasetDrifted: a feature is beyond its limit.
-    """
+    """Refuse `what` by DatasetDrifted where a feature is beyond its limit."""
     if drift.drifted:
         raise DatasetDrifted(what, drift.model, [str(feature) for feature in drift.drifted])
 
@@ -162,6 +147,27 @@ def _drift(
     return measure_drift(definitions.features, reference, batches, set(definitions.names) - taken)
 
 
-def _declared(checked: CheckedDataset) -> pa.Table:
-    """Give the records under the declared names, without what nobody declared."""
-    return declared_columns(checked.table, checked.definitions)
+def tell_validated(found: ValidatedDataset) -> bool:
+    """Tell how the records of one view are; return whether they drifted."""
+    checked, drift, view = found.checked, found.drift, found.checked.definitions.view
+    ok(f"{checked.table.num_rows:,} records from {checked.origin} hold to every rule of {view}")
+    if checked.changed:
+        note(f"  {checked.path} does not hold them yet: the next materialization writes it")
+    if drift is None:
+        return False
+    print(drift_table(drift))
+    (fail if drift.drifted else ok)(describe_drift(drift))
+    return bool(drift.drifted)
+
+
+def validation_document(validated: Sequence[ValidatedDataset]) -> dict[str, Any]:
+    """Return the figures of every view for JSON."""
+    views = [
+        {
+            "feature_view": found.checked.definitions.view,
+            "records": found.checked.table.num_rows,
+            "drift": drift_document(found.drift),
+        }
+        for found in validated
+    ]
+    return {"views": views}

@@ -13,12 +13,14 @@ from importlib.util import find_spec
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from poc.online_store.acsylla_cluster import cluster_arguments
+from poc.online_store import patience
 from poc.online_store.connection import ConnectionSettings, Driver
 from poc.online_store.errors import DriverMissing
 
 log = logging.getLogger(__name__)
 
+# The C++ driver's protocol 5 is a beta of before Cassandra 4.0.
+NEWEST_PROTOCOL = 4
 READS_IN_FLIGHT = 100
 CLOSE_SECONDS = 2.0
 # After a failure the other driver reads for so long.
@@ -33,7 +35,7 @@ def acsylla_is_installed() -> bool:
 
 
 def acsylla_reads(settings: ConnectionSettings, driver: Driver) -> "AcsyllaReads | None":
-    """Give the reads by acsylla that `driver` asks for; None where cassandra-driver is to read.
+    """Return the reads by acsylla that `driver` asks for; None where cassandra-driver is to read.
 
     Raises:
         DriverMissing: acsylla is demanded and not installed.
@@ -44,12 +46,47 @@ def acsylla_reads(settings: ConnectionSettings, driver: Driver) -> "AcsyllaReads
     return AcsyllaReads(settings) if wanted and settings.hosts else None
 
 
-class AcsyllaReads:
-    """Sessions of acsylla and their prepared statements, one session an event loop.
+def cluster_arguments(settings: ConnectionSettings) -> dict[str, Any]:
+    """Return what `acsylla.create_cluster` takes for `settings`; statements run at the write consistency."""
+    arguments: dict[str, Any] = {
+        "contact_points": list(settings.hosts),
+        "port": settings.port,
+        "consistency": settings.write_consistency,
+        "request_timeout": settings.request_timeout_seconds,
+        "connect_timeout": settings.connect_timeout_seconds,
+        # Unless the exponential ones are taken away, they win: a node that is back was used after 39 s.
+        "constant_reconnect_delay_ms": int(patience.RECONNECTION_DELAY_SECONDS * 1000),
+        "exponential_reconnect_base_delay_ms": None,
+        "exponential_reconnect_max_delay_ms": None,
+        # As cassandra-driver has it: a frozen node answers no heartbeat, and is given up.
+        "heartbeat_interval_sec": patience.HEARTBEAT_SECONDS,
+        "idle_timeout_sec": patience.HEARTBEAT_SECONDS + patience.HEARTBEAT_TIMEOUT_SECONDS,
+        # Else it prints that Cassandra has no ScyllaDB shards. Errors reach us as exceptions.
+        "log_level": "critical",
+    }
+    stated = settings.protocol_version
+    arguments["protocol_version"] = NEWEST_PROTOCOL if stated is None else min(stated, NEWEST_PROTOCOL)
+    if settings.local_dc is not None:
+        arguments["load_balance_dc_aware"] = settings.local_dc
+    if settings.username is not None:
+        arguments |= {"username": settings.username, "password": settings.password}
+    if settings.tls is not None:
+        ca, cert, key = settings.tls.texts()
+        flags = "PEER_IDENTITY" if settings.tls.check_hostname else "PEER_CERT"
+        arguments |= {"ssl_enabled": True, "ssl_trusted_cert": ca, "ssl_verify_flags": flags}
+        if cert is not None and key is not None:
+            arguments |= {"ssl_cert": cert, "ssl_private_key": key}
+    if settings.speculative_delay_ms is not None:
+        from acsylla import SpeculativeExecutionPolicy
 
-    Args:
-        settings: the cluster and how to read from it.
-    """
+        arguments["speculative_execution_policy"] = SpeculativeExecutionPolicy(
+            settings.speculative_delay_ms, max_speculative_executions=patience.MORE_NODES
+        )
+    return arguments
+
+
+class AcsyllaReads:
+    """Sessions of acsylla and their prepared statements, one session an event loop."""
 
     def __init__(self, settings: ConnectionSettings) -> None:
         self._arguments = cluster_arguments(settings) | {
@@ -118,7 +155,7 @@ class _Loop:
         done = asyncio.run_coroutine_threadsafe(ending, loop)
         try:
             # Called from the loop's own thread, it can only be asked for.
-            if not _runs_here(loop):
+            if asyncio._get_running_loop() is not loop:
                 done.result(CLOSE_SECONDS)
         except WaitTimeout:  # A type of its own before Python 3.11.
             done.cancel()
@@ -166,10 +203,3 @@ class _Loop:
         # Without it a read that is late, or whose node dies, is not asked of another one.
         bound.set_is_idempotent(True)
         return [row.as_tuple() for row in (await self._session.execute(bound)).all()]
-
-
-def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
-    try:
-        return asyncio.get_running_loop() is loop
-    except RuntimeError:
-        return False

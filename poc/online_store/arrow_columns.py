@@ -4,6 +4,7 @@ A column whose Arrow type fits its declared Feast type is converted here; any ot
 Feast's own conversion, value by value, so that the outcome is Feast's in every case.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -24,13 +25,22 @@ _ARROW_TYPES = {
     "double_val": pa.float64(),
     "float_val": pa.float32(),
     "bool_val": pa.bool_(),
-    "unix_timestamp_val": pa.int64(),
 }
+_FITTING: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
+    "bytes_val": (pa.types.is_binary, pa.types.is_large_binary),
+    "string_val": (pa.types.is_string, pa.types.is_large_string),
+    "int32_val": (pa.types.is_integer,),
+    "int64_val": (pa.types.is_integer,),
+    "double_val": (pa.types.is_integer, pa.types.is_floating),
+    "float_val": (pa.types.is_integer, pa.types.is_floating),
+    "bool_val": (pa.types.is_boolean,),
+}
+_LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 _VALUE_TYPES = {kind.name: value_type for value_type, kind in COLUMN_TYPES.items()}
 
 
 def canonical(array: pa.Array, kind: ColumnType, field: str) -> pa.Array | None:
-    """Give `array` in the one Arrow type of its Feast type, times as whole seconds; None if it has no such.
+    """Return `array` in the one Arrow type of its Feast type, times as whole seconds; None if it has no such.
 
     A NaN in a scalar column becomes null, as pandas and so Feast has it; in a list it stays.
 
@@ -39,7 +49,7 @@ def canonical(array: pa.Array, kind: ColumnType, field: str) -> pa.Array | None:
     """
     if kind.items is None:
         return _canonical_scalars(array, kind.attribute, field)
-    if not _is_list(array.type):
+    if not any(is_list(array.type) for is_list in _LISTS):
         return None
     if array.offset:
         array = array.take(pa.array(np.arange(len(array))))
@@ -57,7 +67,7 @@ def canonical(array: pa.Array, kind: ColumnType, field: str) -> pa.Array | None:
 
 
 def python_values(array: pa.Array, kind: ColumnType, field: str) -> list[Any]:
-    """Give the column as the drivers bind it: None, numbers, text, bytes, naive UTC datetimes, lists.
+    """Return the column as the drivers bind it: None, numbers, text, bytes, naive UTC datetimes, lists.
 
     Raises:
         ValueOutOfRange: a time outside the years 1 to 9999, an integer too large.
@@ -89,7 +99,7 @@ def feast_values(array: pa.Array, kind: ColumnType, field: str) -> list[Value]:
 
 
 def event_times(array: pa.Array) -> Times:
-    """Give times as numpy microseconds, UTC; a missing one is NaT."""
+    """Return times as numpy microseconds, UTC; a missing one is NaT."""
     if pa.types.is_timestamp(array.type):
         moments: Times = array.to_numpy(zero_copy_only=False).astype("datetime64[us]")
         return moments
@@ -101,7 +111,7 @@ def event_times(array: pa.Array) -> Times:
 
 
 def milliseconds(times: Times) -> list[datetime | None]:
-    """Give times as naive UTC datetimes, rounded down to what a timestamp column keeps; None for NaT."""
+    """Return times as naive UTC datetimes, rounded down to what a timestamp column keeps; None for NaT."""
     rounded: list[datetime | None] = times.astype("datetime64[ms]").astype("datetime64[us]").tolist()
     return rounded
 
@@ -126,29 +136,14 @@ def _canonical_scalars(
 
 
 def _fits(kind: pa.DataType, attribute: str) -> bool:
-    checks = pa.types
-    if checks.is_dictionary(kind):
-        return attribute == "string_val" and checks.is_string(kind.value_type)
-    if attribute in ("int32_val", "int64_val"):
-        return bool(checks.is_integer(kind))
-    if attribute in ("double_val", "float_val"):
-        return bool(checks.is_integer(kind) or checks.is_floating(kind))
-    if attribute == "string_val":
-        return bool(checks.is_string(kind) or checks.is_large_string(kind))
-    if attribute == "bytes_val":
-        return bool(checks.is_binary(kind) or checks.is_large_binary(kind))
-    return attribute == "bool_val" and bool(checks.is_boolean(kind))
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    checks = pa.types
-    return bool(checks.is_list(kind) or checks.is_large_list(kind) or checks.is_fixed_size_list(kind))
+    if pa.types.is_dictionary(kind):
+        return attribute == "string_val" and bool(pa.types.is_string(kind.value_type))
+    return any(check(kind) for check in _FITTING[attribute])
 
 
 def _seconds(array: pa.Array) -> pa.Array:
     """Round times down to seconds; a null becomes Feast's number for it, which every reader takes for one."""
-    seconds = array.to_numpy(zero_copy_only=False).astype("datetime64[s]").astype(np.int64)
-    return pa.array(seconds)
+    return pa.array(array.to_numpy(zero_copy_only=False).astype("datetime64[s]").astype(np.int64))
 
 
 def _moments(seconds: pa.Array, field: str, none_allowed: bool = True) -> list[datetime | None]:

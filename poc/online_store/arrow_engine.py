@@ -6,9 +6,8 @@ job fails and Feast does not record the interval.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from feast import Entity, FeatureView, RepoConfig
@@ -62,13 +61,12 @@ class ArrowMaterializationJob(MaterializationJob):  # type: ignore[misc]
     """A finished materialization of one view."""
 
     def __init__(self, task: MaterializationTask, error: BaseException | None) -> None:
-        self.task = task
-        self._error = error
+        self.task, self._error = task, error
 
     def status(self) -> MaterializationJobStatus:
         """SUCCEEDED once every row is acknowledged, else ERROR."""
-        failed = self._error is not None
-        return MaterializationJobStatus.ERROR if failed else MaterializationJobStatus.SUCCEEDED
+        outcomes = MaterializationJobStatus
+        return outcomes.SUCCEEDED if self._error is None else outcomes.ERROR
 
     def error(self) -> BaseException | None:
         """What went wrong; Feast raises it."""
@@ -108,31 +106,21 @@ class ArrowMaterializationEngine(BatchMaterializationEngine):  # type: ignore[mi
         return [self._materialize_one(registry, task) for task in tasks]
 
     def _materialize_one(self, registry: BaseRegistry, task: MaterializationTask) -> MaterializationJob:
+        view, config = task.feature_view, self.repo_config
         try:
-            entities = [registry.get_entity(name, task.project) for name in task.feature_view.entities]
-            self._copy(task.feature_view, entities, task.start_time, task.end_time, task.tqdm_builder)
+            entities = [registry.get_entity(name, task.project) for name in view.entities]
+            rows = open_rows(config, self.offline_store, view, entities, task.start_time, task.end_time)
+            with ExitStack() as stack:
+                bar = stack.enter_context(task.tqdm_builder(rows.num_rows))
+                if rows.num_rows:
+                    sink = open_sink(config, self.online_store, view, self.config)
+                    stack.callback(sink.close)
+                    for batch in rows.batches(self.config.batch_rows):
+                        sink.write(batch)
+                        bar.update(batch.num_rows)
         except Exception as error:
             return ArrowMaterializationJob(task, error)
         return ArrowMaterializationJob(task, None)
-
-    def _copy(
-        self,
-        view: FeatureView,
-        entities: Sequence[Entity],
-        start: datetime,
-        end: datetime,
-        progress_bar: Callable[[int], Any],
-    ) -> None:
-        rows = open_rows(self.repo_config, self.offline_store, view, entities, start, end)
-        with ExitStack() as stack:
-            bar = stack.enter_context(progress_bar(rows.num_rows))
-            if rows.num_rows == 0:
-                return
-            sink = open_sink(self.repo_config, self.online_store, view, self.config)
-            stack.callback(sink.close)
-            for batch in rows.batches(self.config.batch_rows):
-                sink.write(batch)
-                bar.update(batch.num_rows)
 
     def update(
         self,

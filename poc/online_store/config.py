@@ -3,6 +3,7 @@
 The stock Cassandra store's keys keep their names and meanings, so that changing `type:` is enough.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from cassandra import ConsistencyLevel
@@ -14,27 +15,24 @@ MAX_TTL_SECONDS = 630_720_000
 POLICIES = ("DCAwareRoundRobinPolicy", "TokenAwarePolicy(DCAwareRoundRobinPolicy)")
 
 
-def _known_consistency(name: str) -> str:
-    if name not in ConsistencyLevel.name_to_value or name.endswith("SERIAL"):
-        known = ", ".join(level for level in ConsistencyLevel.name_to_value if not level.endswith("SERIAL"))
-        raise ValueError(f"is none of {known}")
-    return name
+def _one_of(known: Sequence[str]) -> AfterValidator:
+    def checked(name: str) -> str:
+        if name not in known:
+            raise ValueError(f"is none of {', '.join(known)}")
+        return name
+
+    return AfterValidator(checked)
 
 
-def _known_policy(name: str) -> str:
-    if name not in POLICIES:
-        raise ValueError(f"is none of {', '.join(POLICIES)}")
-    return name
-
-
-Consistency = Annotated[StrictStr, AfterValidator(_known_consistency)]
+_CONSISTENCIES = [level for level in ConsistencyLevel.name_to_value if not level.endswith("SERIAL")]
+Consistency = Annotated[StrictStr, _one_of(_CONSISTENCIES)]
 PositiveInt = Annotated[int, Field(strict=True, ge=1)]
 
 
 class LoadBalancing(FeastConfigBaseModel):  # type: ignore[misc]
     """The stock store's block of the same name."""
 
-    load_balancing_policy: Annotated[StrictStr, AfterValidator(_known_policy)]
+    load_balancing_policy: Annotated[StrictStr, _one_of(POLICIES)]
     """One of the stock store's two names; single-row statements always go to a replica."""
 
     local_dc: StrictStr = "datacenter1"

@@ -3,14 +3,14 @@
 Both stores' settings are read here, and nowhere else; everything below speaks `ConnectionSettings`.
 """
 
+import functools
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from poc.online_store.credentials import Credentials, environment_credentials
-from poc.online_store.errors import EnvironmentUnusable, NoCassandra
+from poc.online_store.errors import CredentialsUnusable, EnvironmentUnusable, NoCassandra
 from poc.online_store.tls import TlsFiles
 
 if TYPE_CHECKING:
@@ -21,7 +21,24 @@ Driver = Literal["auto", "acsylla", "cassandra-driver"]
 DEFAULT_PORT = 9042
 HOSTS_VARIABLE = "CASSANDRA_HOSTS"
 PORT_VARIABLE = "CASSANDRA_PORT"
+# For a login from the environment: never from a yaml that is committed.
+USERNAME_VARIABLE = "CASSANDRA_USERNAME"
+PASSWORD_VARIABLE = "CASSANDRA_PASSWORD"
+PASSWORD_FILE_VARIABLE = "CASSANDRA_PASSWORD_FILE"
 DEFAULT_TIMEOUT_SECONDS = 10.0
+# What a block calls as it is called here.
+_SAME_NAME = (
+    *("keyspace", "protocol_version", "compression", "replication_factor", "replication"),
+    *("read_concurrency", "write_concurrency"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A user, and the password, which is never shown."""
+
+    username: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +46,10 @@ class ConnectionSettings:
     """The way into a cluster, and how its statements are to run.
 
     Attributes:
-        hosts: contact points; empty with a secure bundle.
-        port: CQL port of every node.
+        hosts: contact points; empty with a secure bundle, Astra's.
         keyspace: of the online store's tables.
-        secure_bundle_path: Astra's bundle instead of hosts.
-        username, password: for password authentication; None for none.
-        tls: files of an encrypted connection; None for a plain one.
         protocol_version: None takes the newest that both ends know.
         read_consistency, write_consistency: how many replicas answer, by Cassandra's name.
-        request_timeout_seconds, connect_timeout_seconds: longest waits.
         speculative_delay_ms: after which a second node is asked; None for never.
         local_dc: None takes the first contact point's.
         replication_factor: copies in each data centre of a keyspace that is made; None for not stated.
@@ -83,46 +95,76 @@ def connection_settings(
         NoCassandra: the online store names no hosts and no bundle.
         CredentialsUnusable: the environment has a user without a password, or the other way round.
     """
-    block = config.online_store
-    stated = _Stated(block)
-    hosts = _hosts(environment.get(HOSTS_VARIABLE)) or _hosts(stated.get("hosts"))
-    bundle = None if environment.get(HOSTS_VARIABLE) else stated.get("secure_bundle_path")
+    stated = functools.partial(_stated, config.online_store)
+    hosts = _hosts(environment.get(HOSTS_VARIABLE)) or _hosts(stated("hosts"))
+    bundle = None if environment.get(HOSTS_VARIABLE) else stated("secure_bundle_path")
     if not hosts and bundle is None:
-        raise NoCassandra(str(stated.get("type", "none")))
-    login = _login(stated, environment)
-    consistency = stated.get("consistency_level", "LOCAL_ONE")
+        raise NoCassandra(str(stated("type", "none")))
+    username, password = stated("username"), stated("password")
+    if username is None or password is None:
+        login = environment_credentials(environment)
+        username, password = (None, None) if login is None else (login.username, login.password)
+    consistency = stated("consistency_level", "LOCAL_ONE")
+    same = {name: value for name in _SAME_NAME if (value := stated(name)) is not None}
     return ConnectionSettings(
         hosts=hosts if bundle is None else (),
-        port=_port(environment.get(PORT_VARIABLE)) or stated.get("port", DEFAULT_PORT),
-        keyspace=stated.get("keyspace", "feast_keyspace"),
+        port=_port(environment.get(PORT_VARIABLE)) or stated("port", DEFAULT_PORT),
         secure_bundle_path=bundle,
-        username=None if login is None else login.username,
-        password=None if login is None else login.password,
-        tls=_tls(stated.get("tls"), config.repo_path),
-        protocol_version=stated.get("protocol_version"),
-        read_consistency=stated.get("read_consistency_level", consistency),
+        username=username,
+        password=password,
+        tls=_tls(stated("tls"), config.repo_path),
+        read_consistency=stated("read_consistency_level", consistency),
         write_consistency=consistency,
-        request_timeout_seconds=float(stated.get("request_timeout", DEFAULT_TIMEOUT_SECONDS)),
-        connect_timeout_seconds=float(stated.get("connect_timeout", 5.0)),
-        speculative_delay_ms=stated.get("speculative_execution_delay_ms"),
-        compression=stated.get("compression", False),
-        local_dc=_local_dc(stated),
-        replication_factor=stated.get("replication_factor"),
-        replication=stated.get("replication"),
-        read_concurrency=stated.get("read_concurrency", 100),
-        write_concurrency=stated.get("write_concurrency", 100),
+        request_timeout_seconds=float(stated("request_timeout", DEFAULT_TIMEOUT_SECONDS)),
+        connect_timeout_seconds=float(stated("connect_timeout", 5.0)),
+        speculative_delay_ms=stated("speculative_execution_delay_ms"),
+        local_dc=stated("local_dc", _local_dc(stated("load_balancing"))),
+        **same,
     )
 
 
-class _Stated:
-    """What a block states: Feast's own store has fewer keys than the row store; each may be empty."""
+def given_credentials(
+    username: str | None, password: str | None, password_file: str | Path | None
+) -> Credentials | None:
+    """Put together what was given; None where nothing was.
 
-    def __init__(self, block: Any) -> None:
-        self._block = block
+    Args:
+        password_file: holds the password and nothing else, as a mounted secret does; a line's end is not
+            part of it.
 
-    def get(self, key: str, default: Any = None) -> Any:
-        value = getattr(self._block, key, None)
-        return default if value is None or value == "" else value
+    Raises:
+        CredentialsUnusable: only half of it was given, or the password twice, or the file cannot be read.
+    """
+    if password is not None and password_file is not None:
+        raise CredentialsUnusable(f"{PASSWORD_VARIABLE} and {PASSWORD_FILE_VARIABLE} are both set")
+    if password_file is not None:
+        try:
+            password = Path(password_file).read_text().rstrip("\r\n")
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "is not text"
+            raise CredentialsUnusable(f"{PASSWORD_FILE_VARIABLE}={password_file}: {reason}") from None
+    if username is None and password is None:
+        return None
+    if username is None:
+        raise CredentialsUnusable(f"there is a password, but no {USERNAME_VARIABLE}")
+    if password is None:
+        raise CredentialsUnusable(
+            f"{USERNAME_VARIABLE} is set, but neither {PASSWORD_VARIABLE} nor {PASSWORD_FILE_VARIABLE}"
+        )
+    return Credentials(username, password)
+
+
+def environment_credentials(environment: Mapping[str, str]) -> Credentials | None:
+    """Read them from environment variables, as `given_credentials` does; one that is empty is not set."""
+    names = (USERNAME_VARIABLE, PASSWORD_VARIABLE, PASSWORD_FILE_VARIABLE)
+    username, password, file = (environment.get(name) or None for name in names)
+    return given_credentials(username, password, file)
+
+
+def _stated(block: Any, key: str, default: Any = None) -> Any:
+    """Return what a block states: Feast's own store has fewer keys than the row store; each may be empty."""
+    value = getattr(block, key, None)
+    return default if value is None or value == "" else value
 
 
 def _hosts(stated: Any) -> tuple[str, ...]:
@@ -138,13 +180,6 @@ def _port(stated: str | None) -> int | None:
     return int(stated)
 
 
-def _login(stated: _Stated, environment: Mapping[str, str]) -> Credentials | None:
-    username, password = stated.get("username"), stated.get("password")
-    if username is not None and password is not None:
-        return Credentials(username, password)
-    return environment_credentials(environment)
-
-
 def _tls(stated: Any, repo: Path | str | None) -> TlsFiles | None:
     if stated is None:
         return None
@@ -152,10 +187,6 @@ def _tls(stated: Any, repo: Path | str | None) -> TlsFiles | None:
     return files.relative_to(None if repo is None else Path(repo))
 
 
-def _local_dc(stated: _Stated) -> str | None:
-    own = stated.get("local_dc")
-    if own is not None:
-        return str(own)
-    block = stated.get("load_balancing")
+def _local_dc(block: Any) -> str | None:
     # A block that leaves local_dc out says nothing of the data centre, whatever the stock store would take.
     return str(block.local_dc) if block is not None and "local_dc" in block.model_fields_set else None

@@ -1,15 +1,21 @@
-"""How many partitions a table of Cassandra has: exactly, or at the price of reading a thousand keys.
+"""What a cluster tells of itself: how many partitions a table has, and what only each node knows.
 
 COUNT(*) reads everything, and Cassandra's own estimates are minutes old and count what lies in several files
 several times. But keys are spread evenly over the ring by their tokens: how far a thousand of them reach
 tells how many there are.
 """
 
+import logging
+from typing import Any
+
 from cassandra import ConsistencyLevel
-from cassandra.cluster import Session
+from cassandra.cluster import ResponseFuture, Session
+from cassandra.policies import HostDistance
 
 from poc.online_store.naming import quoted
 from poc.online_store.session import idempotent
+
+log = logging.getLogger(__name__)
 
 SAMPLE = 1000
 # The Murmur3 partitioner's tokens are the signed 64-bit integers.
@@ -56,3 +62,26 @@ def _partition_key(session: Session, keyspace: str, table: str) -> str | None:
     if known is None or table not in known.tables:
         return None
     return ", ".join(quoted(column.name) for column in known.tables[table].partition_key)
+
+
+def ask_nodes(session: Session, cql: str, timeout_seconds: float) -> dict[str, list[Any] | None]:
+    """Ask every node at once; return its rows by its address, None for one that does not answer.
+
+    A node of another data centre is not connected to, and so is not asked.
+    """
+    asked = {
+        host.address: None
+        if host.is_up is False
+        else session.execute_async(idempotent(cql), host=host, timeout=timeout_seconds)
+        for host in session.cluster.metadata.all_hosts()
+        if session.cluster.profile_manager.distance(host) != HostDistance.IGNORED
+    }
+    return {address: _answer(address, future) for address, future in asked.items()}
+
+
+def _answer(address: str, future: ResponseFuture | None) -> list[Any] | None:
+    try:
+        return None if future is None else list(future.result().all())
+    except Exception as error:  # Whatever keeps one node from answering, the others are still told of.
+        log.warning("Node %s does not answer: %s", address, error)
+        return None

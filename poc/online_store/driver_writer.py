@@ -9,10 +9,10 @@ from cassandra.cluster import NoHostAvailable, Session
 from cassandra.connection import ConnectionException
 from cassandra.protocol import IsBootstrappingErrorMessage, OverloadedErrorMessage, ServerError
 from cassandra.query import PreparedStatement
-from tenacity import Retrying, retry_if_exception_message, stop_after_attempt, wait_fixed
+from tenacity import retry, retry_if_exception_message, stop_after_attempt, wait_fixed
 
 from poc.online_store.session import WRITE, prepare
-from poc.online_store.writer import BoundRow, Outcome
+from poc.online_store.writer import BoundRow, Outcome, outcome
 
 PASSING_ERRORS = (
     OperationTimedOut,
@@ -36,10 +36,8 @@ class DriverWriter:
     """A `Writer` over a session, which stays the caller's unless `owns_session`."""
 
     def __init__(self, session: Session, cql: str, concurrency: int, owns_session: bool = False) -> None:
-        self._session = session
-        self._owns_session = owns_session
+        self._session, self._concurrency, self._owns_session = session, concurrency, owns_session
         self._statement: PreparedStatement = _prepared(session, cql)
-        self._concurrency = concurrency
 
     def send(self, rows: Sequence[BoundRow]) -> Outcome:
         """Send the statement once for each of `rows`, `concurrency` at a time."""
@@ -55,17 +53,15 @@ class DriverWriter:
             self._session.cluster.shutdown()
 
 
+@retry(
+    stop=stop_after_attempt(_SCHEMA_ATTEMPTS),
+    wait=wait_fixed(_SCHEMA_WAIT_SECONDS),
+    retry=retry_if_exception_message(match=".*Undefined column"),
+    reraise=True,
+)
 def _prepared(session: Session, cql: str) -> PreparedStatement:
     """Prepare, also where somebody else has just added a column: a node lists it before it knows it."""
-    for attempt in Retrying(
-        stop=stop_after_attempt(_SCHEMA_ATTEMPTS),
-        wait=wait_fixed(_SCHEMA_WAIT_SECONDS),
-        retry=retry_if_exception_message(match=".*Undefined column"),
-        reraise=True,
-    ):
-        with attempt:
-            return prepare(session, cql)
-    raise AssertionError("the last attempt raises")
+    return prepare(session, cql)
 
 
 class _Window:
@@ -74,14 +70,11 @@ class _Window:
     def __init__(
         self, session: Session, statement: PreparedStatement, rows: Sequence[BoundRow], concurrency: int
     ) -> None:
-        self._session = session
-        self._statement = statement
-        self._rows = rows
-        self._concurrency = min(concurrency, len(rows))
+        self._session, self._statement, self._rows = session, statement, rows
+        self._lanes = self._concurrency = min(concurrency, len(rows))
+        self._most_errors = min(self._concurrency, GIVE_UP_ERRORS)
         self._next: Iterator[int] = iter(range(len(rows)))
-        self._lock = threading.Lock()
-        self._lanes = self._concurrency
-        self._done = threading.Event()
+        self._lock, self._done = threading.Lock(), threading.Event()
         self._acknowledged = bytearray(len(rows))
         self._errors: list[Exception] = []
 
@@ -92,11 +85,7 @@ class _Window:
         for _ in range(self._concurrency):
             self._advance()
         self._done.wait()
-        remaining = [row for row, there in zip(self._rows, self._acknowledged, strict=True) if not there]
-        if not self._errors:
-            return Outcome(remaining)
-        lasting = [error for error in self._errors if not isinstance(error, PASSING_ERRORS)]
-        return Outcome(remaining, (lasting or self._errors)[0], worth_repeating=not lasting)
+        return outcome(self._rows, self._acknowledged, self._errors, PASSING_ERRORS)
 
     def _advance(self) -> None:
         """Send this lane's next row, or end the lane."""
@@ -131,7 +120,5 @@ class _Window:
     def _hopeless(self) -> bool:
         """Whether a whole window failed, or one row can never be written."""
         errors = self._errors
-        return bool(errors) and (
-            len(errors) >= min(self._concurrency, GIVE_UP_ERRORS)
-            or not isinstance(errors[-1], PASSING_ERRORS)
-        )
+        most = self._most_errors
+        return bool(errors) and (len(errors) >= most or not isinstance(errors[-1], PASSING_ERRORS))

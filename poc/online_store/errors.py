@@ -10,20 +10,24 @@ class PocError(Exception):
 
     Attributes:
         what: what happened, with the value that caused it.
-        way_out: what to do about it, with the command where there is one.
+        way_out: what to do about it, with the command where there is one; a type may have one of its own.
         exit_status: 1 for a state that has to change, 2 for a call that has to change.
     """
 
     exit_status = 1
+    way_out: str
 
-    def __init__(self, what: str, way_out: str) -> None:
-        super().__init__(f"{what}\n  {way_out}")
-        self.what = what
-        self.way_out = way_out
+    def __init__(self, what: str, way_out: str | None = None) -> None:
+        self.what, self.way_out = what, self.way_out if way_out is None else way_out
+        super().__init__(f"{what}\n  {self.way_out}")
 
 
 class OnlineStoreError(PocError):
     """What Feast's online store in Cassandra refuses, and why."""
+
+
+class _CallRefused(OnlineStoreError):
+    exit_status = 2
 
 
 class FeaturesUnavailable(PocError):
@@ -33,32 +37,34 @@ class FeaturesUnavailable(PocError):
 class CassandraUnavailable(FeaturesUnavailable):
     """No Cassandra answers, or not in time."""
 
+    way_out = f"Start one: {START_CASSANDRA}"
+
     def __init__(self, where: str, reason: str) -> None:
-        super().__init__(f"Cannot reach Cassandra at {where}: {reason}", f"Start one: {START_CASSANDRA}")
+        super().__init__(f"Cannot reach Cassandra at {where}: {reason}")
 
 
 class CassandraLoginRefused(CassandraUnavailable):
     """A Cassandra wants a user and a password, and these are none, or not the right ones."""
 
+    way_out = (
+        "Set CASSANDRA_USERNAME, and CASSANDRA_PASSWORD or CASSANDRA_PASSWORD_FILE; those of a Cassandra"
+        " that this project started: set -a; . .cassandra/credentials; set +a"
+    )
+
     def __init__(self, where: str, username: str | None) -> None:
         given = "none was given" if username is None else f"those of user {username!r} are wrong"
-        PocError.__init__(
-            self,
-            f"Cassandra at {where} asks for a user and a password, and {given}",
-            "Set CASSANDRA_USERNAME, and CASSANDRA_PASSWORD or CASSANDRA_PASSWORD_FILE; those of a Cassandra"
-            " that this project started: set -a; . .cassandra/credentials; set +a",
-        )
+        PocError.__init__(self, f"Cassandra at {where} asks for a user and a password, and {given}")
 
 
 class CassandraTlsFailed(CassandraUnavailable):
     """The two ends do not agree on encryption."""
 
+    way_out = (
+        "Name in online_store.tls the files that belong to this Cassandra; leave tls out if it has none."
+    )
+
     def __init__(self, where: str, reason: str) -> None:
-        PocError.__init__(
-            self,
-            f"No encrypted connection to Cassandra at {where}: {reason}",
-            "Name in online_store.tls the files that belong to this Cassandra; leave tls out if it has none.",
-        )
+        PocError.__init__(self, f"No encrypted connection to Cassandra at {where}: {reason}")
 
 
 class DataCentreUnknown(CassandraUnavailable):
@@ -75,33 +81,27 @@ class DataCentreUnknown(CassandraUnavailable):
 class ProtocolRefused(CassandraUnavailable):
     """The nodes do not speak the version of CQL's protocol that is stated."""
 
+    way_out = "Correct protocol_version in online_store, or leave it out: the newest that both know is taken."
+
     def __init__(self, where: str, version: int) -> None:
         PocError.__init__(
-            self,
-            f"The Cassandra at {where} does not speak version {version} of CQL's protocol",
-            "Correct protocol_version in online_store, or leave it out: the newest that both know is taken.",
+            self, f"The Cassandra at {where} does not speak version {version} of CQL's protocol"
         )
 
 
-class NoCassandra(OnlineStoreError):
+class NoCassandra(_CallRefused):
     """The yaml's online store is kept elsewhere, or names no place."""
 
-    exit_status = 2
+    way_out = "Give online_store in feature_store.yaml the type cassandra and hosts, or set CASSANDRA_HOSTS."
 
     def __init__(self, store_type: str) -> None:
-        super().__init__(
-            f"The online store ({store_type}) names no Cassandra",
-            "Give online_store in feature_store.yaml the type cassandra and hosts, or set CASSANDRA_HOSTS.",
-        )
+        super().__init__(f"The online store ({store_type}) names no Cassandra")
 
 
-class EnvironmentUnusable(OnlineStoreError):
+class EnvironmentUnusable(_CallRefused):
     """An environment variable about Cassandra does not fit."""
 
-    exit_status = 2
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason, "Correct or unset it in the environment or in .env.")
+    way_out = "Correct or unset it in the environment or in .env."
 
 
 class FeastNotSupported(OnlineStoreError):
@@ -117,159 +117,153 @@ class FeastNotSupported(OnlineStoreError):
 class FeaturesNotApplied(PocError):
     """The registry does not know the feature service."""
 
+    way_out = "Apply the definitions: python scripts/feast_setup.py"
+
     def __init__(self, service: str) -> None:
-        super().__init__(
-            f"The feature registry has no feature service {service!r}",
-            "Apply the definitions: python scripts/feast_setup.py",
-        )
+        super().__init__(f"The feature registry has no feature service {service!r}")
 
 
 class OnlineTableMissing(FeaturesNotApplied):
     """The registry knows the features, the online store has no table for them."""
 
+    way_out = "Create it: python scripts/feast_setup.py"
+
     def __init__(self, where: str) -> None:
-        PocError.__init__(
-            self, f"The online store has no table {where}", "Create it: python scripts/feast_setup.py"
-        )
+        PocError.__init__(self, f"The online store has no table {where}")
 
 
 class FeaturesNotMaterialized(PocError):
     """The online store holds nothing yet."""
 
+    way_out = "Fill it: python scripts/feast_materialize.py"
+
     def __init__(self, where: str) -> None:
-        super().__init__(
-            f"{where} has never been materialized",
-            "Fill it: python scripts/feast_materialize.py",
-        )
+        super().__init__(f"{where} has never been materialized")
 
 
 class FeaturesOutdated(PocError):
     """What is stored was written for other definitions than the present ones."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(what, "Write it again: python scripts/feast_materialize.py --full")
+    way_out = "Write it again: python scripts/feast_materialize.py --full"
 
 
 class TlsFilesUnusable(OnlineStoreError):
     """A PEM file of an encrypted connection is not there, or not what it should be."""
 
+    way_out = (
+        "Correct tls: in online_store (paths are relative to the feature repository), or put them there."
+    )
+
     def __init__(self, files: str, reason: str) -> None:
-        super().__init__(
-            f"The TLS files of the online store cannot be used: {files}: {reason}",
-            "Correct tls: in online_store (paths are relative to the feature repository), or put them there.",
-        )
+        super().__init__(f"The TLS files of the online store cannot be used: {files}: {reason}")
 
 
-class CredentialsUnusable(OnlineStoreError):
+class CredentialsUnusable(_CallRefused):
     """User and password of Cassandra do not come as a pair."""
 
-    exit_status = 2
+    way_out = "Set CASSANDRA_USERNAME, and CASSANDRA_PASSWORD or CASSANDRA_PASSWORD_FILE."
 
     def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"The credentials for Cassandra cannot be used: {reason}",
-            "Set CASSANDRA_USERNAME, and CASSANDRA_PASSWORD or CASSANDRA_PASSWORD_FILE.",
-        )
+        super().__init__(f"The credentials for Cassandra cannot be used: {reason}")
 
 
 class ReplicationDiffers(OnlineStoreError):
     """A keyspace is there with other copies than the settings state."""
 
+    way_out = "Nothing was changed. State what is there; or nothing, and the keyspace is used as it is."
+
     def __init__(self, keyspace: str, found: Mapping[str, str], stated: Mapping[str, object]) -> None:
         super().__init__(
-            f"Keyspace {keyspace} has replication {dict(found)}, online_store states {dict(stated)}",
-            "Nothing was changed. State what is there; or nothing, and the keyspace is used as it is.",
+            f"Keyspace {keyspace} has replication {dict(found)}, online_store states {dict(stated)}"
         )
 
 
-class UnsupportedType(OnlineStoreError):
+class UnsupportedType(_CallRefused):
     """A field has a Feast type that no column can hold."""
 
-    exit_status = 2
+    way_out = "Declare a type of feast.types for it."
 
     def __init__(self, field: str, dtype: object, reason: str = "has no column type") -> None:
-        super().__init__(f"Field {field!r}: {dtype} {reason}", "Declare a type of feast.types for it.")
+        super().__init__(f"Field {field!r}: {dtype} {reason}")
 
 
 class TypeChanged(OnlineStoreError):
     """A field was declared with another type than its column has."""
 
+    way_out = (
+        "Cassandra cannot change a column's type. Give the field (or the view) a new name; or drop all "
+        "values with `feast teardown`, then apply and materialize again."
+    )
+
     def __init__(self, table: str, column: str, stored: str, declared: str) -> None:
-        super().__init__(
-            f"{table}: column {column!r} is {stored}, but is now declared as {declared}",
-            "Cassandra cannot change a column's type. Give the field (or the view) a new name; or drop all "
-            "values with `feast teardown`, then apply and materialize again.",
-        )
+        super().__init__(f"{table}: column {column!r} is {stored}, but is now declared as {declared}")
 
 
 class KeyChanged(OnlineStoreError):
     """A view's join keys are not the table's partition key any more."""
 
+    way_out = (
+        "Cassandra cannot change a table's key. Give the view a new name; or drop all values with "
+        "`feast teardown`, then apply and materialize again."
+    )
+
     def __init__(self, table: str, stored: Sequence[str], declared: Sequence[str]) -> None:
-        super().__init__(
-            f"{table}: its key is ({', '.join(stored)}), but the view's join keys are "
-            f"({', '.join(declared)})",
-            "Cassandra cannot change a table's key. Give the view a new name; or drop all values with "
-            "`feast teardown`, then apply and materialize again.",
-        )
+        here, wanted = ", ".join(stored), ", ".join(declared)
+        super().__init__(f"{table}: its key is ({here}), but the view's join keys are ({wanted})")
 
 
-class WrongValueType(OnlineStoreError):
+class WrongValueType(_CallRefused):
     """A value has another type than its field."""
 
-    exit_status = 2
+    way_out = "Correct the value or the declared type."
 
     def __init__(self, field: str, declared: str, given: str) -> None:
-        super().__init__(
-            f"Field {field!r} is declared {declared}, but the value is {given}",
-            "Correct the value or the declared type.",
-        )
+        super().__init__(f"Field {field!r} is declared {declared}, but the value is {given}")
 
 
-class ValueOutOfRange(OnlineStoreError):
+class ValueOutOfRange(_CallRefused):
     """A value that its column cannot hold."""
 
-    exit_status = 2
+    way_out = "Correct the value in the source."
 
     def __init__(self, field: str, value: object, reason: str) -> None:
-        super().__init__(f"Field {field!r}: {value!r} {reason}", "Correct the value in the source.")
+        super().__init__(f"Field {field!r}: {value!r} {reason}")
 
 
 class NullJoinKey(OnlineStoreError):
     """A source has a row that belongs to no entity."""
 
+    way_out = "Remove those rows from the source, or fill the key in."
+
     def __init__(self, column: str, rows: int) -> None:
-        super().__init__(
-            f"Join key {column!r} is null in {rows} of the rows to write",
-            "Remove those rows from the source, or fill the key in.",
-        )
+        super().__init__(f"Join key {column!r} is null in {rows} of the rows to write")
 
 
 class MissingColumns(OnlineStoreError):
     """A source lacks columns that the view declares."""
 
+    way_out = "Add the column to the source, or remove the field from the view."
+
     def __init__(self, source: str, missing: Sequence[str], present: Sequence[str]) -> None:
-        super().__init__(
-            f"{source} has no column {', '.join(missing)} (it has: {', '.join(present)})",
-            "Add the column to the source, or remove the field from the view.",
-        )
+        super().__init__(f"{source} has no column {', '.join(missing)} (it has: {', '.join(present)})")
 
 
 class SourceChanged(OnlineStoreError):
     """A source was rewritten while it was read."""
 
+    way_out = "Materialize again; replace files as a whole, not in place."
+
     def __init__(self, source: str) -> None:
-        super().__init__(
-            f"{source} changed while it was materialized",
-            "Materialize again; replace files as a whole, not in place.",
-        )
+        super().__init__(f"{source} changed while it was materialized")
 
 
 class NotApplied(OnlineStoreError):
     """A view has no table yet."""
 
+    way_out = "Create it: feast apply"
+
     def __init__(self, table: str, reason: str) -> None:
-        super().__init__(f"Cannot use table {table}: {reason}", "Create it: feast apply")
+        super().__init__(f"Cannot use table {table}: {reason}")
 
 
 class NotAcknowledged(OnlineStoreError):
@@ -279,12 +273,12 @@ class NotAcknowledged(OnlineStoreError):
         worth_repeating: whether what it said may pass: a timeout, an overload, too few replicas.
     """
 
+    way_out = "Nothing was recorded as materialized. Look after Cassandra, then run the same interval again."
+
     def __init__(self, remaining: int, total: int, reason: Exception, worth_repeating: bool = False) -> None:
         self.worth_repeating = worth_repeating
-        super().__init__(
-            f"{remaining} of {total} rows were not acknowledged: {type(reason).__name__}: {reason}",
-            "Nothing was recorded as materialized. Look after Cassandra, then run the same interval again.",
-        )
+        why = f"{type(reason).__name__}: {reason}"
+        super().__init__(f"{remaining} of {total} rows were not acknowledged: {why}")
 
 
 class WrittenByAnotherEngine(OnlineStoreError):
@@ -298,10 +292,8 @@ class WrittenByAnotherEngine(OnlineStoreError):
         )
 
 
-class DriverMissing(OnlineStoreError):
+class DriverMissing(_CallRefused):
     """A driver was asked for that is not installed."""
-
-    exit_status = 2
 
     def __init__(self, driver: str, setting: str) -> None:
         super().__init__(

@@ -41,9 +41,7 @@ class KeyedReads:
 
     Args:
         session: where to read; statements are prepared at once.
-        statements: how.
         in_flight: most statements under way of one read.
-        keys_per_statement: most keys that a statement asks for.
         acsylla: reads for event loops instead, where it can; None for never.
     """
 
@@ -122,7 +120,7 @@ class KeyedReads:
 
 
 def _in_order(sent: Iterator[ResponseFuture], in_flight: int) -> Iterator[Sequence[Row]]:
-    """Give the answers to statements that `sent` sends as it is drawn from."""
+    """Yield the answers to statements that `sent` sends as it is drawn from."""
     waiting = deque(islice(sent, in_flight))
     while waiting:
         rows = waiting.popleft().result().all()

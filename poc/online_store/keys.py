@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-from feast.protos.feast.types.Value_pb2 import Value
 
 from poc.online_store.errors import NullJoinKey, ValueOutOfRange
 from poc.online_store.layout import Column
@@ -20,7 +19,7 @@ _ROOM_BYTES = 64
 
 
 def kept(value: Any) -> Any:
-    """Give `value` as it is kept in a key column."""
+    """Return `value` as it is kept in a key column."""
     if value == "" or (isinstance(value, str) and value[0] == "\0" and not value.strip("\0")):
         return value + "\0"
     if value == b"" or (isinstance(value, bytes) and value[0] == 0 and not value.strip(b"\0")):
@@ -29,7 +28,7 @@ def kept(value: Any) -> Any:
 
 
 def kept_column(values: list[Any], column: Column) -> list[Any]:
-    """Give a whole column as it is kept.
+    """Return a whole column as it is kept.
 
     Raises:
         NullJoinKey: a value is None.
@@ -41,31 +40,21 @@ def kept_column(values: list[Any], column: Column) -> list[Any]:
 
 
 def bound_key(columns: Sequence[Column]) -> Callable[[tuple[Any, ...]], tuple[Any, ...] | None]:
-    """Give the function from join keys to what is bound for them; None for a key that no row can have.
+    """Return the function from join keys to what is bound for them; None for a key that no row can have.
 
     It takes the values of `columns`, in their order, as Python has them. A key that is longer than
     Cassandra's limit finds nothing, as one that is not stored.
     """
     long = [column.kind.cql in ("text", "blob") for column in columns]
     if long == [True]:
-
-        def single(key: tuple[Any, ...]) -> tuple[Any, ...] | None:
-            bound = (kept(key[0]),)
-            return bound if _fits(bound) else None
-
-        return single
+        return lambda key: bound if _fits(bound := (kept(key[0]),)) else None
     if not any(long):
         return lambda key: key
-
-    def several(key: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        bound = tuple(kept(part) for part in key)
-        return bound if _fits(bound) else None
-
-    return several
+    return lambda key: bound if _fits(bound := tuple(map(kept, key))) else None
 
 
 def join_keys(columns: Sequence[Column]) -> Callable[[EntityKey], tuple[Any, ...] | None]:
-    """Give the function from Feast's entity key to join keys, in the order of `columns`.
+    """Return the function from Feast's entity key to join keys, in the order of `columns`.
 
     None for a key that no row can have: a value of another type than its join key's finds nothing, as in
     every Feast store.
@@ -78,22 +67,17 @@ def join_keys(columns: Sequence[Column]) -> Callable[[EntityKey], tuple[Any, ...
             value = given.get(column.field)
             if value is None or value.WhichOneof("val") != column.kind.attribute:
                 return None
-            parts.append(_bound_or_none(column, value))
+            try:
+                parts.append(column.kind.bindable(column.field, value))
+            except ValueOutOfRange:  # A time that no row can have.
+                return None
         return None if None in parts else tuple(parts)
 
     return read
 
 
-def _bound_or_none(column: Column, value: Value) -> Any:
-    """Bind a part of a key; None for a time that no row can have."""
-    try:
-        return column.kind.bindable(column.field, value)
-    except ValueOutOfRange:
-        return None
-
-
 def written_key(columns: Sequence[Column], key: EntityKey) -> tuple[Any, ...]:
-    """Give the bound key of a row to write.
+    """Return the bound key of a row to write.
 
     Raises:
         WrongValueType: a value has another type than its join key.
@@ -114,10 +98,9 @@ def _fits(parts: Sequence[Any]) -> bool:
     size = sum(len(part) for part in parts if isinstance(part, (str, bytes)))
     if size * 4 + _ROOM_BYTES <= MAX_KEY_BYTES:
         return True
-    exact = sum(len(part.encode()) if isinstance(part, str) else _size(part) for part in parts)
+    exact = sum(
+        len(part.encode()) if isinstance(part, str) else len(part) if isinstance(part, bytes) else 8
+        for part in parts
+    )
     # A key of several parts carries two bytes of length and one of end with each.
     return exact + (3 * len(parts) if len(parts) > 1 else 0) <= MAX_KEY_BYTES
-
-
-def _size(part: Any) -> int:
-    return len(part) if isinstance(part, bytes) else 8

@@ -28,9 +28,7 @@ class LatestRows:
         self._keys = list(keys)
         self._order = [(name, "ascending") for name in order] + [(POSITION, "ascending")]
         self._held: list[pa.Table] = []
-        self._held_rows = 0
-        self._reduced_rows = 0
-        self.seen = 0
+        self._held_rows = self._reduced_rows = self.seen = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take a batch of the key and order columns; its rows follow those before."""
@@ -44,7 +42,7 @@ class LatestRows:
             self._reduce()
 
     def positions(self) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
-        """Give the positions of the latest rows, ascending, and forget everything but `seen`."""
+        """Return the positions of the latest rows, ascending, and forget everything but `seen`."""
         if not self._held:
             return np.empty(0, np.int64)
         self._reduce()
@@ -74,9 +72,8 @@ class LatestRows:
 
 def _plain(batch: pa.RecordBatch) -> pa.Table:
     """Decode dictionaries: those of two batches need not agree, and cannot be sorted."""
-    table = pa.table(batch)
-    for index, column in enumerate(table.schema):
-        if pa.types.is_dictionary(column.type):
-            decoded = table.column(index).cast(column.type.value_type)
-            table = table.set_column(index, column.name, decoded)
-    return table
+    plain = [
+        pa.field(column.name, column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        for column in batch.schema
+    ]
+    return pa.table(batch).cast(pa.schema(plain))

@@ -5,14 +5,8 @@ from dataclasses import dataclass
 
 from feast import FeatureView
 
-from poc.online_store.naming import (
-    CREATED_TIMESTAMP,
-    EVENT_TIMESTAMP,
-    column_name,
-    direct_table_name,
-    quoted,
-    table_name,
-)
+from poc.online_store import naming
+from poc.online_store.naming import CREATED_TIMESTAMP, EVENT_TIMESTAMP, column_name, quoted
 from poc.online_store.patience import SPECULATIVE_RETRY
 from poc.online_store.types import ColumnType, column_type, key_type
 
@@ -21,13 +15,7 @@ _KEYS_TOLD_APART = ("text", "blob", "int", "bigint")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One declared field and its column.
-
-    Attributes:
-        field: Feast's name.
-        name: the column's.
-        kind: its type.
-    """
+    """One declared field, by Feast's name; its column's name and type."""
 
     field: str
     name: str
@@ -36,12 +24,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class RowLayout:
-    """The table of a feature view: one row an entity.
-
-    Attributes:
-        keys: the join keys, together the partition key, ordered by name.
-        features: the features, in declared order.
-    """
+    """The table of a feature view: one row an entity. Keys are ordered by name, features as declared."""
 
     keyspace: str
     table: str
@@ -59,7 +42,7 @@ class RowLayout:
         return declared | {EVENT_TIMESTAMP: "timestamp", CREATED_TIMESTAMP: "timestamp"}
 
     def named(self, fields: Sequence[str] | None) -> tuple[Column, ...]:
-        """Give the columns of those `fields` that are features of the view; of all for None."""
+        """Return the columns of those `fields` that are features of the view; of all for None."""
         if fields is None:
             return self.features
         known = {column.field: column for column in self.features}
@@ -118,23 +101,28 @@ def row_layout(keyspace: str, project: str, view: FeatureView) -> RowLayout:
     Raises:
         UnsupportedType: a field has no column type, or a join key is a list.
     """
-    return _layout(keyspace, table_name(project, view.name), view)
+    return _layout(keyspace, naming.table_name(project, view.name), view)
 
 
 def direct_layout(keyspace: str, project: str, view: FeatureView) -> RowLayout:
-    """Lay out the table that is read without Feast: the same columns, under a name that people type.
+    """Lay out the table that is read without Feast: as `row_layout`, under a name that people type."""
+    return _layout(keyspace, naming.direct_table_name(project, view.name), view)
+
+
+def key_columns(view: FeatureView) -> tuple[Column, ...]:
+    """Lay out the join keys of `view`, ordered by name.
 
     Raises:
-        UnsupportedType: see `row_layout`.
+        UnsupportedType: one has no column type, or is a list.
     """
-    return _layout(keyspace, direct_table_name(project, view.name), view)
+    return tuple(
+        Column(field.name, column_name(field.name), key_type(field.name, field.dtype))
+        for field in sorted(view.entity_columns, key=lambda field: field.name)
+    )
 
 
 def _layout(keyspace: str, table: str, view: FeatureView) -> RowLayout:
-    keys = [
-        Column(field.name, column_name(field.name), key_type(field.name, field.dtype))
-        for field in sorted(view.entity_columns, key=lambda field: field.name)
-    ]
+    keys = key_columns(view)
     # A join key that the schema repeats is among the features of a stream view, and of no other.
     repeated = {column.field for column in keys}
     features = [
@@ -142,4 +130,4 @@ def _layout(keyspace: str, table: str, view: FeatureView) -> RowLayout:
         for field in view.features
         if field.name not in repeated
     ]
-    return RowLayout(keyspace, table, tuple(keys), tuple(features))
+    return RowLayout(keyspace, table, keys, tuple(features))

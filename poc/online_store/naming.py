@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from typing import TypeAlias
 
 # Cassandra's limit for a table's name; a longer one is refused by the server.
 MAX_TABLE_NAME = 48
@@ -14,20 +15,18 @@ GUIDE_PROJECT = "ml_platform_poc"
 
 EVENT_TIMESTAMP = "event_timestamp"
 CREATED_TIMESTAMP = "created_timestamp"
+# Keyspace and name.
+Table: TypeAlias = tuple[str, str]
 _RESERVED = frozenset((EVENT_TIMESTAMP, CREATED_TIMESTAMP))
 
 
-def table_name(project: str, view: str) -> str:
-    """Name the table of `view`: `project__view`, or a shortened form with a digest of both.
+def table_name(project: str, view: str, use: str = "") -> str:
+    """Name the table of `view`, or of one `use` of it: `project__view`, or shortened with a digest of both.
 
     No two pairs share a name: a plain part never contains or ends in a double underscore, and a
     shortened name never contains one. Differs from the stock store's `project_view`, so that both
     layouts can live in one keyspace.
     """
-    return _joined(project, view)
-
-
-def _joined(project: str, view: str, use: str = "") -> str:
     name = f"{project}__{view}" + (f"__{use}" if use else "")
     if _PLAIN.fullmatch(project) and _PLAIN.fullmatch(view) and len(name) <= MAX_TABLE_NAME:
         return name
@@ -41,6 +40,14 @@ def _joined(project: str, view: str, use: str = "") -> str:
 def stock_table_name(project: str, view: str) -> str:
     """Name the table of `view` as Feast's own store does."""
     return f"{project}_{view}"
+
+
+def online_tables(keyspace: str, project: str, view: str) -> dict[str, Table]:
+    """Return the tables that may hold `view`, by the type of the online store, as the yaml states it."""
+    return {
+        "cassandra": (keyspace, stock_table_name(project, view)),
+        "poc.online_store.row_store.CassandraRowOnlineStore": (keyspace, table_name(project, view)),
+    }
 
 
 def project_name(project: str, name: str) -> str:
@@ -58,7 +65,7 @@ def direct_table_name(project: str, view: str) -> str:
     """
     if project == GUIDE_PROJECT and len(view) <= MAX_TABLE_NAME:
         return view
-    return _joined(project, view, "direct")
+    return table_name(project, view, "direct")
 
 
 def column_name(field: str) -> str:

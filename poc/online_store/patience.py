@@ -4,12 +4,6 @@ A killed node closes its connections, and whatever was under way on them is sent
 A frozen one closes nothing: a heartbeat finds it, and until then a second node is asked for what is late.
 """
 
-from cassandra.policies import (
-    ConstantReconnectionPolicy,
-    ConstantSpeculativeExecutionPolicy,
-    SpeculativeExecutionPolicy,
-)
-
 # The driver's default backs off to ten minutes: a node that is back was used again after 30 s only.
 RECONNECTION_DELAY_SECONDS = 1.0
 # Table option: how long a coordinator waits for a replica before it asks another one. Cassandra's own choice,
@@ -25,20 +19,3 @@ MORE_NODES = 2
 # The driver's 10 s were too short for three nodes on two busy cores: a read then met a node that did not
 # know the table yet.
 SCHEMA_AGREEMENT_SECONDS = 60.0
-
-
-def recognition() -> dict[str, object]:
-    """Give the arguments of `cassandra.cluster.Cluster` that find nodes lost, back, or behind the others."""
-    return {
-        "max_schema_agreement_wait": SCHEMA_AGREEMENT_SECONDS,
-        "reconnection_policy": ConstantReconnectionPolicy(RECONNECTION_DELAY_SECONDS, max_attempts=None),
-        "idle_heartbeat_interval": HEARTBEAT_SECONDS,
-        "idle_heartbeat_timeout": HEARTBEAT_TIMEOUT_SECONDS,
-    }
-
-
-def speculation(delay_ms: int | None) -> SpeculativeExecutionPolicy | None:
-    """Give the policy that asks another node after each `delay_ms` what may be asked twice; None for None."""
-    if delay_ms is None:
-        return None
-    return ConstantSpeculativeExecutionPolicy(delay_ms / 1000, max_attempts=MORE_NODES)

@@ -25,16 +25,12 @@ OpenReader = Callable[[FeatureView, Sequence[str]], ViewReader]
 _INT32, _INT64 = 2**31, 2**63
 
 
-def _is_int(value: Any, bound: int) -> bool:
-    return type(value) is int and -bound <= value < bound
-
-
 # What is its own join key without any conversion. Feast converts the rest, or refuses it.
 _NATIVE: dict[ValueType, Callable[[Any], bool]] = {
     # An empty one may be a null to Feast, by what else is in the list.
     ValueType.STRING: lambda value: type(value) is str and value != "",
-    ValueType.INT64: lambda value: _is_int(value, _INT64),
-    ValueType.INT32: lambda value: _is_int(value, _INT32),
+    ValueType.INT64: lambda value: type(value) is int and -_INT64 <= value < _INT64,
+    ValueType.INT32: lambda value: type(value) is int and -_INT32 <= value < _INT32,
     ValueType.BYTES: lambda value: type(value) is bytes and value != b"",
 }
 # The types that Feast takes an alias's values for, which it has no declaration of.
@@ -43,12 +39,10 @@ _GUESSED = (ValueType.STRING, ValueType.INT64)
 
 @dataclass(frozen=True, slots=True)
 class ViewPart:
-    """The reads of one view.
+    """The reads of one view, which has the projection that was asked for.
 
     Attributes:
-        view: Feast's, with the projection that was asked for.
-        features: those to read.
-        names: what the answer calls them.
+        names: what the answer calls the features.
         request_keys: what the request calls each of the view's join keys, by the join key.
     """
 
@@ -63,7 +57,6 @@ class Plan:
     """How to answer one selection of features for one set of join keys.
 
     Attributes:
-        parts: one a view.
         kinds: the type of each join key of the request.
         dropped: answered names that Feast leaves out.
     """
@@ -83,11 +76,7 @@ class Plan:
         return len(lengths) == 1
 
     def answer(self, entity_values: Mapping[str, list[Any]], reader: OpenReader) -> ResolvedResponse:
-        """Read, and answer.
-
-        Raises:
-            what the store raises where no answer comes.
-        """
+        """Read, and answer; raise what the store raises where no answer comes."""
         answered = []
         for part in self.parts:
             opened = reader(part.view, part.features)
@@ -130,16 +119,12 @@ def resolve(
     full_feature_names: bool,
     key_names: Sequence[str],
 ) -> Plan | None:
-    """Work out the plan; None for what Feast answers by itself.
+    """Work out the plan, by the registry as `store` has it cached; None for what Feast answers by itself.
+
+    Features that are not there, or that have one name, raise what Feast raises for them.
 
     Args:
-        store: whose registry, as it is cached, says what names mean.
-        features: references, or a service.
-        full_feature_names: whether to precede names by their view's.
         key_names: the join keys of the request.
-
-    Raises:
-        what Feast raises for features that are not there, or that have one name.
     """
     (_, on_demand, _, types, _, grouped, answered, request_data, _) = store._get_online_request_context(
         features, full_feature_names
@@ -149,8 +134,9 @@ def resolve(
     parts = [_part(view, names, full_feature_names) for view, names in grouped]
     kinds: dict[str, ValueType] = {}
     for part in parts:
+        declared = {column.name: column.dtype.to_value_type() for column in part.view.entity_columns}
         for key, asked in part.request_keys.items():
-            kind = _kind(part.view, key)
+            kind = declared[key]
             # Of an alias Feast knows no type, and guesses it by the values.
             if kind not in (_GUESSED if asked not in types else _NATIVE) or types.get(asked, kind) != kind:
                 return None
@@ -172,8 +158,3 @@ def _part(view: FeatureView, features: Sequence[str], full_feature_names: bool) 
         tuple(prefix + name for name in features),
         {key: renamed.get(key, key) for key in keys},
     )
-
-
-def _kind(view: FeatureView, key: str) -> ValueType:
-    kind: ValueType = next(c.dtype.to_value_type() for c in view.entity_columns if c.name == key)
-    return kind

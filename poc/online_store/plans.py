@@ -65,11 +65,7 @@ class Plans:
         full_feature_names: bool,
         key_names: tuple[str, ...],
     ) -> Plan | None:
-        """Give the plan of a call, worked out when it is first asked for; None for what is Feast's to answer.
-
-        Raises:
-            what Feast raises for such a call.
-        """
+        """Return the plan of a call, made when it is first asked for; None for what is Feast's to answer."""
         proto = getattr(store._registry, "cached_registry_proto", None)
         if proto is None:
             return None
@@ -105,9 +101,8 @@ class Plans:
             version = str(proto.version_id)
             known = next((item for item in self._states if _is_known_as(item, proto)), None)
             # The same state read once more is another object.
-            state = (
-                _State(proto, version) if known is None else _State(proto, version, known.plans, known.asked)
-            )
+            kept = () if known is None else (known.plans, known.asked)
+            state = _State(proto, version, *kept)
             self._states = [state, *(item for item in self._states if item is not known)][:MOST_STATES]
             self._state = state
             return state
@@ -123,19 +118,11 @@ class Plans:
         gone = threading.Event()
         weakref.finalize(store, gone.set)
         seconds = max(life.total_seconds() * SHARE, LEAST_SECONDS)
-        threading.Thread(
-            target=_refresh,
-            args=(weakref.ref(store), self, gone, seconds),
-            name="registry-refresh",
-            daemon=True,
-        ).start()
+        args = (weakref.ref(store), self, gone, seconds)
+        threading.Thread(target=_refresh, args=args, name="registry-refresh", daemon=True).start()
 
     def refresh(self, store: "FeatureStore") -> None:
-        """Read the registry again, plan what was asked so far, and only then show it to `store`.
-
-        Raises:
-            whatever reading a registry raises.
-        """
+        """Read the registry again, plan what was asked so far, and only then show it to `store`."""
         registry = store._registry
         held = registry.cached_registry_proto
         version = held.version_id

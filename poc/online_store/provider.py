@@ -7,25 +7,27 @@ answers for stores that have this provider, and leaves every other store to Feas
 
 import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 from feast import FeatureService, FeatureStore, FeatureView, RepoConfig
 from feast.infra.local import LocalProvider
 from feast.infra.online_stores.online_store import OnlineStore
+from feast.infra.provider import Provider
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
 
 from poc.online_store.errors import FeastNotSupported
-from poc.online_store.foreign_reader import ForeignReader
 from poc.online_store.plan import Plan
 from poc.online_store.plans import Plans
-from poc.online_store.row_store import CassandraRowOnlineStore
+from poc.online_store.reading_store import ReadingStore
+from poc.online_store.stock_reader import MessageReader
 from poc.online_store.stock_store import StockCassandraOnlineStore
-from poc.online_store.view_reader import ViewReader
+from poc.online_store.view_reader import Found, JoinKeys, ViewReader
 
 SUPPORTED = "0.38.0"
 STOCK_TYPE = "cassandra"
-_OURS = (CassandraRowOnlineStore, StockCassandraOnlineStore)
 
 
 class ResolvingProvider(LocalProvider):  # type: ignore[misc]
@@ -58,31 +60,61 @@ class ResolvingProvider(LocalProvider):  # type: ignore[misc]
         return self._online_store
 
     def reader(self, view: FeatureView, features: Sequence[str]) -> ViewReader:
-        """Give what reads `features` of `view` from the online store."""
+        """Return what reads `features` of `view` from the online store."""
         store = self.online_store
-        if isinstance(store, _OURS):
-            return store.reader(self.repo_config, view, features)
+        if isinstance(store, ReadingStore):
+            found: ViewReader = store.reader(self.repo_config, view, features)
+            return found
         return ForeignReader(self, self.repo_config, view, features)
 
     @property
     def reads_awaited(self) -> bool:
         """Whether the store answers an event loop without blocking it."""
-        return isinstance(self.online_store, _OURS)
+        return isinstance(self.online_store, ReadingStore)
+
+
+class ForeignReader(MessageReader):
+    """A `ViewReader` of SQLite, Redis, or whatever store the yaml names, as Feast reads it. It blocks."""
+
+    def __init__(
+        self, provider: Provider, config: RepoConfig, view: FeatureView, features: Sequence[str]
+    ) -> None:
+        super().__init__(view, features)
+        self._provider, self._config, self._view = provider, config, view
+
+    def read(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
+        """See `ViewReader.read`."""
+        asked = [self._entity_key(key) for key in keys]
+        rows = self._provider.online_read(self._config, self._view, asked, list(self.names))
+        return {
+            key: (*(values.get(name) for name in self.names), moment)
+            for key, (moment, values) in zip(keys, rows, strict=True)
+            if values is not None
+        }
+
+    async def read_async(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
+        """Raise: what the store can await, Feast asks of it itself."""
+        raise NotImplementedError
+
+    def _entity_key(self, key: JoinKeys) -> EntityKey:
+        parts = zip(self.keys, key, strict=True)
+        values = [Value(**{column.kind.attribute: part}) for column, part in parts]
+        return EntityKey(join_keys=self.key_names, entity_values=values)
 
 
 def _plan(
     store: FeatureStore,
     features: list[str] | FeatureService,
     entity_values: Any,
-    full_feature_names: bool,
-    native_entity_values: bool,
-) -> "tuple[ResolvingProvider, Plan] | None":
-    """Find the plan of a call; None where Feast itself has to answer it."""
+    full_feature_names: bool = False,
+    native_entity_values: bool = True,
+) -> tuple[ResolvingProvider, Plan, Any] | None:
+    """Find the plan of a call, and its entity values; None where Feast itself has to answer it."""
     provider = store._get_provider()
     if not isinstance(provider, ResolvingProvider) or not native_entity_values or not features:
         return None
     plan = provider.plans.find(store, features, full_feature_names, tuple(entity_values))
-    return None if plan is None or not plan.takes(entity_values) else (provider, plan)
+    return None if plan is None or not plan.takes(entity_values) else (provider, plan, entity_values)
 
 
 def install() -> None:
@@ -92,31 +124,19 @@ def install() -> None:
         return
 
     @functools.wraps(feasts)
-    def get_online_features(
-        self: FeatureStore,
-        features: list[str] | FeatureService,
-        entity_values: Any,
-        full_feature_names: bool = False,
-        native_entity_values: bool = True,
-    ) -> Any:
-        found = _plan(self, features, entity_values, full_feature_names, native_entity_values)
+    def get_online_features(self: FeatureStore, *asked: Any, **named: Any) -> Any:
+        found = _plan(self, *asked, **named)
         if found is None:
-            return feasts(self, features, entity_values, full_feature_names, native_entity_values)
-        provider, plan = found
+            return feasts(self, *asked, **named)
+        provider, plan, entity_values = found
         return plan.answer(entity_values, provider.reader)
 
     @functools.wraps(feasts_async)
-    async def get_online_features_async(
-        self: FeatureStore,
-        features: list[str] | FeatureService,
-        entity_values: Any,
-        full_feature_names: bool = False,
-        native_entity_values: bool = True,
-    ) -> Any:
-        found = _plan(self, features, entity_values, full_feature_names, native_entity_values)
+    async def get_online_features_async(self: FeatureStore, *asked: Any, **named: Any) -> Any:
+        found = _plan(self, *asked, **named)
         if found is None or not found[0].reads_awaited:
-            return await feasts_async(self, features, entity_values, full_feature_names, native_entity_values)
-        provider, plan = found
+            return await feasts_async(self, *asked, **named)
+        provider, plan, entity_values = found
         return await plan.answer_async(entity_values, provider.reader)
 
     get_online_features.resolving = True  # type: ignore[attr-defined]
@@ -125,6 +145,3 @@ def install() -> None:
 
 
 install()
-
-
-__all__: Sequence[str] = ("ResolvingProvider",)

@@ -1,6 +1,7 @@
 """Feast's `OnlineResponse` over rows as they were read; its protobuf is made when somebody asks for it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,33 +12,26 @@ from feast.type_map import python_values_to_proto_values
 from feast.value_type import ValueType
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from poc.online_store.feast_rows import event_time
-from poc.online_store.view_reader import Found, ViewReader
+from poc.online_store.view_reader import Found, ViewReader, event_time
 
 _ABSENT = Value()
 _NOBODYS = Timestamp()
 
 
+@dataclass(slots=True, eq=False)
 class Answered:
     """What was read of one view.
 
     Attributes:
-        reader: says what the values of a found row are.
         names: of the features in the answer, in the reader's order.
         rows: of each entity that was asked for; None for one that is not stored.
         dropped: names that are left out of the answer.
     """
 
-    __slots__ = ("dropped", "names", "reader", "rows")
-
-    def __init__(
-        self,
-        reader: ViewReader,
-        names: tuple[str, ...],
-        rows: Sequence[Found | None],
-        dropped: frozenset[str],
-    ) -> None:
-        self.reader, self.names, self.rows, self.dropped = reader, names, rows, dropped
+    reader: ViewReader
+    names: tuple[str, ...]
+    rows: Sequence[Found | None]
+    dropped: frozenset[str]
 
     def event_times(self) -> list[datetime | None]:
         """Return each entity's event time, UTC-aware; None where it is not stored, or was stored without."""
@@ -67,13 +61,7 @@ class Answered:
 
 
 class ResolvedResponse(OnlineResponse):  # type: ignore[misc]
-    """The answer to a call that was resolved before.
-
-    Args:
-        entity_values: the join keys as they were asked for, native values.
-        kinds: their types.
-        answered: what was read of each view.
-    """
+    """The answer to a call that was resolved before: native values of the join keys, and what was read."""
 
     def __init__(
         self,
@@ -107,42 +95,30 @@ class ResolvedResponse(OnlineResponse):  # type: ignore[misc]
             answer[name] = list(values)
             answer[name + TIMESTAMP_POSTFIX] = [0] * len(values)
         for part in self.answered:
-            seconds = [0 if moment is None else _seconds(moment) for moment in part.event_times()]
+            seconds = [int(_timestamp(moment).seconds) for moment in part.event_times()]
             for name, values in part.columns():
                 answer[name] = values
                 answer[name + TIMESTAMP_POSTFIX] = list(seconds)
         return answer
 
     def _message(self) -> GetOnlineFeaturesResponse:
-        message = GetOnlineFeaturesResponse(results=[])
-        for name, values in self.entity_values.items():
-            message.metadata.feature_names.val.append(name)
-            message.results.append(
-                GetOnlineFeaturesResponse.FeatureVector(
-                    values=python_values_to_proto_values(values, self._kinds[name]),
-                    statuses=[FieldStatus.PRESENT] * len(values),
-                    event_timestamps=[_NOBODYS] * len(values),
-                )
-            )
+        message, vector = GetOnlineFeaturesResponse(results=[]), GetOnlineFeaturesResponse.FeatureVector
+        names, vectors = message.metadata.feature_names.val, message.results
+        for name, given in self.entity_values.items():
+            values = python_values_to_proto_values(given, self._kinds[name])
+            statuses, times = [FieldStatus.PRESENT] * len(given), [_NOBODYS] * len(given)
+            names.append(name)
+            vectors.append(vector(values=values, statuses=statuses, event_timestamps=times))
         for part in self.answered:
             times = [_timestamp(moment) for moment in part.event_times()]
             for place, (name, proto) in enumerate(zip(part.names, part.reader.proto, strict=True)):
                 if name in part.dropped:
                     continue
-                there = [part.present(row, place) for row in part.rows]
-                message.metadata.feature_names.val.append(name)
-                message.results.append(
-                    GetOnlineFeaturesResponse.FeatureVector(
-                        values=[
-                            proto(row[place]) if is_there and row is not None else _ABSENT
-                            for row, is_there in zip(part.rows, there, strict=True)
-                        ],
-                        statuses=[
-                            FieldStatus.PRESENT if is_there else FieldStatus.NOT_FOUND for is_there in there
-                        ],
-                        event_timestamps=times,
-                    )
-                )
+                there = [row if part.present(row, place) else None for row in part.rows]
+                statuses = [FieldStatus.NOT_FOUND if row is None else FieldStatus.PRESENT for row in there]
+                values = [_ABSENT if row is None else proto(row[place]) for row in there]
+                names.append(name)
+                vectors.append(vector(values=values, statuses=statuses, event_timestamps=times))
         return message
 
 
@@ -151,7 +127,3 @@ def _timestamp(moment: datetime | None) -> Timestamp:
     if moment is not None:
         made.FromDatetime(moment)
     return made
-
-
-def _seconds(moment: datetime) -> int:
-    return int(_timestamp(moment).seconds)

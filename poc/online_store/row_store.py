@@ -1,46 +1,30 @@
 """The Feast online store: `type: poc.online_store.row_store.CassandraRowOnlineStore`.
 
-Puts the pieces together behind Feast's OnlineStore interface. One instance has one session, opened by
-the first call that needs it, and may be used from many threads.
+One instance has one session, opened by the first call that needs it, and may be used from many threads.
 """
 
-import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from cassandra.cluster import Session
 from feast import Entity, FeatureView, RepoConfig, StreamFeatureView
 from feast.infra.infra_object import InfraObject
 from feast.infra.online_stores.online_store import OnlineStore
 from feast.protos.feast.core.Registry_pb2 import Registry
-from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 
-from poc.online_store.acsylla_reads import AcsyllaReads, acsylla_reads
 from poc.online_store.config import RowStoreSettings
-from poc.online_store.connection import Driver, connection_settings
+from poc.online_store.connection import connection_settings
 from poc.online_store.driver_writer import DriverWriter
-from poc.online_store.feast_rows import FeatureRow, read_feast_rows, read_feast_rows_async
 from poc.online_store.layout import Column, RowLayout, row_layout
-from poc.online_store.readers import Readers
-from poc.online_store.schema import (
-    changes,
-    create_layout,
-    drop_layout,
-    ensure_keyspace,
-    extend_layout,
-    stored_table,
-)
-from poc.online_store.session import open_session
+from poc.online_store.reading_store import ReadingStore
+from poc.online_store.schema import changes, drop_layout, ensure_keyspace, extend_layout, stored_table
+from poc.online_store.session import SCHEMA
 from poc.online_store.view_reader import RowReader
-from poc.online_store.write import FeastRow, bound_rows, by_features
+from poc.online_store.write import FeastRow, bound_rows, by_features, now_us
 from poc.online_store.writer import write_all
-
-_MICROSECOND_NS = 1000
 
 
 class CassandraRowOnlineStoreConfig(RowStoreSettings):
-    """Settings under `online_store:`; Feast finds this class by its name beside the store's."""
+    """Settings under `online_store:`; Feast finds class and store by each other's name, in one module."""
 
     type: Literal["poc.online_store.row_store.CassandraRowOnlineStore"] = (
         "poc.online_store.row_store.CassandraRowOnlineStore"
@@ -48,49 +32,12 @@ class CassandraRowOnlineStoreConfig(RowStoreSettings):
     """Selects the store."""
 
 
-class CassandraRowOnlineStore(OnlineStore):  # type: ignore[misc]
-    """One Cassandra row an entity, written in one mutation at its event time.
-
-    Attributes:
-        driver: what reads for event loops.
-    """
+class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ignore[misc]
+    """One Cassandra row an entity, written in one mutation at its event time."""
 
     def __init__(self) -> None:
-        self.driver: Driver = "auto"
-        self._lock = threading.Lock()
-        self._session: Session | None = None
-        self._acsylla: AcsyllaReads | None = None
-        self._readers: Readers[RowReader] = Readers(self._new_reader)
+        super().__init__()
         self._writers: dict[str, DriverWriter] = {}
-
-    def session(self, config: RepoConfig) -> Session:
-        """Give the store's session, opened when first asked for.
-
-        Raises:
-            CassandraUnavailable: no node accepts a connection.
-        """
-        if self._session is None:
-            with self._lock:
-                if self._session is None:
-                    settings = connection_settings(config)
-                    self._acsylla = acsylla_reads(settings, self.driver)
-                    self._session = open_session(settings)
-        return self._session
-
-    def close(self) -> None:
-        """End the sessions; the next call opens others."""
-        with self._lock:
-            session, self._session = self._session, None
-            acsylla, self._acsylla = self._acsylla, None
-            self._forget()
-        if acsylla is not None:
-            acsylla.close()
-        if session is not None:
-            session.cluster.shutdown()
-
-    def reader(self, config: RepoConfig, view: FeatureView, features: Sequence[str] | None) -> RowReader:
-        """Give the reader of some features of `view` (of all for None), prepared when first asked for."""
-        return self._readers.get(config, view, features)
 
     def _new_reader(self, config: RepoConfig, view: FeatureView, features: Sequence[str] | None) -> RowReader:
         return RowReader(
@@ -101,33 +48,6 @@ class CassandraRowOnlineStore(OnlineStore):  # type: ignore[misc]
             config.online_store.read_keys_per_statement,
             self._acsylla,
         )
-
-    def online_read(
-        self,
-        config: RepoConfig,
-        table: FeatureView,
-        entity_keys: list[EntityKey],
-        requested_features: list[str] | None = None,
-    ) -> list[FeatureRow]:
-        """Read as Feast asks: event time (UTC-aware) and values by name, or (None, None) for an absent row.
-
-        A null is a Value without content; a feature that the view does not have is left out, and so is one
-        that was never written.
-
-        Raises:
-            cassandra.DriverException, cassandra.cluster.NoHostAvailable: no answer; never an absent row.
-        """
-        return read_feast_rows(self.reader(config, table, requested_features), table, entity_keys)
-
-    async def online_read_async(
-        self,
-        config: RepoConfig,
-        table: FeatureView,
-        entity_keys: list[EntityKey],
-        requested_features: list[str] | None = None,
-    ) -> list[FeatureRow]:
-        """Do what `online_read` does, without blocking the event loop once the statement is prepared."""
-        return await read_feast_rows_async(self.reader(config, table, requested_features), table, entity_keys)
 
     def online_write_batch(
         self,
@@ -146,8 +66,7 @@ class CassandraRowOnlineStore(OnlineStore):  # type: ignore[misc]
         layout = self._layout(config, table)
         for names, rows in by_features(data):
             features = layout.named(names)
-            now_us = time.time_ns() // _MICROSECOND_NS
-            bound = bound_rows(layout, features, rows, ttl_seconds, now_us)
+            bound = bound_rows(layout, features, rows, ttl_seconds, now_us())
             if bound:
                 write_all(self._writer(config, layout, features), bound)
             if progress is not None:
@@ -173,12 +92,16 @@ class CassandraRowOnlineStore(OnlineStore):  # type: ignore[misc]
         drop = [self._layout(config, view) for view in tables_to_delete]
         session = self.session(config)
         ensure_keyspace(session, connection_settings(config))
-        for layout in keep:
-            changes(stored_table(session, layout), layout, comment="")
+        statements = []
         for layout, view in zip(keep, tables_to_keep, strict=True):
+            comment = f"Feast feature view {view.name} of project {config.project}, one row an entity"
+            stored = stored_table(session, layout)
+            needed = changes(stored, layout, comment)
             # A column is added by the first write that has a value for it: until then its feature was never
             # written, which is another thing than null.
-            create_layout(session, layout, _comment(config, view))
+            statements += needed if stored is None else []
+        for statement in statements:
+            session.execute(statement, execution_profile=SCHEMA)
         for layout in drop:
             drop_layout(session, layout)
         self._forget()
@@ -217,9 +140,5 @@ class CassandraRowOnlineStore(OnlineStore):  # type: ignore[misc]
         return writer
 
     def _forget(self) -> None:
-        self._readers.clear()
+        super()._forget()
         self._writers.clear()
-
-
-def _comment(config: RepoConfig, view: FeatureView) -> str:
-    return f"Feast feature view {view.name} of project {config.project}, one row an entity"

@@ -8,16 +8,16 @@ dropping and adding, and is refused.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cassandra import AlreadyExists, InvalidRequest
 from cassandra.cluster import Session
-from cassandra.query import SimpleStatement
 
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.errors import DataCentreUnknown, KeyChanged, NotApplied, ReplicationDiffers, TypeChanged
 from poc.online_store.layout import RowLayout
 from poc.online_store.naming import quoted
-from poc.online_store.session import SCHEMA, local_data_centre
+from poc.online_store.session import SCHEMA, idempotent, local_data_centre
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,7 @@ def changes(stored: StoredTable | None, layout: RowLayout, comment: str) -> list
 
 
 def apply_layout(session: Session, layout: RowLayout, comment: str) -> None:
-    """Create the table, or add its new columns. Doing it twice, or two at once, does no harm.
-
-    Raises:
-        KeyChanged, TypeChanged: see `changes`.
-    """
+    """Create the table, or add its columns, as `changes` says. Twice, or two at once, does no harm."""
     for statement in changes(stored_table(session, layout), layout, comment):
         try:
             session.execute(statement, execution_profile=SCHEMA)
@@ -63,18 +59,11 @@ def apply_layout(session: Session, layout: RowLayout, comment: str) -> None:
                 raise
 
 
-def create_layout(session: Session, layout: RowLayout, comment: str) -> None:
-    """Create the table where it is missing, and add no columns to one that is there."""
-    if stored_table(session, layout) is None:
-        session.execute(layout.create(comment), execution_profile=SCHEMA)
-
-
 def extend_layout(session: Session, layout: RowLayout) -> None:
     """Add the new columns, and create no table that is missing.
 
     Raises:
-        NotApplied: it is missing.
-        KeyChanged, TypeChanged: see `changes`.
+        NotApplied: it is missing. Else see `changes`.
     """
     if stored_table(session, layout) is None:
         raise NotApplied(layout.qualified, "it is not there")
@@ -88,21 +77,11 @@ def drop_layout(session: Session, layout: RowLayout) -> None:
 
 def stored_table(session: Session, layout: RowLayout) -> StoredTable | None:
     """Read what Cassandra has; None where there is no such table."""
-    rows = session.execute(
-        SimpleStatement(
-            "SELECT column_name, type, kind FROM system_schema.columns"
-            " WHERE keyspace_name = %s AND table_name = %s",
-            is_idempotent=True,
-        ),
-        (layout.keyspace, layout.table),
-        execution_profile=SCHEMA,
-    ).all()
+    rows = _read(session, "column_name, type, kind FROM system_schema.columns", layout.keyspace, layout.table)
     if not rows:
         return None
-    return StoredTable(
-        {name: cql for name, cql, _ in rows},
-        frozenset(name for name, _, kind in rows if kind == "partition_key"),
-    )
+    keys = frozenset(name for name, _, kind in rows if kind == "partition_key")
+    return StoredTable({name: cql for name, cql, _ in rows}, keys)
 
 
 def ensure_keyspace(session: Session, settings: ConnectionSettings, keyspace: str | None = None) -> bool:
@@ -119,15 +98,9 @@ def ensure_keyspace(session: Session, settings: ConnectionSettings, keyspace: st
             every node, which is an operator's decision.
     """
     name = settings.keyspace if keyspace is None else keyspace
-    found = session.execute(
-        SimpleStatement(
-            "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = %s", is_idempotent=True
-        ),
-        (name,),
-        execution_profile=SCHEMA,
-    ).one()
-    if found is not None:
-        _compare_replication(settings, name, dict(found[0]))
+    found = _read(session, "replication FROM system_schema.keyspaces", name)
+    if found:
+        _compare_replication(settings, name, dict(found[0][0]))
         return False
     copies = ", ".join(f"'{place}': {count}" for place, count in _copies(session, settings).items())
     session.execute(
@@ -140,15 +113,7 @@ def ensure_keyspace(session: Session, settings: ConnectionSettings, keyspace: st
 
 def has_table(session: Session, keyspace: str, table: str) -> bool:
     """Tell whether there is such a table, and keyspace."""
-    found = session.execute(
-        SimpleStatement(
-            "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s AND table_name = %s",
-            is_idempotent=True,
-        ),
-        (keyspace, table),
-        execution_profile=SCHEMA,
-    ).one()
-    return found is not None
+    return bool(_read(session, "table_name FROM system_schema.tables", keyspace, table))
 
 
 def make_table(session: Session, keyspace: str, table: str, definition: str) -> None:
@@ -161,6 +126,15 @@ def make_table(session: Session, keyspace: str, table: str, definition: str) -> 
             f"CREATE TABLE IF NOT EXISTS {quoted(keyspace)}.{quoted(table)} {definition}",
             execution_profile=SCHEMA,
         )
+
+
+def _read(session: Session, what: str, keyspace: str, table: str | None = None) -> list[Any]:
+    """SELECT `what` of the schema that is about a keyspace, or a table."""
+    condition = "keyspace_name = %s" if table is None else "keyspace_name = %s AND table_name = %s"
+    bound = (keyspace,) if table is None else (keyspace, table)
+    statement = idempotent(f"SELECT {what} WHERE {condition}")
+    rows: list[Any] = session.execute(statement, bound, execution_profile=SCHEMA).all()
+    return rows
 
 
 def _copies(session: Session, settings: ConnectionSettings) -> Mapping[str, int]:

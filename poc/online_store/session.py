@@ -10,43 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from cassandra import (
-    AuthenticationFailed,
-    ConsistencyLevel,
-    DriverException,
-    OperationTimedOut,
-    Timeout,
-    Unavailable,
-)
+from cassandra import AuthenticationFailed, ConsistencyLevel, DriverException
 from cassandra.auth import PlainTextAuthProvider
-from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
-from cassandra.connection import ConnectionException, ConnectionShutdown
-from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
+from cassandra.cluster import Session as Session
+from cassandra.connection import ConnectionException
+from cassandra.policies import (
+    ConstantReconnectionPolicy,
+    ConstantSpeculativeExecutionPolicy,
+    DCAwareRoundRobinPolicy,
+    TokenAwarePolicy,
+)
 from cassandra.query import SimpleStatement, named_tuple_factory, tuple_factory
 
+from poc.online_store import errors, patience
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.errors import (
-    CassandraLoginRefused,
-    CassandraTlsFailed,
-    CassandraUnavailable,
-    DataCentreUnknown,
-    ProtocolRefused,
-)
-from poc.online_store.patience import recognition, speculation
 from poc.online_store.tls import speaks_tls, tls_context
-
-__all__ = [
-    "READ",
-    "SCHEMA",
-    "WRITE",
-    "Session",
-    "cassandra_session",
-    "idempotent",
-    "local_data_centre",
-    "open_session",
-    "prepare",
-    "reason",
-]
 
 READ = "read"
 WRITE = "write"
@@ -55,8 +34,6 @@ SCHEMA = "schema"
 SCHEMA_TIMEOUT_SECONDS = 60.0
 # Cassandra's own, newest first. Left to itself the driver begins with DataStax's, and logs a warning a step.
 PROTOCOL_VERSIONS = (5, 4, 3)
-# What the driver raises when no node answers, or too few, or too late.
-UNAVAILABLE = (NoHostAvailable, OperationTimedOut, Timeout, Unavailable, ConnectionShutdown)
 
 
 def open_session(settings: ConnectionSettings) -> Session:
@@ -74,7 +51,7 @@ def open_session(settings: ConnectionSettings) -> Session:
     for version in offered:
         try:
             return _connected(settings, version)
-        except (DriverException, ConnectionException, *UNAVAILABLE) as error:
+        except (DriverException, ConnectionException, NoHostAvailable) as error:
             if version == offered[-1] or not _speaks_older(error):
                 raise _refusal(settings, error) from error
     raise AssertionError("the last version raises")
@@ -82,7 +59,7 @@ def open_session(settings: ConnectionSettings) -> Session:
 
 @contextmanager
 def cassandra_session(settings: ConnectionSettings) -> Iterator[Session]:
-    """Give a session as `open_session` does, and end it."""
+    """Yield a session as `open_session` does, and end it."""
     session = open_session(settings)
     try:
         yield session
@@ -106,14 +83,12 @@ def _connected(settings: ConnectionSettings, version: int | None) -> Session:
     cluster = Cluster(**_cluster_arguments(settings, version))
     try:
         return cluster.connect()
-    except NoHostAvailable as error:
+    except BaseException as error:
         known = sorted({host.datacenter for host in cluster.metadata.all_hosts() if host.datacenter})
         cluster.shutdown()
-        if settings.local_dc is not None and known and settings.local_dc not in known:
-            raise DataCentreUnknown(str(settings), settings.local_dc, known) from error
-        raise
-    except BaseException:
-        cluster.shutdown()
+        dc = settings.local_dc
+        if isinstance(error, NoHostAvailable) and dc is not None and known and dc not in known:
+            raise errors.DataCentreUnknown(str(settings), dc, known) from error
         raise
 
 
@@ -130,7 +105,10 @@ def _cluster_arguments(settings: ConnectionSettings, version: int | None) -> dic
                 row_factory=tuple_factory,
             ),
         },
-        **recognition(),
+        "max_schema_agreement_wait": patience.SCHEMA_AGREEMENT_SECONDS,
+        "reconnection_policy": ConstantReconnectionPolicy(patience.RECONNECTION_DELAY_SECONDS, None),
+        "idle_heartbeat_interval": patience.HEARTBEAT_SECONDS,
+        "idle_heartbeat_timeout": patience.HEARTBEAT_TIMEOUT_SECONDS,
         "connect_timeout": settings.connect_timeout_seconds,
         "control_connection_timeout": settings.connect_timeout_seconds,
         "compression": "lz4" if settings.compression else False,
@@ -149,12 +127,14 @@ def _cluster_arguments(settings: ConnectionSettings, version: int | None) -> dic
 
 
 def _profile(settings: ConnectionSettings, consistency: str, row_factory: Any) -> ExecutionProfile:
+    delay_ms, nodes = settings.speculative_delay_ms, patience.MORE_NODES
+    speculation = None if delay_ms is None else ConstantSpeculativeExecutionPolicy(delay_ms / 1000, nodes)
     return ExecutionProfile(
         load_balancing_policy=_policy(settings),
         consistency_level=ConsistencyLevel.name_to_value[consistency],
         request_timeout=settings.request_timeout_seconds,
         row_factory=row_factory,
-        speculative_execution_policy=speculation(settings.speculative_delay_ms),
+        speculative_execution_policy=speculation,
     )
 
 
@@ -176,9 +156,8 @@ def reason(error: Exception) -> str:
 
 def _cause(error: Exception) -> Exception:
     if isinstance(error, NoHostAvailable) and error.errors:
-        first: Exception = (
-            next(iter(error.errors.values())) if isinstance(error.errors, dict) else error.errors[0]
-        )
+        each = error.errors.values() if isinstance(error.errors, dict) else error.errors
+        first: Exception = next(iter(each))
         return first
     return error
 
@@ -189,18 +168,18 @@ def _speaks_older(error: Exception) -> bool:
     return "protocol" in said and "version" in said
 
 
-def _refusal(settings: ConnectionSettings, error: Exception) -> CassandraUnavailable:
+def _refusal(settings: ConnectionSettings, error: Exception) -> errors.CassandraUnavailable:
     """Tell what stands in the way of a connection."""
     cause, where = _cause(error), str(settings)
     if isinstance(cause, AuthenticationFailed):
-        return CassandraLoginRefused(where, settings.username)
+        return errors.CassandraLoginRefused(where, settings.username)
     if isinstance(cause, ssl.SSLError):
-        return CassandraTlsFailed(where, cause.reason or str(cause))
+        return errors.CassandraTlsFailed(where, cause.reason or str(cause))
     # Of several addresses the driver words the last error anew, as another type.
     if "[SSL:" in str(cause):
-        return CassandraTlsFailed(where, str(cause).rpartition("Last error: ")[2])
+        return errors.CassandraTlsFailed(where, str(cause).rpartition("Last error: ")[2])
     if settings.protocol_version is not None and _speaks_older(error):
-        return ProtocolRefused(where, settings.protocol_version)
+        return errors.ProtocolRefused(where, settings.protocol_version)
     if settings.tls is None and any(speaks_tls(host, settings.port) for host in settings.hosts):
-        return CassandraTlsFailed(where, "it speaks TLS only")
-    return CassandraUnavailable(where, str(cause))
+        return errors.CassandraTlsFailed(where, "it speaks TLS only")
+    return errors.CassandraUnavailable(where, str(cause))

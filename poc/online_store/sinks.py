@@ -1,32 +1,40 @@
 """Where materialized batches go: the row layout, the stock layout, or any other online store."""
 
-from typing import Protocol
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from cassandra.cluster import Session
 from feast import FeatureView, RepoConfig
 from feast.infra.online_stores.online_store import OnlineStore
 
 # What Feast's own engine converts with, under this name, in every release since 0.20.
 from feast.utils import _convert_arrow_to_proto
 
-from poc.online_store.connection import connection_settings
-from poc.online_store.layout import row_layout
-from poc.online_store.row_sink import RowSink
+from poc.online_store import stock_layout
+from poc.online_store.arrow_columns import event_times, milliseconds, python_values
+from poc.online_store.connection import ConnectionSettings, connection_settings
+from poc.online_store.keys import kept_column
+from poc.online_store.layout import RowLayout, row_layout
 from poc.online_store.row_store import CassandraRowOnlineStore
-from poc.online_store.stock_sink import StockSink
-from poc.online_store.writers import SinkSettings
+from poc.online_store.schema import extend_layout
+from poc.online_store.types import column_type, key_type
+from poc.online_store.write import now_us, seconds_left
+from poc.online_store.writer import BoundRow, Writer, write_all
+from poc.online_store.writers import SinkSettings, open_writer
 
 
-class Sink(Protocol):
+class Sink:
     """Takes batches of rows, one row an entity."""
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Write all rows of `batch`; when it returns, every one is acknowledged."""
-        ...
+        raise NotImplementedError
 
     def close(self) -> None:
-        """Give up connections."""
-        ...
+        """Give up connections that are the sink's own."""
 
 
 def open_sink(config: RepoConfig, store: OnlineStore, view: FeatureView, settings: SinkSettings) -> Sink:
@@ -35,7 +43,7 @@ def open_sink(config: RepoConfig, store: OnlineStore, view: FeatureView, setting
     Raises:
         NotApplied: the view has no table.
         DriverMissing: see `writers.open_writer`.
-        WrittenByAnotherEngine: see `stock_sink`.
+        WrittenByAnotherEngine: see `StockSink`.
     """
     if isinstance(store, CassandraRowOnlineStore):
         connection = connection_settings(config)
@@ -47,13 +55,129 @@ def open_sink(config: RepoConfig, store: OnlineStore, view: FeatureView, setting
     return AnySink(config, store, view)
 
 
-class AnySink:
-    """Any other online store, by its own `online_write_batch`."""
+class _CassandraSink(Sink):
+    """A `Sink` over one table, by a statement for each row."""
+
+    _writer: Writer
+
+    def __init__(self, view: FeatureView, settings: SinkSettings) -> None:
+        self._timestamp = view.batch_source.timestamp_field
+        self._attempts = settings.max_attempts
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Write what `_rows` binds."""
+        rows = self._rows(batch)
+        if rows:
+            write_all(self._writer, rows, attempts=self._attempts)
+
+    def close(self) -> None:
+        """Give up the writer's connections."""
+        self._writer.close()
+
+    def _rows(self, batch: pa.RecordBatch) -> list[BoundRow]:
+        raise NotImplementedError
+
+
+class RowSink(_CassandraSink):
+    """A `Sink` over a row layout, the row store's or the direct table's: one mutation an entity.
+
+    The table gets the columns that it lacks; rows past `ttl_seconds` are left out.
+
+    Args:
+        session: gives a session that stays the caller's.
+        ttl_seconds: age at which Cassandra removes a row; None for never.
+
+    Raises:
+        NotApplied: there is no table.
+        TypeChanged, KeyChanged: it was made for other definitions.
+    """
+
+    def __init__(
+        self,
+        layout: RowLayout,
+        view: FeatureView,
+        connection: ConnectionSettings,
+        session: Callable[[], Session],
+        settings: SinkSettings,
+        ttl_seconds: int | None = None,
+    ) -> None:
+        super().__init__(view, settings)
+        extend_layout(session(), layout)
+        self._layout = layout
+        self._created = view.batch_source.created_timestamp_column or None
+        self._ttl_seconds = ttl_seconds
+        self._revision = settings.revision
+        cql = layout.insert(layout.features, ttl_seconds is not None)
+        self._writer = open_writer(settings, connection, layout.qualified, cql, session)
+
+    def _rows(self, batch: pa.RecordBatch) -> list[BoundRow]:
+        layout = self._layout
+        events = event_times(batch.column(self._timestamp))
+        keys = [
+            kept_column(python_values(batch.column(key.field), key.kind, key.field), key)
+            for key in layout.keys
+        ]
+        values = [
+            python_values(batch.column(feature.field), feature.kind, feature.field)
+            for feature in layout.features
+        ]
+        created: list[datetime | None] = [None] * batch.num_rows
+        if self._created is not None:
+            created = milliseconds(event_times(batch.column(self._created)))
+        events_us = events.astype(np.int64)
+        written = (events_us + self._revision).tolist()
+        columns = [*keys, *values, milliseconds(events), created, written]
+        if self._ttl_seconds is None:
+            return list(zip(*columns, strict=True))
+        now = now_us()
+        left = [seconds_left(event_us, self._ttl_seconds, now) for event_us in events_us.tolist()]
+        return [row for row in zip(*columns, left, strict=True) if row[-1] > 0]
+
+
+class StockSink(_CassandraSink):
+    """A `Sink` over the table of Feast's own Cassandra store: one batch on one partition, an entity.
+
+    Raises:
+        WrittenByAnotherEngine: Feast's own engine wrote there, at wall-clock time, which writes at event
+            time cannot beat.
+    """
+
+    def __init__(self, config: RepoConfig, view: FeatureView, settings: SinkSettings) -> None:
+        super().__init__(view, settings)
+        connection = connection_settings(config)
+        self._version: int = config.entity_key_serialization_version
+        self._keys = {field.name: key_type(field.name, field.dtype) for field in view.entity_columns}
+        self._features = {field.name: column_type(field.name, field.dtype) for field in view.features}
+        self._revision = settings.revision if settings.write_time == "event" else None
+        table = stock_layout.stock_table(connection.keyspace, config.project, view.name)
+        cql = stock_layout.batch_insert(table, list(self._features), timestamped=self._revision is not None)
+        self._writer = open_writer(settings, connection, table, cql)
+        if self._revision is not None:
+            try:
+                cells = self._writer.fetch(stock_layout.CELL_TIMES.format(table=table))
+                stock_layout.refuse_wall_clock_cells(table, cells)
+            except BaseException:
+                self._writer.close()
+                raise
+
+    def _rows(self, batch: pa.RecordBatch) -> list[BoundRow]:
+        events = event_times(batch.column(self._timestamp))
+        columns_of_keys = {name: (kind, batch.column(name)) for name, kind in self._keys.items()}
+        keys = stock_layout.entity_keys(columns_of_keys, self._version)
+        moments = milliseconds(events)
+        columns: list[list[Any]] = []
+        if self._revision is not None:
+            columns.append((events.astype(np.int64) + self._revision).tolist())
+        for name, kind in self._features.items():
+            columns += [stock_layout.value_bytes(batch.column(name), kind, name), keys, moments]
+        return list(zip(*columns, strict=True))
+
+
+class AnySink(Sink):
+    """A `Sink` over any other online store, by its own `online_write_batch`."""
 
     def __init__(self, config: RepoConfig, store: OnlineStore, view: FeatureView) -> None:
-        self._config = config
-        self._store = store
-        self._view = view
+        self._config, self._store, self._view = config, store, view
         self._keys = {field.name: field.dtype.to_value_type() for field in view.entity_columns}
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -62,6 +186,3 @@ class AnySink:
         table = pa.Table.from_pandas(batch.to_pandas())
         rows = _convert_arrow_to_proto(table, self._view, self._keys)
         self._store.online_write_batch(self._config, self._view, rows, None)
-
-    def close(self) -> None:
-        """Do nothing: the store is the caller's."""

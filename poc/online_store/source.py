@@ -27,14 +27,7 @@ _READ_AHEAD = 2
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The source's own names of what a view needs.
-
-    Attributes:
-        keys: the join keys; empty for a view without entities.
-        features: the features.
-        timestamp: event time.
-        created: created time; None where the source has none.
-    """
+    """The source's own names of what a view needs; of keys it may need none."""
 
     keys: tuple[str, ...]
     features: tuple[str, ...]
@@ -55,8 +48,6 @@ class ParquetSource:
 
     Args:
         name: for messages.
-        dataset: the files.
-        columns: what to read of them.
         start, end: event times from `start` (included) to `end` (excluded), aware.
 
     Raises:
@@ -69,9 +60,7 @@ class ParquetSource:
         missing = sorted(set(columns.all()) - set(dataset.schema.names))
         if missing:
             raise MissingColumns(name, missing, dataset.schema.names)
-        self._name = name
-        self._dataset = dataset
-        self._columns = columns
+        self._name, self._dataset, self._columns = name, dataset, columns
         self._window = time_window(columns.timestamp, dataset.schema, start, end)
         self._latest = LatestRows(columns.keys, columns.order())
         for batch in self._scan(list(dict.fromkeys([*columns.keys, *columns.order()])), None):
@@ -80,11 +69,11 @@ class ParquetSource:
 
     @property
     def num_rows(self) -> int:
-        """How many rows `batches` gives: one an entity."""
+        """How many rows `batches` yields: one an entity."""
         return len(self._positions)
 
     def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
-        """Give the latest rows, in batches of at most `rows`.
+        """Yield the latest rows, in batches of at most `rows`.
 
         Raises:
             SourceChanged: the files were rewritten since the first scan.
@@ -100,15 +89,10 @@ class ParquetSource:
             raise SourceChanged(self._name)
 
     def _scan(self, columns: Sequence[str], rows: int | None) -> Iterator[pa.RecordBatch]:
-        size = {} if rows is None else {"batch_size": rows}
-        scanner = self._dataset.scanner(
-            columns=list(columns),
-            filter=self._window,
-            batch_readahead=_READ_AHEAD,
-            fragment_readahead=_READ_AHEAD,
-            **size,
-        )
-        yield from scanner.to_batches()
+        limits = {"batch_readahead": _READ_AHEAD, "fragment_readahead": _READ_AHEAD}
+        if rows is not None:
+            limits["batch_size"] = rows
+        yield from self._dataset.to_batches(columns=list(columns), filter=self._window, **limits)
 
 
 def open_dataset(path: str, filesystem: Any = None) -> ds.Dataset:

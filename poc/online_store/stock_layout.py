@@ -20,9 +20,7 @@ from poc.online_store.write import microseconds, naive_utc
 
 _STRING = protos.ValueType.STRING
 # A double's and a float's field tag in Value, then its eight or four bytes (protobuf's wire format).
-_DOUBLE = struct.Struct("<cd")
-_FLOAT = struct.Struct("<cf")
-_DOUBLE_TAG, _FLOAT_TAG = b"\x29", b"\x35"
+_PACKED = {"double_val": (struct.Struct("<cd"), b"\x29"), "float_val": (struct.Struct("<cf"), b"\x35")}
 CELL_TIMES = "SELECT WRITETIME(value), event_ts FROM {table} LIMIT 100"
 _TOLERANCE_US = 1_000_000
 
@@ -39,9 +37,8 @@ def batch_insert(table: str, features: Sequence[str], timestamped: bool) -> str:
     and the event time.
     """
     inserts = " ".join(
-        f"INSERT INTO {table} (feature_name, value, entity_key, event_ts)"
-        f" VALUES ('{_escaped(feature)}', ?, ?, ?);"
-        for feature in features
+        f"INSERT INTO {table} (feature_name, value, entity_key, event_ts) VALUES ('{name}', ?, ?, ?);"
+        for name in (feature.replace("'", "''") for feature in features)
     )
     return f"BEGIN UNLOGGED BATCH {'USING TIMESTAMP ? ' if timestamped else ''}{inserts} APPLY BATCH"
 
@@ -58,13 +55,13 @@ def entity_keys(columns: Mapping[str, tuple[ColumnType, pa.Array]], version: int
         UnsupportedType: Feast's key encoding does not know the type.
     """
     names = sorted(columns)
-    head = b"".join(struct.pack("<I", _STRING) + name.encode() for name in names)
+    head = _key_head(names)
     parts = [_key_parts(name, *columns[name], version) for name in names]
     return [(head + b"".join(part)).hex() for part in zip(*parts, strict=True)]
 
 
 def entity_key(kinds: Mapping[str, ColumnType], version: int) -> Callable[[tuple[Any, ...]], str]:
-    """Give the function from join keys to one entity key as the store has it: hexadecimal text.
+    """Return the function from join keys to one entity key as the store has it: hexadecimal text.
 
     Args:
         kinds: type by join key; the function takes values in the order of their sorted names.
@@ -74,7 +71,7 @@ def entity_key(kinds: Mapping[str, ColumnType], version: int) -> Callable[[tuple
         UnsupportedType: Feast's key encoding does not know a type.
     """
     names = sorted(kinds)
-    head = b"".join(struct.pack("<I", _STRING) + name.encode() for name in names)
+    head = _key_head(names)
     packers = [_key_packer(name, kinds[name]) for name in names]
 
     def serialize(values: tuple[Any, ...]) -> str:
@@ -82,6 +79,10 @@ def entity_key(kinds: Mapping[str, ColumnType], version: int) -> Callable[[tuple
         return (head + b"".join(parts)).hex()
 
     return serialize
+
+
+def _key_head(names: Sequence[str]) -> bytes:
+    return b"".join(struct.pack("<I", _STRING) + name.encode() for name in names)
 
 
 def _key_packer(name: str, kind: ColumnType) -> Callable[[Any, int], bytes]:
@@ -131,10 +132,9 @@ def value_bytes(array: pa.Array, kind: ColumnType, field: str) -> list[bytes]:
     if plain is None:
         return [value.SerializeToString() for value in feast_values(array, kind, field)]
     attribute, items = kind.attribute, kind.items
-    if attribute == "double_val":
-        return [b"" if value is None else _DOUBLE.pack(_DOUBLE_TAG, value) for value in plain.to_pylist()]
-    if attribute == "float_val":
-        return [b"" if value is None else _FLOAT.pack(_FLOAT_TAG, value) for value in plain.to_pylist()]
+    if attribute in _PACKED:
+        packer, tag = _PACKED[attribute]
+        return [b"" if value is None else packer.pack(tag, value) for value in plain.to_pylist()]
     if items is not None:
         return [
             b"" if value is None else Value(**{attribute: items(val=value)}).SerializeToString()
@@ -147,11 +147,7 @@ def value_bytes(array: pa.Array, kind: ColumnType, field: str) -> list[bytes]:
 
 
 def refuse_wall_clock_cells(table: str, cells: Iterable[tuple[int | None, datetime | None]]) -> None:
-    """Refuse to go on where a cell's write time is not its event time.
-
-    Args:
-        table: for the message.
-        cells: what `CELL_TIMES` gave.
+    """Refuse to go on where a cell's write time, of what `CELL_TIMES` gave, is not its event time.
 
     Raises:
         WrittenByAnotherEngine: Feast's own engine wrote there; writes at event time would be lost.
@@ -161,7 +157,3 @@ def refuse_wall_clock_cells(table: str, cells: Iterable[tuple[int | None, dateti
             continue
         if written_us > microseconds(naive_utc(event)) + _TOLERANCE_US:
             raise WrittenByAnotherEngine(table)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("'", "''")

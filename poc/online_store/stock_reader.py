@@ -11,8 +11,8 @@ from feast.type_map import feast_value_type_to_python_type
 from poc.online_store.acsylla_reads import AcsyllaReads
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.keyed_reads import KeyedReads, Row, Statements
+from poc.online_store.layout import key_columns
 from poc.online_store.stock_layout import entity_key
-from poc.online_store.types import key_type
 from poc.online_store.view_reader import Found, JoinKeys
 
 # An entity is a partition of some rows: with more in one answer it is Cassandra that is waited for.
@@ -24,20 +24,25 @@ _SCALARS = frozenset(
 )
 
 
-class StockReader:
+class MessageReader:
+    """What a `ViewReader` says of stored messages: any of them may be missing."""
+
+    def __init__(self, view: FeatureView, features: Sequence[str]) -> None:
+        self.keys = key_columns(view)
+        self.names = tuple(features)
+        self.key_names = tuple(column.field for column in self.keys)
+        self.plain: tuple[Callable[[Any], Any] | None, ...] = (python_value,) * len(self.names)
+        self.proto: tuple[Callable[[Any], Value], ...] = (_same,) * len(self.names)
+        self.stored = (False,) * len(self.names)
+
+
+class StockReader(MessageReader):
     """A `ViewReader` of the stock layout.
 
     Args:
-        session: where to read.
         table: quoted, with its keyspace.
-        view: Feast's.
-        features: those wanted.
         version: `entity_key_serialization_version`.
-        settings: how many statements at once.
         acsylla: reads for event loops; None for cassandra-driver.
-
-    Attributes:
-        table: as given.
 
     Raises:
         UnsupportedType: a join key has a type that Feast cannot serialize.
@@ -54,17 +59,10 @@ class StockReader:
         settings: ConnectionSettings,
         acsylla: AcsyllaReads | None = None,
     ) -> None:
-        keys = sorted(view.entity_columns, key=lambda column: column.name)
+        super().__init__(view, features)
         self.table = table
-        self.names = tuple(features)
-        self.key_names = tuple(column.name for column in keys)
-        self.plain: tuple[Callable[[Any], Any] | None, ...] = (python_value,) * len(self.names)
-        self.proto: tuple[Callable[[Any], Value], ...] = (_same,) * len(self.names)
-        self.stored = (False,) * len(self.names)
         self._places = {name: place for place, name in enumerate(self.names)}
-        self._serialize = entity_key(
-            {column.name: key_type(column.name, column.dtype) for column in keys}, version
-        )
+        self._serialize = entity_key({column.field: column.kind for column in self.keys}, version)
         select = f"SELECT feature_name, value, event_ts{{}} FROM {table} WHERE entity_key "
         self._reads = KeyedReads(
             session,
@@ -103,7 +101,7 @@ class StockReader:
 
 
 def python_value(value: Value) -> Any:
-    """Give a stored message as Feast's `to_dict` does; but a null that says so, which is 0 there, as None."""
+    """Return a stored message as Feast's `to_dict` does; but a null that says so, 0 there, as None."""
     kind = value.WhichOneof("val")
     if kind in _SCALARS:
         return getattr(value, kind)

@@ -13,14 +13,7 @@ from poc.online_store.errors import TlsFilesUnusable
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """PEM files of an encrypted connection; see `config.Tls`.
-
-    Attributes:
-        ca: certificates that a node's certificate must descend from.
-        cert: our certificate, with `key`; None where the nodes ask for none.
-        key: its private key.
-        check_hostname: whether a node's certificate must name the address that it was reached at.
-    """
+    """PEM files of an encrypted connection; `config.Tls` says what they are."""
 
     ca: str
     cert: str | None = None
@@ -28,11 +21,10 @@ class TlsFiles:
     check_hostname: bool = True
 
     def relative_to(self, folder: Path | None) -> "TlsFiles":
-        """Give the same files, those with a relative path from `folder` on; None is the working directory."""
+        """Return the same files, relative paths from `folder` on; None is the working directory."""
         if folder is None:
             return self
-        cert = None if self.cert is None else str(folder / self.cert)
-        key = None if self.key is None else str(folder / self.key)
+        cert, key = (None if path is None else str(folder / path) for path in (self.cert, self.key))
         return replace(self, ca=str(folder / self.ca), cert=cert, key=key)
 
     def texts(self) -> tuple[str, str | None, str | None]:

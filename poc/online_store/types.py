@@ -4,7 +4,7 @@ Lists are frozen: a frozen list is one cell, so an empty one differs from none, 
 same time stamp never merge into one list.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -46,20 +46,29 @@ class ColumnType:
     timestamp: bool = False
 
     def decoder(self) -> Callable[[Any], Value]:
-        """Give the function from what the driver read, not None, to Feast's Value."""
-        return _decoder(self)
+        """Return the function from what the driver read, not None, to Feast's Value."""
+        attribute, items = self.attribute, self.items
+        if items is None:
+            if self.timestamp:
+                return lambda moment: Value(unix_timestamp_val=_seconds(moment))
+            return lambda content: Value(**{attribute: content})
+        if self.timestamp:
+            return lambda moments: Value(
+                unix_timestamp_list_val=protos.Int64List(val=list(map(_seconds, moments)))
+            )
+        return lambda content: Value(**{attribute: items(val=content)})
 
     def plain(self) -> "Callable[[Any], Any] | None":
-        """Give the function from what the driver read, not None, to what Feast's `to_dict` gives of it.
+        """Return the function from what the driver read, not None, to what Feast's `to_dict` gives of it.
 
         None where both are the same. Times are whole seconds there, UTC-aware.
         """
         if not self.timestamp:
             return None
-        return _feast_moment if self.items is None else _feast_moments
+        return _feast_moment if self.items is None else lambda moments: list(map(_feast_moment, moments))
 
     def bindable(self, field: str, value: Value) -> Any:
-        """Give what the driver binds for `value`; None for a null.
+        """Return what the driver binds for `value`; None for a null.
 
         Raises:
             WrongValueType: it holds another type.
@@ -83,13 +92,9 @@ def _feast_moment(moment: datetime) -> datetime:
     return moment.replace(microsecond=0, tzinfo=timezone.utc)
 
 
-def _feast_moments(moments: Sequence[datetime]) -> list[datetime]:
-    return [_feast_moment(moment) for moment in moments]
-
-
-def _naive(moment: datetime) -> datetime:
+def _seconds(moment: datetime) -> int:
     # cassandra-driver gives UTC without saying so, acsylla says it.
-    return moment.replace(tzinfo=None)
+    return (moment.replace(tzinfo=None) - EPOCH) // _SECOND
 
 
 def _moment(field: str, seconds: int) -> datetime:
@@ -98,53 +103,30 @@ def _moment(field: str, seconds: int) -> datetime:
     return EPOCH + timedelta(seconds=seconds)
 
 
-def _decoder(kind: ColumnType) -> Callable[[Any], Value]:
-    attribute, items = kind.attribute, kind.items
-    if items is None:
-        if kind.timestamp:
-            return lambda moment: Value(unix_timestamp_val=(_naive(moment) - EPOCH) // _SECOND)
-        return lambda content: Value(**{attribute: content})
-    if kind.timestamp:
-        return lambda moments: Value(
-            unix_timestamp_list_val=protos.Int64List(
-                val=[(_naive(moment) - EPOCH) // _SECOND for moment in moments]
-            )
-        )
-    return lambda content: Value(**{attribute: items(val=content)})
-
-
-def _scalar(name: str, cql: str, attribute: str) -> ColumnType:
-    return ColumnType(name, cql, attribute, timestamp=cql == "timestamp")
-
-
-def _list(name: str, cql: str, attribute: str, items: Callable[..., Any]) -> ColumnType:
-    return ColumnType(name, f"frozen<list<{cql}>>", attribute, items, timestamp=cql == "timestamp")
-
-
+# Names and column types of scalars, and the messages of their lists; the first word names it in Value.
+_KINDS: dict[str, tuple[str, str, Callable[..., Any]]] = {
+    "bytes": ("Bytes", "blob", protos.BytesList),
+    "string": ("String", "text", protos.StringList),
+    "int32": ("Int32", "int", protos.Int32List),
+    "int64": ("Int64", "bigint", protos.Int64List),
+    "double": ("Float64", "double", protos.DoubleList),
+    "float": ("Float32", "float", protos.FloatList),
+    "bool": ("Bool", "boolean", protos.BoolList),
+    "unix_timestamp": ("UnixTimestamp", "timestamp", protos.Int64List),
+}
 COLUMN_TYPES: dict[ValueType, ColumnType] = {
-    ValueType.BYTES: _scalar("Bytes", "blob", "bytes_val"),
-    ValueType.STRING: _scalar("String", "text", "string_val"),
-    ValueType.INT32: _scalar("Int32", "int", "int32_val"),
-    ValueType.INT64: _scalar("Int64", "bigint", "int64_val"),
-    ValueType.DOUBLE: _scalar("Float64", "double", "double_val"),
-    ValueType.FLOAT: _scalar("Float32", "float", "float_val"),
-    ValueType.BOOL: _scalar("Bool", "boolean", "bool_val"),
-    ValueType.UNIX_TIMESTAMP: _scalar("UnixTimestamp", "timestamp", "unix_timestamp_val"),
-    ValueType.BYTES_LIST: _list("Array(Bytes)", "blob", "bytes_list_val", protos.BytesList),
-    ValueType.STRING_LIST: _list("Array(String)", "text", "string_list_val", protos.StringList),
-    ValueType.INT32_LIST: _list("Array(Int32)", "int", "int32_list_val", protos.Int32List),
-    ValueType.INT64_LIST: _list("Array(Int64)", "bigint", "int64_list_val", protos.Int64List),
-    ValueType.DOUBLE_LIST: _list("Array(Float64)", "double", "double_list_val", protos.DoubleList),
-    ValueType.FLOAT_LIST: _list("Array(Float32)", "float", "float_list_val", protos.FloatList),
-    ValueType.BOOL_LIST: _list("Array(Bool)", "boolean", "bool_list_val", protos.BoolList),
-    ValueType.UNIX_TIMESTAMP_LIST: _list(
-        "Array(UnixTimestamp)", "timestamp", "unix_timestamp_list_val", protos.Int64List
-    ),
+    ValueType[stem.upper()]: ColumnType(name, cql, f"{stem}_val", timestamp=cql == "timestamp")
+    for stem, (name, cql, _) in _KINDS.items()
+} | {
+    ValueType[f"{stem.upper()}_LIST"]: ColumnType(
+        f"Array({name})", f"frozen<list<{cql}>>", f"{stem}_list_val", items, cql == "timestamp"
+    )
+    for stem, (name, cql, items) in _KINDS.items()
 }
 
 
 def column_type(field: str, dtype: FeastType) -> ColumnType:
-    """Give the column type of a declared field.
+    """Return the column type of a declared field.
 
     Raises:
         UnsupportedType: Feast's type is Invalid or unknown.
@@ -156,7 +138,7 @@ def column_type(field: str, dtype: FeastType) -> ColumnType:
 
 
 def key_type(field: str, dtype: FeastType) -> ColumnType:
-    """Give the column type of a join key.
+    """Return the column type of a join key.
 
     Raises:
         UnsupportedType: Feast's type is Invalid, unknown or a list.

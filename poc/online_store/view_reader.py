@@ -1,6 +1,7 @@
 """Some features of one view, read by key: what the resolved call and the direct source ask a layout for."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
 from typing import Any, Protocol
 
 from cassandra.cluster import Session
@@ -57,12 +58,8 @@ class RowReader:
     """A `ViewReader` of the row layout: one row an entity, a typed column a feature.
 
     Args:
-        session: where to read.
-        layout: the table.
         features: those wanted; all for None. One that the view does not have is left out. It may be a join
             key, which Feast leaves among a stream view's features where the schema repeats it.
-        settings: how many statements at once.
-        keys_per_statement: most entities that one statement asks for.
         acsylla: reads for event loops; None for cassandra-driver.
 
     Attributes:
@@ -118,7 +115,7 @@ class RowReader:
         return self._by_join_keys(bound, await self._reads.rows_async(list(bound)) if bound else {})
 
     def _bind(self, keys: Sequence[JoinKeys]) -> dict[Key, JoinKeys]:
-        """Give the keys by what is bound for them; one that no row can have is left out."""
+        """Return the keys by what is bound for them; one that no row can have is left out."""
         make = self._bound
         return {bound: key for key in keys if (bound := make(key)) is not None}
 
@@ -132,6 +129,15 @@ class RowReader:
     def _completed(self, row: Row, key: JoinKeys) -> Found:
         known = (*row, *key)
         return (*(None if place is None else known[place] for place in self._places), row[-1])
+
+
+def event_time(found: Found) -> datetime | None:
+    """Return the event time of a found row, UTC-aware; None where it was written without."""
+    moment: datetime | None = found[-1]
+    if moment is None or moment.tzinfo is timezone.utc:
+        return moment
+    # Drivers give UTC without saying so; another store may give another zone.
+    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
 
 
 def _wanted(layout: RowLayout, features: Sequence[str] | None) -> tuple[Column, ...]:

@@ -1,8 +1,9 @@
 """The rows of a feature view to materialize: read by column where possible, else by the offline store."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from functools import partial
 
 import pyarrow as pa
 from feast import Entity, FeatureView, FileSource, RepoConfig
@@ -17,17 +18,12 @@ from feast.utils import _get_column_names, _run_pyarrow_field_mapping
 from poc.online_store.source import Columns, ParquetSource, open_dataset, readable
 
 
-class ViewRows(Protocol):
-    """One row an entity, under the names that the view declares."""
+@dataclass(frozen=True, slots=True)
+class ViewRows:
+    """One row an entity, under the names that the view declares; in batches of at most so many rows."""
 
-    @property
-    def num_rows(self) -> int:
-        """How many there are."""
-        ...
-
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
-        """Give them, at most `rows` at a time."""
-        ...
+    num_rows: int
+    batches: Callable[[int], Iterable[pa.RecordBatch]]
 
 
 def open_rows(
@@ -47,10 +43,12 @@ def open_rows(
     mapping = dict(view.batch_source.field_mapping or {})
     columns = Columns(tuple(keys), tuple(features), timestamp, created or None)
     source = view.batch_source
-    if _is_plain_parquet(config, source) and readable(source.path, timestamp):
+    # Whether reading the files is what the offline store would do.
+    plain = isinstance(config.offline_store, FileOfflineStoreConfig) and isinstance(source, FileSource)
+    if plain and isinstance(source.file_format, ParquetFormat | None) and readable(source.path, timestamp):
         parquet = ParquetSource(source.path, open_dataset(source.path), columns, start, end)
-        return _ParquetRows(parquet, mapping, dummy_key=not keys)
-    table = offline_store.pull_latest_from_table_or_query(
+        return ViewRows(parquet.num_rows, partial(_renamed, parquet, mapping, not keys))
+    pulled = offline_store.pull_latest_from_table_or_query(
         config=config,
         data_source=source,
         join_key_columns=keys,
@@ -59,46 +57,17 @@ def open_rows(
         created_timestamp_column=created,
         start_date=start,
         end_date=end,
-    ).to_arrow()
-    return _TableRows(_run_pyarrow_field_mapping(table, mapping))
-
-
-def _is_plain_parquet(config: RepoConfig, source: Any) -> bool:
-    """Whether reading the files is what the offline store would do."""
-    return (
-        isinstance(config.offline_store, FileOfflineStoreConfig)
-        and isinstance(source, FileSource)
-        and (source.file_format is None or isinstance(source.file_format, ParquetFormat))
     )
+    table = _run_pyarrow_field_mapping(pulled.to_arrow(), mapping)
+    return ViewRows(int(table.num_rows), lambda rows: table.combine_chunks().to_batches(rows))
 
 
-class _ParquetRows:
-    def __init__(self, source: ParquetSource, mapping: dict[str, str], dummy_key: bool) -> None:
-        self._source = source
-        self._mapping = mapping
-        self._dummy_key = dummy_key
-
-    @property
-    def num_rows(self) -> int:
-        return self._source.num_rows
-
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
-        for batch in self._source.batches(rows):
-            names = [self._mapping.get(name, name) for name in batch.schema.names]
-            renamed = batch.rename_columns(names)
-            if self._dummy_key:
-                same = pa.array([DUMMY_ENTITY_VAL] * batch.num_rows, pa.string())
-                renamed = renamed.append_column(DUMMY_ENTITY_ID, same)
-            yield renamed
-
-
-class _TableRows:
-    def __init__(self, table: pa.Table) -> None:
-        self._table = table
-
-    @property
-    def num_rows(self) -> int:
-        return int(self._table.num_rows)
-
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
-        yield from self._table.combine_chunks().to_batches(rows)
+def _renamed(
+    source: ParquetSource, mapping: dict[str, str], dummy_key: bool, rows: int
+) -> Iterator[pa.RecordBatch]:
+    for batch in source.batches(rows):
+        renamed = batch.rename_columns([mapping.get(name, name) for name in batch.schema.names])
+        if dummy_key:
+            same = pa.array([DUMMY_ENTITY_VAL] * batch.num_rows, pa.string())
+            renamed = renamed.append_column(DUMMY_ENTITY_ID, same)
+        yield renamed

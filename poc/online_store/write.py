@@ -4,6 +4,7 @@ The write time is the event time, so that Cassandra itself lets the newest event
 order rows arrive.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
+from poc.online_store.config import MAX_TTL_SECONDS
 from poc.online_store.keys import written_key
 from poc.online_store.layout import Column, RowLayout
 from poc.online_store.types import EPOCH
@@ -23,13 +25,18 @@ _SECOND_US = 1_000_000
 
 
 def naive_utc(moment: datetime) -> datetime:
-    """Give `moment` as the drivers bind it; Feast means UTC where there is no time zone."""
+    """Return `moment` as the drivers bind it; Feast means UTC where there is no time zone."""
     return moment if moment.tzinfo is None else moment.astimezone(timezone.utc).replace(tzinfo=None)
 
 
 def microseconds(moment: datetime) -> int:
     """Count the microseconds from 1970 to `moment` (naive UTC): Cassandra's unit of write times."""
     return (moment - EPOCH) // _MICROSECOND
+
+
+def now_us() -> int:
+    """Return the wall clock's microseconds since 1970."""
+    return time.time_ns() // 1000
 
 
 def whole_milliseconds(moment: datetime) -> datetime:
@@ -39,11 +46,8 @@ def whole_milliseconds(moment: datetime) -> datetime:
 
 def seconds_left(event_us: int, ttl_seconds: int, now_us: int) -> int:
     """Say how long a row has to live, counted from its event time; at most 0 for one past its time."""
-    return min(event_us // _SECOND_US + ttl_seconds - now_us // _SECOND_US, _MAX_TTL_SECONDS)
-
-
-# Cassandra refuses a longer one; only an event in the future could ask for it.
-_MAX_TTL_SECONDS = 630_720_000
+    # Only an event in the future could ask for more than Cassandra takes.
+    return min(event_us // _SECOND_US + ttl_seconds - now_us // _SECOND_US, MAX_TTL_SECONDS)
 
 
 def by_features(rows: Iterable[FeastRow]) -> Iterator[tuple[tuple[str, ...], list[FeastRow]]]:

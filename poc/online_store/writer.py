@@ -1,7 +1,7 @@
 """Send one statement for each of many rows, until Cassandra has acknowledged every one.
 
 A writer sends a block of rows once and says which were not acknowledged; `write_all` asks again, more
-and more slowly. Which driver sends is the writer's business (`driver_writer`, `acsylla_writer`).
+and more slowly. Which driver sends is the writer's business (`driver_writer`, `writers`).
 """
 
 import logging
@@ -43,6 +43,18 @@ class Outcome:
     worth_repeating: bool = True
 
 
+def outcome(
+    rows: Sequence[BoundRow],
+    acknowledged: bytearray,
+    errors: Sequence[Exception],
+    passing: tuple[type[BaseException], ...],
+) -> Outcome:
+    """Sum up what became of `rows`; errors of the `passing` types may pass."""
+    remaining = [row for row, there in zip(rows, acknowledged, strict=True) if not there]
+    lasting = [error for error in errors if not isinstance(error, passing)]
+    return Outcome(remaining, next(iter(lasting or errors), None), worth_repeating=not lasting)
+
+
 class Writer(Protocol):
     """One prepared statement and a way to send it."""
 
@@ -79,18 +91,15 @@ def write_all(
     for attempt in Retrying(
         stop=stop_after_attempt(attempts),
         wait=wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS),
-        retry=retry_if_exception(_is_worth_repeating),
+        retry=retry_if_exception(lambda error: getattr(error, "worth_repeating", False)),
         before_sleep=before_sleep_log(logger, logging.WARNING),
         reraise=True,
         sleep=sleep,
     ):
         with attempt:
-            outcome = writer.send(remaining)
-            remaining = outcome.remaining
-            if outcome.error is not None:
-                repeat = outcome.worth_repeating
-                raise NotAcknowledged(len(remaining), len(rows), outcome.error, repeat) from outcome.error
-
-
-def _is_worth_repeating(error: BaseException) -> bool:
-    return isinstance(error, NotAcknowledged) and error.worth_repeating
+            met = writer.send(remaining)
+            remaining = met.remaining
+            if met.error is not None:
+                raise NotAcknowledged(
+                    len(remaining), len(rows), met.error, met.worth_repeating
+                ) from met.error

@@ -1,73 +1,59 @@
-"""From what was read of each view to the entities of the service."""
+"""From what was read of each view to the entities of the service, their values held to the declared types.
 
+A value that was stored under an earlier declaration is converted where nothing is lost, and refused where
+something would be: a number that is read as what it is not ends as a score.
+"""
+
+import math
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from poc.definitions import Feature, ServedFeatures, ServedView
-from poc.retrieval.source import EntityFeatures, EntityKey, Value, is_stale
-from poc.retrieval.values import fitting
+from poc.errors import FeaturesOutdated
+from poc.retrieval.source import EntityFeatures, EntityKey, Value, is_stale, python_type, utc_now
 
 if TYPE_CHECKING:
     from poc.online_store.view_reader import Found, ViewReader
 
 # Of one entity in one view: its values without those that were never written, and when they were true.
 ViewValues: TypeAlias = tuple[dict[str, Value], datetime]
+# From what a store gave, not None, to the value; None for what is not a number.
+Fitting: TypeAlias = Callable[[Any], Value]
 # What Feast gives for a row without an event time.
 NO_TIME = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class Entities:
-    """Puts the entities of a service together.
+    """Puts the entities of a service together."""
 
-    Args:
-        served: the service.
-        clock: tells the time, UTC-aware.
-    """
-
-    def __init__(self, served: ServedFeatures, clock: Callable[[], datetime]) -> None:
-        self._clock = clock
+    def __init__(self, served: ServedFeatures) -> None:
         self._names = served.names
         self._ttls = [view.definitions.ttl for view in served.views]
 
     def of(
         self, keys: Sequence[EntityKey], views: Sequence[Sequence[ViewValues | None]]
     ) -> list[EntityFeatures | None]:
-        """Return the entities `keys`; None for one that a view has no row for.
-
-        Args:
-            keys: as they were asked for.
-            views: of each view of the service, what it has for each of `keys`.
-        """
-        now = self._clock()
-        if len(views) == 1:
-            ttl = self._ttls[0]
-            return [
-                None if found is None else self._entity(key, *found, is_stale(found[1], ttl, now))
-                for key, found in zip(keys, views[0], strict=True)
-            ]
-        return [
-            self._of_several(key, found, now)
-            for key, found in zip(keys, zip(*views, strict=True), strict=True)
-        ]
-
-    def _of_several(
-        self, key: EntityKey, found: Sequence[ViewValues | None], now: datetime
-    ) -> EntityFeatures | None:
-        values: dict[str, Value] = {}
-        moments: list[tuple[datetime, timedelta | None]] = []
-        for part, ttl in zip(found, self._ttls, strict=True):
-            if part is None:
-                return None
-            values.update(part[0])
-            moments.append((part[1], ttl))
-        stale = any(is_stale(moment, ttl, now) for moment, ttl in moments)
-        return self._entity(key, values, min(moment for moment, _ in moments), stale)
+        """Return the entities `keys`, from what each view has for each; None where one has no row."""
+        now = utc_now()
+        rows = zip(*views, strict=True)
+        return [self._entity(key, found, now) for key, found in zip(keys, rows, strict=True)]
 
     def _entity(
-        self, key: EntityKey, values: dict[str, Value], moment: datetime, stale: bool
-    ) -> EntityFeatures:
+        self, key: EntityKey, found: Sequence[ViewValues | None], now: datetime
+    ) -> EntityFeatures | None:
+        first = found[0]
+        if first is None:
+            return None
+        values, moment = first
+        stale = is_stale(moment, self._ttls[0], now)
+        if len(found) > 1:
+            for part, ttl in zip(found[1:], self._ttls[1:], strict=True):
+                if part is None:
+                    return None
+                values = {**values, **part[0]}
+                moment, stale = min(moment, part[1]), stale or is_stale(part[1], ttl, now)
         if len(values) == len(self._names):
             return EntityFeatures(key, values, moment, stale)
         missing = tuple(name for name in self._names if name not in values)
@@ -75,15 +61,10 @@ class Entities:
 
 
 class ViewRows:
-    """Reads the rows that a `ViewReader` finds.
-
-    Args:
-        features: those wanted, in the order to give them in.
-        reader: what finds rows; it has all of them.
-    """
+    """Reads of the rows that a `ViewReader` finds the wanted features, in their order; it has all of them."""
 
     def __init__(self, features: Sequence[Feature], reader: "ViewReader") -> None:
-        from poc.online_store.feast_rows import event_time
+        from poc.online_store.view_reader import event_time
 
         self.reader, self._event_time = reader, event_time
         self._columns = []
@@ -93,11 +74,7 @@ class ViewRows:
             self._columns.append((feature.name, place, reader.plain[place], fit, reader.stored[place]))
 
     def values(self, row: "Found | None") -> ViewValues | None:
-        """Return what `row` says of its entity.
-
-        Raises:
-            FeaturesOutdated: a value is of another type than declared.
-        """
+        """Return what `row` says of its entity; raise what `fitting`'s functions raise."""
         if row is None:
             return None
         values: dict[str, Value] = {}
@@ -111,6 +88,45 @@ class ViewRows:
                 values[name] = None
         moment = self._event_time(row)
         return values, NO_TIME if moment is None else moment
+
+
+def fitting(feature: Feature) -> Fitting:
+    """Return the function that holds stored values of `feature` to its type, or raises `FeaturesOutdated`.
+
+    Lists come as lists, times as UTC-aware datetimes.
+    """
+    kind = python_type(feature.dtype)
+
+    def misfit(value: Any) -> FeaturesOutdated:
+        stored = type(value).__name__
+        return FeaturesOutdated(f"{feature.name} is stored as {stored} and declared as {feature.dtype}")
+
+    def real(value: Any) -> Value:
+        if type(value) is not float:
+            if type(value) is not int:
+                raise misfit(value)
+            return float(value)
+        return None if math.isnan(value) else value
+
+    def whole(value: Any) -> Value:
+        if type(value) is not int:
+            if not (type(value) is float and value.is_integer()):
+                raise misfit(value)
+            return int(value)
+        return value
+
+    def moment(value: Any) -> Value:
+        if not isinstance(value, datetime):
+            raise misfit(value)
+        return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value
+
+    def same(value: Any) -> Any:
+        if type(value) is not kind:
+            raise misfit(value)
+        return value
+
+    fits: dict[type, Fitting] = {float: real, int: whole, datetime: moment}
+    return fits.get(kind, same)
 
 
 def references(served: ServedFeatures) -> list[str] | None:
@@ -128,13 +144,7 @@ def references(served: ServedFeatures) -> list[str] | None:
 def key_of_view(
     served: ServedFeatures, view: ServedView, reader_keys: Sequence[str]
 ) -> Callable[[EntityKey], tuple[Any, ...]]:
-    """Return the function from a request's key to that of one view.
-
-    Args:
-        served: the service.
-        view: the view.
-        reader_keys: its join keys, in the order wanted.
-    """
+    """Return the function from a request's key to that of one view, whose order is `reader_keys`."""
     asked: Mapping[str, str] = dict(zip(view.definitions.key_names, view.request_keys, strict=True))
     if not asked:
         # What Feast keeps a view without entities under.

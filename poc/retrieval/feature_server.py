@@ -8,6 +8,7 @@ import asyncio
 import base64
 import ssl
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -16,7 +17,7 @@ from weakref import WeakKeyDictionary
 import httptools
 
 from poc.errors import FeatureServerUnavailable
-from poc.retrieval.budget import within
+from poc.retrieval.source import within
 
 PATH = "get-online-features"
 MAX_CONNECTIONS = 100
@@ -36,8 +37,7 @@ class HttpAnswer(NamedTuple):
 class FeatureServer:
     """One feature server, asked from any event loop through a bounded pool of connections of that loop's.
 
-    Args:
-        url: where it is, for example `http://localhost:6566`. A password in it is sent, never shown.
+    A password in its URL is sent, never shown.
     """
 
     def __init__(self, url: str) -> None:
@@ -60,8 +60,7 @@ class FeatureServer:
     async def ask(self, question: bytes, seconds: float) -> HttpAnswer:
         """Send `question`, JSON, and return the whole answer, whatever its status.
 
-        Raises:
-            FeatureServerUnavailable: there is none in `seconds`.
+        Without one in `seconds` raise `FeatureServerUnavailable`.
         """
         if self._closed:
             raise self._unavailable("the source was closed")
@@ -91,26 +90,11 @@ class FeatureServer:
         async with pool.permits:
             kept = pool.take()
             if kept is not None:
-                try:
-                    return await self._exchange(pool, kept, message)
-                except (OSError, EOFError):
-                    # The server may close a kept connection just when it is taken; a read can be asked twice.
-                    pass
+                # The server may close a kept connection just when it is taken; a read can be asked twice.
+                with suppress(OSError, EOFError):
+                    return await pool.exchange(kept, message)
             _, fresh = await loop.create_connection(_Connection, *self._address, ssl=self._tls)
-            return await self._exchange(pool, fresh, message)
-
-    async def _exchange(self, pool: "_Pool", connection: "_Connection", message: bytes) -> HttpAnswer:
-        try:
-            answer = await connection.exchange(message)
-        except BaseException:
-            # An answer that comes late must not be taken for that to the next question.
-            connection.abort()
-            raise
-        if connection.stays:
-            pool.idle.append((time.monotonic(), connection))
-        else:
-            connection.abort()
-        return answer
+            return await pool.exchange(fresh, message)
 
     def _unavailable(self, reason: str) -> FeatureServerUnavailable:
         return FeatureServerUnavailable(self.where, reason)
@@ -132,10 +116,23 @@ class _Pool:
             connection.abort()
         return None
 
+    async def exchange(self, connection: "_Connection", message: bytes) -> HttpAnswer:
+        try:
+            answer = await connection.exchange(message)
+            if connection.stays:
+                self.idle.append((time.monotonic(), connection))
+        except BaseException:
+            # An answer that comes late must not be taken for that to the next question.
+            connection.stays = False
+            raise
+        finally:
+            if not connection.stays:
+                connection.abort()
+        return answer
+
     def close(self) -> None:
-        for _, connection in self.idle:
-            connection.abort()
-        self.idle.clear()
+        while self.idle:
+            self.idle.pop()[1].abort()
 
 
 class _Connection(asyncio.Protocol):

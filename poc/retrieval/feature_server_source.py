@@ -7,26 +7,17 @@ An infinite number it cannot say at all: JSON has none, and Feast 0.38's server 
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
+from poc import errors
 from poc.definitions import Feature, ServedFeatures
-from poc.errors import (
-    FeatureServerFailed,
-    FeaturesNotApplied,
-    FeaturesNotServed,
-    FeaturesOutdated,
-    OnlineTableMissing,
-    PocError,
-)
 from poc.feature_store import declared_service
 from poc.online_store.failures import refusal
-from poc.retrieval.entities import Entities, ViewValues, references
+from poc.retrieval.entities import Entities, Fitting, ViewValues, fitting, references
 from poc.retrieval.feature_server import FeatureServer, HttpAnswer
-from poc.retrieval.filled import probe_key
-from poc.retrieval.source import EntityFeatures, EntityKey, Value, utc_now
-from poc.retrieval.values import Fitting, fitting
+from poc.retrieval.source import EntityFeatures, EntityKey, Value, probe_key
 from poc.settings import Settings
 
 # The server connects to Cassandra in its first read, which takes longer than any other.
@@ -47,9 +38,8 @@ def open_feature_server_source(settings: Settings) -> "FeatureServerSource":
         FeatureServerFailed: it answers with something else.
     """
     seconds = settings.feature_timeout_seconds
-    source = FeatureServerSource(
-        settings.feature_server_url, declared_service(settings), timeout_seconds=seconds
-    )
+    served = declared_service(settings)
+    source = FeatureServerSource(settings.feature_server_url, served, timeout_seconds=seconds)
     try:
         asyncio.run(source.probe(max(FIRST_READ_SECONDS, seconds)))
     except BaseException:
@@ -59,30 +49,16 @@ def open_feature_server_source(settings: Settings) -> "FeatureServerSource":
 
 
 class FeatureServerSource:
-    """The features of one feature service, asked of a feature server.
-
-    Args:
-        url: where the server is.
-        served: the features, as they are declared.
-        timeout_seconds: longest that one `read` may take.
-        clock: tells the time, UTC-aware.
-    """
+    """The features of one feature service, as they are declared, asked of a feature server at `url`."""
 
     name = "feature-server"
 
-    def __init__(
-        self,
-        url: str,
-        served: ServedFeatures,
-        *,
-        timeout_seconds: float,
-        clock: Callable[[], datetime] = utc_now,
-    ) -> None:
+    def __init__(self, url: str, served: ServedFeatures, *, timeout_seconds: float) -> None:
         self.served, self.feature_names = served, served.names
         self._key_names = served.key_names
         self._server = FeatureServer(url)
         self._timeout_seconds = timeout_seconds
-        self._entities = Entities(served, clock)
+        self._entities = Entities(served)
         self._columns = [[(item.name, json_fitting(item)) for item in view.features] for view in served.views]
         # By names where it can be: the server parses a service anew for each question.
         names = references(served)
@@ -98,11 +74,7 @@ class FeatureServerSource:
         await self.probe(self._timeout_seconds)
 
     async def probe(self, seconds: float) -> None:
-        """Find out within `seconds` whether the server has the features.
-
-        Raises:
-            what `read` raises.
-        """
+        """Find out within `seconds` whether the server has the features; raise what `read` raises."""
         await self._read([probe_key(self.served)], seconds)
 
     def close(self) -> None:
@@ -119,22 +91,22 @@ class FeatureServerSource:
             vectors = answer_vectors(answer.content, columns)
             missing = [name for name in self.feature_names if name not in vectors]
             if missing:
-                raise FeaturesNotServed(self._server.where, self.served.service, missing)
+                raise errors.FeaturesNotServed(self._server.where, self.served.service, missing)
             return self._entities.of(keys, [view_values(item, vectors, len(keys)) for item in self._columns])
-        except PocError:
+        except errors.PocError:
             raise
         except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             reason = f"its answer cannot be read: {str(error) or type(error).__name__}"
-            raise FeatureServerFailed(self._server.where, reason) from error
+            raise errors.FeatureServerFailed(self._server.where, reason) from error
 
-    def _failure(self, answer: HttpAnswer) -> PocError:
+    def _failure(self, answer: HttpAnswer) -> errors.PocError:
         """Tell what the server means by an answer that is none; Feast gives its exception's text."""
         said, where = failure_text(answer.content), self._server.where
         known = {self.served.service, *(view.definitions.view for view in self.served.views)}
         if "does not exist" in said and any(f" {name} " in f" {said} " for name in known):
-            return FeaturesNotApplied(self.served.service)
-        refused = refusal(said, lambda: OnlineTableMissing(f"for {self.served.service}: {said}"))
-        return refused or FeatureServerFailed(where, f"it answered {answer.status}, {said}")
+            return errors.FeaturesNotApplied(self.served.service)
+        refused = refusal(said, lambda: errors.OnlineTableMissing(f"for {self.served.service}: {said}"))
+        return refused or errors.FeatureServerFailed(where, f"it answered {answer.status}, {said}")
 
 
 def json_fitting(feature: Feature) -> Fitting:
@@ -157,7 +129,7 @@ def json_fitting(feature: Feature) -> Fitting:
             return datetime.fromtimestamp(given, tz=timezone.utc)
         if feature.dtype == Bytes and isinstance(given, str):
             return given.encode()
-        raise FeaturesOutdated(
+        raise errors.FeaturesOutdated(
             f"{feature.name} is stored as {type(given).__name__} and declared as {feature.dtype}"
         )
 
@@ -165,11 +137,7 @@ def json_fitting(feature: Feature) -> Fitting:
 
 
 def answer_vectors(content: bytes, columns: Mapping[str, Sequence[Any]]) -> Vectors:
-    """Return the vectors of an answer by name.
-
-    Raises:
-        ValueError, LookupError, TypeError, AttributeError, RecursionError: it is none to this question.
-    """
+    """Return the vectors of an answer by name. What this raises means that it is none to this question."""
     answer = json.loads(content)
     vectors: Vectors = dict(zip(answer["metadata"]["feature_names"], answer["results"], strict=True))
     for name, asked in columns.items():
@@ -183,9 +151,7 @@ def view_values(
 ) -> list[ViewValues | None]:
     """Return what the answer says of each of `length` entities in one view; None for an absent one.
 
-    Raises:
-        FeaturesOutdated: a value does not fit its declared type.
-        ValueError: a vector has another length.
+    Besides what the fittings raise, a vector of another length is a `ValueError`.
     """
     found: list[ViewValues | None] = []
     parts = []

@@ -1,13 +1,21 @@
-"""A source's state, which follows Feast's registry while others read by it."""
+"""What the sources that know Feast's registry have in common: they follow it while others read."""
 
+import asyncio
 import copy
 import logging
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Generic, TypeVar
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from poc import errors
 from poc.definitions import ServedFeatures, applied_service
-from poc.errors import FeaturesNotApplied, PocError
+from poc.online_store.session import READ, Session, idempotent
+from poc.retrieval.entities import Entities, ViewValues
+from poc.retrieval.source import EntityFeatures, EntityKey, T, probe_key, within
+from poc.settings import Settings
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -17,48 +25,79 @@ log = logging.getLogger(__name__)
 # What fails at reading is looked into at once, and then no more often than so.
 LEAST_SECONDS = 1.0
 
-State = TypeVar("State")
 
+@dataclass(slots=True)
+class State:
+    """What is served: replaced as a whole, so that a read ends as it began.
 
-class Following(Generic[State]):
-    """A value that is made of the definitions, and made anew when they change.
-
-    Readers take `now` as it is, and never wait. What cannot be made anew leaves the old one in its place.
-
-    Args:
-        store: Feast, with its registry.
-        service: the feature service.
-        make: makes the value.
-        seconds: how often the registry is read again.
-        lacks: whether the value was made of less than is declared: then it is made anew each time.
-
-    Raises:
-        FeaturesNotApplied: the registry does not know the service.
-        what `make` raises.
+    Attributes:
+        filled: whether the store was found to hold something, which tells an unknown entity from a store
+            never filled.
     """
 
-    def __init__(
-        self,
-        store: "FeatureStore",
-        service: str,
-        make: Callable[[ServedFeatures], State],
-        seconds: float,
-        lacks: Callable[[State], bool] = lambda value: False,
-    ) -> None:
-        self._store, self._service, self._make, self._seconds = store, service, make, seconds
-        self._lacks = lacks
-        self._definitions = applied_service(store, service)
-        self.now = make(self._definitions)
+    served: ServedFeatures
+    names: tuple[str, ...]
+    entities: Entities
+    filled: bool = field(default=False, kw_only=True)
+
+
+S = TypeVar("S", bound=State)
+
+
+class FollowingSource(ABC, Generic[S]):
+    """The features of one feature service, by a state that is made anew when the definitions change.
+
+    Readers take the state as it is, and never wait. What cannot be made anew leaves the old one in its place.
+
+    `where` is the online store's place, for messages. Making one raises `FeaturesNotApplied` if the registry
+    does not know the service that `settings` name, and what `_state` raises.
+    """
+
+    def __init__(self, store: "FeatureStore", where: str, settings: Settings) -> None:
+        self._store, self._where, self._service = store, where, settings.feature_service
+        self._timeout_seconds = settings.feature_timeout_seconds
+        self._refresh_seconds = settings.registry_refresh_seconds
+        self._definitions = applied_service(store, self._service)
+        self._now = self._state(self._definitions)
         self._suspected = False
         self._closed, self._wake = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="definitions", daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._follow, name="definitions", daemon=True).start()
+
+    @property
+    def served(self) -> ServedFeatures:
+        """See `FeatureSource.served`."""
+        return self._now.served
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """See `FeatureSource.feature_names`."""
+        return self._now.names
+
+    async def read(self, keys: Sequence[EntityKey]) -> list[EntityFeatures | None]:
+        """See `FeatureSource.read`."""
+        if not keys:
+            return []
+        state = self._now
+        found = await self._found(state, keys)
+        if not state.filled:
+            if not any(found):
+                await self._within(asyncio.to_thread(self._require_filled, state))
+            state.filled = True
+        return found
+
+    async def check(self) -> None:
+        """See `FeatureSource.check`."""
+        state = self._now
+        await self._found(state, [probe_key(state.served)])
+        state.filled = False
+        await self._within(asyncio.to_thread(self._require_filled, state))
+        state.filled = True
 
     def refresh(self) -> None:
-        """Read the registry, and go over to what it says if that is something else. Blocks.
+        """Read the registry again, and go over to what it says if that is something else. Blocks.
 
         Raises:
-            PocError: it does not name the features, or they cannot be read by it.
+            PocError: it does not name the features, or they cannot be read by it. The old ones stay.
         """
         suspected, self._suspected = self._suspected, False
         try:
@@ -66,37 +105,86 @@ class Following(Generic[State]):
             found = applied_service(_as_it_is_now(self._store), self._service, cached=True)
             _show(self._store)
         except FileNotFoundError as error:
-            raise FeaturesNotApplied(self._service) from error
-        if found == self._definitions and not suspected and not self._lacks(self.now):
+            raise errors.FeaturesNotApplied(self._service) from error
+        if found == self._definitions and not suspected and not self._lacks(self._now):
             return
-        self.now = self._make(found)
+        self._now = self._state(found)
         if found != self._definitions:
             log.info("The feature service has changed", extra={"features": found.names})
         self._definitions = found
 
-    def suspect(self) -> None:
-        """Report that what was read did not fit: the value is made anew soon, whether it changed or not."""
-        self._suspected = True
-        self._wake.set()
-
     def close(self) -> None:
-        """Stop following. A second call does nothing."""
-        self._closed.set()
-        self._wake.set()
+        """End the refresh and the sessions. A second call does nothing."""
+        if not self._closed.is_set():
+            self._closed.set()
+            self._wake.set()
+            self._end()
+
+    @abstractmethod
+    def _state(self, served: ServedFeatures) -> S:
+        """Make the state. Blocks."""
+
+    @abstractmethod
+    async def _views(self, state: S, keys: Sequence[EntityKey]) -> Sequence[Sequence[ViewValues | None]]:
+        """Read what each view has for each of `keys`."""
+
+    @abstractmethod
+    def _failures(self, state: S) -> AbstractContextManager[None]:
+        """Turn what reading raises into this project's errors."""
+
+    @abstractmethod
+    def _require_filled(self, state: S) -> None:
+        """Raise `FeaturesNotMaterialized` unless every view holds something. Blocks."""
+
+    @abstractmethod
+    def _end(self) -> None:
+        """End the sessions."""
+
+    def _lacks(self, state: S) -> bool:
+        """Return whether the state was made of less than is declared: then it is made anew each time."""
+        return False
+
+    async def _found(self, state: S, keys: Sequence[EntityKey]) -> list[EntityFeatures | None]:
+        if self._closed.is_set():
+            raise errors.CassandraUnavailable(self._where, "the source was closed")
+        try:
+            with self._failures(state):
+                return state.entities.of(keys, await self._within(self._views(state, keys)))
+        except (errors.FeaturesOutdated, errors.FeaturesNotApplied, errors.FeaturesNotMaterialized):
+            # What was read did not fit: the state is made anew soon, whether the registry changed or not.
+            self._suspected = True
+            self._wake.set()
+            raise
+
+    def _within(self, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+        return within(self._timeout_seconds, work, self._late)
+
+    def _late(self) -> errors.CassandraUnavailable:
+        return errors.CassandraUnavailable(self._where, f"no answer in {self._timeout_seconds:.1f} s")
+
+    def _known_views(self) -> dict[str, Any]:
+        listed = self._store.list_feature_views, self._store.list_stream_feature_views
+        return {view.name: view for views in listed for view in views(allow_cache=True)}
 
     def _follow(self) -> None:
         while not self._closed.is_set():
-            if self._wake.wait(self._seconds):
-                self._closed.wait(min(LEAST_SECONDS, self._seconds))
+            if self._wake.wait(self._refresh_seconds):
+                self._closed.wait(min(LEAST_SECONDS, self._refresh_seconds))
             self._wake.clear()
             if self._closed.is_set():
                 return
             try:
                 self.refresh()
-            except PocError as error:
+            except errors.PocError as error:
                 log.warning("The features stay as they were: %s", error.what)
             except Exception:  # Registries are files, databases and web services; none may end the thread.
                 log.exception("The features stay as they were: the registry cannot be read")
+
+
+def holds_rows(session: Session, table: str, timeout_seconds: float) -> bool:
+    """Return whether `table` (quoted, with its keyspace) has any row."""
+    statement = idempotent(f"SELECT * FROM {table} LIMIT 1")
+    return session.execute(statement, timeout=timeout_seconds, execution_profile=READ).one() is not None
 
 
 def _as_it_is_now(store: "FeatureStore") -> "FeatureStore":

@@ -1,11 +1,14 @@
-"""What the server answers with: the bodies, and the models that document them."""
+"""What the server answers with: the bodies, the models that document them, and its OpenAPI document."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
-from fastapi import Response
+from fastapi import FastAPI, Response
+from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from pydantic_core import to_json
 
 from poc.definitions import ServedFeatures
@@ -13,7 +16,7 @@ from poc.errors import PocError
 from poc.retrieval.source import EntityKey
 from poc.serving.prediction import Judged, Judgement
 from poc.serving.problems import Problem, problem_of
-from poc.serving.questions import key_model
+from poc.serving.questions import Asked, Questions, example_keys, example_overrides, key_model
 
 
 class Answer(BaseModel):
@@ -46,6 +49,11 @@ class Prediction(Answer):
     event_timestamp: datetime = Field(description="When the stored features were true, UTC.")
     stale: bool = Field(description="Whether they are older than the feature view's ttl.")
     age_seconds: float = Field(description="How old they are.")
+
+
+# A `Judgement` has what the model documents.
+_FIELDS = tuple(Prediction.model_fields)
+_fields_of = attrgetter(*_FIELDS)
 
 
 class Judging(Answer):
@@ -101,12 +109,8 @@ def prediction_models(served: ServedFeatures) -> tuple[type[Answer], type[Answer
     item = make("Prediction", __base__=(Prediction, keys), __doc__=Prediction.__doc__)
     none = make("NoPrediction", __base__=(NoPrediction, keys), __doc__=NoPrediction.__doc__)
     rows: Any = list
-    several = make(
-        "BatchAnswer",
-        __base__=Judging,
-        __doc__="The answer to /predict/batch: one entry for each that was asked for, in order.",
-        predictions=(rows[item | none], ...),
-    )
+    meaning = "The answer to /predict/batch: one entry for each that was asked for, in order."
+    several = make("BatchAnswer", __base__=Judging, __doc__=meaning, predictions=(rows[item | none], ...))
     return one, several
 
 
@@ -118,15 +122,13 @@ def prediction_answer(judgement: Judgement, judged: Judged, source: str) -> dict
 def batch_answer(keys: Sequence[EntityKey], judged: Judged, source: str) -> dict[str, Any]:
     """Word the answer to /predict/batch."""
     names = judged.key_names
-    return {
-        "predictions": [
-            dict(zip(names, key, strict=True)) | {"error": problem_of(outcome).model_dump()}
-            if isinstance(outcome, PocError)
-            else _prediction(names, outcome)
-            for key, outcome in zip(keys, judged.outcomes, strict=True)
-        ],
-        **_judging(judged, source),
-    }
+    predictions = [
+        dict(zip(names, key, strict=True)) | {"error": problem_of(outcome).model_dump()}
+        if isinstance(outcome, PocError)
+        else _prediction(names, outcome)
+        for key, outcome in zip(keys, judged.outcomes, strict=True)
+    ]
+    return {"predictions": predictions, **_judging(judged, source)}
 
 
 def json_response(answer: Any) -> Response:
@@ -136,16 +138,9 @@ def json_response(answer: Any) -> Response:
 
 
 def _prediction(key_names: Sequence[str], judgement: Judgement) -> dict[str, Any]:
-    return {
-        **dict(zip(key_names, judgement.key, strict=True)),
-        "fraud_probability": judgement.fraud_probability,
-        "is_fraud": judgement.is_fraud,
-        "features": judgement.features,
-        "overridden": judgement.overridden,
-        "event_timestamp": judgement.event_timestamp,
-        "stale": judgement.stale,
-        "age_seconds": judgement.age_seconds,
-    }
+    said = dict(zip(key_names, judgement.key, strict=True))
+    said.update(zip(_FIELDS, _fields_of(judgement), strict=True))
+    return said
 
 
 def _judging(judged: Judged, source: str) -> dict[str, Any]:
@@ -156,3 +151,43 @@ def _judging(judged: Judged, source: str) -> dict[str, Any]:
         "source": source,
         "latency_ms": {"features": round(judged.features_ms, 3), "model": round(judged.model_ms, 3)},
     }
+
+
+def document(app: FastAPI, asked: Asked) -> None:
+    """Let `app` document itself by what is served when it is asked for its document."""
+    made: list[tuple[Questions, dict[str, Any]]] = []
+
+    def openapi() -> dict[str, Any]:
+        questions = asked.questions()
+        if not made or made[0][0] is not questions:
+            made[:] = [(questions, _document(app, questions))]
+        return made[0][1]
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI, questions: Questions) -> dict[str, Any]:
+    found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    one, several = prediction_models(questions.served)
+    taken: JsonSchemaMode = "validation"
+    given: JsonSchemaMode = "serialization"
+    references, definitions = models_json_schema(
+        [(questions.prediction, taken), (questions.batch, taken), (one, given), (several, given)],
+        ref_template="#/components/schemas/{model}",
+    )
+    found.setdefault("components", {}).setdefault("schemas", {}).update(definitions.get("$defs", {}))
+    for path, body, answer in (
+        ("/predict", questions.prediction, one),
+        ("/predict/batch", questions.batch, several),
+    ):
+        operation = found["paths"][path]["post"]
+        content = {"application/json": {"schema": references[body, taken]}}
+        operation["requestBody"] = {"required": True, "content": content}
+        operation["responses"]["200"]["content"] = {"application/json": {"schema": references[answer, given]}}
+    keys = example_keys(questions.served)
+    what_if = {**keys, "overrides": example_overrides(questions.served)}
+    found["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["examples"] = {
+        "stored": {"summary": "By its stored features", "value": keys},
+        "what if": {"summary": "With some features replaced", "value": what_if},
+    }
+    return found

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import threading
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, HTTPException
@@ -26,32 +25,26 @@ WATCH_SECONDS = 5.0
 
 
 class Readiness:
-    """Tells whether predictions can be made, by trying what they need.
-
-    Args:
-        features: the feature source.
-        model: the scorer.
-        metrics: where the components' states are shown.
-    """
+    """Tells whether predictions can be made, by trying what they need; shows the states among `metrics`."""
 
     def __init__(self, features: "Kept[FeatureSource]", model: "Kept[Scorer]", metrics: Metrics) -> None:
         self._features, self._model, self._metrics = features, model, metrics
-        self._draining = threading.Event()
-
-    @property
-    def draining(self) -> bool:
-        """Whether the server was told to stop."""
-        return self._draining.is_set()
+        self.draining = False
 
     def drain(self) -> None:
         """Stop being ready, for good; requests are still answered."""
-        self._draining.set()
+        self.draining = True
 
     async def obstacles(self) -> dict[str, PocError | None]:
         """Return for each component what stands in its way; None if nothing does."""
-        found = {"features": await self._features_obstacle(), "model": self._model_obstacle()}
-        for component, obstacle in found.items():
-            self._metrics.set_ready(component, obstacle is None)
+        found: dict[str, PocError | None] = {}
+        for component, check in (("features", self._check_features), ("model", self._check_model)):
+            try:
+                await check()
+                found[component] = None
+            except PocError as error:
+                found[component] = error
+            self._metrics.set_ready(component, found[component] is None)
         return found
 
     async def watch(self, seconds: float = WATCH_SECONDS) -> None:
@@ -69,25 +62,17 @@ class Readiness:
             return ShuttingDown()
         return next((error for error in (await self.obstacles()).values() if error is not None), None)
 
-    async def _features_obstacle(self) -> PocError | None:
+    async def _check_features(self) -> None:
         try:
             await self._features.get().check()
         except FeaturesUnavailable as error:
             self._features.suspect(error)
-            return error
-        except PocError as error:
-            return error
-        return None
+            raise
 
-    def _model_obstacle(self) -> PocError | None:
-        source = self._features.latest
-        try:
-            scorer = self._model.get()
-            if source is not None:
-                require_inputs(scorer, source.feature_names)
-        except PocError as error:
-            return error
-        return None
+    async def _check_model(self) -> None:
+        source, scorer = self._features.latest, self._model.get()
+        if source is not None:
+            require_inputs(scorer, source.feature_names)
 
 
 def health_router(readiness: Readiness, source: str) -> APIRouter:
@@ -110,12 +95,11 @@ def health_router(readiness: Readiness, source: str) -> APIRouter:
     @router.get("/health", response_model=HealthAnswer, responses={503: {"model": HealthAnswer}})
     async def health() -> Response:
         """Tell the state of each component; 503 unless all are ready."""
-        obstacles = await readiness.obstacles()
         components = tuple(
             Component(name=name, ready=True)
             if error is None
             else Component(name=name, ready=False, detail=error.what, way_out=error.way_out)
-            for name, error in obstacles.items()
+            for name, error in (await readiness.obstacles()).items()
         )
         all_ready = all(component.ready for component in components) and not readiness.draining
         status = "ready" if all_ready else "shutting_down" if readiness.draining else "not_ready"

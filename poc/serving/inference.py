@@ -10,42 +10,24 @@ from pydantic import ValidationError
 
 from poc.errors import PocError, UnknownEntity
 from poc.retrieval.source import EntityKey
-from poc.serving.asked import Asked
-from poc.serving.bodies import bounded_body
-from poc.serving.handlers import field_errors
+from poc.serving import tensors
 from poc.serving.health import Readiness
 from poc.serving.kept import Kept
 from poc.serving.prediction import Judged, Predictor
-from poc.serving.problems import inference_error, problem_of, retry_headers
-from poc.serving.questions import ENTITY_ROWS, Questions
-from poc.serving.tensors import (
-    HEADER_LENGTH,
-    OUTPUTS,
-    InferenceRequest,
-    Question,
-    RefusedTensors,
-    inputs,
-    read_question,
-    write_answer,
-)
+from poc.serving.problems import field_errors, inference_error, problem_of, retry_headers
+from poc.serving.questions import ENTITY_ROWS, Asked, Questions
+from poc.serving.routes import bounded_body
 
 if TYPE_CHECKING:
     from poc.model.scoring import Scorer
 
 PROJECT = "feast-cassandra-poc"
 EXTENSIONS = ["binary_tensor_data"]
-_BODY = {
-    "required": True,
-    "content": {"application/json": {"schema": InferenceRequest.model_json_schema()}},
-}
+_CONTENT = {"application/json": {"schema": tensors.InferenceRequest.model_json_schema()}}
 
 
 def inference_router(
-    predictor: Predictor,
-    model: "Kept[Scorer]",
-    readiness: Readiness,
-    asked: Asked,
-    model_name: str,
+    predictor: Predictor, model: "Kept[Scorer]", readiness: Readiness, asked: Asked, model_name: str
 ) -> APIRouter:
     """Make the protocol's routes. They judge as /predict does."""
     router = APIRouter(prefix="/v2", tags=["open inference protocol"])
@@ -72,8 +54,8 @@ def inference_router(
             "name": model_name,
             "versions": [model.get().version],
             "platform": "feast_onnx",
-            "inputs": _tensors(inputs(asked.served.join_keys)),
-            "outputs": _tensors(OUTPUTS),
+            "inputs": _tensors(tensors.inputs(asked.served.join_keys)),
+            "outputs": _tensors(tensors.OUTPUTS),
         }
 
     async def model_ready(request: Request) -> Response:
@@ -89,9 +71,7 @@ def inference_router(
         question = await _question(request, questions)
         try:
             keys = _checked(questions, question)
-            given = questions.overrides.model_validate_json(
-                "{}" if question.overrides is None else question.overrides
-            )
+            given = questions.overrides.model_validate_json(question.overrides)
         except ValidationError as error:
             raise _refusal(error, questions.served.names) from None
         judged = await predictor.judge(keys, given.values(), arrived)
@@ -100,12 +80,13 @@ def inference_router(
     for path in ("/models/{model}", "/models/{model}/versions/{version}"):
         router.add_api_route(path, metadata, methods=["GET"])
         router.add_api_route(f"{path}/ready", model_ready, methods=["GET"])
-        router.add_api_route(f"{path}/infer", infer, methods=["POST"], openapi_extra={"requestBody": _BODY})
+        body = {"requestBody": {"required": True, "content": _CONTENT}}
+        router.add_api_route(f"{path}/infer", infer, methods=["POST"], openapi_extra=body)
     return router
 
 
 def project_version() -> str:
-    """Give the version of this project, or 0 where it runs without being installed."""
+    """Return the version of this project, or 0 where it runs without being installed."""
     try:
         return version(PROJECT)
     except PackageNotFoundError:
@@ -128,7 +109,7 @@ async def _ready(readiness: Readiness, **named: str) -> Response:
     return inference_error(problem_of(obstacle), retry_headers(obstacle), {**named, "ready": False})
 
 
-def _checked(questions: Questions, question: Question) -> list[EntityKey]:
+def _checked(questions: Questions, question: tensors.Question) -> list[EntityKey]:
     """Hold the keys to what /predict/batch takes."""
     if questions.rows == ENTITY_ROWS:
         names = questions.served.key_names
@@ -138,16 +119,17 @@ def _checked(questions: Questions, question: Question) -> list[EntityKey]:
     return questions.batch.model_validate({questions.rows: rows}).keys()
 
 
-async def _question(request: Request, questions: Questions) -> Question:
+async def _question(request: Request, questions: Questions) -> tensors.Question:
     encoding = request.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise HTTPException(415, f"The body is {encoding}; send it as it is")
     content = await bounded_body(request)
     try:
-        return read_question(content, request.headers.get(HEADER_LENGTH), questions.served.join_keys)
+        size = request.headers.get(tensors.HEADER_LENGTH)
+        return tensors.read_question(content, size, questions.served.join_keys)
     except ValidationError as error:
         raise _refusal(error, ()) from None
-    except RefusedTensors as error:
+    except tensors.RefusedTensors as error:
         raise HTTPException(400, str(error)) from None
 
 
@@ -156,23 +138,21 @@ def _refusal(error: ValidationError, features: tuple[str, ...]) -> HTTPException
     return HTTPException(400, "; ".join(f"{item.field}: {item.message}" for item in found[:3]))
 
 
-def _answer(question: Question, judged: Judged, model_name: str) -> Response:
+def _answer(question: tensors.Question, judged: Judged, model_name: str) -> Response:
     failed = [outcome for outcome in judged.outcomes if isinstance(outcome, PocError)]
     if failed:
         # A 404 would say of the model what is meant of a transaction.
         unknown = any(isinstance(item, UnknownEntity) for item in failed)
         body = problem_of(failed[0])
-        said = {
-            "detail": "; ".join(item.what for item in failed[:3]),
-            "status": 400 if unknown else body.status,
-        }
+        detail = "; ".join(item.what for item in failed[:3])
+        said = {"detail": detail, "status": 400 if unknown else body.status}
         return inference_error(body.model_copy(update=said))
     judgements = [outcome for outcome in judged.outcomes if not isinstance(outcome, PocError)]
-    scorer = judged.model
-    content, head_size = write_answer(question, judgements, model_name, scorer.version, scorer.threshold)
+    version, threshold = judged.model.version, judged.model.threshold
+    content, head_size = tensors.write_answer(question, judgements, model_name, version, threshold)
     if head_size is None:
         return Response(content, media_type="application/json")
-    headers = {HEADER_LENGTH: str(head_size)}
+    headers = {tensors.HEADER_LENGTH: str(head_size)}
     return Response(content, media_type="application/octet-stream", headers=headers)
 
 

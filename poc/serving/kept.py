@@ -1,28 +1,38 @@
 """Something the server needs and cannot always have: opened in the background, and again until it works."""
 
+import asyncio
 import logging
 import threading
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from poc.errors import OpeningFailed, PocError, StillOpening
+from poc.retrieval.source import FeatureSource
+from poc.settings import Settings
+
+if TYPE_CHECKING:
+    from poc.model.scoring import Scorer
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 RETRY_SECONDS = 1.0
+MODEL_RETRY_SECONDS = 3.0
+# Longer than any check: each step of one has the limit of a read.
+CHECK_SECONDS = 200.0
 
 
 class Kept(Generic[T]):
     """A value that requests take as it is, and that one thread of its own opens, renews and repairs.
 
-    No request ever waits for it: `get` gives the value, or raises at once what stands in its way.
+    No request ever waits for it: `get` returns the value, or raises at once what stands in its way.
 
     Args:
         component: what it is, for messages: `features`, `model`.
         opens: makes the value; what it raises is tried again after `retry_seconds`.
-        renews: gives the value to go on with, the same or another; raises what has become wrong with it.
+        renews: returns the value to go on with, the same or another; raises what has become wrong with it.
         closes: gives the value up.
         renew_seconds: how often to renew a value that nobody suspects; None for never.
         retry_seconds: how long to wait after a failure.
@@ -61,11 +71,7 @@ class Kept(Generic[T]):
             self._closes(self._value)
 
     def get(self) -> T:
-        """Give the value.
-
-        Raises:
-            PocError: what stands in its way.
-        """
+        """Return the value, or raise the `PocError` that stands in its way."""
         value, error = self._value, self._error
         if error is not None:
             # The same error is raised to many requests: without this each would lengthen its traceback.
@@ -108,3 +114,65 @@ class Kept(Generic[T]):
             log.info("Loaded the %s", self._component)
         elif self._error is not None and (before is None or before.what != self._error.what):
             log.warning("No %s: %s", self._component, self._error.what)
+
+
+def keep_features(
+    settings: Settings,
+    open_source: Callable[[Settings], FeatureSource],
+    loop: "Future[asyncio.AbstractEventLoop]",
+) -> Kept[FeatureSource]:
+    """Keep the source open. When reads failed, it is asked whether it works again; the driver repairs it.
+
+    `loop` is the event loop that reads, known once the server runs.
+    """
+
+    def renew(source: FeatureSource) -> FeatureSource:
+        asyncio.run_coroutine_threadsafe(source.check(), loop.result()).result(CHECK_SECONDS)
+        return source
+
+    return Kept("features", lambda: open_source(settings), renew, lambda source: source.close())
+
+
+# It imports MLflow, which takes seconds: in the thread of `Kept` that costs nobody anything.
+def _registered(settings: Settings, current: "Scorer | None" = None) -> "Scorer":
+    from poc.model.registry import load_scorer, refresh_scorer
+
+    return load_scorer(settings) if current is None else refresh_scorer(settings, current)
+
+
+def keep_model(
+    settings: Settings,
+    load: "Callable[[Settings], Scorer]" = _registered,
+    refresh: "Callable[[Settings, Scorer], Scorer]" = _registered,
+    served: Callable[[], Sequence[str] | None] = lambda: None,
+) -> "Kept[Scorer]":
+    """Keep the model of `settings`: loaded again where there was none, replaced where another is served now.
+
+    Args:
+        refresh: returns the scorer to go on with. When it fails the present one stays: that the
+            registry is out of reach takes nothing from a model that is loaded.
+        served: returns the names of the features that are served; None while that is not known. A model that
+            wants others does not replace one that is content with them.
+    """
+
+    def renew(current: "Scorer") -> "Scorer":
+        try:
+            newest = refresh(settings, current)
+        except PocError as error:
+            log.warning("Model version %s stays: %s", current.version, error.what)
+            return current
+        if newest is current:
+            return current
+        names = served()
+        missing = () if names is None else [name for name in newest.inputs if name not in names]
+        if missing and all(name in (names or ()) for name in current.inputs):
+            said = "Model version %s stays: %s wants %s, which is not served"
+            log.warning(said, current.version, newest.version, ", ".join(missing))
+            return current
+        log.info("Model version %s replaces %s", newest.version, current.version)
+        return newest
+
+    seconds = settings.model_refresh_seconds
+    return Kept(
+        "model", lambda: load(settings), renew, renew_seconds=seconds, retry_seconds=MODEL_RETRY_SECONDS
+    )

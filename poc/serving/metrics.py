@@ -6,29 +6,25 @@ such as the state of the online store, each shows as it last read it.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    PlatformCollector,
-    ProcessCollector,
-    generate_latest,
-)
+import prometheus_client as prometheus
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 from poc.monitoring import declared
 from poc.monitoring.declared import Metric
-from poc.serving.problems import INVALID_REQUEST, listed_problem_types
-from poc.serving.processes import WorkerProcesses, forget_worker, note_worker
+from poc.serving.problems import listed_problem_types
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_WORKER = ".worker"
 
 # Seconds. A prepared read takes 1 ms and a model's answer 0.05 ms: the client's defaults begin at 5 ms.
 BUCKETS = (
@@ -38,58 +34,58 @@ BUCKETS = (
 
 FRAUD = "fraud"
 LEGITIMATE = "legitimate"
-INVALID = INVALID_REQUEST.outcome
+# Of several processes the worst counts: the one that is not ready, the one that read longest ago.
+WORST = {"multiprocess_mode": "livemin"}
+
+M = TypeVar("M", bound=MetricWrapperBase)
 
 
 class Metrics:
-    """The metrics of one server.
-
-    Args:
-        source: name of its feature source, the label that tells servers apart.
+    """The metrics of one server, told apart by the label `source`, the name of its feature source.
 
     Attributes:
         registry: holds those of this process.
         feature_fetch_latency: seconds of each read of features, also of failed ones.
         prediction_latency: seconds of each prediction request from its turn to its end, also of failed ones.
-        predictions: one for each transaction asked for, by what came of it.
         stale_features: transactions judged by values older than the view's ttl.
         not_materialized: requests that met a store that was never filled.
-        ready: 1 for a component that can be used, else 0, as last known.
     """
 
     def __init__(self, source: str) -> None:
-        self.registry = CollectorRegistry(auto_describe=True)
+        self.registry = prometheus.CollectorRegistry(auto_describe=True)
         folder = os.environ.get(SHARED_FOLDER)
         self._shared = None if folder is None else Path(folder)
         # Not of one process, and so added to the sums of all.
-        self._common: list[Collector] = [PlatformCollector(registry=self.registry)]
+        self._common: list[Collector] = [prometheus.PlatformCollector(registry=self.registry)]
         if self._shared is None:
-            ProcessCollector(registry=self.registry)
+            prometheus.ProcessCollector(registry=self.registry)
         else:
-            note_worker(self._shared)
+            _note(self._shared, os.getpid()).touch()
             self._common.append(WorkerProcesses(self._shared))
-        self.feature_fetch_latency = self._histogram(declared.FEATURE_FETCH_LATENCY).labels(source)
-        self.prediction_latency = self._histogram(declared.PREDICTION_LATENCY).labels(source)
-        self._predictions = self._counter(declared.PREDICTIONS)
-        self.stale_features = self._counter(declared.STALE_FEATURES).labels(source)
-        self.not_materialized = self._counter(declared.NOT_MATERIALIZED).labels(source)
-        self._ready = self._gauge(declared.COMPONENT_READY)
-        self._state_last_read = self._gauge(declared.STATE_LAST_READ)
-        self._state_read_failures = self._counter(declared.STATE_READ_FAILURES)
+        fetches = self._made(prometheus.Histogram, declared.FEATURE_FETCH_LATENCY, buckets=BUCKETS)
+        judgements = self._made(prometheus.Histogram, declared.PREDICTION_LATENCY, buckets=BUCKETS)
+        self.feature_fetch_latency = fetches.labels(source)
+        self.prediction_latency = judgements.labels(source)
+        self._predictions = self._made(prometheus.Counter, declared.PREDICTIONS)
+        self.stale_features = self._made(prometheus.Counter, declared.STALE_FEATURES).labels(source)
+        self.not_materialized = self._made(prometheus.Counter, declared.NOT_MATERIALIZED).labels(source)
+        self._ready = self._made(prometheus.Gauge, declared.COMPONENT_READY, **WORST)
+        self._state_last_read = self._made(prometheus.Gauge, declared.STATE_LAST_READ, **WORST)
+        self._state_read_failures = self._made(prometheus.Counter, declared.STATE_READ_FAILURES)
         self._source = source
         # Shown before the first of them: Prometheus takes the first value it sees for no change.
         for outcome in (FRAUD, LEGITIMATE, *(kind.outcome for kind in listed_problem_types().values())):
             self.count(outcome, 0)
 
     def text(self) -> bytes:
-        """Give all of them in Prometheus's text format: of every process that shares the server's folder."""
+        """Return all in Prometheus's text format, of every process that shares the server's folder."""
         if self._shared is None:
-            return generate_latest(self.registry)
-        together = CollectorRegistry()
+            return prometheus.generate_latest(self.registry)
+        together = prometheus.CollectorRegistry()
         MultiProcessCollector(together)  # type: ignore[no-untyped-call]
         for collector in self._common:
             together.register(collector)
-        return generate_latest(together)
+        return prometheus.generate_latest(together)
 
     def count(self, outcome: str, transactions: int = 1) -> None:
         """Count `transactions` asked for that ended as `outcome`."""
@@ -115,21 +111,8 @@ class Metrics:
         self._state_last_read.labels(self._source)
         self._state_read_failures.labels(self._source).inc()
 
-    def _histogram(self, metric: Metric) -> Histogram:
-        return Histogram(metric.name, metric.meaning, metric.labels, buckets=BUCKETS, registry=self.registry)
-
-    def _counter(self, metric: Metric) -> Counter:
-        return Counter(metric.name, metric.meaning, metric.labels, registry=self.registry)
-
-    def _gauge(self, metric: Metric) -> Gauge:
-        return Gauge(
-            metric.name,
-            metric.meaning,
-            metric.labels,
-            registry=self.registry,
-            # Of several processes the worst counts: the one that is not ready, the one that read longest ago.
-            multiprocess_mode="livemin",
-        )
+    def _made(self, kind: type[M], metric: Metric, **more: Any) -> M:
+        return kind(metric.name, metric.meaning, metric.labels, registry=self.registry, **more)
 
 
 @contextmanager
@@ -143,9 +126,39 @@ def shared_metrics() -> Iterator[Callable[[int], None]]:
 
         def forget(pid: int) -> None:
             mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
-            forget_worker(Path(folder), pid)
+            _note(Path(folder), pid).unlink(missing_ok=True)
 
         try:
             yield forget
         finally:
             del os.environ[SHARED_FOLDER]
+
+
+class WorkerProcesses(Collector):
+    """CPU, memory and open files of the processes noted in `folder`, with a label `pid` each. Linux only.
+
+    prometheus_client leaves them out where there are several, for they cannot be summed; but a worker that
+    grows must be seen.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def describe(self) -> Iterable[Family]:
+        """Name no family: which there are, the system says."""
+        return []
+
+    def collect(self) -> Iterable[Family]:
+        """Return prometheus_client's families, each with a sample a worker."""
+        families: dict[str, Family] = {}
+        for pid in sorted(file.stem for file in self._folder.glob(f"*{_WORKER}")):
+            for found in prometheus.ProcessCollector(pid=partial(str, pid), registry=None).collect():
+                family = families.setdefault(found.name, Family(found.name, found.documentation, found.type))
+                for sample in found.samples:
+                    family.add_sample(sample.name, {**sample.labels, "pid": pid}, sample.value)
+        return families.values()
+
+
+def _note(folder: Path, pid: int) -> Path:
+    """Return the file by which the workers that share `folder` know of the one with the id `pid`."""
+    return folder / f"{pid}{_WORKER}"

@@ -4,25 +4,17 @@ Knows nothing of HTTP. A judgement is never made from defaults: what cannot be r
 comes back as the error that says so.
 """
 
+import struct
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from poc.definitions import ServedFeatures
-from poc.errors import (
-    FeaturesMissing,
-    FeaturesNotMaterialized,
-    FeaturesUnavailable,
-    ModelMismatch,
-    PocError,
-    StaleFeatures,
-    UnknownEntity,
-    ValueOutOfBounds,
-)
+from poc import errors
+from poc.dataset.limits import read_limits
+from poc.definitions import Feature, ServedFeatures
 from poc.retrieval.source import EntityFeatures, EntityKey, FeatureSource, Value, utc_now
-from poc.serving.bounds import Bounds
 from poc.serving.kept import Kept
 from poc.serving.metrics import FRAUD, LEGITIMATE, Metrics
 from poc.serving.problems import problem_type
@@ -36,14 +28,9 @@ class Judgement:
     """What the model says of one entity: of one transaction, in the guide's words.
 
     Attributes:
-        key: its join keys' values.
-        fraud_probability: 0 to 1.
-        is_fraud: whether that reaches the model's threshold.
         features: the values it was judged by, every served feature, overrides included.
         overridden: the features that the request gave instead of the store, in declared order.
-        event_timestamp: when the stored values were true, UTC-aware.
-        stale: whether they are older than the view's ttl.
-        age_seconds: how old they are.
+        event_timestamp: when the stored values were true, UTC-aware; `stale` and `age_seconds` are theirs.
     """
 
     key: EntityKey
@@ -61,53 +48,68 @@ class Judged:
     """The outcome of one request.
 
     Attributes:
-        key_names: what the keys of `outcomes` are called.
         outcomes: for each key asked for, in order, its judgement or why there is none.
-        model: what judged.
-        features_ms: time to read the features, in milliseconds.
-        model_ms: time to score them.
+        features_ms: time to read the features, in milliseconds; `model_ms` to score them.
     """
 
     key_names: tuple[str, ...]
-    outcomes: tuple[Judgement | PocError, ...]
+    outcomes: tuple[Judgement | errors.PocError, ...]
     model: "Scorer"
     features_ms: float
     model_ms: float
 
 
+class Bounds:
+    """What tags allow of stored values. A request's own are held to them when it is read."""
+
+    def __init__(self, served: ServedFeatures) -> None:
+        self.served, self.key_names = served, served.key_names
+        self._numbers: list[tuple[str, float, float]] = []
+        self._texts: list[tuple[str, frozenset[str]]] = []
+        for feature in served.features:
+            limits = read_limits(feature)
+            if limits.values is not None:
+                self._texts.append((feature.name, frozenset(limits.values)))
+            elif limits.minimum is not None or limits.maximum is not None:
+                least, most = _as_stored(feature, limits.minimum, limits.maximum)
+                self._numbers.append((feature.name, least, most))
+
+    def outside(self, values: Mapping[str, Value], but: Container[str]) -> tuple[str, Value, str] | None:
+        """Return the first of `values` that is not allowed, but for the features `but`, and what is.
+
+        None if all are allowed, as a null is.
+        """
+        value: Any
+        for name, least, most in self._numbers:
+            value = values.get(name)
+            if value is not None and not least <= value <= most and name not in but:
+                return name, value, f"{least:g} to {most:g}"
+        for name, allowed in self._texts:
+            value = values.get(name)
+            if value is not None and value not in allowed and name not in but:
+                return name, value, ", ".join(sorted(allowed))
+        return None
+
+
 class Predictor:
     """Judges entities by a feature source and a model that may come and go. Runs in an event loop.
 
-    Args:
-        features: the source.
-        model: the scorer.
-        metrics: where to count.
-        refuse_stale: whether values older than the view's ttl are refused instead of marked.
-        clock: tells the time, UTC-aware.
+    With `refuse_stale`, values older than the view's ttl are refused instead of marked.
     """
 
     def __init__(
-        self,
-        features: "Kept[FeatureSource]",
-        model: "Kept[Scorer]",
-        metrics: Metrics,
-        *,
-        refuse_stale: bool,
-        clock: Callable[[], datetime] = utc_now,
+        self, features: "Kept[FeatureSource]", model: "Kept[Scorer]", metrics: Metrics, *, refuse_stale: bool
     ) -> None:
         self._features, self._model, self._metrics = features, model, metrics
-        self._refuse_stale, self._clock = refuse_stale, clock
-        self._bounds: tuple[ServedFeatures, Bounds] | None = None
+        self._refuse_stale = refuse_stale
+        self._bounds: Bounds | None = None
 
     async def judge(
         self, keys: Sequence[EntityKey], overrides: Mapping[str, Value], arrived: float | None = None
     ) -> Judged:
         """Judge the entities `keys`, each by its stored values with `overrides` put over them.
 
-        Args:
-            keys: the entities; one may come twice.
-            overrides: values by feature name, in place of the stored ones.
-            arrived: when the request came in, by `time.monotonic`; now for None.
+        One may come twice. `arrived` is when the request came in, by `time.monotonic`; now for None.
 
         Raises:
             PocError: none of them can be judged now.
@@ -118,123 +120,96 @@ class Predictor:
             judged = await self._judge(keys, overrides)
         except Exception as error:
             self._metrics.count(problem_type(error).outcome, len(keys))
-            if isinstance(error, FeaturesNotMaterialized):
+            if isinstance(error, errors.FeaturesNotMaterialized):
                 self._metrics.not_materialized.inc()
             raise
         finally:
             self._metrics.prediction_latency.observe(time.monotonic() - arrived)
         for outcome in judged.outcomes:
-            self._count(outcome)
+            if isinstance(outcome, errors.PocError):
+                self._metrics.count(problem_type(outcome).outcome)
+                continue
+            self._metrics.count(FRAUD if outcome.is_fraud else LEGITIMATE)
+            if outcome.stale:
+                self._metrics.stale_features.inc()
         return judged
 
     async def _judge(self, keys: Sequence[EntityKey], overrides: Mapping[str, Value]) -> Judged:
         scorer, source = self._model.get(), self._features.get()
         served, names = source.served, source.feature_names
         require_inputs(scorer, names)
-        wanted = list(dict.fromkeys(keys))
-        items, features_seconds = await self._read(source, wanted)
-        read = time.perf_counter()
-        found = dict(zip(wanted, items, strict=True))
-        rows: dict[EntityKey, dict[str, Value]] = {}
-        refused: dict[EntityKey, PocError] = {}
-        key_names, bounds, now = served.key_names, self._bounds_of(served), self._clock()
-        for key, item in found.items():
-            obstacle = self._obstacle(item, (key_names, key), overrides, scorer, bounds, now)
-            if obstacle is not None:
-                refused[key] = obstacle
-            else:
-                assert item is not None
-                rows[key] = {**item.values, **overrides}
-        scores = dict(zip(rows, scorer.score(list(rows.values())), strict=True)) if rows else {}
-        scored = time.perf_counter()
-        overridden = tuple(name for name in names if name in overrides) if overrides else ()
-
-        def outcome(key: EntityKey) -> Judgement | PocError:
-            item = found[key]
-            if item is None or key in refused:
-                return refused[key]
-            return Judgement(
-                key=key,
-                fraud_probability=scores[key],
-                is_fraud=scores[key] >= scorer.threshold,
-                features=rows[key],
-                overridden=overridden,
-                event_timestamp=item.event_timestamp,
-                stale=item.stale,
-                age_seconds=(now - item.event_timestamp).total_seconds(),
-            )
-
-        return Judged(
-            key_names,
-            tuple(map(outcome, keys)),
-            scorer,
-            features_ms=features_seconds * 1000,
-            model_ms=(scored - read) * 1000,
-        )
-
-    async def _read(
-        self, source: FeatureSource, wanted: Sequence[EntityKey]
-    ) -> tuple[list[EntityFeatures | None], float]:
-        """Read, and tell how many seconds that took."""
+        if self._bounds is None or self._bounds.served is not served:
+            self._bounds = Bounds(served)
+        bounds, key_names, wanted = self._bounds, self._bounds.key_names, list(dict.fromkeys(keys))
         started = time.perf_counter()
         try:
             found = await source.read(wanted)
-        except FeaturesUnavailable as error:
+        except errors.FeaturesUnavailable as error:
             # The next requests need not find out by waiting as this one did.
             self._features.suspect(error)
             raise
         finally:
-            seconds = time.perf_counter() - started
-            self._metrics.feature_fetch_latency.observe(seconds)
-        return found, seconds
+            read = time.perf_counter()
+            self._metrics.feature_fetch_latency.observe(read - started)
+        now = utc_now()
+        outcomes: dict[EntityKey, Judgement | errors.PocError] = {}
+        known: list[tuple[EntityKey, EntityFeatures, dict[str, Value]]] = []
+        for key, item in zip(wanted, found, strict=True):
+            entity = (key_names, key)
+            if item is None:
+                outcomes[key] = errors.UnknownEntity(entity_name(*entity))
+            elif (refusal := self._refusal(item, entity, overrides, scorer, bounds, now)) is not None:
+                outcomes[key] = refusal
+            else:
+                known.append((key, item, {**item.values, **overrides}))
+        scores = scorer.score([row for _, _, row in known]) if known else []
+        scored = time.perf_counter()
+        overridden = tuple(name for name in names if name in overrides) if overrides else ()
+        for (key, item, row), score in zip(known, scores, strict=True):
+            moment, is_fraud = item.event_timestamp, score >= scorer.threshold
+            age = (now - moment).total_seconds()
+            outcomes[key] = Judgement(key, score, is_fraud, row, overridden, moment, item.stale, age)
+        outcomes_asked = tuple(outcomes[key] for key in keys)
+        return Judged(key_names, outcomes_asked, scorer, (read - started) * 1000, (scored - read) * 1000)
 
-    def _obstacle(
+    def _refusal(
         self,
-        item: EntityFeatures | None,
+        item: EntityFeatures,
         entity: tuple[Sequence[str], EntityKey],
         overrides: Mapping[str, Value],
         scorer: "Scorer",
         bounds: Bounds,
         now: datetime,
-    ) -> PocError | None:
+    ) -> errors.PocError | None:
         """Return why `item` is not to be judged by; None if it is."""
-        if item is None:
-            return UnknownEntity(entity_name(*entity))
         if item.stale and self._refuse_stale:
-            return StaleFeatures(entity_name(*entity), (now - item.event_timestamp).total_seconds())
+            return errors.StaleFeatures(entity_name(*entity), (now - item.event_timestamp).total_seconds())
         if item.missing:
             missing = [name for name in item.missing if name in scorer.inputs and name not in overrides]
             if missing:
-                return FeaturesMissing(entity_name(*entity), missing)
+                return errors.FeaturesMissing(entity_name(*entity), missing)
         outside = bounds.outside(item.values, overrides)
-        return None if outside is None else ValueOutOfBounds(entity_name(*entity), *outside)
-
-    def _bounds_of(self, served: ServedFeatures) -> Bounds:
-        known = self._bounds
-        if known is None or known[0] is not served:
-            known = self._bounds = (served, Bounds(served))
-        return known[1]
-
-    def _count(self, outcome: Judgement | PocError) -> None:
-        if isinstance(outcome, PocError):
-            self._metrics.count(problem_type(outcome).outcome)
-            return
-        self._metrics.count(FRAUD if outcome.is_fraud else LEGITIMATE)
-        if outcome.stale:
-            self._metrics.stale_features.inc()
+        return None if outside is None else errors.ValueOutOfBounds(entity_name(*entity), *outside)
 
 
 def require_inputs(scorer: "Scorer", served: Sequence[str]) -> None:
-    """Hold the model to the served features.
-
-    Raises:
-        ModelMismatch: it wants others.
-    """
+    """Raise `ModelMismatch` if the model wants other features than those served."""
     missing = [name for name in scorer.inputs if name not in served]
     if missing:
-        raise ModelMismatch(f"{scorer.name} {scorer.version}", missing)
+        raise errors.ModelMismatch(f"{scorer.name} {scorer.version}", missing)
 
 
 def entity_name(key_names: Sequence[str], key: EntityKey) -> str:
     """Name an entity for a person: its join keys and their values."""
     return ", ".join(f"{name} {value!r}" for name, value in zip(key_names, key, strict=True))
+
+
+def _as_stored(feature: Feature, least: float | None, most: float | None) -> tuple[float, float]:
+    """Return bounds that also hold a value which a Float32 rounds away from one of them."""
+    from feast.types import Float32
+
+    bounds = (float("-inf") if least is None else least, float("inf") if most is None else most)
+    if feature.dtype != Float32:
+        return bounds
+    rounded = struct.unpack("2f", struct.pack("2f", *bounds))
+    return min(bounds[0], rounded[0]), max(bounds[1], rounded[1])

@@ -1,14 +1,27 @@
-"""Errors as HTTP answers: one table from this project's errors to RFC 9457 problem details."""
+"""Errors as HTTP answers, each with a way out: one table from this project's to RFC 9457 problem details."""
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from poc import errors
 
+if TYPE_CHECKING:
+    from poc.serving.metrics import Metrics
+    from poc.serving.questions import Asked
+
+log = logging.getLogger(__name__)
+
+SEE_DOCS = "/docs shows every request with examples."
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -17,9 +30,7 @@ class ProblemType:
     """One kind of problem.
 
     Attributes:
-        status: of the answer.
         slug: what identifies it; its type is `/problems/<slug>`.
-        title: what it is, in a few words, the same each time.
         outcome: the label that predictions are counted by.
         retry_after_seconds: when asking again makes sense; None where that does not help.
     """
@@ -104,15 +115,14 @@ def problem_type(error: Exception) -> ProblemType:
 
 
 def listed_problem_types() -> dict[str, ProblemType]:
-    """Give the kinds of problems that have a page of their own, by slug."""
+    """Return the kinds of problems that have a page of their own, by slug."""
     return {kind.slug: kind for kind in (*_TYPES.values(), INVALID_REQUEST, INTERNAL)}
 
 
 def problem(kind: ProblemType, detail: str, way_out: str) -> Problem:
     """Describe one occurrence of `kind`."""
-    return Problem(
-        type=f"/problems/{kind.slug}", title=kind.title, status=kind.status, detail=detail, way_out=way_out
-    )
+    url = f"/problems/{kind.slug}"
+    return Problem(type=url, title=kind.title, status=kind.status, detail=detail, way_out=way_out)
 
 
 def problem_of(error: errors.PocError) -> Problem:
@@ -122,8 +132,7 @@ def problem_of(error: errors.PocError) -> Problem:
 
 def problem_response(body: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with `body`. Written in ASCII, so that no request's text can make it fail."""
-    content = json.dumps(body.model_dump())
-    return Response(content, status_code=body.status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+    return Response(json.dumps(body.model_dump()), body.status, dict(headers or {}), MEDIA_TYPE)
 
 
 def error_response(error: errors.PocError) -> Response:
@@ -132,7 +141,7 @@ def error_response(error: errors.PocError) -> Response:
 
 
 def retry_headers(error: errors.PocError) -> dict[str, str]:
-    """Give the header that tells when to ask again, where that helps."""
+    """Return the header that tells when to ask again, where that helps."""
     seconds = problem_type(error).retry_after_seconds
     return {} if seconds is None else {"Retry-After": str(seconds)}
 
@@ -142,6 +151,73 @@ def inference_error(
 ) -> Response:
     """Answer with `body` as the Open Inference Protocol has errors: one text, and `more` beside it."""
     content = json.dumps({**(more or {}), "error": f"{body.detail}\n{body.way_out}"})
-    return Response(
-        content, status_code=body.status, media_type="application/json", headers=dict(headers or {})
-    )
+    return Response(content, body.status, dict(headers or {}), "application/json")
+
+
+def install_handlers(app: FastAPI, asked: "Asked", metrics: "Metrics") -> None:
+    """Make `app` answer every error with a problem; refused prediction requests are counted."""
+
+    def count_refused(request: Request) -> None:
+        path = request.url.path
+        if path.startswith("/predict") or (by_inference_protocol(request) and path.endswith("/infer")):
+            metrics.count(INVALID_REQUEST.outcome)
+
+    @app.exception_handler(errors.PocError)
+    async def known(request: Request, error: errors.PocError) -> Response:
+        return respond(request, problem_of(error), retry_headers(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        count_refused(request)
+        return invalid_request(field_errors(error.errors(), asked.served.names))
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        count_refused(request)
+        phrase = HTTPStatus(error.status_code).phrase
+        kind = ProblemType(
+            error.status_code, phrase.lower().replace(" ", "-"), phrase, INVALID_REQUEST.outcome
+        )
+        detail = f"{request.method} {request.url.path}" if error.detail == phrase else str(error.detail)
+        return respond(request, problem(kind, detail, SEE_DOCS), error.headers)
+
+    @app.exception_handler(Exception)
+    async def unforeseen(request: Request, error: Exception) -> Response:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        said = "The server failed on this request", "Its log has the traceback."
+        return respond(request, problem(INTERNAL, *said))
+
+
+def respond(request: Request, body: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer `request` with `body`, in the form of the protocol that it came by."""
+    if by_inference_protocol(request):
+        return inference_error(body, headers)
+    return problem_response(body, headers)
+
+
+def by_inference_protocol(request: Request) -> bool:
+    """Return whether `request` came by the Open Inference Protocol."""
+    return f"{request.url.path}/".startswith("/v2/")
+
+
+def invalid_request(fields: Sequence[FieldError]) -> Response:
+    """Refuse a request for what is wrong with `fields`; the detail names the first of them."""
+    detail = "; ".join(f"{item.field}: {item.message}" for item in fields[:3])
+    body = problem(INVALID_REQUEST, detail, SEE_DOCS)
+    return problem_response(InvalidRequest(**body.model_dump(), errors=list(fields)))
+
+
+def field_errors(found: Sequence[Mapping[str, Any]], features: Sequence[str]) -> list[FieldError]:
+    """Word pydantic's errors: which field, and what is wrong with it. What was sent is not repeated."""
+    return [
+        FieldError(field=".".join(map(str, item["loc"])) or "body", message=_message(item, features))
+        for item in found
+    ]
+
+
+def _message(item: Mapping[str, Any], features: Sequence[str]) -> str:
+    if item["type"] == "json_invalid":
+        return f"is not JSON: {item['ctx']['error']}"
+    if item["type"] == "extra_forbidden" and "overrides" in item["loc"]:
+        return f"Not a feature that can be overridden; these can: {', '.join(features)}"
+    return str(item["msg"])

@@ -1,15 +1,17 @@
-"""What a request may say, derived from the features that are served."""
+"""What requests may say, derived from the features that are served now."""
 
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, create_model
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, create_model
 
 from poc.dataset.limits import read_limits
 from poc.definitions import Feature, JoinKey, ServedFeatures
-from poc.retrieval.source import EntityKey, Value
+from poc.retrieval.source import EntityKey, FeatureSource, Value, python_type
+from poc.serving.kept import Kept
 
 if TYPE_CHECKING:
     from feast.types import FeastType
@@ -56,11 +58,13 @@ class PredictionRequest(EntityRow):
 
 
 class BatchRequest(Strict):
-    """Transactions to judge, each by itself. `Questions` adds the fields."""
+    """Transactions to judge, each by itself: values of one join key, or rows of several."""
+
+    asked: list[Any]
 
     def keys(self) -> list[EntityKey]:
         """Return the entities' keys, in their order."""
-        raise NotImplementedError
+        return [item.key() if isinstance(item, EntityRow) else (item,) for item in self.asked]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +86,46 @@ class Questions:
     rows: str
 
 
+class Asked:
+    """The requests that fit what is served now.
+
+    Args:
+        declared: what the repository declares, for as long as the source is not open.
+        features: the source.
+    """
+
+    def __init__(self, declared: ServedFeatures, features: "Kept[FeatureSource]") -> None:
+        self._declared, self._features = declared, features
+        self._questions = questions(declared)
+
+    @property
+    def served(self) -> ServedFeatures:
+        """The served features."""
+        source = self._features.latest
+        return self._declared if source is None else source.served
+
+    def questions(self) -> Questions:
+        """Return the requests; the same object as long as the served features are the same."""
+        served, known = self.served, self._questions
+        if known.served is not served:
+            known = self._questions = questions(served)
+        return known
+
+
 def questions(served: ServedFeatures) -> Questions:
     """Derive the requests that fit `served`."""
     keys = key_model(served.join_keys, "EntityRow", EntityRow)
     overrides = overrides_model(served)
+    field = Field(
+        default_factory=overrides,
+        description="Values to judge by in place of the stored ones: what if?",
+        examples=[example_overrides(served)],
+    )
     prediction = _make(
         "PredictionRequestWithOverrides",
         __base__=(PredictionRequest, keys),
         __doc__=PredictionRequest.__doc__,
-        overrides=(
-            overrides,
-            Field(
-                default_factory=overrides,
-                description="Values to judge by in place of the stored ones: what if?",
-                examples=[example_overrides(served)],
-            ),
-        ),
+        overrides=(overrides, field),
     )
     prediction.key_fields = keys.key_fields
     rows = f"{served.key_names[0]}s" if len(served.key_names) == 1 else ENTITY_ROWS
@@ -110,7 +138,7 @@ def key_model(keys: Sequence[JoinKey], name: str, base: type[BaseModel]) -> Any:
     A join key may have any name; a field of the same name could hide one of pydantic's own.
     """
     fields: dict[str, Any] = {
-        f"key_{place}": (key_annotation(key), Field(alias=key.name)) for place, key in enumerate(keys)
+        f"key_{place}": (_key_annotation(key), Field(alias=key.name)) for place, key in enumerate(keys)
     }
     made = _make(name, __base__=base, __doc__="The keys of one transaction.", **fields)
     made.key_fields = tuple(fields)
@@ -120,74 +148,55 @@ def key_model(keys: Sequence[JoinKey], name: str, base: type[BaseModel]) -> Any:
 def _batch_model(served: ServedFeatures, row: type[EntityRow], rows: str) -> type[BatchRequest]:
     """Make the model of a request for several: of one join key the values, of several the rows."""
     single = len(served.join_keys) == 1
-    item: Any = key_annotation(served.join_keys[0]) if single else row
+    item: Any = _key_annotation(served.join_keys[0]) if single else row
 
-    class Batch(BatchRequest):
-        def keys(self) -> list[EntityKey]:
-            given: list[Any] = self.asked  # type: ignore[attr-defined]
-            return [(value,) for value in given] if single else [item.key() for item in given]
-
-    asked: Any = (
-        list[item],
-        Field(
-            alias=rows,
-            min_length=1,
-            max_length=MAX_IDS,
-            examples=[[example_row(served, place) for place in range(3)]],
-        ),
-    )
+    rows_of_keys = [example_keys(served, place) for place in range(3)]
+    examples = [next(iter(keys.values())) if single else keys for keys in rows_of_keys]
+    field = Field(alias=rows, min_length=1, max_length=MAX_IDS, examples=[examples])
+    asked: Any = (list[item], field)
     return create_model(
-        "BatchRequest",
-        __base__=Batch,
-        __doc__="Transactions to judge, each by itself.",
-        asked=asked,
+        "BatchRequest", __base__=BatchRequest, __doc__="Transactions to judge, each by itself.", asked=asked
     )
-
-
-def example_row(served: ServedFeatures, place: int = 0) -> Any:
-    """Return how a batch might name an entity."""
-    if len(served.join_keys) == 1:
-        return key_examples(served.join_keys[0])[place]
-    return example_keys(served, place)
 
 
 def example_keys(served: ServedFeatures, place: int = 0) -> dict[str, Any]:
     """Return join keys that a request might name."""
-    return {key.name: key_examples(key)[place] for key in served.join_keys}
+    return {key.name: _key_examples(key)[place] for key in served.join_keys}
 
 
-def key_examples(key: JoinKey) -> list[Any]:
+def _key_examples(key: JoinKey) -> list[Any]:
     """Return three values of `key`, as JSON has them."""
-    from feast.types import Bool, Bytes, Float32, Float64, Int32, Int64, UnixTimestamp
-
-    if key.dtype in (Int32, Int64):
-        return [12345, 67890, 11111]
-    if key.dtype in (Float32, Float64):
-        return [1.5, 2.5, 3.5]
-    if key.dtype == Bool:
-        return [True, False, True]
-    if key.dtype == UnixTimestamp:
-        return ["2026-01-01T12:00:00Z", "2026-01-01T13:00:00Z", "2026-01-01T14:00:00Z"]
-    if key.dtype == Bytes:
-        return ["MTIzNDU=", "Njc4OTA=", "MTExMTE="]
-    return ["12345", "67890", "11111"]
-
-
-def key_annotation(key: JoinKey) -> Any:
-    """Return what a request may name as `key`: bytes in base64, times with their zone."""
-    from feast.types import Bool, Bytes, Float32, Float64, Int32, Int64, UnixTimestamp
-
-    kinds: dict[FeastType, Any] = {
-        Int32: Annotated[int, Field(ge=-(2**31), le=2**31 - 1)],
-        Int64: Annotated[int, Field(ge=-(2**63), le=2**63 - 1)],
-        Float32: Annotated[float, Field(ge=-LARGEST_FLOAT32, le=LARGEST_FLOAT32)],
-        Float64: float,
-        Bool: bool,
-        Bytes: Annotated[bytes, Field(min_length=1, max_length=MAX_ID_LENGTH)],
-        UnixTimestamp: AwareDatetime,
+    examples: dict[type, list[Any]] = {
+        int: [12345, 67890, 11111],
+        float: [1.5, 2.5, 3.5],
+        bool: [True, False, True],
+        datetime: ["2026-01-01T12:00:00Z", "2026-01-01T13:00:00Z", "2026-01-01T14:00:00Z"],
+        bytes: ["MTIzNDU=", "Njc4OTA=", "MTExMTE="],
     }
-    text = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=MAX_ID_LENGTH)]
-    return Annotated[kinds.get(key.dtype, text), Field(examples=key_examples(key)[:1])]
+    return examples.get(python_type(key.dtype), ["12345", "67890", "11111"])
+
+
+def _ranges() -> "dict[FeastType, tuple[Any, float, float]]":
+    """Return what each type of number can hold, which is a bound as well: JSON's numbers know none."""
+    from feast.types import Float32, Float64, Int32, Int64
+
+    return {
+        Int32: (int, -(2**31), 2**31 - 1),
+        Int64: (int, -(2**63), 2**63 - 1),
+        Float32: (float, -LARGEST_FLOAT32, LARGEST_FLOAT32),
+        Float64: (float, -sys.float_info.max, sys.float_info.max),
+    }
+
+
+def _key_annotation(key: JoinKey) -> Any:
+    """Return what a request may name as `key`: bytes in base64, times with their zone."""
+    size = Field(min_length=1, max_length=MAX_ID_LENGTH)
+    others = {bool: bool, datetime: AwareDatetime, bytes: Annotated[bytes, size]}
+    taken: Any = others.get(python_type(key.dtype), Annotated[str, size])
+    if key.dtype in (ranges := _ranges()):
+        kind, least, most = ranges[key.dtype]
+        taken = Annotated[kind, Field(ge=least, le=most)]
+    return Annotated[taken, Field(examples=_key_examples(key)[:1])]
 
 
 def overrides_model(served: ServedFeatures) -> type[Overrides]:
@@ -219,23 +228,14 @@ def example_overrides(served: ServedFeatures) -> dict[str, Value]:
 
 
 def _annotation(feature: Feature) -> Any:
-    from feast.types import Bool, Float32, Float64, Int32, Int64, String
-
-    # What the type can hold is a bound as well: JSON's numbers know none.
-    ranges: dict[FeastType, tuple[Any, float, float]] = {
-        Int32: (int, -(2**31), 2**31 - 1),
-        Int64: (int, -(2**63), 2**63 - 1),
-        Float32: (float, -LARGEST_FLOAT32, LARGEST_FLOAT32),
-        Float64: (float, -sys.float_info.max, sys.float_info.max),
-    }
     limits = read_limits(feature)
-    if feature.dtype in ranges:
+    if feature.dtype in (ranges := _ranges()):
         kind, least, most = ranges[feature.dtype]
         least = least if limits.minimum is None else max(least, limits.minimum)
         most = most if limits.maximum is None else min(most, limits.maximum)
         return Annotated[kind, Field(ge=least, le=most)]
-    if feature.dtype == String:
-        if limits.values is not None:
-            return Literal[limits.values]
-        return Annotated[str, Field(max_length=MAX_TEXT_LENGTH)]
-    return bool if feature.dtype == Bool else None
+    if limits.values is not None:
+        return Literal[limits.values]
+    return {str: Annotated[str, Field(max_length=MAX_TEXT_LENGTH)], bool: bool}.get(
+        python_type(feature.dtype)
+    )

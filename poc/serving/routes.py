@@ -1,23 +1,34 @@
-"""The routes that predict, and those that tell by what."""
+"""The routes that predict, and those that tell by what; how a request's body comes in."""
 
-from typing import TYPE_CHECKING, Any
+import re
+import time
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel, ValidationError
 
 from poc.errors import PocError
 from poc.serving.answers import ModelAnswer, batch_answer, json_response, prediction_answer
-from poc.serving.asked import Asked
-from poc.serving.bodies import PlainRoute, arrived, read_body
 from poc.serving.kept import Kept
 from poc.serving.metrics import Metrics
 from poc.serving.prediction import Predictor
 from poc.serving.problems import InvalidRequest, Problem
+from poc.serving.questions import Asked
 
 if TYPE_CHECKING:
     from poc.model.scoring import Scorer
 
+# 100 ids of 100 characters, each written as a pair of \uXXXX, and what is around them.
+MAX_BODY_BYTES = 256 * 1024
+
+USE_JSON = "Send JSON: curl -H 'content-type: application/json' -d '{\"transaction_id\": \"12345\"}' ..."
+
+JSON_OF_A_KIND = re.compile(r"application/.*\+json", re.DOTALL)
+Body = TypeVar("Body", bound=BaseModel)
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     422: {"model": InvalidRequest, "description": "The request does not fit; `errors` names the fields."},
     503: {"model": Problem, "description": "No prediction can be made now; `way_out` says what to do."},
@@ -25,15 +36,66 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "Unknown transaction."}}
 
 
+class PlainRoute(APIRoute):
+    """A route whose endpoint takes the request and answers with a `Response`, and nothing in between.
+
+    FastAPI would solve dependencies that there are not, which takes a good part of reading the features.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Replace FastAPI's handler."""
+        endpoint: Any = self.dependant.call
+
+        async def answer(request: Request) -> Response:
+            # For `Predictor.judge`.
+            request.state.arrived = time.monotonic()
+            response: Response = await endpoint(request)
+            return response
+
+        return answer
+
+
+async def read_body(request: Request, model: type[Body]) -> Body:
+    """Read the body of `request`, by pydantic at once: no dictionary is made of it first.
+
+    Raises:
+        HTTPException: it is no JSON by its content type, or larger than a valid one can be.
+        RequestValidationError: it does not fit `model`.
+    """
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type != "application/json" and not JSON_OF_A_KIND.fullmatch(media_type):
+        raise HTTPException(415, f"The body's content type is {media_type or 'not given'}. {USE_JSON}")
+    content = await bounded_body(request)
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors(include_url=False, include_input=False)) from None
+
+
+async def bounded_body(request: Request) -> bytes:
+    """Read the body of `request`; raise an `HTTPException` if it is larger than a valid one can be."""
+    declared = request.headers.get("content-length", "")
+    content, size = b"", int(declared) if declared.isdigit() else 0
+    if size <= MAX_BODY_BYTES:
+        async for part in request.stream():
+            content += part
+            size = len(content)
+            if size > MAX_BODY_BYTES:
+                break
+    if size > MAX_BODY_BYTES:
+        raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes")
+    return content
+
+
 def prediction_router(predictor: Predictor, asked: Asked, source: str) -> APIRouter:
-    """Make the routes that judge transactions. Their bodies are documented by `poc.serving.documentation`."""
+    """Make the routes that judge transactions. `poc.serving.answers` documents their bodies."""
     router = APIRouter(tags=["predictions"], route_class=PlainRoute)
 
     @router.post("/predict", responses=_REFUSALS | _UNKNOWN)
     async def predict(request: Request) -> Response:
         """Judge one transaction by its stored features, or by what it would be with others."""
         body = await read_body(request, asked.questions().prediction)
-        judged = await predictor.judge([body.key()], body.overrides.values(), arrived(request))
+        judged = await predictor.judge([body.key()], body.overrides.values(), request.state.arrived)
         outcome = judged.outcomes[0]
         if isinstance(outcome, PocError):
             raise outcome
@@ -43,7 +105,7 @@ def prediction_router(predictor: Predictor, asked: Asked, source: str) -> APIRou
     async def predict_batch(request: Request) -> Response:
         """Judge up to 100 transactions. One that cannot be judged does not keep the others from it."""
         keys = (await read_body(request, asked.questions().batch)).keys()
-        judged = await predictor.judge(keys, {}, arrived(request))
+        judged = await predictor.judge(keys, {}, request.state.arrived)
         return json_response(batch_answer(keys, judged, source))
 
     return router
@@ -57,15 +119,11 @@ def state_router(model: "Kept[Scorer]", metrics: Metrics) -> APIRouter:
     def served_model() -> Response:
         """Tell which version of which model judges, from which probability on, and by what."""
         scorer = model.get()
-        return json_response(
-            ModelAnswer(
-                name=scorer.name, version=scorer.version, threshold=scorer.threshold, inputs=scorer.inputs
-            )
-        )
+        return json_response({name: getattr(scorer, name) for name in ModelAnswer.model_fields})
 
     @router.get("/metrics", response_class=Response)
     def prometheus() -> Response:
-        """Give the metrics in Prometheus's text format."""
+        """Return the metrics in Prometheus's text format."""
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     return router

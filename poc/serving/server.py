@@ -11,13 +11,13 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
-from poc.command_line import fail, ok
+from poc.command_line import argument_parser, fail, ok
 from poc.errors import AddressUnavailable, PocError
 from poc.feature_store import repo_yaml
 from poc.logs import configure_logging
@@ -28,7 +28,7 @@ from poc.serving.health import Readiness
 from poc.serving.metrics import shared_metrics
 from poc.serving.questions import example_keys
 from poc.serving.workers import supervise
-from poc.settings import Settings
+from poc.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
 
@@ -38,18 +38,18 @@ FIRST_ATTEMPT_SECONDS = 60.0
 
 
 def serve(
-    settings: Settings,
+    manual: str | None,
     open_source: Callable[[Settings], FeatureSource],
     *,
     source_name: str,
     default_port: int,
     open_state: Callable[[Settings], StateReader] | None = None,
 ) -> None:
-    """Answer requests until SIGTERM or Ctrl-C, then finish those in flight.
+    """Answer requests, as the environment says, until SIGTERM or Ctrl-C; then finish those in flight.
 
     Args:
-        settings: the environment's say.
-        open_source: opens the feature source.
+        manual: the command's, which takes no arguments.
+        open_source: opens the feature source; a function of a module, as `open_state`.
         source_name: the source's `name`.
         default_port: where to listen when PORT is not set.
         open_state: opens what reads the state of the online store; None where it cannot be read.
@@ -59,59 +59,52 @@ def serve(
         NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
         WorkerEnded: one of several processes stopped by itself.
     """
+    argument_parser(manual).parse_args()
+    settings = load_settings()
+    configure_logging(settings.log_level)
     port = default_port if settings.port is None else settings.port
     # What can be refused is refused before Feast is imported, which takes seconds.
     listener = bind(settings.host, port)
     repo_yaml(settings)
     url = f"http://{shown_host(settings.host)}:{port}"
     print(f"Starting to serve on {url} (importing Feast takes some seconds) ...", flush=True)
-    work = Work(settings, open_source, source_name, listener, url, open_state)
+    # Can be pickled, and so be sent to a new process.
+    job = partial(work, settings, open_source, source_name, listener, url, open_state)
     if settings.workers == 1:
-        work(speaks=True)
+        job(True)
         return
     with shared_metrics() as forget:
-        supervise(settings.workers, work, forget)
+        supervise(settings.workers, job, forget)
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What one process of a server does. Can be pickled, and so be sent to a new process.
+def work(
+    settings: Settings,
+    open_source: Callable[[Settings], FeatureSource],
+    source_name: str,
+    listener: socket.socket,
+    url: str,
+    open_state: Callable[[Settings], StateReader] | None,
+    speaks: bool,
+) -> None:
+    """Do what one process of a server does: answer requests until told to stop.
 
-    Attributes:
-        settings: the environment's say.
-        open_source: opens the feature source; a function of a module.
-        source_name: the source's `name`.
-        listener: the address, taken; workers share it.
-        url: where that is, for the person who started the server.
-        open_state: opens what reads the state of the online store, a function of a module; or None.
+    Workers share `listener`; the one that `speaks` says how it goes, at `url`. For the rest see `serve`.
     """
-
-    settings: Settings
-    open_source: Callable[[Settings], FeatureSource]
-    source_name: str
-    listener: socket.socket
-    url: str
-    open_state: Callable[[Settings], StateReader] | None = None
-
-    def __call__(self, speaks: bool) -> None:
-        """Answer requests until told to stop; say how it goes if this process `speaks`."""
-        configure_logging(self.settings.log_level)
-        app = create_app(
-            self.settings, self.open_source, source_name=self.source_name, open_state=self.open_state
-        )
-        logging.captureWarnings(True)
-        # At INFO they tell of each refresh of the registry, and of each question to a feature server.
-        for name in ("feast", "httpx"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=self.settings.log_level == "DEBUG",
-            timeout_graceful_shutdown=LAST_REQUESTS_SECONDS,
-        )
-        threading.Thread(target=settle, args=(app, self.url if speaks else None), daemon=True).start()
-        server = DrainingServer(config, app.state.readiness, self.settings.shutdown_grace_seconds)
-        server.run(sockets=[self.listener])
+    configure_logging(settings.log_level)
+    app = create_app(settings, open_source, source_name=source_name, open_state=open_state)
+    logging.captureWarnings(True)
+    # At INFO they tell of each refresh of the registry, and of each question to a feature server.
+    for name in ("feast", "httpx"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=settings.log_level == "DEBUG",
+        timeout_graceful_shutdown=LAST_REQUESTS_SECONDS,
+    )
+    threading.Thread(target=settle, args=(app, url if speaks else None), daemon=True).start()
+    server = DrainingServer(config, app.state.readiness, settings.shutdown_grace_seconds)
+    server.run(sockets=[listener])
 
 
 class DrainingServer(uvicorn.Server):
@@ -124,16 +117,15 @@ class DrainingServer(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, readiness: Readiness, grace_seconds: float) -> None:
         super().__init__(config)
-        self._readiness = readiness
-        self._grace_seconds = grace_seconds
+        self._readiness, self._grace_seconds = readiness, grace_seconds
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop."""
-        if sig == signal.SIGINT or self._readiness.draining:
-            self._readiness.drain()
+        at_once = sig == signal.SIGINT or self._readiness.draining
+        self._readiness.drain()
+        if at_once:
             self._stop()
             return
-        self._readiness.drain()
         timer = threading.Timer(self._grace_seconds, self._stop)
         timer.daemon = True
         timer.start()
@@ -150,12 +142,8 @@ def settle(app: FastAPI, url: str | None) -> None:
     # holds every request up for a sixth of a second.
     gc.collect()
     gc.freeze()
-    if url is not None:
-        announce(app, url)
-
-
-def announce(app: FastAPI, url: str) -> None:
-    """Say where the server listens, or why it is not ready."""
+    if url is None:
+        return
     asking = asyncio.run_coroutine_threadsafe(app.state.readiness.obstacle(), app.state.loop.result())
     obstacle: PocError | None = asking.result()
     if obstacle is None:
@@ -166,15 +154,10 @@ def announce(app: FastAPI, url: str) -> None:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take the address, without listening yet.
-
-    Raises:
-        AddressUnavailable: it is in use, not allowed, or no address of this machine.
-    """
+    """Take the address, without listening yet; raise `AddressUnavailable` where it cannot be taken."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
         listener = socket.socket(family, kind, protocol)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -188,7 +171,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def shown_host(host: str) -> str:
-    """Give the host that a person on this machine can ask."""
+    """Return the host that a person on this machine can ask."""
     if host in ("0.0.0.0", "::", "127.0.0.1", "::1"):
         return "localhost"
     return f"[{host}]" if ":" in host else host

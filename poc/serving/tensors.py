@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 OUTPUTS = {"fraud_probability": "FP64", "is_fraud": "BOOL"}
 _PACKED = {"FP64": "d", "FP32": "f", "BOOL": "?", "INT64": "q", "INT32": "i"}
-_PYTHON: dict[str, tuple[type, ...]] = {
-    "BYTES": (str,),
-    "INT64": (int,),
-    "INT32": (int,),
-    "FP64": (float, int),
-    "FP32": (float, int),
-    "BOOL": (bool,),
+# Of each datatype, what JSON has for it in Python, and in words.
+_JSON: dict[str, tuple[tuple[type, ...], str]] = {
+    "BYTES": ((str,), "text"),
+    "INT64": ((int,), "whole number"),
+    "INT32": ((int,), "whole number"),
+    "FP64": ((float, int), "number"),
+    "FP32": ((float, int), "number"),
+    "BOOL": ((bool,), "boolean"),
 }
-_SAID = {"BYTES": "text", "BOOL": "boolean", "FP64": "number", "FP32": "number"}
 # Bytes of the JSON in a body that goes on with binary tensors.
 HEADER_LENGTH = "Inference-Header-Content-Length"
 
@@ -78,17 +78,16 @@ class Question:
 
     Attributes:
         id: the client's name for it, given back.
-        keys: of the entities to judge, in the order of the join keys.
         shape: of the inputs, and so of the outputs.
         outputs: whether to answer in binary, by the wanted outputs' names, in their order.
-        overrides: JSON of the features to judge by in place of the stored ones; None for none.
+        overrides: JSON of the features to judge by in place of the stored ones.
     """
 
     id: str | None
     keys: list[EntityKey]
     shape: tuple[int, ...]
     outputs: Mapping[str, bool]
-    overrides: str | None
+    overrides: str
 
 
 def inputs(keys: Sequence[JoinKey]) -> dict[str, str]:
@@ -100,24 +99,14 @@ def datatype(dtype: "FeastType") -> str:
     """Return the protocol's type for join keys of `dtype`: times are milliseconds since 1970."""
     from feast.types import Bool, Float32, Float64, Int32, Int64, UnixTimestamp
 
-    known = {
-        Bool: "BOOL",
-        Float32: "FP32",
-        Float64: "FP64",
-        Int32: "INT32",
-        Int64: "INT64",
-        UnixTimestamp: "INT64",
-    }
-    return known.get(dtype, "BYTES")
+    numbers = {Float32: "FP32", Float64: "FP64", Int32: "INT32", Int64: "INT64"}
+    return {**numbers, Bool: "BOOL", UnixTimestamp: "INT64"}.get(dtype, "BYTES")
 
 
 def read_question(content: bytes, header_length: str | None, keys: Sequence[JoinKey]) -> Question:
-    """Read a request's body.
+    """Read a request's body: it has an input for each of `keys`, in any order.
 
-    Args:
-        content: the body.
-        header_length: the header `HEADER_LENGTH`; None where all of the body is JSON.
-        keys: the join keys of the served features: an input each, in any order.
+    `header_length` is the header `HEADER_LENGTH`; None where all of the body is JSON.
 
     Raises:
         RefusedTensors: it does not fit the protocol, or this model.
@@ -135,17 +124,17 @@ def read_question(content: bytes, header_length: str | None, keys: Sequence[Join
         if tensor.datatype != wanted[tensor.name]:
             raise RefusedTensors(f"{tensor.name}: is {wanted[tensor.name]}, was given as {tensor.datatype}")
         elements, binary = _elements(tensor, binary)
-        if len(tensor.shape) not in (1, 2) or tensor.shape != [len(elements), 1][: len(tensor.shape)]:
-            raise RefusedTensors(
-                f"{tensor.name}: shape {tensor.shape} does not fit {len(elements)} ids; [N] does"
-            )
+        if tensor.shape not in ([count := len(elements)], [count, 1]):
+            raise RefusedTensors(f"{tensor.name}: shape {tensor.shape} does not fit {count} ids; [N] does")
         columns[tensor.name] = elements
     if binary:
         raise RefusedTensors(f"inputs: {len(binary)} bytes follow that belong to none")
     if len({len(elements) for elements in columns.values()}) > 1:
         raise RefusedTensors("inputs: they have different numbers of elements")
     overrides = request.parameters.get("overrides")
-    if overrides is not None and not isinstance(overrides, str):
+    if overrides is None:
+        overrides = "{}"
+    if not isinstance(overrides, str):
         raise RefusedTensors("parameters.overrides: is no text; give a JSON object as text")
     rows = list(zip(*(_keys(key, columns[key.name]) for key in keys), strict=True))
     shape = tuple(request.inputs[0].shape)
@@ -224,34 +213,27 @@ def _elements(tensor: InputTensor, binary: bytes) -> tuple[list[Any], bytes]:
 
 
 def _flat(tensor: InputTensor) -> Iterator[Any]:
-    kinds = _PYTHON[tensor.datatype]
+    kinds, said = _JSON[tensor.datatype]
     for item in tensor.data or ():
         for element in item if isinstance(item, list) else (item,):
             if type(element) not in kinds:
-                said = _SAID.get(tensor.datatype, "whole number")
                 raise RefusedTensors(f"{tensor.name}: {json.dumps(element)[:40]} is no {said}")
             yield element
 
 
 def _unpacked(tensor: InputTensor, binary: bytes) -> Iterator[Any]:
     packed = _PACKED.get(tensor.datatype)
-    if packed is None:
-        yield from _texts(tensor.name, binary)
-        return
-    if len(binary) % struct.calcsize(packed):
-        raise RefusedTensors(f"{tensor.name}: its bytes end within an element")
-    yield from (element for (element,) in struct.iter_unpack(f"<{packed}", binary))
-
-
-def _texts(name: str, binary: bytes) -> Iterator[str]:
-    """Read elements that each follow their own length, four bytes, little-endian."""
-    place = 0
-    while place < len(binary):
-        start = place + 4
-        place = start + int.from_bytes(binary[place:start], "little")
-        if start > len(binary) or place > len(binary):
-            raise RefusedTensors(f"{name}: its bytes end within an element")
-        try:
-            yield binary[start:place].decode()
-        except UnicodeDecodeError as error:
-            raise RefusedTensors(f"{name}: an element is not UTF-8") from error
+    try:
+        if packed is not None:
+            yield from (element for (element,) in struct.iter_unpack(f"<{packed}", binary))
+            return
+        # Texts each follow their own length, four bytes.
+        place = 0
+        while place < len(binary):
+            (size,) = struct.unpack_from("<I", binary, place)
+            yield struct.unpack_from(f"{size}s", binary, place + 4)[0].decode()
+            place += 4 + size
+    except struct.error as error:
+        raise RefusedTensors(f"{tensor.name}: its bytes end within an element") from error
+    except UnicodeDecodeError as error:
+        raise RefusedTensors(f"{tensor.name}: an element is not UTF-8") from error

@@ -32,8 +32,8 @@ def supervise(workers: int, work: Callable[[bool], None], ended: Callable[[int],
 
     Args:
         workers: how many.
-        work: is called in each; with true in the one that may speak for all.
-        ended: is told the process id of one that has ended.
+        work: called in each; with true in the one that may speak for all.
+        ended: told the process id of one that has ended.
 
     Raises:
         WorkerEnded: a worker stopped by itself. One that a signal killed is replaced.
@@ -90,9 +90,9 @@ def _forwarded(running: dict[int, SpawnProcess], stopping: threading.Event) -> I
 
 
 def _stop(running: dict[int, SpawnProcess], sig: int) -> None:
-    for process in list(running.values()):
-        if process.pid is not None and process.is_alive():
-            os.kill(process.pid, sig)
+    for pid, process in list(running.items()):
+        if process.is_alive():
+            os.kill(pid, sig)
 
 
 def _worker(work: Callable[[bool], None], speaks: bool) -> None:

@@ -12,7 +12,7 @@ from ports import free_port
 from poc.database.embedded import EmbeddedCassandra, start_embedded, stop_embedded
 from poc.database.embedded.login import read_credentials
 from poc.errors import CassandraLoginRefused, OtherClusterRunning
-from poc.online_store.credentials import Credentials
+from poc.online_store.connection import Credentials
 from poc.online_store.session import cassandra_session
 
 pytestmark = pytest.mark.timeout(600)

@@ -21,8 +21,7 @@ from tcp_proxy import TcpProxy
 
 from poc.definitions import ServedFeatures
 from poc.monitoring.declared import SERVING, STATE
-from poc.monitoring.programs import Program
-from poc.monitoring.running import running
+from poc.monitoring.programs import Program, running
 from poc.online_store.connection import DEFAULT_TIMEOUT_SECONDS, ConnectionSettings
 from poc.settings import Settings
 

@@ -23,10 +23,10 @@ from poc.errors import (
     LabelsUnavailable,
 )
 from poc.feature_store import apply_definitions
+from poc.model.evaluation import Costs
 from poc.model.examples import Examples, labelled_examples
 from poc.model.reference import read_reference
 from poc.model.registry import load_scorer
-from poc.model.threshold import Costs
 from poc.model.training import train
 
 TAKEN = "features=[transaction_features, card_aggregates, merchant_card_aggregates]"

@@ -21,7 +21,7 @@ from poc.retrieval.direct_source import open_direct_source
 from poc.retrieval.feast_source import open_feast_source
 from poc.retrieval.source import FeatureSource
 from poc.serving.app import create_app
-from poc.serving.models import keep_model
+from poc.serving.kept import keep_model
 from poc.settings import Settings
 
 COUNT = 20

@@ -34,10 +34,10 @@ from poc.errors import (
     ScoresDisagree,
 )
 from poc.feature_store import apply_definitions, declared_service
+from poc.model.evaluation import Costs
 from poc.model.examples import labelled_examples
 from poc.model.reference import REFERENCE_FILE, read_reference, reference_path
 from poc.model.registry import load_scorer, refresh_scorer
-from poc.model.threshold import Costs
 from poc.model.training import TrainingReport, train
 from poc.settings import Settings
 
@@ -319,7 +319,7 @@ def test_training_again_serves_the_next_version(settings: Settings) -> None:
 
 def test_model_that_disagrees_is_not_served(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     served = load_scorer(settings).version
-    monkeypatch.setattr("poc.model.agreement.ALLOWED_DIFFERENCE", 0.0)
+    monkeypatch.setattr("poc.model.conversion.ALLOWED_DIFFERENCE", 0.0)
     with pytest.raises(ScoresDisagree):
         train_quietly(settings)
     assert load_scorer(settings).version == served

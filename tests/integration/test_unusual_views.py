@@ -19,8 +19,8 @@ from poc.feature_store import (
     declared_service,
     open_feature_store,
 )
+from poc.materialization.direct import require_servable
 from poc.materialization.run import ViewReport, Wish, run_materialization
-from poc.materialization.servable import require_servable
 from poc.materialization.verification import check_entities
 from poc.monitoring.consistency import check_consistency
 from poc.monitoring.validation import prepare_validated

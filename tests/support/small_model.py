@@ -6,11 +6,9 @@ import numpy as np
 import pandas as pd
 
 from poc.definitions import ServedFeatures
-from poc.model.card import ModelFacts
 from poc.model.conversion import to_onnx
-from poc.model.inputs import ModelInputs, model_inputs
-from poc.model.pipeline import fit_pipeline
-from poc.model.typical import typical_values
+from poc.model.pipeline import ModelInputs, fit_pipeline, model_inputs, typical_values
+from poc.model.scoring import ModelFacts
 from poc.settings import Settings
 
 ROWS = 400

@@ -17,21 +17,12 @@ from poc.database.embedded.login import read_credentials
 from poc.database.embedded.node import NodePlace, Ports, node_places
 from poc.database.probe import Answer, probe
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.credentials import Credentials
 from poc.online_store.tls import TlsFiles, tls_context
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedNode:
-    """A node as it is now.
-
-    Attributes:
-        address: its loopback address.
-        pid: of its process; None if it does not run.
-        answers: whether it accepts clients.
-        resident_bytes: memory that its process holds.
-        folder: its files.
-    """
+    """A node as it is now; `pid` is None if it does not run, and it `answers` where it accepts clients."""
 
     address: str
     pid: int | None
@@ -46,29 +37,25 @@ class EmbeddedCassandra:
 
     Attributes:
         folder: its files.
-        port: CQL port of every node.
+        endpoint: the way in, by every node.
         nodes: all of them, also those that do not run.
-        tls: the files of a secure cluster's clients; None for one that is open.
-        login: the user of a secure cluster.
         started: how many nodes the call that returned this has started; 0 if they all ran before.
     """
 
     folder: Path
-    port: int
+    endpoint: ConnectionSettings
     nodes: tuple[EmbeddedNode, ...]
-    tls: TlsFiles | None = None
-    login: Credentials | None = None
     started: int = 0
 
     @property
-    def endpoint(self) -> ConnectionSettings:
-        """The way in, by every node."""
-        return _endpoint(tuple(node.address for node in self.nodes), self.port, self.tls, self.login)
+    def port(self) -> int:
+        """CQL port of every node."""
+        return self.endpoint.port
 
     @property
     def secure(self) -> bool:
         """Whether clients have to encrypt and to log in."""
-        return self.tls is not None
+        return self.endpoint.tls is not None
 
     @property
     def is_complete(self) -> bool:
@@ -78,13 +65,7 @@ class EmbeddedCassandra:
 
 @dataclass(frozen=True, slots=True)
 class ClusterFolder:
-    """The folder of a cluster of a fixed size.
-
-    Attributes:
-        path: the folder, absolute.
-        count: how many nodes it has.
-        secure: whether clients have to encrypt and to log in.
-    """
+    """The folder, absolute, of a cluster of `count` nodes; of a `secure` one clients encrypt and log in."""
 
     path: Path
     count: int
@@ -111,20 +92,24 @@ class ClusterFolder:
         return self.path.parent / "credentials"
 
     @property
-    def is_ready(self) -> bool:
-        """Whether the cluster has ever come up."""
-        return self._ready.exists()
+    def _tls(self) -> TlsFiles | None:
+        return None if self.tls_folder is None else client_files(self.tls_folder)
+
+    @property
+    def ready(self) -> Path:
+        """A file that is there once the cluster has come up: from then on its data is worth keeping."""
+        return self.path / "ready"
 
     def endpoint(self, cql_port: int) -> ConnectionSettings:
         """Name the way in, by every node."""
-        tls = None if self.tls_folder is None else client_files(self.tls_folder)
         login = read_credentials(self.credentials_file) if self.secure else None
-        return _endpoint(self.addresses, cql_port, tls, login)
+        user, password = (None, None) if login is None else (login.username, login.password)
+        return ConnectionSettings(self.addresses, cql_port, username=user, password=password, tls=self._tls)
 
     def answers(self, address: str, cql_port: int) -> bool:
         """Tell whether a node accepts clients."""
         # Made anew for each: the files may have been renewed.
-        context = None if self.tls_folder is None else tls_context(client_files(self.tls_folder))
+        context = None if self._tls is None else tls_context(self._tls)
         return probe(address, cql_port, context=context) is Answer.CQL
 
     def missing(self) -> tuple[NodePlace, ...]:
@@ -153,39 +138,29 @@ class ClusterFolder:
         ports = self.ports()
         if ports is None or len(missing) == self.count:
             ports = Ports(cql_port, self._storage_port(cql_port, ports))
-            if not self._ready.exists():
+            if not self.ready.exists():
                 for place in missing:
                     place.erase_data()
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / "ports.json").write_text(json.dumps(asdict(ports)))
         return ports
 
-    def mark_ready(self) -> None:
-        """Note that the cluster has come up: from now on its data is worth keeping."""
-        self._ready.touch()
-
     def state(self, started: int = 0) -> EmbeddedCassandra:
         """Describe the cluster as it is now, asking every node."""
         ports = self.ports()
         if ports is None:
             raise ValueError(f"{self.path} was never started")
-        return EmbeddedCassandra(
-            self.path,
-            ports.cql,
-            tuple(
-                EmbeddedNode(
-                    place.address,
-                    place.pid(),
-                    self.answers(place.address, ports.cql),
-                    place.resident_bytes(),
-                    place.folder,
-                )
-                for place in self.places
-            ),
-            None if self.tls_folder is None else client_files(self.tls_folder),
-            read_credentials(self.credentials_file) if self.secure else None,
-            started,
+        nodes = tuple(
+            EmbeddedNode(
+                place.address,
+                place.pid(),
+                self.answers(place.address, ports.cql),
+                place.resident_bytes(),
+                place.folder,
+            )
+            for place in self.places
         )
+        return EmbeddedCassandra(self.path, self.endpoint(ports.cql), nodes, started)
 
     def _storage_port(self, cql_port: int, before: Ports | None) -> int:
         if before is not None and before.storage != cql_port and self.count > 1:
@@ -194,10 +169,6 @@ class ClusterFolder:
                 require_free(address, before.storage)
             return before.storage
         return free_storage_port(self.addresses, cql_port)
-
-    @property
-    def _ready(self) -> Path:
-        return self.path / "ready"
 
 
 def cluster_folder(directory: Path, count: int, secure: bool = False) -> ClusterFolder:
@@ -215,11 +186,3 @@ def running_cluster(directory: Path) -> ClusterFolder | None:
             if folder.ports() is not None and len(folder.missing()) < folder.count:
                 return folder
     return None
-
-
-def _endpoint(
-    addresses: tuple[str, ...], port: int, tls: TlsFiles | None, login: Credentials | None
-) -> ConnectionSettings:
-    if login is None:
-        return ConnectionSettings(addresses, port, tls=tls)
-    return ConnectionSettings(addresses, port, username=login.username, password=login.password, tls=tls)

@@ -5,14 +5,13 @@ Each `require_...` returns when all is well and raises the error that says what 
 
 import errno
 import shutil
-import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
-from poc.database.probe import Answer, probe
+from poc.database.probe import Answer, listening_error, probe
 from poc.errors import LoopbackAddressMissing, PortTaken, TooLittleDisk, TooLittleMemory
 
 FIRST_STORAGE_PORT = 7000
@@ -25,21 +24,11 @@ DISK_MB = 500
 
 
 def is_free(address: str, port: int) -> bool:
-    """Tell whether a server could listen at `address:port`.
-
-    Raises:
-        LoopbackAddressMissing: this machine has no such address.
-    """
-    with socket.socket() as candidate:
-        # As a server does: connections that ended a moment ago do not count.
-        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            candidate.bind((address, port))
-        except OSError as error:
-            if error.errno == errno.EADDRNOTAVAIL:
-                raise LoopbackAddressMissing(address) from None
-            return False
-    return True
+    """Tell whether a server could listen there; LoopbackAddressMissing where there is no such address."""
+    error = listening_error(address, port)
+    if error is not None and error.errno == errno.EADDRNOTAVAIL:
+        raise LoopbackAddressMissing(address)
+    return error is None
 
 
 def require_free(address: str, port: int) -> None:
@@ -54,9 +43,6 @@ def free_storage_port(addresses: Sequence[str], cql_port: int) -> int:
 
     The search starts at a place that depends on the CQL port, so that two clusters that start at the same
     moment do not choose the same.
-
-    Raises:
-        PortTaken: a thousand ports are taken.
     """
     for step in range(STORAGE_PORTS):
         port = FIRST_STORAGE_PORT + (cql_port - 9042 + step) % STORAGE_PORTS
@@ -68,10 +54,9 @@ def free_storage_port(addresses: Sequence[str], cql_port: int) -> int:
 def require_memory(nodes: int, heap_mb: int, available_mb: int | None = None) -> None:
     """Raise TooLittleMemory unless `nodes` more nodes fit into `available_mb`, by default what is free."""
     needed_mb = nodes * (heap_mb + BESIDE_HEAP_MB)
-    if available_mb is None:
-        available_mb = available_memory_mb()
-    if available_mb < needed_mb:
-        raise TooLittleMemory(nodes, needed_mb, available_mb)
+    free_mb = available_memory_mb() if available_mb is None else available_mb
+    if free_mb < needed_mb:
+        raise TooLittleMemory(nodes, needed_mb, free_mb)
 
 
 def require_disk(folder: Path, nodes: int, free_mb: int | None = None) -> None:

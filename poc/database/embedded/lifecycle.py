@@ -1,24 +1,27 @@
-"""Start and stop an embedded cluster. Its data survives both."""
+"""Start and stop an embedded cluster. Its data survives both.
+
+Ctrl-C and SIGTERM end a start in an orderly way, and never between two steps that belong together.
+"""
 
 import fcntl
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
 
 from poc.database.certificates import ensure_certificates
 from poc.database.embedded.cluster import ClusterFolder, EmbeddedCassandra, cluster_folder, running_cluster
 from poc.database.embedded.conditions import require_disk, require_memory
-from poc.database.embedded.interruption import Interruptible
 from poc.database.embedded.login import ensure_login, make_credentials
-from poc.database.embedded.node import NodePlace
+from poc.database.embedded.node import NodePlace, find_java
 from poc.database.embedded.ring import wait_for_ring
 from poc.database.jars import cassandra_jars
-from poc.database.java import find_java
 from poc.errors import CassandraCrashed, CassandraStartTimeout, FolderNotUsable, OtherClusterRunning
 from poc.online_store.connection import ConnectionSettings
 
@@ -28,8 +31,51 @@ START_TIMEOUT_SECONDS = 180.0
 # By then the commit log holds everything that was written, so killing them loses nothing.
 STOP_TIMEOUT_SECONDS = 10.0
 POLL_SECONDS = 0.1
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Of a cluster that was up before: its user is there from the first moment on.
 LOGIN_SECONDS = 20.0
+
+
+class Interruptible:
+    """Turns Ctrl-C, SIGTERM and SIGHUP into KeyboardInterrupt, except in `unbroken()`, where it comes after.
+
+    Without it, a SIGTERM (a CI job's end, a closed terminal) would leave a half-started process behind. Only
+    a program's main thread can do so; in another one this does nothing.
+    """
+
+    def __init__(self) -> None:
+        self._held = False
+        self._pending = False
+        self._before: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> "Interruptible":
+        if threading.current_thread() is threading.main_thread():
+            # Who starts this with nohup, or in a shell's background, wants the signal ignored.
+            heard = [number for number in SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+            self._before = {number: signal.signal(number, self._on_signal) for number in heard}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    @contextmanager
+    def unbroken(self) -> Iterator[None]:
+        """Let what is inside finish; an interruption that came meanwhile is raised at the end."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        if self._pending:
+            self._pending = False
+            raise KeyboardInterrupt
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._held:
+            self._pending = True
+        else:
+            raise KeyboardInterrupt
 
 
 def start_embedded(
@@ -91,18 +137,15 @@ def start_embedded(
                 _wait_until_up(cluster, unanswered, port, launched, deadline)
                 endpoint = cluster.endpoint(port)
                 if secure:
-                    login_by = time.monotonic() + LOGIN_SECONDS if cluster.is_ready else deadline
+                    login_by = time.monotonic() + LOGIN_SECONDS if cluster.ready.exists() else deadline
                     ensure_login(endpoint, cluster.credentials_file, login_by)
                 if nodes > 1 and not wait_for_ring(endpoint, deadline):
-                    first = cluster.places[0]
-                    raise CassandraStartTimeout(
-                        "its nodes together", first.last_lines(), first.folder / "logs"
-                    )
+                    raise CassandraStartTimeout("its nodes together", *cluster.places[0].last_words())
         except BaseException:
             # Nothing is lost: a node is made to be killed, and this one has not served anybody.
             _end(unanswered, signal.SIGKILL)
             raise
-        cluster.mark_ready()
+        cluster.ready.touch()
         return cluster.state(started=len(launched))
 
 
@@ -115,9 +158,7 @@ def stop_embedded(directory: Path, timeout_seconds: float = STOP_TIMEOUT_SECONDS
         return 0
     with _one_at_a_time(directory):
         cluster = running_cluster(directory)
-        if cluster is None:
-            return 0
-        running = [place for place in cluster.places if place.pid() is not None]
+        running = () if cluster is None else [place for place in cluster.places if place.pid() is not None]
         if not _end(running, signal.SIGTERM, timeout_seconds):
             _end(running, signal.SIGKILL)
         return len(running)
@@ -142,11 +183,10 @@ def _wait_until_up(
             process = launched.get(place)
             status = None if process is None else process.poll()
             if status is not None or (process is None and place.pid() is None):
-                raise CassandraCrashed(place.address, status, place.last_lines(), place.folder / "logs")
+                raise CassandraCrashed(place.address, status, *place.last_words())
         waiting = [place for place in waiting if not cluster.answers(place.address, port)]
         if waiting and time.monotonic() >= deadline:
-            place = waiting[0]
-            raise CassandraStartTimeout(place.address, place.last_lines(), place.folder / "logs")
+            raise CassandraStartTimeout(waiting[0].address, *waiting[0].last_words())
         time.sleep(POLL_SECONDS)
 
 

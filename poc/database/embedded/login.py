@@ -4,17 +4,16 @@ Cassandra comes with a superuser whose password is its name. That one is shut; o
 password is in no yaml, no log, no argument of a process and no message.
 """
 
-import os
 import secrets
 import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from poc.database.certificates import write_private
 from poc.database.embedded.ring import POLL_SECONDS, ring_is_whole, ring_session
 from poc.errors import CassandraUnavailable, CredentialsLost, OnlineTableMissing
-from poc.online_store.connection import ConnectionSettings
-from poc.online_store.credentials import PASSWORD_VARIABLE, USERNAME_VARIABLE, Credentials
+from poc.online_store.connection import PASSWORD_VARIABLE, USERNAME_VARIABLE, ConnectionSettings, Credentials
 from poc.online_store.session import READ, SCHEMA, Session, idempotent, local_data_centre
 
 USERNAME = "feast"
@@ -34,28 +33,20 @@ def read_credentials(file: Path) -> Credentials | None:
 
 
 def make_credentials(file: Path) -> Credentials:
-    """Read the credentials of `file`, or make it: two lines that a shell can source, for its owner only.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Read the credentials of `file`, or make it: two lines that a shell can source, for its owner only."""
     known = read_credentials(file)
     if known is not None:
         return known
     made = Credentials(USERNAME, secrets.token_urlsafe(24))
-    file.unlink(missing_ok=True)
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
-        opened.write(f"{USERNAME_VARIABLE}={made.username}\n{PASSWORD_VARIABLE}={made.password}\n")
+    lines = f"{USERNAME_VARIABLE}={made.username}\n{PASSWORD_VARIABLE}={made.password}\n"
+    write_private(file, lines.encode())
     return made
 
 
 def ensure_login(endpoint: ConnectionSettings, file: Path, deadline: float) -> None:
     """Make the user that `endpoint` logs in with, where it cannot yet, and shut the one Cassandra came with.
 
-    Args:
-        endpoint: every node, with our user.
-        file: where the credentials are, for the message.
-        deadline: of `time.monotonic`.
+    `deadline` is of `time.monotonic`; `file` has the credentials, for the message.
 
     Raises:
         CredentialsLost: neither our user nor Cassandra's own is let in.

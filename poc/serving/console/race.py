@@ -7,7 +7,7 @@ call. What the numbers come to is drawn and worded by the page.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
@@ -19,8 +19,6 @@ from poc.serving.kept import Kept
 MOST_READS = 100
 # Between two calls connections and caches go cold.
 WARM_UP_READS = 5
-
-Answer = list[EntityFeatures | None]
 
 
 @dataclass(slots=True)
@@ -37,23 +35,14 @@ class Heat:
 
 
 class Rival:
-    """The way of reading that this server does not take itself: opened by the first race, then kept.
-
-    Args:
-        name: the source's `name`.
-        opens: opens it; blocks.
-    """
+    """The way of reading that this server does not take itself: opened by the first race, then kept."""
 
     def __init__(self, name: str, opens: Callable[[], FeatureSource]) -> None:
         self.name, self._opens = name, opens
         self._source: FeatureSource | None = None
 
     async def get(self) -> FeatureSource:
-        """Return the source.
-
-        Raises:
-            PocError: it cannot be opened; the next race tries again.
-        """
+        """Return the source. Where it cannot be opened, the next race tries again."""
         if self._source is None:
             self._source = await run_in_threadpool(self._opens)
         return self._source
@@ -65,13 +54,7 @@ class Rival:
 
 
 class Race:
-    """Races between a server's own source and its rival, one at a time.
-
-    Args:
-        name: of the server's own source.
-        features: that source.
-        rival: the other way.
-    """
+    """Races between a server's own source, which is called `name`, and its rival, one at a time."""
 
     def __init__(self, name: str, features: "Kept[FeatureSource]", rival: Rival) -> None:
         self._name, self._features, self._rival = name, features, rival
@@ -90,39 +73,20 @@ class Race:
             own = self._features.get()
             sources = {self._name: own, self._rival.name: await self._rival.get()}
             heat = Heat({name: [] for name in sources})
-            for turn in _turns(list(sources), keys, reads):
-                answers: dict[str, Answer] = {}
-                for name in turn.order:
+            draw = random.Random()
+            # Drawn for each turn, a key and who reads it first: a slow moment meets both alike.
+            for turn in range(-WARM_UP_READS, reads):
+                key, answers = draw.choice(keys), []
+                for name in draw.sample(list(sources), len(sources)):
                     started = time.perf_counter_ns()
-                    answers[name] = await sources[name].read([turn.key])
-                    _note(heat, turn, name, time.perf_counter_ns() - started)
-                _compare(heat, turn, answers)
+                    answers.append(await sources[name].read([key]))
+                    if turn >= 0:
+                        # A nanosecond is more than a clock can tell.
+                        heat.latencies_ms[name].append(round((time.perf_counter_ns() - started) / 1e6, 4))
+                one, other = map(_said, answers)
+                heat.differing += turn >= 0 and one != other
             return heat
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    key: EntityKey
-    order: Sequence[str]
-    counted: bool
-
-
-def _turns(names: Sequence[str], keys: Sequence[EntityKey], reads: int) -> Iterator[_Turn]:
-    """Draw for each turn a key and who reads it first: a slow moment meets both alike."""
-    draw = random.Random()
-    for number in range(-WARM_UP_READS, reads):
-        yield _Turn(draw.choice(keys), draw.sample(names, len(names)), number >= 0)
-
-
-def _note(heat: Heat, turn: _Turn, name: str, nanoseconds: int) -> None:
-    if turn.counted:
-        heat.latencies_ms[name].append(nanoseconds / 1e6)
-
-
-def _compare(heat: Heat, turn: _Turn, answers: dict[str, Answer]) -> None:
-    one, other = (_said(answer) for answer in answers.values())
-    heat.differing += turn.counted and one != other
-
-
-def _said(answer: Answer) -> object:
+def _said(answer: Sequence[EntityFeatures | None]) -> object:
     return [None if item is None else (item.values, item.event_timestamp) for item in answer]

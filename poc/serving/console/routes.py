@@ -1,54 +1,67 @@
 """The console of one server: its page, and the routes that only the page asks.
 
 They are no part of the API: the page shows with /predict's own words what a person could ask for there.
+Its files are served as they lie in `page/`, with headers that keep it to itself: nothing is built and nothing
+comes from elsewhere; the browser is told to refuse what would.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
+from pydantic import Field, create_model
 from starlette.concurrency import run_in_threadpool
 
+from poc.dataset.limits import Limits, read_limits
+from poc.definitions import Feature
 from poc.errors import NotExplainable, PocError
-from poc.retrieval.source import FeatureSource
+from poc.retrieval.source import FeatureSource, python_type
 from poc.serving.answers import json_response, prediction_answer
-from poc.serving.asked import Asked
-from poc.serving.bodies import PlainRoute, arrived, read_body
-from poc.serving.console.answers import (
-    about_answer,
-    examples_answer,
-    explanation,
-    race_answer,
-    race_request,
-)
-from poc.serving.console.files import files_router
-from poc.serving.console.race import Race, Rival
+from poc.serving.console.race import MOST_READS, Race, Rival
 from poc.serving.console.samples import Samples
-from poc.serving.handlers import invalid_request
 from poc.serving.kept import Kept
 from poc.serving.prediction import Judged, Judgement, Predictor
-from poc.serving.problems import FieldError
+from poc.serving.problems import FieldError, invalid_request
+from poc.serving.questions import MAX_IDS, Asked, Questions
+from poc.serving.routes import PlainRoute, read_body
 from poc.settings import Settings
 
 if TYPE_CHECKING:
+    from feast.types import FeastType
+
     from poc.model.contributions import Contributions
     from poc.model.scoring import Scorer
 
+# How the page calls a source, by its name.
+TITLES = {"feast": "Feast", "direct": "Direct reads", "feature-server": "Feature server"}
+FOLDER = Path(__file__).with_name("page")
+MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    # The browser asks each time whether its copy is still the one: a new release shows at once.
+    "Cache-Control": "no-cache",
+}
+
 
 def rival_of(source_name: str, settings: Settings) -> Rival:
-    """Give the way that a server over the source of that name does not take: Feast's, or direct reads."""
+    """Return the way that a server over the source of that name does not take: Feast's, or direct reads."""
 
-    def opens_feast() -> FeatureSource:
+    def opens() -> FeatureSource:
+        from poc.retrieval.direct_source import open_direct_source
         from poc.retrieval.feast_source import open_feast_source
 
-        return open_feast_source(settings)
+        return open_feast_source(settings) if source_name == "direct" else open_direct_source(settings)
 
-    def opens_direct() -> FeatureSource:
-        from poc.retrieval.direct_source import open_direct_source
-
-        return open_direct_source(settings)
-
-    return Rival("feast", opens_feast) if source_name == "direct" else Rival("direct", opens_direct)
+    return Rival("feast" if source_name == "direct" else "direct", opens)
 
 
 def console_router(
@@ -59,16 +72,7 @@ def console_router(
     source_name: str,
     rival: Rival,
 ) -> APIRouter:
-    """Make the page's routes.
-
-    Args:
-        predictor: judges.
-        features: the server's own source.
-        model: the served model.
-        asked: what requests may say.
-        source_name: the source's `name`.
-        rival: the way that it races against; the caller closes it.
-    """
+    """Make the page's routes. The caller closes `rival`, the way that the server's own races against."""
     router = APIRouter(include_in_schema=False, route_class=PlainRoute)
     samples = Samples(asked, features, model)
     race = Race(source_name, features, rival)
@@ -79,17 +83,25 @@ def console_router(
 
     @router.get("/console/examples")
     async def examples(request: Request) -> Response:
-        return json_response(examples_answer(await samples.examples()))
+        told = [([*map(_typed, item.key)], item.fraud_probability) for item in await samples.examples()]
+        return json_response(
+            {"examples": [{"keys": keys, "fraud_probability": score} for keys, score in told]}
+        )
 
     @router.post("/console/explain")
     async def explain(request: Request) -> Response:
         body = await read_body(request, asked.questions().prediction)
-        judged = await predictor.judge([body.key()], body.overrides.values(), arrived(request))
+        judged = await predictor.judge([body.key()], body.overrides.values(), request.state.arrived)
         outcome = judged.outcomes[0]
         if isinstance(outcome, PocError):
             raise outcome
-        found = await run_in_threadpool(_contributions, judged, outcome)
-        return json_response(explanation(prediction_answer(outcome, judged, source_name), found))
+        said: dict[str, Any] = {"prediction": prediction_answer(outcome, judged, source_name)}
+        said |= {"contributions": None, "unexplained": None}
+        try:
+            said["contributions"] = await run_in_threadpool(_contributions, judged, outcome)
+        except NotExplainable as error:
+            said["unexplained"] = {"detail": error.what, "way_out": error.way_out}
+        return json_response(said)
 
     @router.post("/console/race")
     async def run(request: Request) -> Response:
@@ -98,16 +110,77 @@ def console_router(
         if not keys:
             field = asked.questions().rows
             return invalid_request([FieldError(field=field, message="Look a transaction up first.")])
-        return json_response(race_answer(await race.run(keys, body.reads)))
+        return json_response(await race.run(keys, body.reads))
 
-    router.include_router(files_router())
+    files = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.suffix in MEDIA_TYPES}
+
+    @router.get("/")
+    async def page(request: Request) -> Response:
+        return _file(request, "index.html", files["index.html"])
+
+    @router.get("/console/page/{name}")
+    async def part(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in files:
+            raise HTTPException(404)
+        return _file(request, name, files[name])
+
     return router
 
 
-def _contributions(judged: Judged, judgement: Judgement) -> "Contributions | NotExplainable":
+def _contributions(judged: Judged, judgement: Judgement) -> "Contributions":
     from poc.model.contributions import contributions
 
-    try:
-        return contributions(judged.model, judgement.features)
-    except NotExplainable as error:
-        return error
+    return contributions(judged.model, judgement.features)
+
+
+def _file(request: Request, name: str, content: bytes) -> Response:
+    tag = f'"{sha256(content).hexdigest()[:16]}"'
+    headers = HEADERS | {"ETag": tag}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=MEDIA_TYPES[Path(name).suffix], headers=headers)
+
+
+def race_request(questions: Questions) -> Any:
+    """Make the model of a part of a race: the entities are for a server that has no sample of its own."""
+    rows: Any = questions.batch.model_fields["asked"].annotation
+    reads: Any = (int, Field(ge=1, le=MOST_READS, description="Counted reads by each way."))
+    asked: Any = (rows, Field(alias=questions.rows, default_factory=list, max_length=MAX_IDS))
+    return create_model("RaceRequest", __base__=questions.batch, reads=reads, asked=asked)
+
+
+def about_answer(questions: Questions, ways: Sequence[str]) -> dict[str, Any]:
+    """Tell what the page is about; `ways` are names of sources, the server's own first."""
+    served = questions.served
+    ttls = [view.ttl for view in served.feature_sets if view.ttl is not None]
+    return {
+        "service": served.service,
+        "views": [view.view for view in served.feature_sets],
+        "keys": [{"name": key.name, "kind": _kind(key.dtype, Limits(), "text")} for key in served.join_keys],
+        # The field of a batch, and of a race, that lists entities.
+        "rows": questions.rows,
+        "ttl_seconds": min(ttls).total_seconds() if ttls else None,
+        "features": [_feature(item) for item in served.features],
+        "ways": [{"name": name, "title": TITLES.get(name, name)} for name in ways],
+        "most_reads": MOST_READS,
+    }
+
+
+def _kind(dtype: "FeastType", limits: Limits, other: str) -> str:
+    """Return how the page lets a person type values of `dtype`."""
+    whole, text = "flag" if limits.binary else "whole", "text" if limits.values is None else "choice"
+    kinds = {bool: "yes_no", int: whole, float: "number", str: text}
+    return kinds.get(python_type(dtype), other)
+
+
+def _feature(feature: Feature) -> dict[str, Any]:
+    """Tell of a feature as the page shows it and lets a person change it, but for one of the kind `other`."""
+    limits = read_limits(feature)
+    kind = _kind(feature.dtype, limits, "other")
+    return {"name": feature.name, "description": feature.description, "kind": kind, **asdict(limits)}
+
+
+def _typed(part: Any) -> str:
+    """Word a key's value as a person types it in the page's field."""
+    return str(part).lower() if isinstance(part, bool) else str(part)

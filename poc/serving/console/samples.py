@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 
@@ -14,8 +14,8 @@ from poc.dataset.stored import sample_keys
 from poc.definitions import ServedFeatures
 from poc.errors import PocError
 from poc.retrieval.source import EntityKey, FeatureSource
-from poc.serving.asked import Asked
 from poc.serving.kept import Kept
+from poc.serving.questions import Asked
 
 if TYPE_CHECKING:
     from poc.model.scoring import Scorer
@@ -33,47 +33,29 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A transaction that is worth a look.
-
-    Attributes:
-        key: its join keys' values.
-        fraud_probability: 0 to 1, when it was judged for this list.
-    """
+    """A transaction that is worth a look, with its probability when it was judged for this list."""
 
     key: EntityKey
     fraud_probability: float
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(NamedTuple):
     path: str
     size_bytes: int
     modified_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    version: str
-    keys: list[EntityKey]
-    examples: list[Example]
-    at: float
 
 
 class Samples:
     """Keys of the sources, drawn again when those change, and some that the model tells apart.
 
     What comes to nothing is not kept: a source, or its rows in the store, may come later.
-
-    Args:
-        asked: names the sources.
-        features: where to read what the examples are judged by.
-        model: judges them, uncounted.
     """
 
     def __init__(self, asked: Asked, features: "Kept[FeatureSource]", model: "Kept[Scorer]") -> None:
         self._asked, self._features, self._model = asked, features, model
         self._drawn: tuple[ServedFeatures, list[_File], list[EntityKey]] | None = None
-        self._judgement: _Judged | None = None
+        # By which model version, of which keys; what came of it, and when.
+        self._judged: tuple[tuple[str, list[EntityKey]], list[Example], float] | None = None
         self._told: str | None = None
 
     async def keys(self) -> list[EntityKey]:
@@ -87,15 +69,11 @@ class Samples:
             PocError: they cannot be judged now.
         """
         scorer, source, keys = self._model.get(), self._features.get(), await self.keys()
-        known, now = self._judgement, time.monotonic()
-        if (
-            known is not None
-            and (known.version, known.keys) == (scorer.version, keys)
-            and now - known.at < FRESH_SECONDS
-        ):
-            return known.examples
+        known, now, by = self._judged, time.monotonic(), (scorer.version, keys)
+        if known is not None and known[0] == by and now - known[2] < FRESH_SECONDS:
+            return known[1]
         found = await self._examples_of(keys, scorer, source)
-        self._judgement = _Judged(scorer.version, keys, found, now) if found else None
+        self._judged = (by, found, now) if found else None
         return found
 
     def _current_keys(self) -> list[EntityKey]:
@@ -123,19 +101,15 @@ class Samples:
         if not found:
             return []
         scores = scorer.score([item.values for item in found])
-        ranked = sorted(
-            (Example(item.key, score) for item, score in zip(found, scores, strict=True)),
-            key=lambda example: example.fraud_probability,
-            reverse=True,
-        )
+        examples = [Example(item.key, score) for item, score in zip(found, scores, strict=True)]
+        ranked = sorted(examples, key=lambda example: example.fraud_probability, reverse=True)
         return _spread(ranked, scorer.threshold)
 
 
 def _small(paths: Sequence[Path]) -> list[_File]:
     """List what the sources, each a Parquet file or a folder of such, consist of.
 
-    Raises:
-        OSError: one is not there, may not be read, or they are too large for a page.
+    An `OSError` says that one is not there, may not be read, or that they are too large for a page.
     """
     files: list[_File] = []
     total = 0
@@ -144,11 +118,9 @@ def _small(paths: Sequence[Path]) -> list[_File]:
             files.append(file)
             total += file.size_bytes
             if len(files) > MOST_FILES or total > LARGEST_PARQUET_BYTES:
-                raise OSError(
-                    f"{path} is larger than {LARGEST_PARQUET_BYTES:,} bytes or"
-                    f" {MOST_FILES:,} files and folders"
-                )
-    return sorted(files, key=lambda file: file.path)
+                limits = f"{LARGEST_PARQUET_BYTES:,} bytes or {MOST_FILES:,} files and folders"
+                raise OSError(f"{path} is larger than {limits}")
+    return sorted(files)
 
 
 def _files(path: Path) -> Iterator[_File]:

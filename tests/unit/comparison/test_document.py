@@ -1,8 +1,8 @@
 import json
 from typing import Any
 
-from poc.comparison.document import document
 from poc.comparison.methods import BASELINE_READ
+from poc.comparison.report import document
 
 
 def test_baseline_says_how_it_reads(comparison: Any) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from poc.comparison.document import document
 from poc.comparison.picture import COLOURS, curves_by_batch_size, draw
+from poc.comparison.report import document
 from poc.errors import OutputNotWritable
 
 

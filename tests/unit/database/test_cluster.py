@@ -30,7 +30,7 @@ def test_what_a_start_that_never_came_up_has_left_is_removed(tmp_path: Path) -> 
 def test_the_data_of_a_cluster_that_once_came_up_is_kept(tmp_path: Path) -> None:
     cluster = cluster_folder(tmp_path, 1)
     data = with_data(cluster.path)
-    cluster.mark_ready()
+    cluster.ready.touch()
     cluster.prepare(9742)
     assert data.exists()
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from poc.database.embedded.interruption import SIGNALS, Interruptible
+from poc.database.embedded.lifecycle import SIGNALS, Interruptible
 
 
 @pytest.mark.parametrize("number", SIGNALS)

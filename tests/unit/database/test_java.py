@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from poc.database.java import find_java, java_version
+from poc.database.embedded.node import find_java, java_version
 from poc.errors import JavaNotFound
 
 

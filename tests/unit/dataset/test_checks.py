@@ -6,9 +6,8 @@ import pytest
 from feast.types import Array, Float64, Int64, String
 
 from poc.dataset.checks import build_schema, describe_rows, find_problems
-from poc.dataset.column_types import arrow_type
+from poc.dataset.column_types import LABEL, arrow_type
 from poc.dataset.generate import generate_dataset, generate_records
-from poc.dataset.label import LABEL
 from poc.definitions import FeatureSet
 
 ID_AND_TIME = ("transaction_id", "timestamp")

@@ -12,8 +12,8 @@ from sklearn.metrics import average_precision_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from poc.dataset.column_types import LABEL
 from poc.dataset.generate import generate_dataset, generate_records
-from poc.dataset.label import LABEL
 from poc.definitions import FeatureSet
 
 

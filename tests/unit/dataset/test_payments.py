@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from poc.dataset.payments import AMOUNT, HOUR, QUANTILES
+from poc.dataset.generate import AMOUNT, HOUR, QUANTILES
 
 EVEN = (np.arange(100_000) + 0.5) / 100_000
 

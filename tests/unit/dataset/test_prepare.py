@@ -12,9 +12,8 @@ from feast.types import Float64, Int64, String
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from poc.dataset.column_types import created_timestamp_column, value_types
+from poc.dataset.column_types import LABEL, created_timestamp_column, value_types
 from poc.dataset.generate import generate_records
-from poc.dataset.label import LABEL
 from poc.dataset.prepare import PreparedDataset, check_dataset, prepare_dataset
 from poc.dataset.stored import latest_rows
 from poc.definitions import FeatureSet

@@ -3,7 +3,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from poc.dataset.raw import csv_digest, read_csv
+from poc.dataset.sources import csv_digest, read_csv
 from poc.errors import DatasetRefused, DatasetUnreadable
 
 

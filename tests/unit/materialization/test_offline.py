@@ -7,14 +7,14 @@ import pyarrow.parquet as pq
 import pytest
 from feast.types import Array, Float32, Float64, Int64, String
 
+from poc.dataset.stored import newest_event
 from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures
 from poc.errors import ColumnsMissing, DatasetNotPrepared
 from poc.materialization.offline import (
+    LatestRows,
     count_in_interval,
     interval_fingerprint,
     keys_in_interval,
-    latest_source,
-    newest_event,
 )
 
 DAY = datetime(2026, 11, 1, tzinfo=timezone.utc)
@@ -45,7 +45,7 @@ def write(definitions: FeatureSet, rows: list[tuple[str, float, int, datetime, d
 
 
 def latest(definitions: FeatureSet, batch_rows: int = 1000) -> list[tuple[object, ...]]:
-    source = latest_source(definitions, DAY, NEXT_DAY)
+    source = LatestRows(definitions, DAY, NEXT_DAY)
     found = [tuple(row.values()) for batch in source.batches(batch_rows) for row in batch.to_pylist()]
     assert len(found) == source.num_rows
     return sorted(found)
@@ -162,7 +162,7 @@ def test_rows_come_under_the_declared_names_and_types(tmp_path: Path) -> None:
         "at": pa.array([DAY, DAY + timedelta(hours=1)], pa.timestamp("ns")),
     }
     pq.write_table(pa.table(columns), definitions.source_path)
-    [batch] = latest_source(definitions, DAY, NEXT_DAY).batches(10)
+    [batch] = LatestRows(definitions, DAY, NEXT_DAY).batches(10)
     assert batch.schema.names == ["card_id", "merchant", "mean", "parts", "at"]
     assert batch.schema.field("mean").type == pa.float32()
     assert batch.column("card_id").to_pylist() == [7]

@@ -11,12 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures, ServedView
-from poc.model.card import ModelFacts
 from poc.model.conversion import to_onnx
-from poc.model.inputs import ModelInputs, input_columns, model_inputs
-from poc.model.pipeline import fit_pipeline
-from poc.model.scoring import Scorer, open_scorer
-from poc.model.typical import typical_values
+from poc.model.pipeline import ModelInputs, fit_pipeline, input_columns, model_inputs, typical_values
+from poc.model.scoring import ModelFacts, Scorer, open_scorer
 
 ROWS = 1500
 

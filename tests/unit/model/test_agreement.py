@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from poc.errors import ScoresDisagree
-from poc.model.agreement import VARIED_ROWS, check_agreement
-from poc.model.conversion import to_onnx
+from poc.model.conversion import VARIED_ROWS, check_agreement, to_onnx
 from poc.model.pipeline import fit_pipeline, fraud_probabilities
 from poc.model.scoring import Scorer, open_scorer
 

@@ -3,7 +3,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from poc.model.card import ModelFacts, from_metadata, registered, to_metadata
+from poc.model.scoring import ModelFacts, from_metadata, registered, to_metadata
 
 
 @pytest.fixture

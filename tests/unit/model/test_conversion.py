@@ -5,10 +5,8 @@ import onnx
 import pandas as pd
 import pytest
 
-from poc.model.agreement import check_agreement
-from poc.model.conversion import to_onnx
-from poc.model.inputs import input_columns, model_inputs
-from poc.model.pipeline import fit_pipeline, fraud_probabilities
+from poc.model.conversion import check_agreement, to_onnx
+from poc.model.pipeline import fit_pipeline, fraud_probabilities, input_columns, model_inputs
 from poc.model.scoring import Scorer, open_scorer
 
 

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from poc.model.evaluation import calibration, evaluate, wilson_interval
-from poc.model.threshold import Costs
+from poc.model.evaluation import Costs, calibration, evaluate, wilson_interval
 
 SCORES = np.array([0.9, 0.8, 0.6, 0.4, 0.2, 0.1])
 LABELS = np.array([1, 0, 1, 0, 1, 0])

@@ -6,7 +6,7 @@ import pytest
 
 from poc.definitions import Feature, ServedFeatures
 from poc.errors import InvalidDefinitions
-from poc.model.inputs import MOST_LEARNED_CATEGORIES, ModelInputs, input_columns, model_inputs
+from poc.model.pipeline import MOST_LEARNED_CATEGORIES, ModelInputs, input_columns, model_inputs
 
 
 def rows(**columns: list[Any]) -> pd.DataFrame:

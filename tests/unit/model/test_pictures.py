@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from poc.model.evaluation import evaluate
-from poc.model.pictures import draw_pictures
-from poc.model.threshold import Costs
+from poc.model.evaluation import Costs, evaluate
+from poc.model.report import draw_pictures
 
 SCORES = np.linspace(0.001, 0.9, 200)
 LABELS = (SCORES > 0.7).astype(np.int64)

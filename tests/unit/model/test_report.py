@@ -2,11 +2,10 @@ import numpy as np
 import pandas as pd
 
 from poc.definitions import ServedFeatures
-from poc.model.agreement import Agreement
-from poc.model.evaluation import evaluate
+from poc.model.conversion import Agreement
+from poc.model.evaluation import Costs, evaluate
 from poc.model.examples import Examples
 from poc.model.report import describe_agreement, describe_examples, describe_test, describe_threshold
-from poc.model.threshold import Costs
 
 TIMES = pd.to_datetime(["2026-11-19 19:21", "2026-11-20 00:00"], utc=True)
 PART = pd.DataFrame({"event_timestamp": TIMES, "is_fraud": [0, 1]})

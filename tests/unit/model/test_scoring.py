@@ -8,8 +8,7 @@ import onnx
 import pytest
 
 from poc.errors import ModelUnusable
-from poc.model.inputs import input_columns
-from poc.model.pipeline import fraud_probabilities
+from poc.model.pipeline import fraud_probabilities, input_columns
 from poc.model.scoring import Scorer, open_scorer
 
 ROW: dict[str, Any] = {"price": 120.5, "hour": 3, "abroad": True, "shop": "Toys", "browser": "a"}

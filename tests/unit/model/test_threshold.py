@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poc.model.threshold import Costs, cheapest_threshold
+from poc.model.evaluation import Costs, cheapest_threshold
 
 SCORES = st.lists(
     st.tuples(st.sampled_from([0.01, 0.1, 0.3, 0.5, 0.9]), st.booleans()), min_size=1, max_size=30

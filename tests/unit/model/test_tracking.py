@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from poc.errors import ModelRegistryUnavailable
-from poc.model.registry import load_scorer
-from poc.model.tracking import database_file, is_server, open_client, shown_uri
+from poc.model.registry import database_file, is_server, load_scorer, open_client, shown_uri
 from poc.settings import Settings
 
 

@@ -1,8 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from poc.model.inputs import ModelInputs, input_columns
-from poc.model.typical import typical_values
+from poc.model.pipeline import ModelInputs, input_columns, typical_values
 
 INPUTS = ModelInputs(("abroad", "hour", "price"), {"shop": ("Books", "Toys")})
 

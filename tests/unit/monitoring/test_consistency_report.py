@@ -3,9 +3,8 @@ from datetime import datetime, timezone
 
 import pytest
 
-from poc.monitoring.consistency import StoreCheck, ViewCheck
-from poc.monitoring.consistency_report import consistency_document, describe_view
-from poc.monitoring.skew import NEVER_WRITTEN, Skew
+from poc.monitoring.consistency import Skew, StoreCheck, ViewCheck, consistency_document, describe_view
+from poc.monitoring.filled_stores import NEVER_WRITTEN
 
 FROM = datetime(2026, 10, 25, tzinfo=timezone.utc)
 UNTIL = datetime(2026, 11, 24, tzinfo=timezone.utc)

@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from poc.monitoring.declared import SERVING, STATE, Metric
-from poc.monitoring.metrics_page import metrics_page
+from poc.monitoring.declared import SERVING, STATE, Metric, metrics_page
 from poc.serving.metrics import Metrics
 
 ALL = (*SERVING, *STATE)

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from poc.monitoring.drift import Drift, FeatureDrift
-from poc.monitoring.drift_report import (
+from poc.monitoring.drift import (
+    Drift,
+    FeatureDrift,
     describe_drift,
     describe_missing_reference,
     drift_document,

@@ -2,7 +2,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from poc.monitoring.skew import NEVER_WRITTEN, Skew, StoredRow, differences
+from poc.monitoring.consistency import Skew, differences
+from poc.monitoring.filled_stores import NEVER_WRITTEN, StoredRow
 
 EVENT = datetime(2026, 11, 24, 12, 0, 0, 123_456, tzinfo=timezone.utc)
 KEPT = EVENT.replace(microsecond=123_000)

@@ -8,9 +8,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from poc.errors import CassandraUnavailable
-from poc.monitoring.collector import StateCollector
+from poc.monitoring.collector import StateCollector, StateWatch
 from poc.monitoring.state import State
-from poc.monitoring.watch import StateWatch
 from poc.online_store.errors import NoCassandra
 from poc.serving.metrics import Metrics
 

@@ -17,9 +17,8 @@ from google.protobuf.json_format import MessageToDict
 from poc.definitions import Feature
 from poc.errors import FeaturesOutdated
 from poc.online_store.stock_reader import python_value
-from poc.retrieval.entities import ViewValues
+from poc.retrieval.entities import ViewValues, fitting
 from poc.retrieval.feature_server_source import answer_vectors, json_fitting, view_values
-from poc.retrieval.values import fitting
 
 KEY = "transaction_id"
 THEN = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=timezone.utc)

@@ -10,7 +10,7 @@ from feast.types import Array, Bool, Bytes, FeastType, Float32, Float64, Int32, 
 from poc.definitions import Feature
 from poc.errors import FeaturesOutdated
 from poc.online_store.stock_reader import python_value
-from poc.retrieval.values import fitting
+from poc.retrieval.entities import fitting
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 

@@ -16,7 +16,7 @@ from poc.feature_store import declared_service
 from poc.model.scoring import Scorer, open_scorer
 from poc.retrieval.source import EntityFeatures, EntityKey
 from poc.serving.app import create_app
-from poc.serving.models import keep_model
+from poc.serving.kept import keep_model
 from poc.settings import Settings
 
 FEATURE_REPO = Path(__file__).parents[3] / "feature_repo"

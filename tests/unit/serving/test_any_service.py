@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from poc.definitions import Feature, JoinKey, ServedFeatures
 from poc.retrieval.source import EntityFeatures
 from poc.serving.answers import prediction_models
-from poc.serving.bounds import Bounds
+from poc.serving.prediction import Bounds
 from poc.serving.questions import questions
 from poc.serving.tensors import RefusedTensors, inputs, read_question
 

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from poc.definitions import ServedFeatures
 from poc.model.scoring import Scorer
 from poc.serving.app import create_app
-from poc.serving.models import keep_model
+from poc.serving.kept import keep_model
 from poc.settings import Settings
 
 

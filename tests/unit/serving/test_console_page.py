@@ -7,7 +7,7 @@ import yaml
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from poc.serving.console.files import FOLDER
+from poc.serving.console.routes import FOLDER
 from poc.settings import Settings
 
 FILES = sorted(path.name for path in FOLDER.iterdir())

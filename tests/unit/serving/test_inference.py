@@ -178,7 +178,7 @@ def test_no_model_is_told(
     make_app: Callable, start: Callable, serving_settings: object, source: object
 ) -> None:
     from poc.serving.app import create_app
-    from poc.serving.models import keep_model
+    from poc.serving.kept import keep_model
 
     def load(_: object) -> object:
         raise ModelNotFound("fraud_detection", "champion", "sqlite:///mlflow.db")

@@ -6,8 +6,7 @@ import pytest
 
 from poc.errors import ModelNotFound, ModelRegistryUnavailable
 from poc.model.scoring import Scorer
-from poc.serving.kept import Kept
-from poc.serving.models import keep_model
+from poc.serving.kept import Kept, keep_model
 from poc.settings import Settings
 
 

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from poc.errors import CassandraUnavailable, FeaturesNotMaterialized, ModelNotFound
 from poc.serving.app import create_app
-from poc.serving.models import keep_model
+from poc.serving.kept import keep_model
 
 UNAVAILABLE = CassandraUnavailable("127.0.0.1:9042", "timed out")
 

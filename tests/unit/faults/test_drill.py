@@ -1,6 +1,5 @@
-from poc.faults.drill import Outcome, Phase
+from poc.faults.drill import Outcome, Phase, drill_table, first_errors
 from poc.faults.load import Done
-from poc.faults.report import drill_table, first_errors
 
 GOOD = Done(10.0, 0.002, None)
 LATE = Done(13.5, 1.0, TimeoutError("no answer"))

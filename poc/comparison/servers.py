@@ -1,4 +1,4 @@
-"""A feature server of a comparison's own: started before it reads, ended after it."""
+"""Servers that are measured: each a process of its own, started before it is asked, ended after it."""
 
 import os
 import signal
@@ -6,32 +6,55 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import IO, TYPE_CHECKING
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import IO
+
+from feast import FeatureStore
 
 from poc.comparison.variants import configuration, write_configuration
 from poc.errors import FeatureServerUnavailable
 from poc.retrieval.feature_server_source import FeatureServerSource, open_feature_server_source
 from poc.settings import Settings
 
-if TYPE_CHECKING:
-    from feast import FeatureStore
+Process = subprocess.Popen[bytes]
 
 # Feast's import alone takes 4-8 s, more on a machine with other work.
 START_SECONDS = 120.0
 STOP_SECONDS = 10.0
+POLL_SECONDS = 0.2
 
 
 @contextmanager
-def feature_server(settings: Settings, store: "FeatureStore") -> Iterator[FeatureServerSource]:
+def server_process(
+    command: Sequence[str], stop_seconds: float, environment: Mapping[str, str]
+) -> Iterator[tuple[Process, IO[str]]]:
+    """Run `command` until the block ends, then end it, by force where it does not; give it and what it says.
+
+    `environment` comes beside that of this process.
+    """
+    with TemporaryFile("w+") as log:
+        # A session of its own: the server's workers end with it, and Ctrl-C ends the measurement first.
+        own = os.environ | environment
+        process = subprocess.Popen(command, env=own, stdout=log, stderr=log, start_new_session=True)
+        try:
+            yield process, log
+        finally:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(stop_seconds)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@contextmanager
+def feature_server(settings: Settings, store: FeatureStore) -> Iterator[FeatureServerSource]:
     """Run `feast -c feature_repo serve` on a free port of 127.0.0.1, and give a source that reads from it.
 
-    Args:
-        settings: which feature repository; how long a read may take.
-        store: what is to be served, as it is configured here: Feast does not read our environment.
+    `store` is what is served, as it is configured here: Feast does not read our environment.
 
     Raises:
         FeatureServerUnavailable: it does not start.
@@ -39,23 +62,16 @@ def feature_server(settings: Settings, store: "FeatureStore") -> Iterator[Featur
     """
     port = free_port()
     asks = settings.model_copy(update={"feature_server_url": f"http://127.0.0.1:{port}"})
-    with TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log:
+    with TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "feast.cli", "-c", str(settings.feast_repo_path)]
         command += ["-f", str(write_configuration(configuration(store), Path(folder) / "feature_store.yaml"))]
         command += ["serve", "--port", str(port), "--no-access-log"]
-        # A session of its own: the server's worker ends with it, and Ctrl-C ends the comparison first.
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        try:
-            source = _opened(asks, process, log)
-            try:
-                yield source
-            finally:
-                source.close()
-        finally:
-            _end(process)
+        ended = server_process(command, STOP_SECONDS, {})
+        with ended as (process, log), closing(_opened(asks, process, log)) as source:
+            yield source
 
 
-def _opened(settings: Settings, process: "subprocess.Popen[bytes]", log: IO[str]) -> FeatureServerSource:
+def _opened(settings: Settings, process: Process, log: IO[str]) -> FeatureServerSource:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -67,7 +83,7 @@ def _opened(settings: Settings, process: "subprocess.Popen[bytes]", log: IO[str]
                 raise FeatureServerUnavailable(settings.feature_server_url, f"it ended: {last}") from error
             if time.monotonic() > deadline:
                 raise
-        time.sleep(0.2)
+        time.sleep(POLL_SECONDS)
 
 
 def free_port() -> int:
@@ -75,12 +91,3 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(STOP_SECONDS)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
