@@ -251,7 +251,7 @@ def test_second_materialization_finds_nothing_new(filled: Workshop) -> None:
 
 
 def test_value_changed_behind_feast_is_found(filled: Workshop, session: Session) -> None:
-    table = f"{filled.direct}.second_project__card_aggregates"
+    table = f"{filled.direct}.second_project__card_aggregates__direct"
     key = filled.repository.keys[-1]["card_id"]
     before = session.execute(f"SELECT card_payments FROM {table} WHERE card_id = {key}").one()[0]
     change = f"UPDATE {table} SET card_payments = %s WHERE card_id = {key}"
