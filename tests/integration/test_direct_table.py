@@ -131,5 +131,5 @@ def test_guide_s_project_keeps_the_view_s_name_and_another_has_a_table_of_its_ow
     session: Session, fill: Fill, cassandra: ConnectionSettings
 ) -> None:
     table, other = fill([row()]), fill([row(amount=1.0)], project="other")
-    assert (table.layout.table, other.layout.table) == ("cards", "other__cards")
+    assert (table.layout.table, other.layout.table) == ("cards", "other__cards__direct")
     assert read(session, table, cassandra)[0] == 500.0
