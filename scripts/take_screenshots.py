@@ -29,7 +29,7 @@ def show_console(page: Page) -> None:
 
 def show_feature_view(page: Page) -> None:
     page.goto(f"{page.url}/feature-view/transaction_features", wait_until="networkidle")
-    expect(page.get_by_text("Consuming Feature Services")).to_be_visible()
+    expect(page.get_by_text("Consuming Feature Services")).to_be_visible(timeout=20_000)
 
 
 def take(browser: Browser, url: str, path: Path, how: dict[str, object]) -> bool:
