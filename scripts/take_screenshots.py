@@ -1,9 +1,9 @@
 """Take the pictures that the documents show, of running servers: the console's, or that of Feast's page.
 
+Needs Chromium. Exit status 1 on an error.
+
     python scripts/take_screenshots.py        of the server on port 8000, to docs/images
     python scripts/take_screenshots.py http://localhost:8888 --feast-ui
-
-In the console the first example is looked up, and a race is run. Needs Chromium. Exit status 1 on an error.
 """
 
 from pathlib import Path
@@ -28,6 +28,7 @@ def show_console(page: Page) -> None:
 
 
 def show_feature_view(page: Page) -> None:
+    page.wait_for_url("**/p/*")  # Feast's page goes on to its project by itself.
     page.goto(f"{page.url}/feature-view/transaction_features", wait_until="networkidle")
     expect(page.get_by_text("Consuming Feature Services")).to_be_visible(timeout=20_000)
 
