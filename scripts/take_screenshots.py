@@ -1,9 +1,7 @@
 """Take the pictures that the documents show, of running servers: the console's, or that of Feast's page.
 
-Needs Chromium. Exit status 1 on an error.
-
     python scripts/take_screenshots.py        of the server on port 8000, to docs/images
-    python scripts/take_screenshots.py http://localhost:8888 --feast-ui
+    python scripts/take_screenshots.py http://localhost:8888 --feast-ui        (needs Chromium)
 """
 
 from pathlib import Path
