@@ -1,7 +1,7 @@
 """Take the pictures that the documents show, of running servers: the console's, or that of Feast's page.
 
-    python scripts/take_screenshots.py        of the server on port 8000, to docs/images
-    python scripts/take_screenshots.py http://localhost:8888 --feast-ui        (needs Chromium)
+python scripts/take_screenshots.py        of the server on port 8000, to docs/images
+python scripts/take_screenshots.py http://localhost:8888 --feast-ui        (needs Chromium)
 """
 
 from pathlib import Path
