@@ -1,10 +1,12 @@
 """Real parts for the tests: one Cassandra a session, a keyspace of its own for each test that asks."""
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -48,6 +50,17 @@ def cassandra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConnectionSe
     running = start_embedded(folder, free_port())
     yield running.endpoint
     stop_embedded(folder)
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """An event loop that runs in a thread of its own."""
+    made = asyncio.new_event_loop()
+    thread = threading.Thread(target=made.run_forever, daemon=True)
+    thread.start()
+    yield made
+    made.call_soon_threadsafe(made.stop)
+    thread.join()
 
 
 @pytest.fixture(scope="session")

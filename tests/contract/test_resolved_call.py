@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import threading
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -107,16 +106,6 @@ def twins(
         yield made
         made.close()
         session.execute(f"DROP KEYSPACE {keyspace}", execution_profile=SCHEMA)
-
-
-@pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    made = asyncio.new_event_loop()
-    thread = threading.Thread(target=made.run_forever, daemon=True)
-    thread.start()
-    yield made
-    made.call_soon_threadsafe(made.stop)
-    thread.join()
 
 
 def views_of(store: FeatureStore) -> dict[str, Any]:

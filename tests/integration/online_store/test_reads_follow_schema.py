@@ -1,9 +1,8 @@
 """Readers of both layouts and both drivers follow what becomes of their table, and never read garbage."""
 
 import asyncio
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -43,16 +42,6 @@ WRITTEN: dict[FeastType, Value] = {
     Bool: Value(bool_val=True),
     UnixTimestamp: Value(unix_timestamp_val=1_700_000_000),
 }
-
-
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    made = asyncio.new_event_loop()
-    thread = threading.Thread(target=made.run_forever, daemon=True)
-    thread.start()
-    yield made
-    made.call_soon_threadsafe(made.stop)
-    thread.join()
 
 
 def status(store: FeatureStore, feature: str) -> Any:

@@ -39,20 +39,27 @@ def source(served: ServedFeatures) -> Path:
     return served.feature_sets[0].source_path
 
 
-@pytest.fixture
-def trained(settings: Settings, served: ServedFeatures) -> None:
-    """Data in place, and the reference of a model that was trained on it."""
-    prepare_validated(settings, served, NOW)
+def keep_reference(
+    settings: Settings, served: ServedFeatures, trained_on: pd.DataFrame, version: str = "1"
+) -> None:
+    """Keep what the model that `settings` name was trained on, as its training does."""
     reference = make_reference(
         served,
-        generate_dataset(served.feature_sets[0], SEED).to_pandas(),
+        trained_on,
         model_name="fraud_detection",
-        model_alias="champion",
-        model_version="1",
+        model_alias=settings.model_alias,
+        model_version=version,
         created_at=NOW,
     )
     with reference_in_place(settings, reference):
         pass
+
+
+@pytest.fixture
+def trained(settings: Settings, served: ServedFeatures) -> None:
+    """Data in place, and the reference of a model that was trained on it."""
+    prepare_validated(settings, served, NOW)
+    keep_reference(settings, served, generate_dataset(served.feature_sets[0], SEED).to_pandas())
 
 
 def write_csv(served: ServedFeatures, factor: float, rows: int = 2000) -> None:
@@ -92,16 +99,7 @@ def test_reference_of_a_challenger_does_not_count(settings: Settings, served: Se
     write_csv(served, 9)
     challenger = settings.model_copy(update={"model_alias": "challenger"})
     [found] = validate_service(settings, served, NOW)
-    reference = make_reference(
-        served,
-        found.checked.table.to_pandas(),
-        model_name="fraud_detection",
-        model_alias="challenger",
-        model_version="2",
-        created_at=NOW,
-    )
-    with reference_in_place(challenger, reference):
-        pass
+    keep_reference(challenger, served, found.checked.table.to_pandas(), version="2")
     with pytest.raises(DatasetDrifted, match="fraud_detection version 1"):
         prepare_validated(settings, served, NOW)
     assert prepare_validated(challenger, served, NOW)[0].changed
@@ -199,16 +197,7 @@ def several(repository: SecondRepository) -> ServedFeatures:
         columns |= {name: table[view.definitions.column(name)].to_pandas()[:240] for name in view.names}
     settings = repository.settings()
     settings.data_dir.mkdir()
-    reference = make_reference(
-        served,
-        pd.DataFrame(columns),
-        model_name="fraud_detection",
-        model_alias="champion",
-        model_version="1",
-        created_at=NOW,
-    )
-    with reference_in_place(settings, reference):
-        pass
+    keep_reference(settings, served, pd.DataFrame(columns))
     return served
 
 
