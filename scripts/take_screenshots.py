@@ -1,7 +1,8 @@
 """Take the pictures that the documents show, of running servers: the console's, or that of Feast's page.
 
-python scripts/take_screenshots.py        of the server on port 8000, to docs/images
-python scripts/take_screenshots.py http://localhost:8888 --feast-ui        (needs Chromium)
+Needs Chromium; looks up the console's first example and runs a race. Exit status 1 on an error.
+
+    python scripts/take_screenshots.py [http://localhost:8888 --feast-ui]
 """
 
 from pathlib import Path

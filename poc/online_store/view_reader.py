@@ -63,6 +63,7 @@ class RowReader:
         acsylla: reads for event loops; None for cassandra-driver.
 
     Attributes:
+        table: quoted, with its keyspace.
         lacking: features that the table has no column for yet: they were never written.
 
     Raises:
@@ -84,7 +85,7 @@ class RowReader:
         _require_readable(layout, table)
         assert table is not None
         there = tuple(c for c in columns if c.name in table.columns and c not in layout.keys)
-        self.layout = layout
+        self.table = layout.qualified
         self.names = tuple(column.field for column in columns)
         self.key_names = tuple(column.field for column in layout.keys)
         self.stored = tuple(column.name in table.columns for column in columns)

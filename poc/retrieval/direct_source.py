@@ -113,13 +113,13 @@ class DirectFeatureSource(FollowingSource[_State]):
         return await asyncio.gather(*(view.read(keys) for view in state.views))
 
     def _failures(self, state: _State) -> AbstractContextManager[None]:
-        return self._failures_of(state.views[0].reader.layout.qualified)
+        return self._failures_of(state.views[0].reader.table)
 
     def _failures_of(self, table: str) -> AbstractContextManager[None]:
         return cassandra_failures(self._where, lambda: FeaturesNotMaterialized(table))
 
     def _require_filled(self, state: _State) -> None:
-        for table in {view.reader.layout.qualified for view in state.views}:
+        for table in {view.reader.table for view in state.views}:
             with self._failures_of(table):
                 if not holds_rows(self._session, table, self._timeout_seconds):
                     raise FeaturesNotMaterialized(table)

@@ -111,10 +111,9 @@ class FeastFeatureSource(FollowingSource[_State]):
             for view in state.served.feature_sets:
                 if state.awaits:
                     reader = provider.reader(views[view.view], list(view.names))
-                    table = getattr(reader, "table", None) or reader.layout.qualified
                     session = provider.online_store.session(self._store.config)
-                    if not holds_rows(session, table, self._timeout_seconds):
-                        raise FeaturesNotMaterialized(table)
+                    if not holds_rows(session, reader.table, self._timeout_seconds):
+                        raise FeaturesNotMaterialized(reader.table)
                 # What is kept elsewhere than in Cassandra cannot be asked: there counts what Feast recorded.
                 elif not views[view.view].materialization_intervals:
                     raise FeaturesNotMaterialized(view.view)
