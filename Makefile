@@ -1,6 +1,8 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 PYTEST_ARGS ?=
+# Tests wait more than they compute: one worker more than the two cores of the smallest machine.
+WORKERS ?= 3
 ROWS ?= 10000
 
 .PHONY: help setup poc serve test check benchmark monitor lock clean
@@ -19,7 +21,7 @@ serve: setup ## Serve predictions from Feast on port 8000
 
 test: setup check ## Install what the tests need and run all of them, some on every Python that is at hand
 	@scripts/install_test_packages.sh
-	@. scripts/environment.sh && python -m pytest $(PYTEST_ARGS)
+	@. scripts/environment.sh && python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations 10 $(PYTEST_ARGS)
 	@if [ -z "$(PYTEST_ARGS)" ]; then scripts/test_pythons.sh; fi
 
 check: setup ## Lint, format, types, floors

@@ -36,6 +36,14 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let workers share the run by files; what is typed as a reader types it uses the ports that he uses."""
+    for item in items:
+        place = item.path.relative_to(ROOT / "tests")
+        group = "guide" if place.parts[0] == "guide" else str(place)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def cassandra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConnectionSettings]:
     """A real Cassandra: an embedded one of this session's own, or the one TEST_CASSANDRA=host:port names."""

@@ -69,11 +69,15 @@ class ReadingStore(Generic[Reader]):
         with self._lock:
             session, self._session = self._session, None
             acsylla, self._acsylla = self._acsylla, None
-            self._forget()
+            self.forget()
         if acsylla is not None:
             acsylla.close()
         if session is not None:
             session.cluster.shutdown()
+
+    def forget(self) -> None:
+        """Prepare everything anew when next asked: the tables are others than they were."""
+        self._readers.clear()
 
     def reader(self, config: RepoConfig, view: FeatureView, features: Sequence[str] | None) -> Reader:
         """Return the reader of some features of `view` (of all for None), prepared when first asked for."""
@@ -128,9 +132,6 @@ class ReadingStore(Generic[Reader]):
 
     def _opened(self, settings: ConnectionSettings) -> Session:
         return open_session(settings)
-
-    def _forget(self) -> None:
-        self._readers.clear()
 
     def _renew(self, name: _Name, config: RepoConfig, view: FeatureView) -> None:
         before = self._readers.get(name)

@@ -104,7 +104,7 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
             session.execute(statement, execution_profile=SCHEMA)
         for layout in drop:
             drop_layout(session, layout)
-        self._forget()
+        self.forget()
 
     def plan(self, config: RepoConfig, desired_registry_proto: Registry) -> list[InfraObject]:
         """Check that every view can be laid out. Connects to nothing; Feast shows no foreign objects.
@@ -122,7 +122,7 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
         """Drop the tables of those views. The keyspace stays: others may use it."""
         for view in tables:
             drop_layout(self.session(config), self._layout(config, view))
-        self._forget()
+        self.forget()
 
     def _layout(self, config: RepoConfig, view: FeatureView) -> RowLayout:
         return row_layout(config.online_store.keyspace, config.project, view)
@@ -139,6 +139,7 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
             self._writers[cql] = writer
         return writer
 
-    def _forget(self) -> None:
-        super()._forget()
+    def forget(self) -> None:
+        """See `ReadingStore.forget`."""
+        super().forget()
         self._writers.clear()

@@ -49,7 +49,10 @@ def open_sink(config: RepoConfig, store: OnlineStore, view: FeatureView, setting
         connection = connection_settings(config)
         layout = row_layout(connection.keyspace, config.project, view)
         ttl_seconds = config.online_store.ttl_seconds
-        return RowSink(layout, view, connection, lambda: store.session(config), settings, ttl_seconds)
+        sink = RowSink(layout, view, connection, lambda: store.session(config), settings, ttl_seconds)
+        # A reader of this process may know the table without the columns that the sink has added.
+        store.forget()
+        return sink
     if getattr(config.online_store, "type", None) == "cassandra":
         return StockSink(config, view, settings)
     return AnySink(config, store, view)

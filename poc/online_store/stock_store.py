@@ -38,8 +38,9 @@ class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore)
         self._keyspace, self._cluster = settings.keyspace, session.cluster
         return session
 
-    def _forget(self) -> None:
-        super()._forget()
+    def forget(self) -> None:
+        """See `ReadingStore.forget`."""
+        super().forget()
         self._prepared_statements = {}
 
     def _new_reader(

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from ports import free_port
 
 from poc.dataset.generate import generate_records
 from poc.definitions import ServedFeatures
@@ -24,10 +25,10 @@ def test_public_file_goes_through_every_step(workplace: Any, public_file: str) -
     assert "10,000 transactions" in workplace.shell("python scripts/feast_materialize.py").stderr
     assert workplace.shell("python scripts/test_feast.py").stdout.count("✓ Transaction") == 5
     assert "✓ Registered" in workplace.shell("python poc/train_fraud_model.py").stdout
-    workplace.environment["PORT"] = "8000"
-    with workplace.server("python poc/serve_model.py", "http://localhost:8000/ready") as client:
-        first = client.post("http://localhost:8000/predict", json={"transaction_id": "1"})
-        missing = client.post("http://localhost:8000/predict", json={"transaction_id": "12345"})
+    port = workplace.environment["PORT"] = str(free_port())
+    with workplace.server("python poc/serve_model.py", f"http://localhost:{port}/ready") as client:
+        first = client.post(f"http://localhost:{port}/predict", json={"transaction_id": "1"})
+        missing = client.post(f"http://localhost:{port}/predict", json={"transaction_id": "12345"})
     assert first.json()["features"]["amount"] == float(public_file.splitlines()[1].split(",")[1])
     assert missing.status_code == 404
     assert (workplace.folder / CSV).read_text() == public_file

@@ -88,8 +88,11 @@ def test_state_is_that_of_every_view_once_they_are_applied_and_filled(
     ]
     counts = [(count.keyspace, count.table.partition("__")[2], count.entities) for count in state.counts]
     entities = dict(zip(VIEWS, (400, 12, 60), strict=True))
-    keyspaces = (keyspace, settings.direct_keyspace)
-    assert counts == [(place, name, entities[name]) for name in VIEWS for place in keyspaces]
+    assert counts == [
+        (place, table, entities[name])
+        for name in VIEWS
+        for place, table in ((keyspace, name), (settings.direct_keyspace, f"{name}__direct"))
+    ]
 
 
 def test_store_that_is_kept_elsewhere_has_no_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
