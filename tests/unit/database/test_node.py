@@ -9,7 +9,9 @@ import pytest
 from poc.database.embedded.node import node_places
 
 
-@pytest.mark.parametrize("stale", ["", "not a number", "999999999", str(os.getpid())], ids=["empty", "words", "nobody", "own"])
+@pytest.mark.parametrize(
+    "stale", ["", "not a number", "999999999", str(os.getpid())], ids=["empty", "words", "nobody", "own"]
+)
 def test_a_pid_file_that_is_not_of_this_node_counts_as_none(tmp_path: Path, stale: str) -> None:
     (place,) = node_places(tmp_path, 1)
     place.folder.mkdir()
