@@ -21,7 +21,7 @@ serve: setup ## Serve predictions from Feast on port 8000
 
 test: setup check ## Install what the tests need and run all of them, some on every Python that is at hand
 	@scripts/install_test_packages.sh
-	@. scripts/environment.sh && python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations 10 $(PYTEST_ARGS)
+	@. scripts/environment.sh && python -m pytest -n $(WORKERS) --no-loadscope-reorder --durations 10 $(PYTEST_ARGS)
 	@if [ -z "$(PYTEST_ARGS)" ]; then scripts/test_pythons.sh; fi
 
 check: setup ## Lint, format, types, floors

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 from ports import free_port
+from xdist.scheduler import LoadScopeScheduling
 
 from poc.definitions import ServedFeatures
 from poc.feature_store import declared_service
@@ -37,11 +38,22 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let workers share the run by files; what is typed as a reader types it uses the ports that he uses."""
-    for item in items:
-        place = item.path.relative_to(ROOT / "tests")
-        group = "guide" if place.parts[0] == "guide" else str(place)
-        item.add_marker(pytest.mark.xdist_group(group))
+    """Begin with the guide, which takes longest and is one worker's."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/guide/"))
+
+
+class FileScheduling(LoadScopeScheduling):
+    """Gives each worker whole files."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        # What is typed as a reader types it takes the ports that a reader takes.
+        return "guide" if path.startswith("tests/guide/") else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+    """Take the place of the scheduler that `--dist` names."""
+    return FileScheduling(config, log)
 
 
 @pytest.fixture(scope="session")
