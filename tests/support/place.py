@@ -76,7 +76,7 @@ def make_place(
     text = yaml.read_text().replace("port: 9042", f"port: {cassandra.port}")
     if len(cassandra.nodes) == 1:
         text = text.replace("    - 127.0.0.2\n    - 127.0.0.3\n", "").replace("factor: 3", "factor: 1")
-    if cassandra.tls is not None:
+    if cassandra.secure:
         text = text.replace("../.cassandra", str(cassandra.folder.parent))
     yaml.write_text(text)
     return Place(folder, yaml, cassandra)
