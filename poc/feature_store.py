@@ -157,8 +157,7 @@ def declared_service(settings: Settings) -> ServedFeatures:
         NotInProjectFolder: the repository is not there.
         InvalidDefinitions: its files do not run, do not declare the service, or this project cannot serve it.
     """
-    store = open_feature_store(settings)
-    found = load_repository(settings, store)
+    found = load_repository(settings, load_config(settings))
     service = next((item for item in found.feature_services if item.name == settings.feature_service), None)
     if service is None:
         known = ", ".join(sorted(item.name for item in found.feature_services)) or "none"
@@ -170,7 +169,7 @@ def declared_service(settings: Settings) -> ServedFeatures:
     return served_features(service, views, entities)
 
 
-def load_repository(settings: Settings, store: "FeatureStore") -> "RepoContents":
+def load_repository(settings: Settings, config: "RepoConfig") -> "RepoContents":
     """Run the repository's Python files by Feast's own loader, and infer what they leave out.
 
     Raises NotInProjectFolder, or InvalidDefinitions where they do not run or cannot be inferred.
@@ -185,14 +184,18 @@ def load_repository(settings: Settings, store: "FeatureStore") -> "RepoContents"
             found = parse_repo(Path.cwd())
         except Exception as error:  # The files are a person's code: whatever they raise is the message.
             raise InvalidDefinitions(repo, f"{type(error).__name__}: {error}") from error
-    _infer(store, found)
+    _infer(config, found)
     return found
 
 
-def _infer(store: "FeatureStore", found: "RepoContents") -> None:
+def _infer(config: "RepoConfig", found: "RepoContents") -> None:
     """Complete what was declared, as Feast does when it applies; without its sources, as far as that goes."""
+    from feast import FeatureStore
     from feast.errors import RegistryInferenceFailure
 
+    # One that is made in the ordinary way writes an empty registry where there is none.
+    store = object.__new__(FeatureStore)
+    store.config, store._list_entities = config, list
     there = [view for view in found.feature_views if _source_is_there(view)]
     entities = {entity.name: entity for entity in found.entities}
     for view in found.feature_views:

@@ -97,7 +97,7 @@ def require_servable(settings: Settings, store: "FeatureStore", served: ServedFe
             f"service {served.service} takes {LABEL}, and {LABEL} is what the model is to predict: state a"
             " schema without it, or name the features, as in view[['...']]",
         )
-    found = load_repository(settings, store)
+    found = load_repository(settings, store.config)
     names = {definitions.view for definitions in served.feature_sets}
     views = [view for view in (*found.feature_views, *found.stream_feature_views) if view.name in names]
     for view in views:
