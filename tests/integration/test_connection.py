@@ -128,7 +128,7 @@ def test_a_data_centre_of_any_name_is_worked_in_by_every_script(
     place = stated(store, **keys)
     for step in STEPS:
         run(place, *step)
-    assert "direct-cassandra" in run(place, *COMPARISON)
+    assert "Direct Cassandra" in run(place, *COMPARISON)
     feast, direct = predictions(place)
     assert feast == direct
 
