@@ -15,6 +15,7 @@ from feast import FeatureService, FeatureStore, FeatureView, RepoConfig
 from feast.infra.local import LocalProvider
 from feast.infra.online_stores.online_store import OnlineStore
 from feast.infra.provider import Provider
+from feast.online_response import OnlineResponse
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
@@ -117,8 +118,28 @@ def _plan(
     return None if plan is None or not plan.takes(entity_values) else (provider, plan, entity_values)
 
 
+async def awaited(
+    store: FeatureStore, features: Any, entity_values: Any, full_feature_names: bool = False
+) -> OnlineResponse | None:
+    """Answer a call on the event loop; None for what has to be answered in a thread.
+
+    That is what Feast itself has to answer, what cannot be awaited, and the first read, which connects.
+    """
+    found = _plan(store, features, entity_values, full_feature_names)
+    if found is None:
+        return None
+    provider, plan, values = found
+    online = provider.online_store
+    if not isinstance(online, ReadingStore) or not online.is_connected:
+        return None
+    return await plan.answer_async(values, provider.reader)
+
+
 def install() -> None:
-    """Put the resolved call into Feast's FeatureStore. A second time does nothing."""
+    """Put the resolved call into Feast's FeatureStore and feature server. A second time does nothing."""
+    # It needs what stands here.
+    from poc.online_store import feature_server
+
     feasts, feasts_async = FeatureStore._get_online_features, FeatureStore._get_online_features_async
     if hasattr(feasts, "resolving"):
         return
@@ -142,6 +163,7 @@ def install() -> None:
     get_online_features.resolving = True  # type: ignore[attr-defined]
     FeatureStore._get_online_features = get_online_features
     FeatureStore._get_online_features_async = get_online_features_async
+    feature_server.install()
 
 
 install()

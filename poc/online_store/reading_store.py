@@ -50,6 +50,11 @@ class ReadingStore(Generic[Reader]):
         self._acsylla: AcsyllaReads | None = None
         self._readers: dict[_Name, tuple[FeatureView, Reader, float]] = {}
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether a read need not connect first."""
+        return self._session is not None
+
     def session(self, config: RepoConfig) -> Session:
         """Return the store's session, opened when first asked for.
 

@@ -1,6 +1,7 @@
 """The resolved call against Feast's own: the same answers and the same errors, whatever is asked of what."""
 
 import asyncio
+import json
 import math
 import uuid
 import warnings
@@ -9,12 +10,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from feast import FeatureStore, RepoConfig
+from feast import FeatureStore, RepoConfig, feature_server
 from feast.online_response import OnlineResponse
 from generated_repository import COMMON_KEYS, OTHER_KEYS, Repository, Request, repositories, requests
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from starlette.testclient import TestClient
 
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.session import SCHEMA, cassandra_session
@@ -214,3 +217,44 @@ def test_answers_and_errors_are_feasts_own(
         )
         if twins.kind != "sqlite":
             assert awaited == expected
+
+
+@BOUNDED
+@given(data=st.data())
+def test_feature_server_answers_as_feasts_own_does(twins: Twins, data: st.DataObject) -> None:
+    repository = data.draw(repositories(COMMON_KEYS))
+    prefix = twins.fill(repository)
+    # On one event loop each, as a server has it: what is awaited belongs to it.
+    stores = twins.ours, twins.feasts
+    apps = [TestClient(feature_server.get_app(store), raise_server_exceptions=False) for store in stores]
+    assert [len(app.app.routes) for app in apps] == [len(apps[1].app.routes) + 1, len(apps[1].app.routes)]
+    for app in apps:
+        app.__enter__()
+    try:
+        for _ in range(REQUESTS):
+            request = data.draw(requests(repository, prefix))
+            ask(twins, twins.feasts, request)
+            body: dict[str, Any] = {"entities": request.values, "full_feature_names": request.full}
+            body |= {"feature_service": "asked"} if request.by_service else {"features": request.features}
+            text = json.dumps(body, default=str)
+            # The first read is answered in a thread, the others on the loop.
+            ours, again, feasts = (
+                app.post("/get-online-features", content=text) for app in (apps[0], apps[0], apps[1])
+            )
+            assert said(ours) == said(again) == said(feasts)
+    finally:
+        for app in apps:
+            app.__exit__()
+
+
+def said(answer: httpx.Response) -> Any:
+    """Return what a feature server said, but for the order of its columns."""
+    try:
+        content = answer.json()
+    except ValueError:
+        return answer.status_code, answer.text
+    if answer.status_code != httpx.codes.OK:
+        return answer.status_code, content
+    names = content["metadata"]["feature_names"]
+    columns = sorted(zip(names, map(json.dumps, content["results"]), strict=True))
+    return answer.status_code, columns
