@@ -14,6 +14,7 @@ from feast.protos.feast.types.Value_pb2 import Value
 
 from poc.online_store.config import MAX_TTL_SECONDS
 from poc.online_store.keys import written_key
+from poc.online_store.latest import rank
 from poc.online_store.layout import Column, RowLayout
 from poc.online_store.types import EPOCH
 from poc.online_store.writer import BoundRow
@@ -67,28 +68,31 @@ def bound_rows(
 ) -> list[BoundRow]:
     """Bind rows that all carry `features`, for `layout.insert(features, ttl_seconds is not None)`.
 
-    Of several rows of one entity only the newest is kept (by event, then created time, then position):
-    Cassandra would settle two writes of one time cell by cell, and mix them. A row past its time to
-    live is left out.
+    Of several rows of one entity only the latest is kept, see `poc.online_store.latest`: Cassandra would
+    settle two writes of one time cell by cell, and mix them. A row past its time to live is left out.
 
     Raises:
         WrongValueType, ValueOutOfRange, NullJoinKey: a value that cannot be written.
     """
-    newest: dict[BoundRow, tuple[tuple[int, int], BoundRow]] = {}
+    latest: dict[BoundRow, tuple[tuple[int, bool, int], BoundRow]] = {}
     for entity_key, values, event, created in rows:
         key = written_key(layout.keys, entity_key)
-        event_at = naive_utc(event)
-        created_at = None if created is None else naive_utc(created)
+        event_at, created_at = naive_utc(event), _known(created)
         event_us = microseconds(event_at)
-        rank = (event_us, -(2**63) if created_at is None else microseconds(created_at))
-        known = newest.get(key)
-        if known is not None and known[0] > rank:
+        place = rank(event_us, None if created_at is None else microseconds(created_at))
+        known = latest.get(key)
+        if known is not None and known[0] > place:
             continue
         content: list[Any] = [column.kind.bindable(column.field, values[column.field]) for column in features]
         created_at = None if created_at is None else whole_milliseconds(created_at)
         row = (*key, *content, whole_milliseconds(event_at), created_at, event_us)
         if ttl_seconds is not None:
             row += (seconds_left(event_us, ttl_seconds, now_us),)
-        newest[key] = (rank, row)
-    bound = [row for _, row in newest.values()]
+        latest[key] = (place, row)
+    bound = [row for _, row in latest.values()]
     return bound if ttl_seconds is None else [row for row in bound if row[-1] > 0]
+
+
+def _known(created: datetime | None) -> datetime | None:
+    """Feast's push gives pandas' NaT, which is not even itself, for a missing created time."""
+    return None if created is None or created != created else naive_utc(created)
