@@ -2,7 +2,7 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poc.online_store.latest import LatestRows, rank
@@ -34,11 +34,13 @@ def expected(rows: Rows, keys: int) -> list[int]:
     return sorted({rows[position][:keys]: position for position in order}.values())
 
 
+@settings(deadline=None)
 @given(row_lists, st.integers(1, 7))
 def test_latest_row_of_each_key_is_found_whatever_the_batches(rows: Rows, batch: int) -> None:
     assert latest(rows, batch, ["k1", "k2"]) == expected(rows, 2)
 
 
+@settings(deadline=None)
 @given(row_lists.filter(bool))
 def test_without_keys_all_rows_are_one_entitys(rows: Rows) -> None:
     assert latest(rows, 4, []) == expected(rows, 0)
@@ -74,6 +76,7 @@ def test_row_without_a_created_time_comes_before_any_other_of_its_event_time() -
     assert latest([("a", 0, START, later), ("a", 0, later, None)], 1, ["k1"]) == [1]
 
 
+@settings(deadline=None)
 @given(row_lists)
 def test_rank_orders_rows_as_arrow_does(rows: Rows) -> None:
     def rank_of(position: int) -> tuple[object, ...]:
