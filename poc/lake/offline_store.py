@@ -2,7 +2,7 @@
 
 Feast's own Spark store, which knows SparkSources only, taught to read the FileSources of features.py;
 its point-in-time join is Feast's. Rows to materialize are chosen here, because Feast's SQL includes
-the end of the interval, and takes a missing created time for the oldest instead of the newest.
+the end of the interval, and any of the rows that are equal in event and created time.
 """
 
 import warnings
@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
-from feast import FeatureView, RepoConfig
+from feast import FeatureView, FileSource, RepoConfig
 from feast.data_source import DataSource
 from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL
 from feast.infra.offline_stores.contrib.spark_offline_store.spark import (
@@ -28,7 +28,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import TimestampType
 
 from poc.lake.session import spark_session
-from poc.lake.sources import between, open_source, quoted, with_spark_source
+from poc.lake.sources import POSITION, between, open_source, quoted, with_spark_source
 
 _RANK = "__feast_rank"
 
@@ -84,17 +84,20 @@ class SparkLakeOfflineStore(SparkOfflineStore):  # type: ignore[misc]
     ) -> SparkLakeRetrievalJob:
         """Select each entity's latest row from `start_date` (included) to `end_date` (excluded).
 
-        The latest is the one of the newest event time; among equals of the newest created time, a
-        missing one counting as newest.
+        Which one that is, `poc.online_store.latest` says; of a SparkSource, whose rows have no position, it
+        is any of those that are equal otherwise.
         """
         order = [timestamp_field, *([created_timestamp_column] if created_timestamp_column else [])]
         columns = [*join_key_columns, *feature_name_columns, *order]
-        session, rows = _rows(config, data_source, columns, timestamp_field, start_date, end_date)
-        newest_first = [F.col(quoted(name)).desc_nulls_first() for name in order]
+        session, rows = _rows(
+            config, data_source, columns, timestamp_field, start_date, end_date, with_position=True
+        )
+        placed = [name for name in POSITION if name in rows.columns]
+        latest_first = [F.col(quoted(name)).desc_nulls_last() for name in (*order, *placed)]
         # All rows of a view without entities are one entity's.
         keys = [F.col(quoted(name)) for name in join_key_columns] or [F.lit(DUMMY_ENTITY_VAL)]
-        rank = F.row_number().over(Window.partitionBy(*keys).orderBy(*newest_first))
-        latest = rows.withColumn(_RANK, rank).where(F.col(_RANK) == 1).drop(_RANK)
+        rank = F.row_number().over(Window.partitionBy(*keys).orderBy(*latest_first))
+        latest = rows.withColumn(_RANK, rank).where(F.col(_RANK) == 1).drop(_RANK, *placed)
         if not join_key_columns:
             latest = latest.withColumn(DUMMY_ENTITY_ID, F.lit(DUMMY_ENTITY_VAL))
         return SparkLakeRetrievalJob(session, config, latest, full_feature_names=False)
@@ -155,12 +158,19 @@ class SparkLakeOfflineStore(SparkOfflineStore):  # type: ignore[misc]
 
 
 def _rows(
-    config: RepoConfig, source: DataSource, columns: list[str], timestamp: str, start: datetime, end: datetime
+    config: RepoConfig,
+    source: DataSource,
+    columns: list[str],
+    timestamp: str,
+    start: datetime,
+    end: datetime,
+    with_position: bool = False,
 ) -> tuple[SparkSession, DataFrame]:
     session = spark_session(config.offline_store)
     with _without_alpha_warnings():
         frame = open_source(session, source, config.offline_store.base_path)
-    return session, between(frame, source.name, columns, timestamp, start, end)
+    position = with_position and isinstance(source, FileSource)
+    return session, between(frame, source.name, columns, timestamp, start, end, position)
 
 
 @contextmanager

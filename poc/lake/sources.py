@@ -22,6 +22,9 @@ from pyspark.sql.types import TimestampType
 
 from poc.lake.errors import ColumnsNotThere, SourceNotParquet, SourceUnreadable
 
+# Where a row stands: files in the order of their paths, as Arrow reads them, and its place in its file.
+POSITION = {"__feast_file": "_metadata.file_path", "__feast_row": "_metadata.row_index"}
+
 
 def location(path: str, base_path: str | None = None) -> str:
     """Return the URI of a source's `path`, which counts from `base_path`, a folder or a URI."""
@@ -74,9 +77,17 @@ def quoted(name: str) -> str:
 
 
 def between(
-    frame: DataFrame, source_name: str, columns: Sequence[str], timestamp: str, start: datetime, end: datetime
+    frame: DataFrame,
+    source_name: str,
+    columns: Sequence[str],
+    timestamp: str,
+    start: datetime,
+    end: datetime,
+    with_position: bool = False,
 ) -> DataFrame:
     """Take `columns` of the rows with event times from `start` (included) to `end` (excluded).
+
+    `with_position` adds the columns of `POSITION`, which a frame read from files has.
 
     Raises:
         ColumnsNotThere: the source lacks some.
@@ -86,7 +97,8 @@ def between(
         raise ColumnsNotThere(source_name, missing, frame.columns)
     moment = F.col(quoted(timestamp))
     inside = frame.where((moment >= F.lit(_aware(start))) & (moment < F.lit(_aware(end))))
-    return inside.select(*(quoted(name) for name in dict.fromkeys(columns)))
+    position = [F.col(hidden).alias(name) for name, hidden in POSITION.items() if with_position]
+    return inside.select(*(quoted(name) for name in dict.fromkeys(columns)), *position)
 
 
 def with_spark_source(session: SparkSession, view: FeatureView, base_path: str | None) -> FeatureView:

@@ -1,38 +1,36 @@
 """Labelled transactions with the features that were known at the time of each.
 
-The labels come from the source that has them, the features from Feast's point-in-time join, view by view of
-the feature service: nothing that was written later can leak into training.
+The labels come from the source that has them, the features from a point-in-time join of each view of the
+feature service: nothing that happened or was written later can leak into training.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
-from poc.dataset.column_types import LABEL, arrow_type, key_columns
-from poc.dataset.conversion import convert, convert_times
-from poc.dataset.stored import labelled_view, open_source, read_source
+from poc.dataset.column_types import LABEL, arrow_type
+from poc.dataset.history import known_then
+from poc.dataset.stored import labelled_view, open_source
 from poc.definitions import DECLARED_IN, FeatureSet, ServedFeatures, ServedView, applied_service
 from poc.errors import (
     DatasetRefused,
     DefinitionsChanged,
     InvalidDefinitions,
-    LabelsUnavailable,
     TooFewExamples,
 )
 from poc.feature_store import declared_service, open_feature_store
+from poc.model.labels import EVENT_TIMESTAMP, Labels, read_labels
 from poc.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
-    from feast import FeatureStore
 
 TRAINING_SHARE = 0.6
 VALIDATION_SHARE = 0.2
-# The column in which Feast looks for the time of an entity row.
-EVENT_TIMESTAMP = "event_timestamp"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,9 +40,8 @@ class Examples:
     Attributes:
         rows: one row an example: the service's join keys, `event_timestamp`, the features, `is_fraud` as
             0 or 1.
-        repeated: rows left out because several have the same keys and time, and Feast knows but one.
-        unmatched: labelled rows left out because Feast has no features for their keys and time.
-        keyless: labelled rows left out because one of their keys is null: nothing can be asked by that.
+        repeated, keyless, corrected: rows left out, as `poc.model.labels.Labels` says.
+        unmatched: labelled rows left out because no features were known for their keys at their time.
     """
 
     rows: "pd.DataFrame"
@@ -53,6 +50,7 @@ class Examples:
     repeated: int
     unmatched: int
     keyless: int = 0
+    corrected: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +66,7 @@ class Split:
 
 
 def labelled_examples(settings: Settings) -> Examples:
-    """Join the labels to the features that Feast has for their keys and times.
+    """Join the labels to the features that were known for their keys at their times.
 
     Raises NotInProjectFolder, InvalidDefinitions, FeaturesNotApplied, DefinitionsChanged,
     DatasetNotPrepared, DatasetUnreadable, DatasetRefused, ColumnsMissing, LabelsUnavailable.
@@ -82,9 +80,18 @@ def labelled_examples(settings: Settings) -> Examples:
     if LABEL in served.names:
         reason = f"takes {LABEL}, which is what the model is to predict: leave it out"
         raise InvalidDefinitions(DECLARED_IN, f"service {served.service} {reason}")
-    found = read_labels(served)
-    rows = _join_features(store, served, found.rows)
-    return replace(found, rows=rows, unmatched=len(found.rows) - len(rows))
+    labelled = labelled_view(served)
+    labels = read_labels(served, labelled)
+    rows = _join_features(served, labelled, labels)
+    return Examples(
+        rows=rows,
+        served=served,
+        unlabelled=labels.unlabelled,
+        repeated=labels.repeated,
+        unmatched=labels.rows.num_rows - len(rows),
+        keyless=labels.keyless,
+        corrected=labels.corrected,
+    )
 
 
 def split_by_time(rows: "pd.DataFrame") -> Split:
@@ -144,67 +151,17 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(plain) or pa.types.is_large_string(plain))
 
 
-def _join_features(store: "FeatureStore", served: ServedFeatures, labels: "pd.DataFrame") -> "pd.DataFrame":
-    """Give each label the features of its keys and time; those of a view that has none are null.
-
-    Asked of all views at once, Feast's file store drops rows: those that share keys and time in the first
-    view, and those for which a view knows only what is too old.
-    """
-    rows = labels
+def _join_features(served: ServedFeatures, labelled: ServedView, labels: Labels) -> "pd.DataFrame":
+    """Give each label the features of its keys and time; those of a view that has none are null."""
+    rows: pd.DataFrame = labels.rows.to_pandas()
     for view in served.views:
-        keys = [*view.request_keys, EVENT_TIMESTAMP]
-        rows = rows.merge(_features_of(store, view, labels), how="left", on=keys, validate="many_to_one")
+        # A payment is written down after it was made, with what was known of it then.
+        beside = view.definitions.source_path == labelled.definitions.source_path
+        until = np.maximum(labels.moments, labels.created) if beside else labels.moments
+        keys = [labels.rows.column(name) for name in view.request_keys]
+        known = known_then(view.definitions, view.names, keys, labels.moments, until)
+        rows = rows.join(known.replace_schema_metadata(None).to_pandas())
     rows = rows.dropna(how="all", subset=list(served.names))
     order = [EVENT_TIMESTAMP, *served.key_names]
     ordered: pd.DataFrame = rows.sort_values(order, kind="stable", ignore_index=True)
     return ordered
-
-
-def _features_of(store: "FeatureStore", view: ServedView, labels: "pd.DataFrame") -> "pd.DataFrame":
-    """Ask Feast for what the service takes of one view, by what the service calls its keys."""
-    definitions = view.definitions
-    requested = dict(zip(definitions.key_names, view.request_keys, strict=True))
-    asked = labels[[*view.request_keys, EVENT_TIMESTAMP]].drop_duplicates()
-    asked.columns = [*requested, EVENT_TIMESTAMP]
-    features = [f"{definitions.view}:{name}" for name in view.names]
-    known = store.get_historical_features(entity_df=asked, features=features).to_df()
-    # The file store keeps neither the order nor the precision of times.
-    typed = known.astype(asked.dtypes.to_dict())[[*requested, EVENT_TIMESTAMP, *view.names]]
-    named: pd.DataFrame = typed.rename(columns=requested)
-    return named
-
-
-def read_labels(served: ServedFeatures) -> Examples:
-    """Read keys, event time and label of every row of the source that has labels, and no features yet.
-
-    Raises DatasetNotPrepared, DatasetUnreadable, ColumnsMissing, LabelsUnavailable.
-    """
-    labelled = labelled_view(served)
-    definitions, columns = labelled.definitions, served.key_columns(labelled)
-    moment = definitions.timestamp_column
-    own = key_columns(definitions) or list(columns.values())
-    wanted = list(dict.fromkeys([*columns.values(), *own, moment, LABEL]))
-    stored = read_source(definitions, wanted)
-    # Feast sorts by the time of writing, then by the event time with a sort that is not stable: of two
-    # rows of one id and time it takes either, so a label might meet the features of the other.
-    together = stored.select(list(dict.fromkeys([*own, moment])))
-    repeated = together.to_pandas(integer_object_nulls=True).duplicated(keep=False)
-    keys = {key.name: convert(stored.column(columns[key.name]), arrow_type(key)) for key in served.join_keys}
-    times, labels = (
-        convert_times(stored.column(moment)),
-        convert(stored.column(LABEL), pa.int64(), binary=True),
-    )
-    rows = pa.table({**keys, EVENT_TIMESTAMP: times, LABEL: labels})
-    known = rows.filter(pa.array(~repeated))
-    labelled_rows = known.filter(known.column(LABEL).is_valid())
-    if labelled_rows.num_rows == 0:
-        raise LabelsUnavailable([definitions.source_path], f"its column {LABEL} is empty")
-    kept = labelled_rows.drop_null()
-    return Examples(
-        rows=kept.to_pandas(),
-        served=served,
-        unlabelled=known.num_rows - labelled_rows.num_rows,
-        repeated=int(repeated.sum()),
-        unmatched=0,
-        keyless=labelled_rows.num_rows - kept.num_rows,
-    )

@@ -25,6 +25,7 @@ def describe_examples(examples: Examples) -> str:
     counted = (
         (examples.unlabelled, "without a label"),
         (examples.repeated, "that share id and time with another"),
+        (examples.corrected, "that a later one corrects"),
         (examples.unmatched, "without features at their time"),
         (examples.keyless, "without one of their keys"),
     )

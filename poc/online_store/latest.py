@@ -1,11 +1,12 @@
-"""Find each entity's latest row among many, in memory that grows with the entities, not with the rows.
+"""The one rule of which row of an entity is the latest.
 
-Rows are known by their position in the scan. The latest is the one of the newest event time; among
-equals the newest created time (a missing one counts as newest), then the last position: the order in
-which Feast's own file store sorts and keeps the last.
+The newest event time decides; among equals the newest created time, a missing one coming before any
+other; then the last position. `rank` says it of a row at a time, `oldest_first` of Arrow's columns, and
+`LatestRows` finds each entity's latest row among many, in memory that grows with the entities, not with
+the rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -16,17 +17,35 @@ POSITION = "__position"
 _SLACK_ROWS = 200_000
 
 
+def rank(event_us: int, created_us: int | None) -> tuple[int, bool, int]:
+    """Return what is greater for a later row, and equal where only their positions decide.
+
+    Args:
+        event_us, created_us: microseconds since 1970; None for a row that does not say when it was created.
+    """
+    return event_us, created_us is not None, created_us or 0
+
+
+def oldest_first(rows: pa.Table, order: Iterable[str]) -> pa.Array:
+    """Return the indices that sort `rows` by `order`, most important column first; a null is before all.
+
+    For the latest row of each key to be the last of its rows, `order` ends with event time, created time
+    and position.
+    """
+    return pc.sort_indices(rows, [(name, "ascending") for name in order], null_placement="at_start")
+
+
 class LatestRows:
     """Takes batches of keys and times, keeps the latest row of each key.
 
     Args:
         keys: the columns that together name an entity; none if all rows are one entity's.
-        order: the columns that say which row is later, most important first.
+        order: event time and, where the source has it, created time.
     """
 
     def __init__(self, keys: Sequence[str], order: Sequence[str]) -> None:
         self._keys = list(keys)
-        self._order = [(name, "ascending") for name in order] + [(POSITION, "ascending")]
+        self._order = [*keys, *order, POSITION]
         self._held: list[pa.Table] = []
         self._held_rows = self._reduced_rows = self.seen = 0
 
@@ -53,7 +72,7 @@ class LatestRows:
     def _reduce(self) -> None:
         rows = pa.concat_tables(self._held, promote_options="permissive")
         self._held = []
-        order = pc.sort_indices(rows, [*((key, "ascending") for key in self._keys), *self._order])
+        order = oldest_first(rows, self._order)
         rows = rows.take(order.filter(self._ends_of_keys(rows, order)))
         self._held = [rows]
         self._held_rows = self._reduced_rows = rows.num_rows

@@ -5,7 +5,7 @@ back is used again, a cache of statements that all its instances share; and a fa
 absent row. Its tables and their bytes stay exactly its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cassandra.cluster import Session
@@ -20,6 +20,7 @@ from poc.online_store.reading_store import ReadingStore
 from poc.online_store.schema import ensure_keyspace
 from poc.online_store.stock_layout import entity_key, stock_table
 from poc.online_store.stock_reader import StockReader
+from poc.online_store.write import FeastRow, latest_rows
 
 
 class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore):  # type: ignore[misc]
@@ -57,6 +58,20 @@ class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore)
             settings,
             self._acsylla,
         )
+
+    def online_write_batch(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        data: list[FeastRow],
+        progress: Callable[[int], Any] | None,
+    ) -> None:
+        """Write as Feast's own store does, but of several rows of one entity only the latest.
+
+        Its writes are concurrent, and leave any of them, or a mixture.
+        """
+        latest = latest_rows(data, lambda row: (row[0].SerializeToString(deterministic=True), *row[1]))
+        super().online_write_batch(config, table, list(latest.values()), progress)
 
     def update(
         self,

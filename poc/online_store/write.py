@@ -5,19 +5,21 @@ order rows arrive.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, TypeVar
 
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
 from poc.online_store.config import MAX_TTL_SECONDS
 from poc.online_store.keys import written_key
+from poc.online_store.latest import rank
 from poc.online_store.layout import Column, RowLayout
 from poc.online_store.types import EPOCH
 from poc.online_store.writer import BoundRow
 
+Key = TypeVar("Key", bound=Hashable)
 FeastRow = tuple[EntityKey, Mapping[str, Value], datetime, datetime | None]
 _MICROSECOND = timedelta(microseconds=1)
 _MILLISECOND_US = 1000
@@ -58,6 +60,17 @@ def by_features(rows: Iterable[FeastRow]) -> Iterator[tuple[tuple[str, ...], lis
     yield from groups.items()
 
 
+def latest_rows(rows: Iterable[FeastRow], key_of: Callable[[FeastRow], Key]) -> dict[Key, FeastRow]:
+    """Return the latest row of each key, see `poc.online_store.latest`."""
+    latest: dict[Key, tuple[tuple[int, bool, int], FeastRow]] = {}
+    for row in rows:
+        key, event, created = key_of(row), naive_utc(row[2]), _known(row[3])
+        place = rank(microseconds(event), None if created is None else microseconds(created))
+        if key not in latest or latest[key][0] <= place:
+            latest[key] = (place, row)
+    return {key: row for key, (_, row) in latest.items()}
+
+
 def bound_rows(
     layout: RowLayout,
     features: Sequence[Column],
@@ -67,28 +80,26 @@ def bound_rows(
 ) -> list[BoundRow]:
     """Bind rows that all carry `features`, for `layout.insert(features, ttl_seconds is not None)`.
 
-    Of several rows of one entity only the newest is kept (by event, then created time, then position):
-    Cassandra would settle two writes of one time cell by cell, and mix them. A row past its time to
-    live is left out.
+    Of several rows of one entity only the latest is kept, see `poc.online_store.latest`: Cassandra would
+    settle two writes of one time cell by cell, and mix them. A row past its time to live is left out.
 
     Raises:
         WrongValueType, ValueOutOfRange, NullJoinKey: a value that cannot be written.
     """
-    newest: dict[BoundRow, tuple[tuple[int, int], BoundRow]] = {}
-    for entity_key, values, event, created in rows:
-        key = written_key(layout.keys, entity_key)
-        event_at = naive_utc(event)
-        created_at = None if created is None else naive_utc(created)
+    bound: list[BoundRow] = []
+    for key, row in latest_rows(rows, lambda row: written_key(layout.keys, row[0])).items():
+        _, values, event, created = row
+        event_at, created_at = naive_utc(event), _known(created)
         event_us = microseconds(event_at)
-        rank = (event_us, -(2**63) if created_at is None else microseconds(created_at))
-        known = newest.get(key)
-        if known is not None and known[0] > rank:
+        left = () if ttl_seconds is None else (seconds_left(event_us, ttl_seconds, now_us),)
+        if left and left[0] <= 0:
             continue
         content: list[Any] = [column.kind.bindable(column.field, values[column.field]) for column in features]
         created_at = None if created_at is None else whole_milliseconds(created_at)
-        row = (*key, *content, whole_milliseconds(event_at), created_at, event_us)
-        if ttl_seconds is not None:
-            row += (seconds_left(event_us, ttl_seconds, now_us),)
-        newest[key] = (rank, row)
-    bound = [row for _, row in newest.values()]
-    return bound if ttl_seconds is None else [row for row in bound if row[-1] > 0]
+        bound.append((*key, *content, whole_milliseconds(event_at), created_at, event_us, *left))
+    return bound
+
+
+def _known(created: datetime | None) -> datetime | None:
+    """Feast's push gives pandas' NaT, which is not even itself, for a missing created time."""
+    return None if created is None or created != created else naive_utc(created)

@@ -133,6 +133,57 @@ def test_each_label_meets_what_every_view_knew_at_its_time(write: Write, taken: 
     require_as_by_hand(repository, found.rows)
 
 
+def test_value_corrected_after_the_label_is_not_joined_but_the_one_before_it(write: Write) -> None:
+    repository = write()
+    expected = examples(repository).rows
+    last = expected["event_timestamp"].max()
+
+    def corrected(cards: pd.DataFrame) -> pd.DataFrame:
+        late = cards.assign(card_payments=-1, created_timestamp=last + timedelta(seconds=1))
+        return pd.concat([late, cards, late.assign(card_mean_amount=-1.0)])
+
+    replace_source(repository, "card_aggregates", corrected)
+    pd.testing.assert_frame_equal(examples(repository).rows, expected)
+
+
+def test_value_corrected_before_the_label_is_joined(write: Write) -> None:
+    repository = write()
+    before = examples(repository).rows
+    since = before["event_timestamp"][200]
+
+    def corrected(cards: pd.DataFrame) -> pd.DataFrame:
+        return pd.concat([cards.assign(card_payments=-1, created_timestamp=since), cards])
+
+    replace_source(repository, "card_aggregates", corrected)
+    found = examples(repository).rows
+    is_later = before["event_timestamp"] >= since
+    # What is true from after the correction on was never wrong.
+    midnight = since.normalize() + timedelta(days=1)
+    unaffected = before["event_timestamp"] >= midnight
+    assert (found.loc[is_later & ~unaffected, "card_payments"] == -1).all()
+    assert found.loc[~is_later, "card_payments"].tolist() == before.loc[~is_later, "card_payments"].tolist()
+
+
+def test_corrected_payment_is_an_example_of_what_was_known_first_with_the_label_known_last(
+    write: Write,
+) -> None:
+    repository = write()
+    before = examples(repository).rows
+
+    def corrected(payments: pd.DataFrame) -> pd.DataFrame:
+        late = payments.iloc[[7, 8]].assign(amount=-1.0, is_fraud=1 - payments["is_fraud"])
+        late["created_timestamp"] += timedelta(days=2)
+        return pd.concat([late, payments])
+
+    replace_source(repository, "transaction_features", corrected)
+    found = examples(repository)
+    assert (found.corrected, found.repeated, found.unmatched) == (2, 0, 0)
+    expected = before["is_fraud"].tolist()
+    expected[7:9] = [1 - label for label in expected[7:9]]
+    assert found.rows["is_fraud"].tolist() == expected
+    pd.testing.assert_frame_equal(found.rows.drop(columns="is_fraud"), before.drop(columns="is_fraud"))
+
+
 def test_payments_of_one_card_at_one_moment_are_all_examples(write: Write) -> None:
     repository = write(
         changes={

@@ -201,6 +201,8 @@ def test_newest_row_of_the_window_is_chosen_as_by_the_arrow_engine(stores: Store
         ("created", 10, NOON - HOUR, NOON),
         ("uncreated", 11, NOON - HOUR, NOON),
         ("uncreated", 12, NOON - HOUR, None),
+        ("equal", 13, NOON - HOUR, NOON),
+        ("equal", 14, NOON - HOUR, NOON),
     ]
     names = ("id", "a", "event_timestamp", "created")
     stores.write(pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))))
@@ -209,8 +211,26 @@ def test_newest_row_of_the_window_is_chosen_as_by_the_arrow_engine(stores: Store
         stores.apply(store, {"a": Int64}, {"id": String}, created_timestamp_column="created")
         store.materialize(NOON - DAY, NOON)
     chosen = session.execute(f"SELECT id, a FROM {stores.keyspace}.spark__stats").all()
-    assert sorted(row.a for row in chosen) == [1, 4, 6, 10, 12]
+    assert sorted(row.a for row in chosen) == [1, 4, 6, 10, 11, 14]
     assert written(session, stores.keyspace, "spark", "a") == written(session, stores.keyspace, "arrow", "a")
+
+
+def test_of_equal_rows_the_last_of_the_last_file_is_chosen_as_by_the_arrow_engine(
+    stores: Stores, session: Session
+) -> None:
+    folder = stores.folder / "parts"
+    folder.mkdir()
+    for name, values in {"b": [1, 2], "a": [*range(3, 500)]}.items():
+        times = pa.array([NOON] * len(values), MOMENT)
+        pq.write_table(
+            pa.table({"id": ["x"] * len(values), "n": values, "event_timestamp": times}),
+            folder / f"{name}.parquet",
+        )
+    for project, engine in {"arrow": ARROW, "spark": SPARK}.items():
+        store = stores.open(project, engine)
+        stores.apply(store, {"n": Int64}, {"id": String}, path=str(folder))
+        store.materialize(NOON - DAY, NOON + DAY)
+        assert [row.n for row in session.execute(f"SELECT n FROM {stores.keyspace}.{project}__stats")] == [2]
 
 
 def test_partitioned_folder_with_mapped_columns_is_read_from_the_base_path(

@@ -115,6 +115,26 @@ def test_pushes_and_materializations_leave_the_newest_event_whatever_their_order
     assert texts() == ["newest a", "new b", "new c"]
 
 
+@pytest.mark.parametrize("layout", ["rows", "stock"])
+def test_of_an_entitys_rows_in_one_push_the_latest_is_left(stores: Any, layout: str) -> None:
+    store = stores.open(layout)
+    rows = [
+        ("event", NOW, 1.0, NOW),
+        ("event", NOW - HOUR, 2.0, NOW),
+        ("created", NOW, 3.0, NOW),
+        ("created", NOW, 4.0, NOW - HOUR),
+        ("created", NOW, 5.0, None),
+        ("position", NOW, 6.0, NOW),
+        ("position", NOW, 7.0, NOW),
+    ]
+    pushed = pd.DataFrame(rows, columns=["id", "event_timestamp", "heat", "created"])
+    pushed.to_parquet(stores.source())
+    stores.view(store, {"heat": Float64}, {"id": String}, created_timestamp_column="created")
+    store.write_to_online_store("stats", pushed)
+    asked = [{"id": id} for id in ("event", "created", "position")]
+    assert store.get_online_features(["stats:heat"], asked).to_dict()["heat"] == [1.0, 3.0, 7.0]
+
+
 def test_same_feature_name_in_two_views_is_told_apart_by_the_views(stores: Any, store: FeatureStore) -> None:
     for name, value in {"one": 1, "two": 2}.items():
         frame = pd.DataFrame({"id": ["x"], "a": [value], "event_timestamp": [NOW]})

@@ -12,13 +12,16 @@ PART = pd.DataFrame({"event_timestamp": TIMES, "is_fraud": [0, 1]})
 SCORES, LABELS = np.array([0.2, 0.6]), np.array([0, 1])
 
 
-def examples(unlabelled: int, repeated: int, unmatched: int, keyless: int = 0) -> Examples:
-    return Examples(PART, ServedFeatures("v1", ()), unlabelled, repeated, unmatched, keyless)
+def examples(
+    unlabelled: int, repeated: int, unmatched: int, keyless: int = 0, corrected: int = 0
+) -> Examples:
+    return Examples(PART, ServedFeatures("v1", ()), unlabelled, repeated, unmatched, keyless, corrected)
 
 
 def test_rows_left_out_are_told() -> None:
-    assert describe_examples(examples(1200, 0, 3, 2)).splitlines()[1:] == [
+    assert describe_examples(examples(1200, 0, 3, 2, 4)).splitlines()[1:] == [
         "    left out: 1,200 rows without a label",
+        "    left out: 4 rows that a later one corrects",
         "    left out: 3 rows without features at their time",
         "    left out: 2 rows without one of their keys",
     ]

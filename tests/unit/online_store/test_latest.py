@@ -2,10 +2,10 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poc.online_store.latest import LatestRows
+from poc.online_store.latest import LatestRows, rank
 
 START = datetime(2024, 1, 1)  # noqa: DTZ001
 moments = st.integers(0, 3).map(lambda hours: START + timedelta(hours=hours))
@@ -28,17 +28,19 @@ def latest(rows: Rows, batch: int, keys: list[str]) -> list[int]:
 
 
 def expected(rows: Rows, keys: int) -> list[int]:
-    """Sort as Feast's file store does (a missing created time last), keep the last of each key."""
-    never = datetime.max  # noqa: DTZ901
+    """Sort as the rule says (a missing created time first), keep the last of each key."""
+    never = datetime.min  # noqa: DTZ901
     order = sorted(range(len(rows)), key=lambda i: (rows[i][2], rows[i][3] or never, i))
     return sorted({rows[position][:keys]: position for position in order}.values())
 
 
+@settings(deadline=None)
 @given(row_lists, st.integers(1, 7))
 def test_latest_row_of_each_key_is_found_whatever_the_batches(rows: Rows, batch: int) -> None:
     assert latest(rows, batch, ["k1", "k2"]) == expected(rows, 2)
 
 
+@settings(deadline=None)
 @given(row_lists.filter(bool))
 def test_without_keys_all_rows_are_one_entitys(rows: Rows) -> None:
     assert latest(rows, 4, []) == expected(rows, 0)
@@ -66,3 +68,24 @@ def test_rows_without_a_key_all_stay_to_be_refused_later() -> None:
     found = LatestRows(["k"], ["at"])
     found.add(pa.record_batch([pa.array(["a", None, None]), pa.array([START] * 3)], ["k", "at"]))
     assert found.positions().tolist() == [0, 1, 2]
+
+
+def test_row_without_a_created_time_comes_before_any_other_of_its_event_time() -> None:
+    later = START + timedelta(hours=1)
+    assert latest([("a", 0, START, later), ("a", 0, START, None)], 1, ["k1"]) == [0]
+    assert latest([("a", 0, START, later), ("a", 0, later, None)], 1, ["k1"]) == [1]
+
+
+@settings(deadline=None)
+@given(row_lists)
+def test_rank_orders_rows_as_arrow_does(rows: Rows) -> None:
+    def rank_of(position: int) -> tuple[object, ...]:
+        _, _, event, created = rows[position]
+        hours = [None if at is None else (at - START) // timedelta(hours=1) for at in (event, created)]
+        assert hours[0] is not None
+        return (*rank(hours[0], hours[1]), position)
+
+    order = sorted(range(len(rows)), key=rank_of)
+    assert sorted({rows[position][:2]: position for position in order}.values()) == latest(
+        rows, 4, ["k1", "k2"]
+    )

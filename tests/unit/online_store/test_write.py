@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
+import pandas as pd
 import pytest
 from feast import FeatureView
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
@@ -49,6 +50,15 @@ def test_created_time_decides_between_rows_of_one_event_time(layout: RowLayout) 
     late, early = NOON + timedelta(hours=2), NOON + timedelta(hours=1)
     rows = [row("x", 2, NOON, late), row("x", 1, NOON, early)]
     assert [(id, a) for id, a, *_ in bound(layout, rows)] == [("x", 2)]
+
+
+@pytest.mark.parametrize("missing", [None, pd.NaT])
+def test_row_without_a_created_time_comes_before_any_other_of_its_event_time(
+    layout: RowLayout, missing: datetime | None
+) -> None:
+    rows = [row("x", 2, NOON, datetime(1960, 1, 1)), row("x", 1, NOON, missing)]  # noqa: DTZ001
+    assert [a for _, a, *_ in bound(layout, rows)] == [2]
+    assert [created for *_, created, _ in bound(layout, rows[1:])] == [None]
 
 
 def test_position_decides_between_rows_that_are_equal_otherwise(layout: RowLayout) -> None:
