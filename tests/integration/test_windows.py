@@ -25,7 +25,7 @@ from poc.materialization.verification import Check, check_entities
 from poc.monitoring.consistency import StoreCheck, check_consistency
 from poc.online_store.config import LAST_EXPIRY
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.session import Session
+from poc.online_store.session import Session, cassandra_session
 from poc.settings import Settings
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
@@ -120,7 +120,9 @@ class Cards:
     def consistency(self) -> tuple[StoreCheck, ...]:
         store = open_feature_store(self.settings)
         try:
-            [view] = check_consistency(self.settings, store, self.session, lambda count: None)
+            # As the script does: a session hears of tables that another one made a moment later.
+            with cassandra_session(self.cassandra) as session:
+                [view] = check_consistency(self.settings, store, session, lambda count: None)
         finally:
             close_feature_store(store)
         assert view.holds and not view.offline_changed
