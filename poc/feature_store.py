@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,6 +147,12 @@ def cassandra_connection(settings: Settings) -> ConnectionSettings:
 def connection_of(store: "FeatureStore") -> ConnectionSettings:
     """Return the way into the Cassandra of `store`; raises NoCassandra where it is kept elsewhere."""
     return connection_settings(store.config)
+
+
+def kept_for(store: "FeatureStore") -> timedelta | None:
+    """Return the age from which the online store itself removes a row; None if it never does."""
+    seconds = getattr(store.config.online_store, "ttl_seconds", None)
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def declared_service(settings: Settings) -> ServedFeatures:

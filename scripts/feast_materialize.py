@@ -1,13 +1,14 @@
 """Materialize features: from the prepared Parquet into the online store and the direct table.
 
-    python scripts/feast_materialize.py          the last 30 days; later, what is new since the last run
-    python scripts/feast_materialize.py --full   the last 30 days, whatever was done before
+    python scripts/feast_materialize.py          what is not stale; later, what is new since the last run
+    python scripts/feast_materialize.py --full   what is not stale, whatever was done before
     python scripts/feast_materialize.py --until 2026-11-02T00:00:00   what is new and before that; once
     python scripts/feast_materialize.py --start 2026-11-01T00:00:00 --end 2026-11-02T00:00:00
     python scripts/feast_materialize.py --remake-direct   and make the direct table for the present types
 
-Times are UTC unless they say otherwise; the end is exclusive. Rows that break a rule or drifted are refused,
-and a sample is read back: exit status 1 where it differs. An interrupted run is made good by the next.
+Not stale is what is within the view's ttl: everything where it has none. Times are UTC unless they say
+otherwise; the end is exclusive, and now at the latest. Rows that break a rule or drifted are refused, and a
+sample is read back: exit status 1 where it differs. An interrupted run is made good by the next.
 """
 
 from datetime import datetime, timezone
@@ -18,7 +19,7 @@ from poc.settings import load_settings
 
 def main() -> None:
     parser = argument_parser(__doc__)
-    parser.add_argument("--full", action="store_true", help="the last 30 days, whatever was done before")
+    parser.add_argument("--full", action="store_true", help="what is not stale, whatever was done before")
     parser.add_argument("--start", type=parse_time, metavar="TIME", help="begin of the interval")
     parser.add_argument("--end", type=parse_time, metavar="TIME", help="end of it; now when not given")
     parser.add_argument("--until", type=parse_time, metavar="TIME", help="leave out what is not before it")
@@ -27,8 +28,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.until is not None and (arguments.full or arguments.start or arguments.end):
         parser.error("--until stands alone")
-    if None not in (arguments.start, arguments.end) and arguments.start >= arguments.end:
-        parser.error(f"--start {arguments.start.isoformat()} is not before --end {arguments.end.isoformat()}")
+    end = min(filter(None, (arguments.end, datetime.now(timezone.utc))))
+    if arguments.start is not None and arguments.start >= end:
+        parser.error(f"--start is not before the end, {end.isoformat()}: rows in the future wait")
     settings = load_settings()
 
     note("Loading Feast ...")
@@ -56,7 +58,6 @@ def main() -> None:
         wish = Wish(arguments.full, arguments.start, arguments.end, arguments.until, arguments.remake_direct)
         begin = gate(settings, served, note, accept_drift=accept)
         reports = run_materialization(settings, store, session, wish, begin, progress)
-
     tell(reports)
 
 

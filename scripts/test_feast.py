@@ -7,6 +7,7 @@ The target is the guide's, 5 ms. A first read, which connects and prepares state
 """
 
 import statistics
+from datetime import datetime, timezone
 
 from poc.command_line import argument_parser, fail, note, ok, run
 from poc.settings import load_settings
@@ -24,12 +25,13 @@ def main() -> int:
     note("Loading Feast ...")
     from poc.dataset.stored import sample_keys
     from poc.definitions import applied_service
-    from poc.feature_store import open_feature_store
-    from poc.materialization.verification import check_entities
+    from poc.feature_store import kept_for, open_feature_store
+    from poc.materialization.verification import check_entities, gone_until
 
     store = open_feature_store(settings)
     served = applied_service(store, settings.feature_service)
-    keys = sample_keys(served, SAMPLES)
+    removed = gone_until(kept_for(store), datetime.now(timezone.utc))
+    keys = sample_keys(served, SAMPLES, after=removed) or sample_keys(served, SAMPLES)
     ok(f"Loaded {len(keys)} sample transaction IDs")
     checks = []
     for check in check_entities(store, served, keys):

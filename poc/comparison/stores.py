@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 
 from feast import FeatureStore
 
@@ -19,7 +20,14 @@ from poc.comparison.servers import feature_server
 from poc.dataset.stored import sample_keys
 from poc.definitions import ServedFeatures, applied_service
 from poc.errors import FeaturesNotMaterialized, MethodsUnavailable
-from poc.feature_store import close_feature_store, connection_of, open_feature_store, read_for_serving
+from poc.feature_store import (
+    close_feature_store,
+    connection_of,
+    kept_for,
+    open_feature_store,
+    read_for_serving,
+)
+from poc.materialization.verification import gone_until
 from poc.online_store.acsylla_reads import AcsyllaReads, acsylla_is_installed
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.failures import cassandra_failures
@@ -27,6 +35,8 @@ from poc.online_store.session import Session, cassandra_session
 from poc.settings import Settings
 
 TIMEOUT_SECONDS = 10.0
+# A row that is removed meanwhile would look like a way that disagrees.
+READ_WITHIN = timedelta(minutes=10)
 # What the row store asks for in a statement where the yaml does not say.
 KEYS_PER_STATEMENT = 20
 
@@ -69,7 +79,9 @@ def compare_stores(
     """
     names = chosen_methods(place.store, request.methods, request.also)
     served = applied_service(place.store, place.settings.feature_service)
-    keys = sample_keys(served, request.pool, request.seed)
+    # The direct table keeps what the online store removes by itself.
+    removed = gone_until(kept_for(place.store), datetime.now(timezone.utc) + READ_WITHIN)
+    keys = sample_keys(served, request.pool, request.seed, removed)
     with open_methods(place, served, keys, names, announce) as methods:
         announce("Reading")
         gone = FeaturesNotMaterialized("A table that was being read")

@@ -117,16 +117,21 @@ def declared_columns(rows: pa.Table | pa.RecordBatch, definitions: FeatureSet) -
     return pa.table(columns)
 
 
-def sample_view(definitions: FeatureSet, count: int, seed: int = SAMPLE_SEED) -> list[Key]:
-    """Draw `count` entities that are current: their latest record is within the ttl of the newest.
+def sample_view(
+    definitions: FeatureSet, count: int, seed: int = SAMPLE_SEED, after: datetime | None = None
+) -> list[Key]:
+    """Draw `count` entities that are current: they have a record within the ttl of the newest.
 
-    The same file and seed give the same ones. Where there are fewer, all of them are given.
+    Records in the future do not count, nor, where `after` (UTC) is given, those up to then. The same file and
+    seed give the same ones. Where there are fewer, all of them are given.
     """
     columns = dict(zip(definitions.key_names, key_columns(definitions), strict=True))
-    return _sample(definitions, definitions.join_keys, columns, count, seed)
+    return _sample(definitions, definitions.join_keys, columns, count, seed, after)
 
 
-def sample_keys(served: ServedFeatures, count: int, seed: int = SAMPLE_SEED) -> list[Key]:
+def sample_keys(
+    served: ServedFeatures, count: int, seed: int = SAMPLE_SEED, after: datetime | None = None
+) -> list[Key]:
     """Draw `count` entities of a service as `sample_view` does: its join keys, in the order of its key names.
 
     They come from the source that has all of the service's join keys, preferably the labelled one; where none
@@ -137,10 +142,10 @@ def sample_keys(served: ServedFeatures, count: int, seed: int = SAMPLE_SEED) -> 
     for view, names in ((served.views[place], present[place]) for place in order):
         columns = served.key_columns(view)
         if set(columns.values()) <= set(names):
-            return _sample(view.definitions, served.join_keys, columns, count, seed)
+            return _sample(view.definitions, served.join_keys, columns, count, seed, after)
     entities: list[dict[str, Any]] = [{} for _ in range(count)]
     for view in served.views:
-        for entity, key in zip(entities, sample_view(view.definitions, count, seed), strict=False):
+        for entity, key in zip(entities, sample_view(view.definitions, count, seed, after), strict=False):
             for name, part in zip(view.request_keys, key, strict=True):
                 entity.setdefault(name, part)
     whole = [entity for entity in entities if len(entity) == len(served.key_names)]
@@ -187,6 +192,13 @@ def newest_event(definitions: FeatureSet, before: datetime | None = None) -> dat
     times = read_source(definitions, [moment], where).column(moment)
     newest: datetime | None = pc.max(convert_times(times).cast(TIME, safe=False)).as_py()
     return newest
+
+
+def count_waiting(definitions: FeatureSet, now: datetime) -> int:
+    """Count the rows in the source that lie after `now`, UTC."""
+    moment = definitions.timestamp_column
+    dataset = open_source(definitions, [moment])
+    return int(dataset.count_rows(filter=_moments(moment) > pa.scalar(now, TIME)))
 
 
 def dataset_fingerprint(path: Path) -> str:
@@ -239,11 +251,20 @@ def _latest(records: pa.Table, definitions: FeatureSet) -> pa.Table:
 
 
 def _sample(
-    definitions: FeatureSet, keys: Sequence[JoinKey], columns: Mapping[str, str], count: int, seed: int
+    definitions: FeatureSet,
+    keys: Sequence[JoinKey],
+    columns: Mapping[str, str],
+    count: int,
+    seed: int,
+    after: datetime | None,
 ) -> list[Key]:
     moment = definitions.timestamp_column
     records = read_source(definitions, list(dict.fromkeys([*columns.values(), moment])))
     moments = convert_times(records.column(moment)).cast(TIME, safe=False)
+    there = pc.less_equal(moments, pa.scalar(datetime.now(timezone.utc), TIME))
+    if after is not None:
+        there = pc.and_(there, pc.greater(moments, pa.scalar(after, TIME)))
+    records, moments = records.filter(there), moments.filter(there)
     if definitions.ttl is not None and records.num_rows:
         since = pa.scalar(pc.max(moments).as_py() - definitions.ttl, TIME)
         records = records.filter(pc.greater_equal(moments, since))

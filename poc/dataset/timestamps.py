@@ -17,7 +17,7 @@ from poc.dataset.column_types import TIME, created_timestamp_column, key_columns
 from poc.dataset.generate import HOUR, uniform
 from poc.definitions import FeatureSet
 
-# The first materialization covers this much, whatever the ttl.
+# Of records that we stamp, for a view that has no ttl or a longer one.
 LONGEST_AGE = timedelta(days=30)
 # Hours are those of whole days, so records of yesterday are up to two days old before tomorrow.
 SHORTEST_AGE = timedelta(days=2)

@@ -75,7 +75,7 @@ def recorded_attempt(
                 yield
                 for attempt, definitions in zip(attempts, views, strict=True):
                     last = runs.last(session, online_store, definitions.view)
-                    newest = None if last is None else newest_event(definitions, last.covered_until)
+                    newest = None if last is None else newest_event(definitions, last.reached)
                     record.succeed(session, attempt, newest)
             except BaseException as error:
                 said = error.what if isinstance(error, PocError) else str(error)

@@ -11,6 +11,7 @@ from poc.dataset.stored import newest_event
 from poc.definitions import FeatureSet, applied_service
 from poc.errors import FeaturesNotMaterialized
 from poc.materialization.records import MaterializationRecord
+from poc.materialization.window import in_words
 from poc.online_store.session import Session
 from poc.settings import Settings
 
@@ -40,8 +41,8 @@ class AgeCheck:
     def __str__(self) -> str:
         if self.moment is None:
             return f"{self.what}: none"
-        limit = "" if self.limit is None else f" (limit {_spoken(self.limit)})"
-        return f"{self.what}: {self.moment:%Y-%m-%dT%H:%M:%S} UTC, {_spoken(self.age)} ago{limit}"
+        limit = "" if self.limit is None else f" (limit {in_words(self.limit)})"
+        return f"{self.what}: {self.moment:%Y-%m-%dT%H:%M:%S} UTC, {in_words(self.age)} ago{limit}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Freshness:
     """How recent the online features of one view are. Times are UTC-aware.
 
     Attributes:
-        materialized_until: end, exclusive, of the newest interval that a finished run covered.
+        materialized_until: end, exclusive, of what the last finished run covered; never after its own end.
         newest_event: newest event time before that end; None where no row lies there.
     """
 
@@ -92,15 +93,7 @@ def read_freshness(settings: Settings, store: "FeatureStore", session: Session) 
         last = record.last(session, online_store, definitions.view)
         if last is None:
             raise FeaturesNotMaterialized(f"Feature view {definitions.view}")
-        newest = newest_event(definitions, before=last.covered_until)
-        return Freshness(definitions.view, definitions.ttl, last.covered_until, newest)
+        newest = newest_event(definitions, before=last.reached)
+        return Freshness(definitions.view, definitions.ttl, last.reached, newest)
 
     return tuple(map(read, applied_service(store, settings.feature_service).feature_sets))
-
-
-def _spoken(length: timedelta) -> str:
-    """Say a length of time in its two greatest units."""
-    seconds = int(length.total_seconds())
-    counts = {"d": seconds // 86_400, "h": seconds // 3600 % 24, "min": seconds // 60 % 60, "s": seconds % 60}
-    named = [f"{count} {unit}" for unit, count in counts.items() if count]
-    return " ".join(named[:2]) if named else "0 s"

@@ -85,6 +85,11 @@ class MaterializationRun:
     duration_seconds: float
     revision: int
 
+    @property
+    def reached(self) -> datetime:
+        """The end of what it can have covered, exclusive: rows of the future may yet come and go."""
+        return min(self.covered_until, self.finished_at)
+
 
 class MaterializationRecord(_Record):
     """The finished runs of a project, and the numbers of their revisions."""

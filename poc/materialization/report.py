@@ -22,6 +22,9 @@ def tell(reports: Sequence[ViewReport]) -> None:
     for item in reports:
         of_view, what = (f"{item.view}: ", "entities") if several else ("", "transactions")
         note(f"  {of_view}{item.entities:,} {what}; the direct table took {item.direct_seconds:.1f}s")
+        if item.waiting:
+            rows = "1 row lies" if item.waiting == 1 else f"{item.waiting:,} rows lie"
+            note(f"  {of_view}{rows} in the future and wait{'s' if item.waiting == 1 else ''}")
     if any(item.sampled for item in reports):
         ok("Sample feature retrieval successful")
     for item in reports:

@@ -9,15 +9,15 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING
 
-from poc.dataset.stored import latest_rows, newest_event, sample_view
+from poc.dataset.stored import count_waiting, latest_rows, newest_event
 from poc.definitions import FeatureSet, applied_service, applied_view
 from poc.errors import NothingToMaterialize, OnlineValuesDiffer
-from poc.feature_store import connection_of
+from poc.feature_store import connection_of, kept_for
 from poc.materialization.direct import MAX_REVISION, DirectTable
 from poc.materialization.offline import LatestRows, count_in_interval, interval_fingerprint, keys_in_interval
 from poc.materialization.records import MaterializationRecord, MaterializationRun
-from poc.materialization.verification import differences, online_store_holds, read_view, spoken
-from poc.materialization.window import Window, beside, full_window, given_window, next_window
+from poc.materialization.verification import differences, gone_until, online_store_holds, read_view, spoken
+from poc.materialization.window import Window, beside, cut_at_now, full_window, given_window, next_window
 from poc.online_store.schema import ensure_keyspace
 from poc.online_store.session import Session
 from poc.settings import Settings
@@ -33,9 +33,9 @@ class Wish:
     """What a person asked for; all unset means: what is needed.
 
     Attributes:
-        full: the last 30 days, whatever was materialized before.
-        start: begin of the interval, UTC, inclusive; None for 30 days before `end`.
-        end: its end, UTC, exclusive; None for now.
+        full: what is not stale, whatever was materialized before.
+        start: begin of the interval, UTC, inclusive; None for the view's ttl before `end`.
+        end: its end, UTC, exclusive; None for now, and taken for now where it lies in the future.
         until: of what is needed, the part before this moment, UTC; None for now.
         remake_direct: drop the direct tables, and fill them with all that the online store then holds.
     """
@@ -54,7 +54,8 @@ class ViewReport:
     Attributes:
         entities: how many have a row in it.
         sampled: entities whose online values were read back and are exactly the source's; empty where
-            each entity of the interval has a newer row after it.
+            each entity of the interval has a newer row after it, or is past the store's time to live.
+        waiting: rows of its source that lie in the future.
     """
 
     view: str
@@ -63,6 +64,7 @@ class ViewReport:
     feast_seconds: float
     direct_seconds: float
     sampled: tuple[str, ...]
+    waiting: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ class _Run:
         if not self.wish.remake_direct:
             direct.require_usable(self.session)
         window = _choose_window(self.store, definitions, self.wish, last)
+        window = cut_at_now(window, self.wish.until if self.wish.end is None else self.wish.end)
         has_rows = window.continues or count_in_interval(definitions, window.start, window.end) > 0
         return _Planned(definitions, direct, last, window, has_rows)
 
@@ -160,7 +163,8 @@ class _Run:
                 revision=revision,
             )
             self.record.add(self.session, run)
-        return ViewReport(view, window, entities, feast_seconds, direct_seconds, sampled)
+        waiting = count_waiting(definitions, datetime.now(timezone.utc))
+        return ViewReport(view, window, entities, feast_seconds, direct_seconds, sampled, waiting)
 
     def _fill_direct(self, planned: _Planned, revision: int) -> int:
         direct, window = planned.direct, planned.window
@@ -199,29 +203,35 @@ def _choose_window(
 ) -> Window:
     # Cassandra keeps milliseconds; a finer end would not be found again in the record.
     now = datetime.now(timezone.utc).replace(microsecond=0)
-    end = now if wish.end is None else wish.end
+    end, ttl = now if wish.end is None else min(wish.end, now), definitions.ttl
     if wish.full and wish.start is None and wish.end is None:
-        return full_window(end, "as asked")
-    held = online_store_holds(store, definitions, sample_view(definitions, SAMPLES))
+        return full_window(end, ttl, "as asked")
+    held = online_store_holds(store, definitions, SAMPLES)
     fingerprint = partial(interval_fingerprint, definitions)
     if wish.start is not None:
         return beside(given_window(wish.start, end), last, held, fingerprint)
     if wish.end is not None:
-        return beside(full_window(end, "as asked"), last, held, fingerprint)
+        return beside(full_window(end, ttl, "as asked"), last, held, fingerprint)
     until = applied_view(store, definitions.view).most_recent_end_time
     if until is not None and until.tzinfo is None:
         until = until.replace(tzinfo=timezone.utc)
     asked = None if wish.until is None else wish.until.replace(microsecond=0)
-    return next_window(now, last, until, held, fingerprint, asked)
+    return next_window(now, ttl, last, until, held, fingerprint, asked)
 
 
 def _check_samples(store: "FeatureStore", definitions: FeatureSet, window: Window) -> tuple[str, ...]:
-    """Compare samples, online against offline: entities whose newest row was materialized by now."""
-    candidates = keys_in_interval(definitions, window.covered_from, window.covered_until, 20 * SAMPLES)
+    """Compare samples, online against offline: entities whose newest row was materialized by now.
+
+    Those that the store may have removed by itself are none.
+    """
+    now = datetime.now(timezone.utc)
+    gone = gone_until(kept_for(store), now)
+    since = window.covered_from if gone is None else max(gone, window.covered_from)
+    candidates = keys_in_interval(definitions, since, window.covered_until, 20 * SAMPLES)
     offline = {
         key: row
-        for key, row in latest_rows(definitions, candidates).items()
-        if window.covered_from <= row.event_timestamp < window.covered_until
+        for key, row in latest_rows(definitions, candidates, now).items()
+        if since <= row.event_timestamp < window.covered_until
     }
     keys = list(offline)[:SAMPLES]
     if not keys:

@@ -1,12 +1,14 @@
-"""Which interval a materialization covers: all of the last 30 days, or what is new since the last run."""
+"""Which interval a materialization covers: all that is not stale, or what is new since the last run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
+from functools import partial
 
 from poc.materialization.records import MaterializationRun
 
-FULL_WINDOW = timedelta(days=30)
+# Everything is later: what Feast, Arrow and Cassandra count times from.
+EARLIEST = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,19 @@ def given_window(start: datetime, end: datetime) -> Window:
     return Window(start, end, start, end, "as given")
 
 
-def full_window(now: datetime, why: str) -> Window:
-    """Take the 30 days before `now`."""
-    start = now - FULL_WINDOW
-    return Window(start, now, start, now, f"the last {FULL_WINDOW.days} days: {why}")
+def full_window(end: datetime, ttl: timedelta | None, why: str) -> Window:
+    """Take what a view of this `ttl` needs to have at `end`: everything where it has none."""
+    start = _full_start(end, ttl)
+    what = "everything" if ttl is None else f"the last {_length(ttl)}"
+    return Window(start, end, start, end, f"{what}: {why}")
+
+
+def cut_at_now(window: Window, asked: datetime | None) -> Window:
+    """Say why `window` ends before the `asked` end, if it does: rows in the future wait."""
+    if asked is None or asked <= window.end:
+        return window
+    why = f"{window.why}; up to now, as {asked:%Y-%m-%dT%H:%M:%S} lies in the future"
+    return replace(window, why=why)
 
 
 def beside(
@@ -63,7 +74,11 @@ def beside(
     if last is None or not online_store_holds_samples:
         return window
     apart = window.end < last.covered_from or window.start > last.covered_until
-    if apart or fingerprint(last.covered_from, last.covered_until) != last.content:
+    if (
+        apart
+        or last.covered_until > last.reached
+        or fingerprint(last.covered_from, last.covered_until) != last.content
+    ):
         return window
     covered_from, covered_until = min(window.start, last.covered_from), max(window.end, last.covered_until)
     return replace(window, covered_from=covered_from, covered_until=covered_until)
@@ -71,6 +86,7 @@ def beside(
 
 def next_window(
     now: datetime,
+    ttl: timedelta | None,
     last: MaterializationRun | None,
     registry_until: datetime | None,
     online_store_holds_samples: bool,
@@ -80,9 +96,11 @@ def next_window(
     """Choose the interval of an ordinary run.
 
     Only what is new is materialized, and only while what was materialized before is still what the
-    Parquet says: a late row, a corrected value or a feature added since makes the run a full one.
+    Parquet says: a late row, a corrected value or a feature added since makes the run a full one. So does
+    a ttl that reaches further back than what was materialized.
 
     Args:
+        ttl: age from which the view's values are stale; None if they never are.
         registry_until: end of the newest interval in Feast's registry, UTC; None if it has none.
         online_store_holds_samples: whether a sample was found in the online store just now.
         fingerprint: summarizes the Parquet's rows in an interval.
@@ -94,11 +112,33 @@ def next_window(
     if until is not None:
         reached = until if last is None else max(until, last.covered_until)
         end = min(reached, now)
+    full = partial(full_window, end, ttl)
     if last is None or registry_until is None:
-        return full_window(end, "first run")
+        return full("first run")
     if not online_store_holds_samples:
-        return full_window(end, "the online store is empty")
+        return full("the online store is empty")
+    if last.covered_until > last.reached:
+        return full("the last run reached into the future")
+    if _full_start(now, ttl) < last.covered_from:
+        return full("the ttl reaches further back than the last run did")
     if fingerprint(last.covered_from, last.covered_until) != last.content:
-        return full_window(end, "the data or the definitions changed")
+        return full("the data or the definitions changed")
     start = min(last.covered_until, registry_until)
     return Window(start, end, last.covered_from, end, "new since the last run", continues=True)
+
+
+def in_words(length: timedelta) -> str:
+    """Say a length of time in its two greatest units."""
+    seconds = int(length.total_seconds())
+    counts = {"d": seconds // 86_400, "h": seconds // 3600 % 24, "min": seconds // 60 % 60, "s": seconds % 60}
+    named = [f"{count} {unit}" for unit, count in counts.items() if count]
+    return " ".join(named[:2]) if named else "0 s"
+
+
+def _full_start(end: datetime, ttl: timedelta | None) -> datetime:
+    return EARLIEST if ttl is None or ttl >= end - EARLIEST else end - ttl
+
+
+def _length(ttl: timedelta) -> str:
+    whole_days = ttl.days > 1 and ttl == timedelta(days=ttl.days)
+    return f"{ttl.days} days" if whole_days else in_words(ttl)

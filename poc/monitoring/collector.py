@@ -55,7 +55,7 @@ def _of_view(view: ViewState) -> dict[Metric, float | None]:
     }
     if run is not None:
         values |= {
-            declared.MATERIALIZED_UNTIL: _unix(run.covered_until),
+            declared.MATERIALIZED_UNTIL: _unix(run.reached),
             declared.DURATION: (run.finished_at - run.started_at).total_seconds(),
             declared.WRITE_DURATION: run.duration_seconds,
             declared.ROWS: run.transactions,

@@ -8,7 +8,7 @@ covered. Both are streamed; of the offline data only the rows' positions are hel
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from poc.dataset.values import same_event_time, same_value
 from poc.definitions import FeatureSet, applied_service
 from poc.feature_store import connection_of
 from poc.materialization.offline import LatestRows, interval_fingerprint
+from poc.materialization.verification import gone_until
 from poc.monitoring.filled_stores import NEVER_WRITTEN, FilledStore, StoredRow, filled_stores
 from poc.online_store.counting import count_partitions
 from poc.online_store.failures import cassandra_failures
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from feast import FeatureStore
 
 BATCH = 1000
-# A row may be gone this long before we know that its time is over: clocks differ.
-_CLOCKS = timedelta(seconds=5)
 
 Progress = Callable[[int], object]
 
@@ -152,13 +151,13 @@ def _compare(
     events = columns[moment]
     named_keys = [{name: columns[name][row] for name in definitions.key_names} for row in range(len(events))]
     online = filled.read([tuple(named.values()) for named in named_keys])
-    now = datetime.now(timezone.utc)
+    removed = gone_until(filled.kept_for, datetime.now(timezone.utc))
     for row, (named, event, stored) in enumerate(zip(named_keys, events, online, strict=True)):
         check.compared += 1
         if stored is not None:
             offline = {name: columns[name][row] for name in definitions.names}
             found = differences(named, stored, offline, event, moment)
-        elif filled.kept_for is not None and event + filled.kept_for <= now + _CLOCKS:
+        elif removed is not None and event <= removed:
             check.expired += 1
             continue
         else:

@@ -12,7 +12,7 @@ from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
 
 from poc.definitions import FeatureSet, applied_view
 from poc.errors import FeaturesNotMaterialized
-from poc.feature_store import connection_of
+from poc.feature_store import connection_of, kept_for
 from poc.materialization.records import MaterializationRecord, MaterializationRun
 from poc.online_store.layout import direct_layout
 from poc.online_store.naming import Table, online_tables
@@ -90,14 +90,12 @@ def filled_stores(
         raise FeaturesNotMaterialized(f"Feature view {view}")
     connection = connection_of(store)
     table = online_tables(connection.keyspace, store.project, view).get(online_store.type)
-    seconds = getattr(online_store, "ttl_seconds", None)
-    kept_for = None if seconds is None else timedelta(seconds=seconds)
     layout = direct_layout(direct_keyspace, store.project, applied_view(store, view))
     direct = _directly(RowReader(session, layout, None, connection, KEYS_PER_STATEMENT), definitions)
     # Runs into any online store fill the same direct table.
     furthest = max(runs.values(), key=lambda item: item.covered_until)
     return (
-        FilledStore("Feast online store", _through_feast(store, definitions), table, run, kept_for),
+        FilledStore("Feast online store", _through_feast(store, definitions), table, run, kept_for(store)),
         FilledStore("Direct table", direct, (layout.keyspace, layout.table), furthest, None),
     )
 

@@ -4,6 +4,7 @@ The stock Cassandra store's keys keep their names and meanings, so that changing
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from typing import Annotated, Any
 
 from cassandra import ConsistencyLevel
@@ -12,6 +13,8 @@ from pydantic import AfterValidator, ConfigDict, Field, StrictStr, field_validat
 
 # Cassandra refuses a longer time to live: 20 years.
 MAX_TTL_SECONDS = 630_720_000
+# And one that ends later, in tables of the format that it writes unless `storage_compatibility_mode` is NONE.
+LAST_EXPIRY = datetime(2038, 1, 19, 3, 14, 6, tzinfo=timezone.utc)
 POLICIES = ("DCAwareRoundRobinPolicy", "TokenAwarePolicy(DCAwareRoundRobinPolicy)")
 
 
@@ -22,6 +25,17 @@ def _one_of(known: Sequence[str]) -> AfterValidator:
         return name
 
     return AfterValidator(checked)
+
+
+def _can_expire(ttl_seconds: int) -> int:
+    """Refuse a time to live that Cassandra would refuse at the first write of a row that is new."""
+    longest = int((LAST_EXPIRY - datetime.now(timezone.utc)).total_seconds())
+    if ttl_seconds > longest:
+        raise ValueError(
+            f"Cassandra keeps no row with a time to live beyond {LAST_EXPIRY:%Y-%m-%dT%H:%M:%SZ}:"
+            f" state at most {longest} today, or leave it out, and rows stay"
+        )
+    return ttl_seconds
 
 
 _CONSISTENCIES = [level for level in ConsistencyLevel.name_to_value if not level.endswith("SERIAL")]
@@ -108,7 +122,9 @@ class RowStoreSettings(FeastConfigBaseModel):  # type: ignore[misc]
     connect_timeout: Annotated[float, Field(gt=0)] = 5.0
     """Longest wait for one connection, in seconds."""
 
-    ttl_seconds: Annotated[int, Field(strict=True, ge=1, le=MAX_TTL_SECONDS)] | None = None
+    ttl_seconds: (
+        Annotated[int, Field(strict=True, ge=1, le=MAX_TTL_SECONDS), AfterValidator(_can_expire)] | None
+    ) = None
     """Age, counted from the event time, at which Cassandra removes a row; never when not stated."""
 
     speculative_execution_delay_ms: PositiveInt | None = None

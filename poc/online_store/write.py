@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
-from poc.online_store.config import MAX_TTL_SECONDS
+from poc.online_store.config import LAST_EXPIRY, MAX_TTL_SECONDS
 from poc.online_store.keys import written_key
 from poc.online_store.latest import rank
 from poc.online_store.layout import Column, RowLayout
@@ -24,6 +24,8 @@ FeastRow = tuple[EntityKey, Mapping[str, Value], datetime, datetime | None]
 _MICROSECOND = timedelta(microseconds=1)
 _MILLISECOND_US = 1000
 _SECOND_US = 1_000_000
+# A minute less: a node's clock may be ahead.
+_LAST_EXPIRY = int(LAST_EXPIRY.timestamp()) - 60
 
 
 def naive_utc(moment: datetime) -> datetime:
@@ -48,8 +50,10 @@ def whole_milliseconds(moment: datetime) -> datetime:
 
 def seconds_left(event_us: int, ttl_seconds: int, now_us: int) -> int:
     """Say how long a row has to live, counted from its event time; at most 0 for one past its time."""
+    now = now_us // _SECOND_US
     # Only an event in the future could ask for more than Cassandra takes.
-    return min(event_us // _SECOND_US + ttl_seconds - now_us // _SECOND_US, MAX_TTL_SECONDS)
+    most = min(MAX_TTL_SECONDS, _LAST_EXPIRY - now)
+    return min(event_us // _SECOND_US + ttl_seconds - now, most)
 
 
 def by_features(rows: Iterable[FeastRow]) -> Iterator[tuple[tuple[str, ...], list[FeastRow]]]:

@@ -172,6 +172,22 @@ def test_interval_without_rows_is_an_error_that_names_the_newest(workplace: Any)
     assert "newest row is of 20" in failed.stderr
 
 
+def test_end_in_the_future_is_cut_at_now_and_said(
+    first_run: subprocess.CompletedProcess[str], workplace: Any
+) -> None:
+    done = workplace.shell(f"{MATERIALIZE} --end 2099-01-01T00:00:00")
+    assert "as asked; up to now, as 2099-01-01T00:00:00 lies in the future)" in done.stderr
+    assert "materialized until: 2099" not in workplace.shell("python scripts/check_freshness.py").stdout
+
+
+@pytest.mark.parametrize("arguments", ["", " --end 2100-01-01T00:00:00"])
+def test_start_in_the_future_is_refused_with_status_2(workplace: Any, arguments: str) -> None:
+    refused = workplace.shell(f"{MATERIALIZE} --start 2099-01-01T00:00:00{arguments}", check=False)
+    assert refused.returncode == 2
+    assert "--start is not before the end" in refused.stderr
+    assert "rows in the future wait" in refused.stderr
+
+
 @pytest.mark.parametrize(
     "arguments", ["--start yesterday", "--start 2026-11-02T00:00:00 --end 2026-11-01T00:00:00", "--hour 3"]
 )

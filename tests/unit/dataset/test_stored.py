@@ -10,7 +10,7 @@ import pytest
 from feast.types import Float64
 
 from poc.dataset.prepare import PreparedDataset
-from poc.dataset.stored import dataset_fingerprint, latest_rows, sample_view
+from poc.dataset.stored import count_waiting, dataset_fingerprint, latest_rows, sample_view
 from poc.definitions import FeatureSet
 from poc.errors import ColumnsMissing, DatasetNotPrepared, DatasetUnreadable
 
@@ -90,6 +90,17 @@ def test_sample_leaves_out_transactions_older_than_the_ttl(definitions: FeatureS
     pq.write_table(table, definitions.source_path)
     assert sorted(sample_view(definitions, 9)) == [("a",), ("b",)]
     assert sorted(sample_view(replace(definitions, ttl=None), 9)) == [("a",), ("b",), ("c",)]
+
+
+def test_sample_leaves_out_records_of_the_future_and_those_up_to_a_moment(definitions: FeatureSet) -> None:
+    now = datetime.now(timezone.utc)
+    ages = [timedelta(hours=1), timedelta(hours=9), timedelta(days=-400)]
+    moments = [now - age for age in ages]
+    table = pa.table({definitions.key_names[0]: ["a", "b", "late"], definitions.timestamp_column: moments})
+    pq.write_table(table, definitions.source_path)
+    assert sorted(sample_view(definitions, 9)) == [("a",), ("b",)]
+    assert sample_view(definitions, 9, after=now - timedelta(hours=9)) == [("a",)]
+    assert count_waiting(definitions, now) == 1
 
 
 def test_fingerprint_changes_with_the_content_only(

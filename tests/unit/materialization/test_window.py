@@ -1,9 +1,21 @@
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
+import pytest
+
 from poc.materialization.records import MaterializationRun
-from poc.materialization.window import FULL_WINDOW, Window, beside, given_window, next_window
+from poc.materialization.window import (
+    EARLIEST,
+    Window,
+    beside,
+    cut_at_now,
+    full_window,
+    given_window,
+    next_window,
+)
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
+TTL = timedelta(days=30)
 LAST = MaterializationRun(
     "cassandra",
     "transaction_features",
@@ -24,13 +36,31 @@ def choose(
     holds: bool = True,
     content: str = LAST.content,
     until: datetime | None = None,
+    ttl: timedelta | None = TTL,
 ) -> Window:
-    return next_window(NOW, last, registry_until, holds, lambda start, end: content, until)
+    return next_window(NOW, ttl, last, registry_until, holds, lambda start, end: content, until)
 
 
-def test_first_run_takes_the_last_thirty_days() -> None:
-    window = choose(last=None, registry_until=None)
-    assert (window.start, window.end) == (NOW - timedelta(days=30), NOW)
+@pytest.mark.parametrize(
+    ("ttl", "start", "said"),
+    [
+        (timedelta(days=30), NOW - timedelta(days=30), "the last 30 days: first run"),
+        (timedelta(days=90), NOW - timedelta(days=90), "the last 90 days: first run"),
+        (timedelta(minutes=90), NOW - timedelta(minutes=90), "the last 1 h 30 min: first run"),
+        (None, EARLIEST, "everything: first run"),
+        (timedelta(days=999_999), EARLIEST, "the last 999999 days: first run"),
+    ],
+)
+def test_first_run_takes_what_is_not_stale(ttl: timedelta | None, start: datetime, said: str) -> None:
+    window = choose(last=None, registry_until=None, ttl=ttl)
+    assert (window.start, window.end, window.why) == (start, NOW, said)
+    assert (window.covered_from, window.covered_until) == (start, NOW)
+
+
+def test_guides_full_run_is_announced_in_the_guides_words() -> None:
+    assert str(full_window(NOW, TTL, "as asked")) == (
+        "Materializing 2026-10-25T12:00:00 to 2026-11-24T12:00:00 UTC (the last 30 days: as asked)"
+    )
 
 
 def test_later_run_takes_what_is_new() -> None:
@@ -47,15 +77,33 @@ def test_later_run_remembers_where_the_online_store_begins() -> None:
 
 
 def test_changed_rows_make_a_full_run() -> None:
-    assert choose(content="another").start == NOW - FULL_WINDOW
+    assert choose(content="another").start == NOW - TTL
 
 
 def test_empty_online_store_makes_a_full_run() -> None:
-    assert choose(holds=False).start == NOW - FULL_WINDOW
+    assert choose(holds=False).start == NOW - TTL
 
 
 def test_new_registry_makes_a_full_run() -> None:
-    assert choose(registry_until=None).start == NOW - FULL_WINDOW
+    assert choose(registry_until=None).start == NOW - TTL
+
+
+@pytest.mark.parametrize("ttl", [timedelta(days=31), None])
+def test_ttl_that_grew_makes_a_full_run(ttl: timedelta | None) -> None:
+    window = choose(ttl=ttl)
+    assert not window.continues
+    assert window.start == (EARLIEST if ttl is None else NOW - ttl)
+    assert "the ttl reaches further back" in window.why
+
+
+def test_ttl_that_shrank_leaves_what_was_materialized() -> None:
+    assert choose(ttl=timedelta(days=1)).continues
+
+
+def test_run_that_reached_into_the_future_makes_a_full_run_up_to_now() -> None:
+    future = replace(LAST, covered_until=NOW + timedelta(days=400))
+    window = choose(last=future, registry_until=future.covered_until)
+    assert (window.start, window.end, window.covered_until) == (NOW - TTL, NOW, NOW)
 
 
 def test_registry_behind_the_record_leaves_no_gap() -> None:
@@ -72,6 +120,11 @@ def covered(window: Window, holds: bool = True, content: str = LAST.content) -> 
     found = beside(window, LAST, holds, lambda start, end: content)
     assert (found.start, found.end) == (window.start, window.end)
     return found.covered_from, found.covered_until
+
+
+def test_backfill_beside_a_run_into_the_future_covers_itself_only() -> None:
+    future = replace(LAST, covered_until=NOW + timedelta(days=400))
+    assert beside(BACKFILL, future, True, lambda start, end: LAST.content) == BACKFILL
 
 
 BACKFILL = given_window(NOW - timedelta(days=12), NOW - timedelta(days=8))
@@ -107,7 +160,7 @@ def test_scheduled_run_ends_where_its_interval_does() -> None:
 def test_first_scheduled_run_takes_the_thirty_days_before_its_end() -> None:
     until = NOW - timedelta(minutes=20)
     window = choose(last=None, registry_until=None, until=until)
-    assert (window.start, window.end) == (until - FULL_WINDOW, until)
+    assert (window.start, window.end) == (until - TTL, until)
 
 
 def test_scheduled_run_of_an_interval_that_was_done_has_nothing_to_do() -> None:
@@ -127,3 +180,16 @@ def test_window_without_anything_to_do_says_how_far_it_was_done() -> None:
     assert str(choose(until=LAST.covered_until)) == (
         "Nothing is new: materialized up to 2026-11-24T11:00:00 UTC before"
     )
+
+
+def test_end_in_the_future_is_said_to_be_cut() -> None:
+    window = given_window(NOW - timedelta(days=1), NOW)
+    cut = cut_at_now(window, datetime(2028, 1, 1, tzinfo=timezone.utc))
+    assert str(cut).endswith("UTC (as given; up to now, as 2028-01-01T00:00:00 lies in the future)")
+    assert (cut.start, cut.end, cut.covered_until) == (window.start, NOW, NOW)
+
+
+def test_end_that_has_come_is_not_cut() -> None:
+    window = given_window(NOW - timedelta(days=1), NOW)
+    assert cut_at_now(window, NOW) == window
+    assert cut_at_now(window, None) == window

@@ -1,4 +1,6 @@
+import re
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,23 @@ def test_wrong_setting_is_refused_by_its_key(keys: dict[str, Any], named: str) -
     with pytest.raises(ValidationError) as caught:
         config(**keys)
     assert named in str(caught.value)
+
+
+def seconds_until_2038() -> int:
+    return int(
+        (datetime(2038, 1, 19, 3, 14, 6, tzinfo=timezone.utc) - datetime.now(timezone.utc)).total_seconds()
+    )
+
+
+def test_time_to_live_that_cassandra_cannot_hold_is_refused_with_the_longest_that_it_can() -> None:
+    with pytest.raises(ValidationError) as caught:
+        config(ttl_seconds=seconds_until_2038() + 60)
+    [error] = caught.value.errors()
+    assert error["loc"] == ("ttl_seconds",)
+    assert "2038-01-19T03:14:06Z" in error["msg"]
+    longest = int(re.search(r"at most (\d+) today", error["msg"])[1])
+    assert abs(longest - seconds_until_2038()) <= 5
+    assert config(ttl_seconds=longest - 5).ttl_seconds == longest - 5
 
 
 def test_request_timeout_applies_without_being_stated() -> None:

@@ -75,6 +75,11 @@ def test_row_past_its_time_to_live_is_left_out(layout: RowLayout) -> None:
     assert [id for id, *_ in bound(layout, rows, ttl_seconds=100)] == ["new"]
 
 
+def test_event_of_the_future_lives_no_longer_than_cassandra_takes(layout: RowLayout) -> None:
+    [(*_, ttl)] = bound(layout, [row("x", 1, NOON + timedelta(days=9_000))], ttl_seconds=100)
+    assert NOON + timedelta(seconds=ttl) < datetime(2038, 1, 19, 3, 14, 6, tzinfo=timezone.utc)
+
+
 def test_rows_are_grouped_by_the_features_they_carry(layout: RowLayout) -> None:
     full = row("x", 1, NOON)
     partial = (full[0], {}, NOON, None)
