@@ -50,7 +50,11 @@ def _handler(store: FeatureStore) -> Any:
         except Exception as error:  # As Feast's own handler: whatever it is becomes its text.
             log.error("%s", traceback.format_exc())
             return JSONResponse({"detail": str(error)}, status_code=500)
-        return JSONResponse(content)
+        # As FastAPI writes it: bytes as the text that they may be, no number that JSON does not have.
+        text = json.dumps(
+            content, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=bytes.decode
+        )
+        return Response(text, media_type="application/json")
 
     return get_online_features
 
