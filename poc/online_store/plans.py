@@ -129,7 +129,8 @@ class Plans:
         # A twin shares where the registry lies, not what is known of it.
         twin = object.__new__(type(registry))
         twin.__dict__.update(registry.__dict__)
-        twin.refresh(store.project)
+        # Of a registry that lacks the project Feast would write an empty one in its place.
+        twin.refresh()
         proto = twin.cached_registry_proto
         # What is the same is not put in place of what an `apply` under way may be changing. A registry in a
         # database has no version.

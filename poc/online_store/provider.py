@@ -137,8 +137,8 @@ async def awaited(
 
 def install() -> None:
     """Put the resolved call into Feast's FeatureStore and feature server. A second time does nothing."""
-    # It needs what stands here.
-    from poc.online_store import feature_server
+    # The first needs what stands here.
+    from poc.online_store import feature_server, registry_file
 
     feasts, feasts_async = FeatureStore._get_online_features, FeatureStore._get_online_features_async
     if hasattr(feasts, "resolving"):
@@ -164,6 +164,7 @@ def install() -> None:
     FeatureStore._get_online_features = get_online_features
     FeatureStore._get_online_features_async = get_online_features_async
     feature_server.install()
+    registry_file.install()
 
 
 install()

@@ -192,7 +192,8 @@ def _as_it_is_now(store: "FeatureStore") -> "FeatureStore":
     registry = store.registry
     twin = object.__new__(type(registry))
     twin.__dict__.update(registry.__dict__)
-    twin.refresh(store.project)
+    # Of a registry that lacks the project Feast would write an empty one in its place.
+    twin.refresh()
     other = copy.copy(store)
     other._registry = twin
     return other
@@ -202,7 +203,7 @@ def _show(store: "FeatureStore") -> None:
     """Let `store` read the registry again."""
     plans = getattr(store._get_provider(), "plans", None)
     if plans is None:
-        store.registry.refresh(store.project)
+        store.registry.refresh()
     else:
         # What is asked for is planned anew before it is shown.
         plans.refresh(store)
