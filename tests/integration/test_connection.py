@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from place import Place, make_place
@@ -106,7 +107,9 @@ def predictions(place: Place, **environment: str) -> list[float]:
         server = ServerProcess(script, free_port(), place.environment | environment, place.folder)
         try:
             server.wait_until_ready()
-            scores.append(server.predict().json()["fraud_score"])
+            answer = server.predict()
+            assert answer.status_code == httpx.codes.OK, answer.text
+            scores.append(answer.json()["fraud_probability"])
         finally:
             server.kill()
     return scores
