@@ -28,7 +28,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.until is not None and (arguments.full or arguments.start or arguments.end):
         parser.error("--until stands alone")
-    end = min(filter(None, (arguments.end, datetime.now(timezone.utc))))
+    end = min(time for time in (arguments.end, datetime.now(timezone.utc)) if time is not None)
     if arguments.start is not None and arguments.start >= end:
         parser.error(f"--start is not before the end, {end.isoformat()}: rows in the future wait")
     settings = load_settings()

@@ -25,10 +25,8 @@ log = logging.getLogger(__name__)
 
 
 def install() -> None:
-    """Put the handler into the apps that Feast makes from now on. A second time does nothing."""
+    """Put the handler into the apps that Feast makes from now on."""
     feasts = feature_server.get_app
-    if hasattr(feasts, "resolving"):
-        return
 
     @functools.wraps(feasts)
     def get_app(store: FeatureStore, *settings: Any, **named: Any) -> Any:
@@ -37,7 +35,6 @@ def install() -> None:
             app.router.routes.insert(0, Route(PATH, _handler(store), methods=["POST"]))
         return app
 
-    get_app.resolving = True  # type: ignore[attr-defined]
     feature_server.get_app = get_app
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from feast import FeatureService
 
 from poc.online_store.plan import Plan, resolve
+from poc.online_store.registry_file import as_it_is_now
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -126,11 +127,7 @@ class Plans:
         registry = store._registry
         held = registry.cached_registry_proto
         version = held.version_id
-        # A twin shares where the registry lies, not what is known of it.
-        twin = object.__new__(type(registry))
-        twin.__dict__.update(registry.__dict__)
-        # Of a registry that lacks the project Feast would write an empty one in its place.
-        twin.refresh()
+        twin = as_it_is_now(registry, store.project)
         proto = twin.cached_registry_proto
         # What is the same is not put in place of what an `apply` under way may be changing. A registry in a
         # database has no version.

@@ -1,4 +1,4 @@
-"""Feast's registry in a local file, written whole or not at all.
+"""Feast's registry in a local file: written whole or not at all, and read again without writing.
 
 Feast 0.38 empties the file and then writes it. Who reads in between sees no registry, or half of one; and a
 store that refreshes by its project then writes the empty one down, over what was applied. A disk that is full
@@ -7,21 +7,21 @@ leaves half of one for good.
 
 import os
 import shutil
-import tempfile
 import uuid
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from secrets import token_hex
+from typing import Any, TypeVar
 
+from feast.infra.registry.base_registry import BaseRegistry
 from feast.infra.registry.file import FileRegistryStore
+from feast.infra.registry.registry import Registry
+
+AnyRegistry = TypeVar("AnyRegistry", bound=BaseRegistry)
 
 
 def install() -> None:
-    """Let Feast write its file registries so. A second time does nothing."""
-    feasts = FileRegistryStore._write_registry
-    if hasattr(feasts, "whole"):
-        return
+    """Let Feast write its file registries so."""
 
     def write_registry(self: FileRegistryStore, registry: Any) -> None:
         registry.version_id = str(uuid.uuid4())
@@ -31,7 +31,6 @@ def install() -> None:
         path.parent.mkdir(exist_ok=True)
         write_whole(path, registry.SerializeToString())
 
-    write_registry.whole = True  # type: ignore[attr-defined]
     FileRegistryStore._write_registry = write_registry
 
 
@@ -41,29 +40,38 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written; the old one is as it was.
     """
+    draft = path.with_name(f".{path.name}.{token_hex(4)}")
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        file = draft.open("xb")
     except PermissionError:
         # A single file that is mounted into a folder of somebody else's can be written in place only.
         path.write_bytes(content)
         return
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         if path.exists():
-            shutil.copymode(path, name)
-        else:
-            Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
+            shutil.copymode(path, draft)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def refresh(registry: BaseRegistry, project: str) -> None:
+    """Read the registry again, and write nothing."""
+    if isinstance(registry, Registry):
+        # Of a file that lacks the project Feast would write an empty registry in its place.
+        registry.refresh()
+    else:
+        # Without a project a registry server would be told of one called "None".
+        registry.refresh(project)
+
+
+def as_it_is_now(registry: AnyRegistry, project: str) -> AnyRegistry:
+    """Return a twin that has just read what `registry` has as before: it shares only where that lies."""
+    twin = object.__new__(type(registry))
+    twin.__dict__.update(registry.__dict__)
+    refresh(twin, project)
+    return twin

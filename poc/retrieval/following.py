@@ -189,21 +189,20 @@ def holds_rows(session: Session, table: str, timeout_seconds: float) -> bool:
 
 def _as_it_is_now(store: "FeatureStore") -> "FeatureStore":
     """Return a store that has just read the registry, while `store` has it as before."""
-    registry = store.registry
-    twin = object.__new__(type(registry))
-    twin.__dict__.update(registry.__dict__)
-    # Of a registry that lacks the project Feast would write an empty one in its place.
-    twin.refresh()
+    from poc.online_store.registry_file import as_it_is_now
+
     other = copy.copy(store)
-    other._registry = twin
+    other._registry = as_it_is_now(store.registry, store.project)
     return other
 
 
 def _show(store: "FeatureStore") -> None:
     """Let `store` read the registry again."""
+    from poc.online_store.registry_file import refresh
+
     plans = getattr(store._get_provider(), "plans", None)
     if plans is None:
-        store.registry.refresh()
+        refresh(store.registry, store.project)
     else:
         # What is asked for is planned anew before it is shown.
         plans.refresh(store)

@@ -6,7 +6,7 @@ import pytest
 from feast import Entity, FeatureStore, RepoConfig
 
 from poc.online_store import provider  # noqa: F401 - what installs it.
-from poc.online_store.registry_file import write_whole
+from poc.online_store.registry_file import as_it_is_now, refresh, write_whole
 
 
 def open_store(folder: Path) -> FeatureStore:
@@ -46,6 +46,16 @@ def test_who_reads_while_it_is_written_sees_all_of_it_and_writes_nothing_over_it
     assert failures == []
     assert lacking == [0]
     assert len(open_store(tmp_path).list_entities()) == 201
+
+
+def test_reading_again_writes_nothing_also_where_the_file_was_emptied(tmp_path: Path) -> None:
+    registry = open_store(tmp_path).registry
+    registry.apply_entity(Entity(name="first", join_keys=["first"]), "poc")
+    (tmp_path / "registry.db").write_bytes(b"")
+    as_it_is_now(registry, "poc")
+    assert [entity.name for entity in registry.list_entities("poc", allow_cache=True)] == ["first"]
+    refresh(registry, "poc")
+    assert (tmp_path / "registry.db").read_bytes() == b""
 
 
 def test_a_file_that_cannot_be_written_leaves_the_one_before(
