@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
+from card_stores import write_configuration
 
 from poc.dataset.stored import sample_keys
 from poc.definitions import applied_service
@@ -28,7 +28,6 @@ from poc.online_store.connection import ConnectionSettings
 from poc.online_store.session import Session, cassandra_session
 from poc.settings import Settings
 
-STORES = {"rows": "poc.online_store.row_store.CassandraRowOnlineStore", "stock": "cassandra"}
 NOW = datetime.now(timezone.utc)
 
 OPENING = """
@@ -73,21 +72,8 @@ class Repository:
         features = OPENING.format(key=key, path=str(self.path), source=source)
         features += VIEW.format(name=name, schema=schema, online=online) if text is None else text
         (self.folder / "features.py").write_text(features)
-        config: dict[str, Any] = {
-            "project": "cards_project",
-            "registry": str(self.folder / "registry.db"),
-            "provider": "poc.online_store.provider.ResolvingProvider",
-            "online_store": {
-                "type": STORES[layout],
-                "hosts": list(self.cassandra.hosts),
-                "port": self.cassandra.port,
-                "keyspace": self.keyspace,
-            },
-            "batch_engine": {"type": "poc.online_store.arrow_engine.ArrowMaterializationEngine"},
-            "offline_store": {"type": "file"},
-            "entity_key_serialization_version": 2,
-        }
-        (self.folder / "feature_store.yaml").write_text(yaml.safe_dump(config))
+        registry = self.folder / "registry.db"
+        write_configuration(self.folder, registry, layout, self.cassandra, self.keyspace)
         data = self.folder.parent
         return Settings(
             _env_file=None, feast_repo_path=self.folder, data_dir=data, direct_keyspace=self.keyspace

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from card_stores import STORES, write_configuration
 from cassandra import InvalidRequest
 
 from poc.comparison.comparison import Request
@@ -31,7 +32,6 @@ from poc.settings import Settings
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 DAY = timedelta(days=1)
 YEAR = 365 * DAY
-STORES = {"rows": "poc.online_store.row_store.CassandraRowOnlineStore", "stock": "cassandra"}
 FEATURES = """
 from datetime import timedelta
 from feast import Entity, FeatureService, FeatureView, Field, FileSource, ValueType
@@ -69,22 +69,8 @@ class Cards:
 
     def apply(self, layout: str = "rows", ttl_days: int = 30, **online: int) -> None:
         (self.repo / "features.py").write_text(FEATURES.format(path=str(self.path), ttl_days=ttl_days))
-        config = {
-            "project": "cards_project",
-            "registry": str(self.folder / "registry.db"),
-            "provider": "poc.online_store.provider.ResolvingProvider",
-            "online_store": {
-                "type": STORES[layout],
-                "hosts": list(self.cassandra.hosts),
-                "port": self.cassandra.port,
-                "keyspace": self.keyspace,
-                **online,
-            },
-            "batch_engine": {"type": "poc.online_store.arrow_engine.ArrowMaterializationEngine"},
-            "offline_store": {"type": "file"},
-            "entity_key_serialization_version": 2,
-        }
-        (self.repo / "feature_store.yaml").write_text(yaml.safe_dump(config))
+        registry = self.folder / "registry.db"
+        write_configuration(self.repo, registry, layout, self.cassandra, self.keyspace, **online)
         apply_definitions(self.settings)
 
     def materialize(self, **wish: datetime | bool) -> ViewReport:
