@@ -24,10 +24,9 @@ test: setup check ## Install what the tests need and run all of them, some on ev
 	@. scripts/environment.sh; shared="-n $(WORKERS) --no-loadscope-reorder --durations 10"; set -e; \
 	if [ -n "$(PYTEST_ARGS)" ]; then exec python -m pytest $$shared $(PYTEST_ARGS); fi; \
 	scripts/test_pythons.sh; \
-	: What is broken on purpose is watched by the second, and has the machine to itself.; \
-	python -m pytest tests/faults && faults=held || faults=; \
-	python -m pytest $$shared --ignore tests/faults; \
-	test -n "$$faults"
+	python -m pytest -m alone && alone=passed || alone=; \
+	python -m pytest $$shared -m "not alone"; \
+	test -n "$$alone"
 
 check: setup ## Lint, format, types, floors
 	@. scripts/environment.sh && ruff check . && ruff format --check . && mypy && lint-imports

@@ -101,6 +101,18 @@ def test_unknown_transaction_is_explained_and_takes_the_last_score_away(open_pag
     expect(problem).to_have_count(0)
 
 
+def test_what_is_typed_before_the_page_is_ready_stays_and_can_be_sent_then(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/console/about", lambda route: held.append(route))
+    page.reload()
+    page.get_by_label("Transaction id").fill(SUSPICIOUS)
+    expect(page.locator(LOOK_UP)).to_be_disabled()
+    page.keyboard.press("Enter")
+    held.pop().continue_()
+    page.get_by_role("button", name="Look up").click()
+    expect(page.locator("#decision")).to_have_text("Alarm")
+
+
 def test_other_values_move_the_probability_as_the_api_does(page: Page, server: ServerProcess) -> None:
     look_up(page, SUSPICIOUS)
     page.get_by_role("button", name="What if").click()
@@ -151,6 +163,7 @@ def press_at_once(page: Page, *steps: Sequence[str], typing_ms: int = 0) -> None
         steps: a selector each, and what to type into its field; none for a button.
         typing_ms: between two of them.
     """
+    expect(page.locator(LOOK_UP)).to_be_enabled()
     page.evaluate(
         """async ([steps, pause]) => {
             for (const [selector, value] of steps) {

@@ -26,7 +26,7 @@ from poc.online_store.errors import ReplicationDiffers
 from poc.online_store.schema import ensure_keyspace
 from poc.online_store.session import SCHEMA, Session, cassandra_session
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

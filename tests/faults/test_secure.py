@@ -15,7 +15,7 @@ from poc.errors import CassandraLoginRefused, OtherClusterRunning
 from poc.online_store.connection import Credentials
 from poc.online_store.session import cassandra_session
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 READ_THROUGH_BOTH = """
 import asyncio
 from poc.retrieval.direct_source import open_direct_source

@@ -25,6 +25,8 @@ from poc.online_store.connection import ConnectionSettings
 from poc.online_store.session import SCHEMA, Session, cassandra_session
 from poc.settings import Settings
 
+pytestmark = pytest.mark.alone
+
 SCRIPTS = {"feast": "poc/serve_model_feast.py", "direct": "poc/serve_model.py"}
 # The ways that a server reads: two scripts, two layouts, two drivers (acsylla where it is installed).
 WAYS = {
@@ -162,7 +164,7 @@ def test_answer_rests_on_what_is_stored(server: ServerProcess) -> None:
 
 def test_server_prints_where_it_listens_and_what_to_try(server: ServerProcess) -> None:
     port = server.url.rpartition(":")[2]
-    server.wait_until(lambda server: "✓ Serving" in server.stdout.read_text(), 10)
+    server.wait_until(lambda server: "✓ Serving" in server.stdout.read_text(), 60)
     assert f"curl -s http://localhost:{port}/predict" in server.stdout.read_text()
 
 

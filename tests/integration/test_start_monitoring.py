@@ -47,7 +47,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[int], "subprocess.Popen[str]"]]:
 
 def watched(port: int) -> set[str]:
     """The jobs that Prometheus watches, once there are any."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         targets = httpx.get(f"http://127.0.0.1:{port}/api/v1/targets").json()["data"]["activeTargets"]
         if targets:
@@ -57,7 +57,7 @@ def watched(port: int) -> set[str]:
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)

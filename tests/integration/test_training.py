@@ -416,6 +416,7 @@ def wait_until_healthy(server: TrackingServer, log: Path, seconds: float = 90) -
     raise AssertionError(log.read_text())
 
 
+@pytest.mark.alone
 def test_model_is_kept_and_loaded_through_a_server_until_that_is_down(
     settings: Settings, tracking_server: TrackingServer
 ) -> None:
@@ -434,6 +435,7 @@ def test_model_is_kept_and_loaded_through_a_server_until_that_is_down(
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.alone
 def test_script_tells_within_seconds_that_the_server_is_down(prepared: Prepared) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         uri = f"http://127.0.0.1:{taken.getsockname()[1]}"

@@ -164,6 +164,7 @@ def test_certificate_for_another_address_is_accepted_only_without_the_check(
         stores.view(lax, {"a": Int64}, {"id": String})
 
 
+@pytest.mark.alone
 def test_read_of_a_frozen_cassandra_ends_at_the_request_timeout(
     stores: Any, cassandra: Any, rows_of: Any
 ) -> None:
@@ -188,6 +189,7 @@ def test_read_of_a_frozen_cassandra_ends_at_the_request_timeout(
     assert rows.read(key)[0][1] == {"a": Value(int64_val=1)}
 
 
+@pytest.mark.alone
 def test_caller_may_wait_less_than_the_request_timeout(stores: Any, cassandra: Any) -> None:
     proxy = TcpProxy((cassandra.hosts[0], cassandra.port))
     store = stores.open(port=proxy.port, request_timeout=30.0)

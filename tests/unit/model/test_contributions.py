@@ -105,6 +105,7 @@ class ManyInputs:
         return [1 / (1 + math.exp(5 - sum(row[name] for name in self.inputs))) for row in rows]
 
 
+@pytest.mark.alone
 def test_as_many_inputs_as_are_allowed_are_explained_in_time() -> None:
     scorer: Any = ManyInputs(MOST_DIFFERING_INPUTS)
     started = time.perf_counter()

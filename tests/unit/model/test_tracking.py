@@ -35,6 +35,7 @@ def test_server_is_told_from_a_file() -> None:
     assert not is_server(Settings(mlflow_tracking_uri="sqlite:///data/mlflow.db"))
 
 
+@pytest.mark.alone
 def test_server_that_is_down_is_told_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -44,6 +45,7 @@ def test_server_that_is_down_is_told_at_once() -> None:
     assert time.monotonic() - started < 2
 
 
+@pytest.mark.alone
 def test_server_that_says_nothing_is_given_up_within_seconds() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
@@ -75,6 +77,7 @@ def test_address_that_is_none_is_refused(uri: str) -> None:
         load_scorer(Settings(mlflow_tracking_uri=uri))
 
 
+@pytest.mark.alone
 def test_file_that_is_no_database_is_told_within_seconds(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("not a database at all, but long enough to be read as one" * 20)
     started = time.monotonic()

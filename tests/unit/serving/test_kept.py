@@ -10,7 +10,7 @@ from poc.serving.kept import Kept
 UNAVAILABLE = CassandraUnavailable("127.0.0.1:9042", "refused")
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
+def eventually(holds: Callable[[], bool], seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if holds():

@@ -26,6 +26,8 @@ async function start() {
   };
   addEventListener("hashchange", showLinked);
   showLinked();
+  // Before the page listens, the browser would send what is typed as a form of its own.
+  for (const id of ["look-up", "start"]) at(id).disabled = false;
   watchStatus(() => showExamples(lookup));
 }
 
