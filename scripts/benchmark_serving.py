@@ -20,9 +20,9 @@ def main() -> None:
         __doc__,
         "serving",
         settings.data_dir,
-        ("--seconds", 5, "length of a round"),
+        ("--seconds", 2, "length of a round"),
         ("--concurrency", 8, "connections that are kept busy"),
-        ("--rounds", 6, "rounds of each server"),
+        ("--rounds", 15, "rounds of each server"),
         ("--workers", (1, 2), "processes of a server"),
     ).parse_args()
     note("Loading Feast ...")
