@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
 from cassandra.cluster import Session
@@ -15,6 +15,7 @@ from poc.online_store.connection import ConnectionSettings
 from poc.online_store.keyed_reads import KeyedReads, Row, Statements
 from poc.online_store.layout import key_columns
 from poc.online_store.stock_layout import entity_key
+from poc.online_store.types import EPOCH
 from poc.online_store.view_reader import Found, JoinKeys
 
 # An entity is a partition of some rows: with more in one answer it is Cassandra that is waited for.
@@ -27,7 +28,6 @@ _SCALARS = frozenset(
 # A message that holds one of these and nothing else, by its first byte: the field's number and wire type.
 _INT32, _INT64, _STRING, _DOUBLE, _FLOAT, _BOOL = 0x18, 0x20, 0x12, 0x29, 0x35, 0x38
 _double, _float = struct.Struct("<d").unpack_from, struct.Struct("<f").unpack_from
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class MessageReader:
@@ -100,14 +100,13 @@ class StockReader(MessageReader):
         for key, cells in rows.items():
             values: list[Any] = [None] * (width + 1)
             known = False
-            milliseconds: int | None = None
             for name, content, moment in cells:
                 place = places.get(name)
                 if place is not None:
-                    values[place], milliseconds, known = content, moment, True
+                    values[place], values[width], known = content, moment, True
             if known:
-                if milliseconds is not None:
-                    values[width] = _EPOCH + timedelta(milliseconds=milliseconds)
+                if values[width] is not None:
+                    values[width] = EPOCH + timedelta(milliseconds=values[width])
                 found[serialized[key]] = tuple(values)
         return found
 

@@ -34,7 +34,7 @@ QUERIES = [
     for target in panel["targets"]
 ]
 # Four times the scrape interval, as Grafana reckons.
-VARIABLES = {"$__rate_interval": "15s", "$job": DASHBOARD["templating"]["list"][0]["allValue"]}
+VARIABLES = {"$__rate_interval": "4s", "$job": DASHBOARD["templating"]["list"][0]["allValue"]}
 OF_THE_PROCESS = re.compile(r"process_\w+|python_info")
 
 
