@@ -118,7 +118,7 @@ class ReadingStore(Generic[Reader]):
         Raises:
             cassandra.DriverException, cassandra.cluster.NoHostAvailable: no answer; never an absent row.
         """
-        reader, keys = self.reader(config, table, requested_features), _keys(table, entity_keys)
+        reader, keys = self.reader(config, table, requested_features), self._keys(config, table, entity_keys)
         return _rows(reader, keys, reader.read(_distinct(keys)))
 
     async def online_read_async(
@@ -129,8 +129,13 @@ class ReadingStore(Generic[Reader]):
         requested_features: list[str] | None = None,
     ) -> list[FeatureRow]:
         """Do what `online_read` does, without blocking the event loop once the statement is prepared."""
-        reader, keys = self.reader(config, table, requested_features), _keys(table, entity_keys)
+        reader, keys = self.reader(config, table, requested_features), self._keys(config, table, entity_keys)
         return _rows(reader, keys, await reader.read_async(_distinct(keys)))
+
+    def _keys(
+        self, config: RepoConfig, view: FeatureView, entity_keys: Sequence[EntityKey]
+    ) -> list[JoinKeys | None]:
+        return list(map(join_keys(key_columns(view)), entity_keys))
 
     def _new_reader(self, config: RepoConfig, view: FeatureView, features: Sequence[str] | None) -> Reader:
         raise NotImplementedError
@@ -152,10 +157,6 @@ class ReadingStore(Generic[Reader]):
 def _columns(view: FeatureView) -> list[tuple[str, Any]]:
     """List what the columns of `view` follow from; a reading of the registry makes new objects each time."""
     return [(field.name, field.dtype) for field in (*view.entity_columns, *view.features)]
-
-
-def _keys(view: FeatureView, entity_keys: Sequence[EntityKey]) -> list[JoinKeys | None]:
-    return list(map(join_keys(key_columns(view)), entity_keys))
 
 
 def _distinct(keys: Sequence[JoinKeys | None]) -> list[JoinKeys]:

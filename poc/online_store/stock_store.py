@@ -10,9 +10,11 @@ from typing import Any
 
 from cassandra.cluster import Session
 from feast import Entity, FeatureView, RepoConfig
+from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.infra.online_stores.contrib.cassandra_online_store.cassandra_online_store import (
     CassandraOnlineStore,
 )
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 
 from poc.online_store.connection import ConnectionSettings, connection_settings
 from poc.online_store.layout import key_columns, row_layout
@@ -20,6 +22,7 @@ from poc.online_store.reading_store import ReadingStore
 from poc.online_store.schema import ensure_keyspace
 from poc.online_store.stock_layout import entity_key, stock_table
 from poc.online_store.stock_reader import StockReader
+from poc.online_store.view_reader import JoinKeys
 from poc.online_store.write import FeastRow, latest_rows
 
 
@@ -58,6 +61,16 @@ class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore)
             settings,
             self._acsylla,
         )
+
+    def _keys(
+        self, config: RepoConfig, view: FeatureView, entity_keys: Sequence[EntityKey]
+    ) -> list[JoinKeys | None]:
+        keys = super()._keys(config, view, entity_keys)
+        for key, given in zip(keys, entity_keys, strict=True):
+            if key is None:
+                # Of a type that it cannot serialize, Feast's own store says so; of another it finds nothing.
+                serialize_entity_key(given, config.entity_key_serialization_version)
+        return keys
 
     def online_write_batch(
         self,
