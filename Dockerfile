@@ -7,9 +7,9 @@
 FROM python:3.11.14-slim-bookworm AS build
 WORKDIR /build
 RUN python -m venv /opt/venv
-COPY requirements-hashed.txt ./
+COPY requirements/hashed.txt ./requirements/
 # Wheels only: nothing is compiled, so no compiler is needed here and none can change what is installed.
-RUN /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --only-binary :all: --require-hashes -r requirements-hashed.txt
+RUN /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/hashed.txt
 
 FROM python:3.11.14-slim-bookworm
 ARG REVISION=unknown

@@ -5,7 +5,7 @@ PYTEST_ARGS ?=
 WORKERS ?= 3
 ROWS ?= 10000
 
-.PHONY: help setup poc serve test check benchmark monitor lock clean
+.PHONY: help setup poc serve test check faults benchmark monitor lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +29,11 @@ test: setup check ## Install what the tests need and run all of them, some on ev
 	test -n "$$alone"
 
 check: setup ## Lint, format, types, floors
-	@. scripts/environment.sh && ruff check . && ruff format --check . && mypy && lint-imports
+	@. scripts/environment.sh && ruff check . && ruff format --check . && mypy && mypy --explicit-package-bases tests && lint-imports
+
+faults: setup ## Break it on purpose in every way that a test knows, and write docs/reliability.md (half an hour)
+	@scripts/install_test_packages.sh
+	@. scripts/environment.sh; FAULT_REPORT=docs/reliability.md exec python -m pytest -m fault
 
 benchmark: setup ## Measure every piece and write docs/performance.md (a quarter of an hour)
 	@set -euo pipefail; . scripts/environment.sh; results=data/benchmarks; \

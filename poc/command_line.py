@@ -4,49 +4,104 @@ import argparse
 import os
 import re
 import sys
+import tempfile
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
+from colorama import Fore, Style
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from poc.errors import PocError
 
 INTERRUPTED = 130
+# A shell says so of what SIGPIPE ends.
+READER_LEFT = 141
+DEBUG = "--debug"
 
 
 def run(main: Callable[[], int | None]) -> None:
     """Call `main` and leave the process with the status that tells how it went.
 
-    0 (or what `main` returned, or where nobody reads the output any more), 1 or 2 for a PocError, whose text
-    goes to standard error, 130 for Ctrl-C.
+    0 (or what `main` returned), 1 or 2 for a PocError, whose text goes to standard error, 130 for Ctrl-C, 141
+    where nobody reads the output any more. What nobody foresaw is 1: its traceback goes to a file, and to
+    standard error with `--debug`.
     """
+    # Arrow's own keeps what a million rows took once. Chosen when pyarrow is imported, as nothing here did.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     # A filter would not do: Feast puts its own before it when it is imported. Whoever asks for warnings, by
     # `python -W` or PYTHONWARNINGS, sees them; they speak to the developers of Feast and of what it uses.
     if not sys.warnoptions:
         warnings.showwarning = lambda *warning, **where: None
+    hide_bars_of_others()
     try:
         status = main()
     except BrokenPipeError:
-        # Whoever read the output has seen enough, as `head` does.
-        os._exit(0)
+        # As of any program whose reader has left, as `head` does: what was to come after was not done.
+        os._exit(READER_LEFT)
     except PocError as error:
+        if DEBUG in sys.argv:
+            traceback.print_exc()
         note(f"✗ {error.what}\n  {error.way_out}")
         status = error.exit_status
     except KeyboardInterrupt:
         note("✗ Interrupted. Nothing is recorded as done that was not: run the same command again.")
         status = INTERRUPTED
+    except Exception as error:
+        note(_unforeseen(error))
+        status = 1
     sys.stdout.flush()
     sys.stderr.flush()
     # Feast and the driver leave threads behind that can hold an interpreter's end up for seconds.
     os._exit(0 if status is None else status)
 
 
+@contextmanager
+def doing(what: str) -> Iterator[None]:
+    """Say of what fails in the block, and nobody foresaw, what was being done; the innermost block counts.
+
+    Args:
+        what: with the file or the setting that it is about, for example `reading data/a.parquet`.
+    """
+    try:
+        yield
+    except PocError:
+        raise
+    except Exception as error:
+        if not hasattr(error, "while_doing"):
+            error.while_doing = what  # type: ignore[attr-defined]
+        raise
+
+
+def _unforeseen(error: Exception) -> str:
+    """Keep the traceback, and word the error in two lines."""
+    said = (str(error).strip().splitlines() or [""])[0][:300]
+    what = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    program = Path(sys.argv[0]).stem or "python"
+    doing_what = getattr(error, "while_doing", program)
+    shown = traceback.format_exc()
+    if DEBUG in sys.argv:
+        return f"{shown}✗ While {doing_what}: {what}\n  The traceback is above."
+    name = f"{program}-{datetime.now(timezone.utc):%Y%m%dT%H%M%S}-{os.getpid()}.traceback"
+    for folder in (Path("data/logs"), Path(tempfile.gettempdir())):
+        try:
+            folder.mkdir(exist_ok=True)
+            (folder / name).write_text(shown, encoding="utf-8")
+        except OSError:
+            continue
+        return f"✗ While {doing_what}: {what}\n  The traceback is in {folder / name}; {DEBUG} shows it."
+    return f"✗ While {doing_what}: {what}\n  {DEBUG} shows the traceback."
+
+
 def argument_parser(manual: str | None) -> argparse.ArgumentParser:
     """Make a parser whose --help is `manual`, a script's docstring, as it stands there."""
-    return argparse.ArgumentParser(description=manual, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(description=manual, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(DEBUG, action="store_true", help="show the traceback of what nobody foresaw")
+    return parser
 
 
 def ok(text: str) -> None:
@@ -107,9 +162,18 @@ def progress_bar(title: str) -> Iterator[Callable[[int], None]]:
 
 
 def hide_bars_of_others() -> None:
-    """Hide Feast's own progress bars where no terminal shows them. Call it before Feast is imported."""
-    if not sys.stderr.isatty():
+    """Hide Feast's own progress bars and colours where no terminal shows them, as `run` does before all else.
+
+    NO_COLOR hides the colours on a terminal, too.
+    """
+    terminal = sys.stderr.isatty()
+    if not terminal:
         os.environ.setdefault("TQDM_DISABLE", "1")
+    if not terminal or os.environ.get("NO_COLOR"):
+        # Feast puts them into what it prints, whoever reads it.
+        for codes in (Fore, Style):
+            for name in vars(codes):
+                setattr(codes, name, "")
 
 
 @contextmanager

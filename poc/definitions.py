@@ -210,8 +210,9 @@ def _refused(reason: str) -> InvalidDefinitions:
 def _require_distinct(served: ServedFeatures) -> None:
     repeated = sorted({name for name in served.names if served.names.count(name) > 1})
     if repeated:
+        where = "of more than one view" if len(served.views) > 1 else "more than once"
         raise _refused(
-            f"service {served.service} has {', '.join(repeated)} of more than one view, and a model takes"
+            f"service {served.service} has {', '.join(repeated)} {where}, and a model takes"
             " inputs by name: leave one out, as in view[['...']]"
         )
     if not served.features:
@@ -263,12 +264,14 @@ def feature_set(view: "FeatureView", join_keys: Mapping[str, str]) -> FeatureSet
 
 
 def _local_path(view: str, source: Any) -> Path:
+    from poc.online_store.source import local_path
+
     path = getattr(source, "path", None)
     if path is None:
         raise _refused(f"view {view} has a {type(source).__name__}: this project reads a FileSource")
-    if "://" in path:
+    if "://" in path and not path.startswith("file://"):
         raise _refused(
             f"view {view} reads {path}, which is no path of this machine: put the files here, or let Spark"
             " read them by base_path of feature_repo/stores/spark.yaml"
         )
-    return Path(path)
+    return Path(local_path(path))

@@ -1,27 +1,23 @@
-"""The Feast feature store that the settings select: open it, read what is declared, apply that."""
+"""The Feast feature store that the settings select, and the connection that it states."""
 
 import os
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from poc.definitions import DECLARED_IN, ServedFeatures, served_features
-from poc.errors import InvalidDefinitions, NotInProjectFolder, StorePackageMissing
+from poc.errors import InvalidDefinitions, NotInProjectFolder, RegistryUnreadable, StorePackageMissing
 from poc.online_store.connection import (
     ConnectionSettings,
     Driver,
     connection_settings,
     given_credentials,
 )
-from poc.settings import Settings
+from poc.settings import Settings, shown_uri
 
 if TYPE_CHECKING:
-    from feast import Entity, FeatureStore, FeatureView, RepoConfig
-    from feast.repo_contents import RepoContents
+    from feast import FeatureStore, RepoConfig
 
 
 def repo_yaml(settings: Settings) -> Path:
@@ -37,7 +33,7 @@ def open_feature_store(settings: Settings) -> "FeatureStore":
     from feast import FeatureStore
 
     config = load_config(settings)
-    with _configuration_errors(repo_yaml(settings)):
+    with _configuration_errors(repo_yaml(settings)), _registry_errors(config):
         return FeatureStore(repo_path=str(config.repo_path), config=config)
 
 
@@ -59,6 +55,8 @@ def load_config(settings: Settings) -> "RepoConfig":
         # As a whole path: Feast changes the working directory while it applies.
         config = load_repo_config(settings.feast_repo_path.resolve(), path)
         online_store = config.online_store
+        # Read now, what it says wrongly is told before anything is done.
+        _ = config.batch_engine
     if settings.cassandra_hosts is not None and hasattr(online_store, "hosts"):
         online_store.hosts = list(settings.cassandra_hosts)
         online_store.secure_bundle_path = None
@@ -70,6 +68,28 @@ def load_config(settings: Settings) -> "RepoConfig":
     if login is not None and getattr(online_store, "username", "") is None:
         online_store.username, online_store.password = login.username, login.password
     return config
+
+
+@contextmanager
+def _registry_errors(config: "RepoConfig") -> Iterator[None]:
+    from google.protobuf.message import DecodeError
+
+    try:
+        yield
+    except Exception as error:
+        damaged = isinstance(error, DecodeError)
+        remote = type(error).__module__.startswith(("sqlalchemy", "botocore", "boto3", "google."))
+        if not (damaged or remote or isinstance(error, OSError)):
+            raise
+        where = str(config.registry.path)
+        if "://" not in where:
+            where = os.path.relpath(config.repo_path / where)
+        said = "it is damaged, or is none" if damaged else str(error) or type(error).__name__
+        raise RegistryUnreadable(shown_uri(where), said.splitlines()[0], damaged) from error
+
+
+# What Feast's own code runs into where a yaml says something else than it expects.
+_UNFIT = (ValueError, TypeError, AttributeError, AssertionError)
 
 
 @contextmanager
@@ -90,10 +110,16 @@ def _configuration_errors(path: Path) -> Iterator[None]:
         raise InvalidDefinitions(path, reason) from error
     except Exception as error:
         # What is no YAML, or no mapping, Feast lets through to its own code.
-        known = isinstance(error, (ValueError, TypeError))
-        if known or type(error).__module__.startswith(("yaml", "feast.errors")):
-            raise InvalidDefinitions(path, str(error)) from error
+        known = isinstance(error, _UNFIT) or is_feasts(error)
+        if known or type(error).__module__.startswith("yaml"):
+            said = str(error) or f"a value is not one that Feast takes ({type(error).__name__})"
+            raise InvalidDefinitions(path, said) from error
         raise
+
+
+def is_feasts(error: Exception) -> bool:
+    """Return whether `error` is one of Feast's own types."""
+    return type(error).__module__ == "feast.errors"
 
 
 def read_for_serving(store: "FeatureStore", timeout_seconds: float, driver: Driver) -> None:
@@ -153,143 +179,3 @@ def kept_for(store: "FeatureStore") -> timedelta | None:
     """Return the age from which the online store itself removes a row; None if it never does."""
     seconds = getattr(store.config.online_store, "ttl_seconds", None)
     return None if seconds is None else timedelta(seconds=seconds)
-
-
-def declared_service(settings: Settings) -> ServedFeatures:
-    """Read the feature service of `settings` from the repository's Python files, as Feast loads them.
-
-    What they leave to inference is inferred as `feast apply` does, from the source files that are there.
-
-    Raises:
-        NotInProjectFolder: the repository is not there.
-        InvalidDefinitions: its files do not run, do not declare the service, or this project cannot serve it.
-    """
-    found = load_repository(settings, load_config(settings))
-    service = next((item for item in found.feature_services if item.name == settings.feature_service), None)
-    if service is None:
-        known = ", ".join(sorted(item.name for item in found.feature_services)) or "none"
-        reason = f"declares no feature service {settings.feature_service!r} (it has: {known})"
-        raise InvalidDefinitions(settings.feast_repo_path, reason)
-    views: dict[str, Any] = {item.name: item for item in (*found.feature_views, *found.stream_feature_views)}
-    views |= {item.name: None for item in found.on_demand_feature_views}
-    entities = {item.name: item.join_key for item in found.entities if item.name != "__dummy"}
-    return served_features(service, views, entities)
-
-
-def load_repository(settings: Settings, config: "RepoConfig") -> "RepoContents":
-    """Run the repository's Python files by Feast's own loader, and infer what they leave out.
-
-    Raises NotInProjectFolder, or InvalidDefinitions where they do not run or cannot be inferred.
-    """
-    from feast.repo_operations import parse_repo
-
-    repo = settings.feast_repo_path
-    if not repo.is_dir():
-        raise NotInProjectFolder(repo)
-    with _inside(repo):
-        try:
-            found = parse_repo(Path.cwd())
-        except Exception as error:  # The files are a person's code: whatever they raise is the message.
-            raise InvalidDefinitions(repo, f"{type(error).__name__}: {error}") from error
-    _infer(config, found)
-    return found
-
-
-def _infer(config: "RepoConfig", found: "RepoContents") -> None:
-    """Complete what was declared, as Feast does when it applies; without its sources, as far as that goes."""
-    from feast import FeatureStore
-    from feast.errors import RegistryInferenceFailure
-
-    # One that is made in the ordinary way writes an empty registry where there is none.
-    store = object.__new__(FeatureStore)
-    store.config, store._list_entities = config, list
-    there = [view for view in found.feature_views if _source_is_there(view)]
-    entities = {entity.name: entity for entity in found.entities}
-    for view in found.feature_views:
-        if not _source_is_there(view):
-            _give_keys(view, [entities[name] for name in view.entities if name in entities])
-    try:
-        on_demand, streams = found.on_demand_feature_views, found.stream_feature_views
-        sources = [view.batch_source for view in there]
-        store._make_inferences(sources, found.entities, there, on_demand, streams, [])
-        views = {view.name: view for view in (*found.feature_views, *streams)}
-        for service in found.feature_services:
-            service.infer_features(fvs_to_update=views)
-    except (RegistryInferenceFailure, ValueError, AssertionError, KeyError) as error:
-        raise InvalidDefinitions(DECLARED_IN, f"{type(error).__name__}: {error}") from error
-
-
-def _source_is_there(view: Any) -> bool:
-    path = getattr(view.batch_source, "path", None)
-    return path is None or "://" in path or Path(path).exists()
-
-
-def _give_keys(view: "FeatureView", entities: "Sequence[Entity]") -> None:
-    """Declare the join keys that the schema of `view` does not repeat, of their entities' types.
-
-    One of undeclared type is taken for text: so are the ids of generated data, which may still come.
-    """
-    from feast import Field
-    from feast.types import String, from_value_type
-    from feast.value_type import ValueType
-
-    declared = {column.name for column in view.entity_columns}
-    for entity in entities:
-        if entity.join_key not in declared:
-            known = entity.value_type != ValueType.UNKNOWN
-            dtype = from_value_type(entity.value_type) if known else String
-            view.entity_columns.append(Field(name=entity.join_key, dtype=dtype))
-
-
-@contextmanager
-def _inside(repo: Path) -> Iterator[None]:
-    """Work in the repository as Feast's command does, and forget its modules afterwards.
-
-    They stay imported otherwise, also for the next repository that has modules of the same names.
-    """
-    folder, known, root = Path.cwd(), set(sys.modules), str(repo.resolve())
-    os.chdir(repo)
-    sys.path.insert(0, root)
-    try:
-        yield
-    finally:
-        os.chdir(folder)
-        sys.path.remove(root)
-        for name in set(sys.modules) - known:
-            file = getattr(sys.modules[name], "__file__", None)
-            if file is not None and Path(file).is_relative_to(root):
-                del sys.modules[name]
-
-
-@dataclass(frozen=True, slots=True)
-class AppliedDefinitions:
-    """What the registry holds, by name, sorted."""
-
-    entities: list[str]
-    feature_views: list[str]
-    feature_services: list[str]
-
-
-def apply_definitions(settings: Settings) -> AppliedDefinitions:
-    """Do what `feast -c feature_repo apply` does: write the registry, make the online store's tables.
-
-    Raises NotInProjectFolder, or InvalidDefinitions where Feast refuses the definitions.
-    """
-    from feast.errors import FeastObjectNotFoundException
-    from feast.repo_operations import apply_total
-
-    store = open_feature_store(settings)
-    repo = settings.feast_repo_path
-    # Feast prints its own account of the changes. Its sources' paths count from the working directory.
-    with _inside(repo), redirect_stdout(sys.stderr):
-        try:
-            apply_total(store.config, Path.cwd(), skip_source_validation=False)
-        except (ValueError, TypeError, FeastObjectNotFoundException) as error:
-            raise InvalidDefinitions(repo, str(error)) from error
-    store = open_feature_store(settings)
-    return AppliedDefinitions(
-        # Feast adds an entity of its own for views without one.
-        sorted(item.name for item in store.list_entities() if item.name != "__dummy"),
-        sorted(item.name for item in (*store.list_feature_views(), *store.list_stream_feature_views())),
-        sorted(item.name for item in store.list_feature_services()),
-    )

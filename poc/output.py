@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,16 @@ def require_writable(path: Path) -> None:
     """Make the folder of `path`, and raise OutputNotWritable where a file cannot be written there."""
     if path.is_dir():
         raise OutputNotWritable(path, "it is a folder")
-    with _refusals(path):
+    with refusals(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _draft(path).touch()
         _draft(path).unlink()
+
+
+def require_folder(path: Path) -> None:
+    """Make the folder `path` where it is missing, and raise OutputNotWritable where that cannot be."""
+    with refusals(path):
+        path.mkdir(parents=True, exist_ok=True)
 
 
 _NUMBERS = re.compile(r"\[[\s\d.,eE+-]+\]")
@@ -31,7 +37,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Where the disk refuses it, OutputNotWritable is raised, and what was at `path` stays.
     """
     draft = _draft(path)
-    with _refusals(path):
+    with refusals(path):
         try:
             yield draft
             draft.replace(path)
@@ -51,8 +57,24 @@ def _draft(path: Path) -> Path:
 
 
 @contextmanager
-def _refusals(path: Path) -> Iterator[None]:
+def refusals(path: Path) -> Iterator[None]:
+    """Raise OutputNotWritable of `path` for what the operating system refuses in the block."""
     try:
         yield
     except OSError as error:
         raise OutputNotWritable(path, str(error.strerror)) from error
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Iterable[object]], *, aligned: bool = False) -> str:
+    """Return `rows` under `columns` as Markdown.
+
+    With `aligned`, columns are as wide as their widest cells: it reads well in a terminal, too.
+    """
+    lines = [[str(cell).replace("|", "\\|") for cell in row] for row in (columns, *rows)]
+    widths = [max(map(len, column)) if aligned else 0 for column in zip(*lines, strict=True)]
+    rule = "|" + "|".join("-" * (width + 2 if aligned else 3) for width in widths) + "|"
+    written = (
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+        for line in lines
+    )
+    return "\n".join((next(written), rule, *written))

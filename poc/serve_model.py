@@ -8,7 +8,7 @@ server shows every request.
 """
 
 from poc.command_line import run
-from poc.monitoring.reader import open_state_reader
+from poc.monitoring.state import open_state_reader
 from poc.retrieval.direct_source import open_direct_source
 from poc.serving.server import serve
 

@@ -8,7 +8,7 @@ feature repository to read; /docs on the server shows every request.
 """
 
 from poc.command_line import run
-from poc.monitoring.reader import open_state_reader
+from poc.monitoring.state import open_state_reader
 from poc.retrieval.feast_source import open_feast_source
 from poc.serving.server import serve
 

@@ -3,13 +3,25 @@
 Knows names, types and defaults. What a setting does is up to the room that asks for it.
 """
 
+import os
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    Field,
+    FilePath,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from poc.errors import InvalidSettings
+from poc.online_store.naming import PLAIN_TABLE
 
 _OPENING = """# Settings
 
@@ -17,6 +29,11 @@ Environment variables, also read from a `.env` file in the working directory. Wr
 `python scripts/write_docs.py` from `poc/settings.py`.
 """
 
+
+# What Kubernetes puts into every pod for a service of that name: `CASSANDRA_PORT=tcp://10.0.0.5:9042`.
+_SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://\S+")
+_ON_OFF = {"true": "on", "yes": "on", "1": "on", "false": "off", "no": "off", "0": "off"}
+_LOOPBACK = "localhost,127.0.0.1,::1"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 # Seconds.
@@ -30,7 +47,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        frozen=True, env_file=".env", extra="ignore", use_attribute_docstrings=True
+        frozen=True, env_file=".env", env_ignore_empty=True, extra="ignore", use_attribute_docstrings=True
     )
 
     feast_repo_path: Path = Path("feature_repo")
@@ -51,7 +68,7 @@ class Settings(BaseSettings):
     """File that holds that password, as a mounted secret does; instead of the variable."""
     cassandra_dir: Path = Path(".cassandra")
     """Files of the embedded Cassandra: data, logs, pids."""
-    direct_keyspace: str = "ml_features"
+    direct_keyspace: str = Field("ml_features", pattern=f"^{PLAIN_TABLE.pattern}$")
     """Keyspace of the table that is read without Feast."""
     feature_timeout_seconds: float = Field(1.0, gt=0, le=60)
     """Longest a request waits for its features before it answers 503."""
@@ -61,6 +78,8 @@ class Settings(BaseSettings):
     """What a server reads Cassandra with; auto takes acsylla where it is installed."""
     stale_features: Literal["serve", "refuse"] = "serve"
     """Values older than the view's ttl: serve them marked stale, or answer 503."""
+    registry_code: Literal["refuse", "run"] = "refuse"
+    """Functions of on-demand and stream views, pickled in the registry: a server refuses or runs them."""
     console: Literal["on", "off"] = "on"
     """Whether a server has the page at / and its routes under /console."""
     registry_refresh_seconds: Interval = 15.0
@@ -69,12 +88,30 @@ class Settings(BaseSettings):
     """How often a server looks for another version under the alias."""
     metrics_refresh_seconds: Interval = 15.0
     """How often a server reads the online store's state for /metrics."""
+    max_concurrent_requests: int = Field(100, ge=1, le=100_000)
+    """Requests for predictions that a process judges at a time; more are answered 503 at once."""
+    requests_per_second: float | None = Field(None, gt=0, le=1_000_000)
+    """Requests a second that a key, or without keys an address, may make of a process; more get 429."""
+    keep_alive_seconds: int = Field(75, ge=1, le=3600)
+    """How long a server keeps an idle connection; longer than a balancer in front of it does, often 60 s."""
     shutdown_grace_seconds: float = Field(1.0, ge=0, le=300)
     """How long /ready answers 503 before a stopping server stops listening."""
     workers: int = Field(1, ge=1, le=64)
     """Processes that a server answers with; each has its own connections."""
     host: str = "127.0.0.1"
     """Address the servers listen on."""
+    root_path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_.~-]+)*$")] = ""
+    """Prefix that a proxy in front of a server strips from paths, where it sends no X-Forwarded-Prefix."""
+    api_keys: SecretStr | None = None
+    """Keys, comma-separated, one of which a request has to bring; `off` for none. Needed beyond loopback."""
+    api_keys_file: Path | None = None
+    """File with a key a line, for its owner's eyes only; instead of the variable."""
+    open_without_key: Annotated[tuple[Literal["metrics", "docs", "console"], ...], NoDecode] = ()
+    """What needs no key, comma-separated: metrics, docs, console. /live and /ready never need one."""
+    tls_certificate: FilePath | None = None
+    """PEM file of a certificate, and of those that vouch for it, with which a server speaks HTTPS."""
+    tls_key: FilePath | None = None
+    """PEM file of its key."""
     port: Port | None = None
     """Port; when not set 8000 with Feast, 8001 without, 8002 with a feature server."""
     prometheus_port: Port = 9090
@@ -92,10 +129,39 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least level that is logged."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_service_links(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: value
+            for name, value in values.items()
+            if not (name.endswith("port") and isinstance(value, str) and _SERVICE_LINK.fullmatch(value))
+        }
+
     @field_validator("cassandra_username", "cassandra_password", "cassandra_password_file", mode="before")
     @classmethod
     def _empty_is_not_set(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("feature_driver", "stale_features", "registry_code", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("console", mode="before")
+    @classmethod
+    def _on_or_off(cls, value: object) -> object:
+        return _ON_OFF.get(value.lower(), value.lower()) if isinstance(value, str) else value
+
+    @field_validator("open_without_key", mode="before")
+    @classmethod
+    def _split_parts(cls, value: object) -> object:
+        return tuple(value.lower().replace(",", " ").split()) if isinstance(value, str) else value
 
     @field_validator("cassandra_hosts", mode="before")
     @classmethod
@@ -108,26 +174,64 @@ class Settings(BaseSettings):
         return hosts
 
 
+class _PartlyUnfit(Settings):
+    """Settings some of which do not fit: who reads one of those gets `InvalidSettings`, and nobody else."""
+
+    _problems: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in Settings.model_fields and name in self._problems:
+            raise InvalidSettings([self._problems[name]])
+        return super().__getattribute__(name)
+
+
 def load_settings() -> Settings:
     """Read the environment and `.env`.
 
-    Raises:
-        InvalidSettings: a variable does not fit its type; the message names it.
+    A variable that does not fit raises `InvalidSettings` when it is read. From here on no proxy comes between
+    this process and others of this machine.
     """
+    _leave_out_proxies()
     try:
         return Settings()
     except ValidationError as error:
-        problems = [
-            f"{'_'.join(str(part) for part in item['loc']).upper()}={item['input']!r}: {item['msg']}"
+        problems = {
+            str(item["loc"][0]): f"{str(item['loc'][0]).upper()}={item['input']!r}: {item['msg']}"
             for item in error.errors()
-        ]
-        raise InvalidSettings(problems) from None
+        }
+    # What is given goes before what the environment says.
+    defaults = {name: Settings.model_fields[name].default for name in problems}
+    partly = _PartlyUnfit(**defaults)
+    partly._problems.update(problems)
+    return partly
+
+
+def _leave_out_proxies() -> None:
+    # Who reads one of the two spellings does not read the other.
+    stated = [os.environ.get(name, "") for name in ("no_proxy", "NO_PROXY")]
+    hosts = [host.strip() for text in (*stated, _LOOPBACK) for host in text.split(",")]
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(dict.fromkeys(filter(None, hosts)))
+
+
+def require_fitting(settings: Settings, *unused: str) -> None:
+    """Raise `InvalidSettings` unless every setting but `unused` fits: for what reads them all, some late."""
+    problems = getattr(settings, "_problems", {})
+    found = [problem for name, problem in problems.items() if name not in unused]
+    if found:
+        raise InvalidSettings(found)
 
 
 def settings_page() -> str:
     """Write docs/settings.md: every setting with its default."""
     rows = ["", "| variable | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        default = "" if field.default is None else f"`{field.default}`"
+        default = "" if field.default in (None, "", ()) else f"`{field.default}`"
         rows.append(f"| `{name.upper()}` | {default} | {field.description} |")
     return _OPENING + "\n".join(rows) + "\n"
+
+
+def shown_uri(uri: str) -> str:
+    """Return `uri` without the user and password it may hold."""
+    parts = urlsplit(uri)
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return bare if "@" in parts.netloc else uri

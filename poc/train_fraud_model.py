@@ -20,8 +20,8 @@ from datetime import datetime, timezone
 from poc.command_line import argument_parser, note, ok, run
 from poc.errors import ModelNotFound, ModelUnusable
 from poc.model.evaluation import Costs, cost
-from poc.model.registry import load_scorer, shown_uri
-from poc.settings import load_settings
+from poc.model.registry import load_scorer
+from poc.settings import load_settings, shown_uri
 
 
 def main() -> None:

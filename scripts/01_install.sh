@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Step 1: install the dependencies, into .venv unless a virtual environment is active. PYTHON names
-# another interpreter. Does nothing where the requirements have not changed since.
+# Step 1: install what requirements-poc.txt names, each file held to its hash, into .venv unless a virtual
+# environment is active. PYTHON names another interpreter. Does nothing where the requirements have not changed since.
 set -euo pipefail
 . "$(dirname "$0")/environment.sh"
 
@@ -22,6 +22,9 @@ if cmp -s requirements-poc.txt "$stamp"; then
   echo "✓ Dependencies are installed"
   exit 0
 fi
-python -m pip install --quiet --disable-pip-version-check -r requirements-poc.txt
+pip_install() { python -m pip install --quiet --disable-pip-version-check "$@"; }
+# A package that is not the one that was locked ends here.
+pip_install --require-hashes -r requirements/hashed-poc.txt
+pip_install --no-deps --no-build-isolation -e .
 cp requirements-poc.txt "$stamp"
 echo "✓ Dependencies installed: $(python -c 'from importlib.metadata import version as v; print("feast==" + v("feast"))')"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Step 2: initialize Feast, on a Cassandra that is started where none answers.
+# Takes the options of scripts/feast_setup.py.
 set -euo pipefail
 . "$(dirname "$0")/environment.sh"
 require_installed

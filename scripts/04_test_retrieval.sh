@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Step 4: read features back through Feast.
+# Step 4: read features back through Feast. Takes the options of scripts/test_feast.py.
 set -euo pipefail
 . "$(dirname "$0")/environment.sh"
 require_installed

@@ -7,18 +7,18 @@ size take turns. What would take very long is left out and said to be, unless --
     python scripts/benchmark_materialization.py --rows 10000,100000,1000000
 """
 
-from poc.benchmarks.report import benchmark_parser, materialization_table, show
 from poc.command_line import note, run
+from poc.measurement.scripts import measurement_parser, show
+from poc.measurement.tables import materialization_table
 from poc.output import require_writable
 from poc.settings import load_settings
 
 
 def main() -> None:
     settings = load_settings()
-    parser = benchmark_parser(
+    parser = measurement_parser(
         __doc__,
-        "materialization",
-        settings.data_dir,
+        settings.data_dir / "benchmarks/materialization.json",
         ("--rows", (10_000,), "sizes to measure"),
         ("--repeats", 3, "runs of each way up to 10000 rows; larger sizes get one"),
     )
@@ -26,8 +26,8 @@ def main() -> None:
     wanted = parser.parse_args()
     require_writable(wanted.json)
     note("Loading Feast ...")
-    from poc.benchmarks.materialization import measure_materialization, ways
-    from poc.comparison.stores import open_place
+    from poc.measurement.materialization import measure_materialization, ways
+    from poc.measurement.place import open_place
     from poc.online_store.failures import cassandra_failures
 
     with open_place(settings) as place, cassandra_failures(place.connection):

@@ -7,28 +7,26 @@ afterwards.
     python scripts/benchmark_registry.py --views 1,10,1000 --rounds 1000
 """
 
-from poc.benchmarks.report import benchmark_parser, registry_table, show
-from poc.command_line import hide_bars_of_others, note, run
-from poc.comparison.measure import warm_up_rounds
-from poc.comparison.progress import rounds_bar
+from poc.command_line import note, run
+from poc.measurement.core import warm_up_rounds
+from poc.measurement.scripts import measurement_parser, rounds_bar, show
+from poc.measurement.tables import registry_table
 from poc.output import require_writable
 from poc.settings import load_settings
 
 
 def main() -> None:
     settings = load_settings()
-    wanted = benchmark_parser(
+    wanted = measurement_parser(
         __doc__,
-        "registry",
-        settings.data_dir,
+        settings.data_dir / "benchmarks/registry.json",
         ("--views", (1, 50, 200), "numbers of feature views, the first to compare with"),
         ("--rounds", 300, "reads of each"),
     ).parse_args()
     require_writable(wanted.json)
     note("Loading Feast ...")
-    hide_bars_of_others()
-    from poc.benchmarks.registry import measure_registry
-    from poc.comparison.stores import open_place
+    from poc.measurement.place import open_place
+    from poc.measurement.registry import measure_registry
     from poc.online_store.failures import cassandra_failures
 
     rounds = wanted.rounds + warm_up_rounds(wanted.rounds)

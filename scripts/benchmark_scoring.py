@@ -7,10 +7,10 @@ differ from scikit-learn's over all labelled rows. Needs the data and the applie
     python scripts/benchmark_scoring.py
 """
 
-from poc.benchmarks.report import benchmark_parser, scoring_table, show
 from poc.command_line import note, run
-from poc.comparison.measure import warm_up_rounds
-from poc.comparison.progress import rounds_bar
+from poc.measurement.core import warm_up_rounds
+from poc.measurement.scripts import measurement_parser, rounds_bar, show
+from poc.measurement.tables import scoring_table
 from poc.output import require_writable
 from poc.settings import load_settings
 
@@ -18,10 +18,10 @@ from poc.settings import load_settings
 def main() -> None:
     settings = load_settings()
     rounds = ("--rounds", 200, "turns of each way, of 20 rows one at a time")
-    wanted = benchmark_parser(__doc__, "scoring", settings.data_dir, rounds).parse_args()
+    wanted = measurement_parser(__doc__, settings.data_dir / "benchmarks/scoring.json", rounds).parse_args()
     require_writable(wanted.json)
     note("Loading MLflow, scikit-learn and Feast ...")
-    from poc.benchmarks.scoring import measure_scoring
+    from poc.measurement.scoring import measure_scoring
 
     with rounds_bar(wanted.rounds + warm_up_rounds(wanted.rounds)) as bar:
         bar.say("Scoring")

@@ -8,26 +8,26 @@ Needs wrk (apt-get install wrk), materialized features and a trained model.
     python scripts/benchmark_serving.py --seconds 30 --concurrency 16 --workers 2
 """
 
-from poc.benchmarks.report import benchmark_parser, serving_table, show
 from poc.command_line import note, run
+from poc.measurement.scripts import measurement_parser, show
+from poc.measurement.tables import serving_table
 from poc.output import require_writable
 from poc.settings import load_settings
 
 
 def main() -> None:
     settings = load_settings()
-    wanted = benchmark_parser(
+    wanted = measurement_parser(
         __doc__,
-        "serving",
-        settings.data_dir,
+        settings.data_dir / "benchmarks/serving.json",
         ("--seconds", 2, "length of a round"),
         ("--concurrency", 8, "connections that are kept busy"),
         ("--rounds", 15, "rounds of each server"),
         ("--workers", (1, 2), "processes of a server"),
     ).parse_args()
     note("Loading Feast ...")
-    from poc.benchmarks.serving import measure_serving, require_wrk
-    from poc.comparison.stores import open_place
+    from poc.measurement.place import open_place
+    from poc.measurement.serving import measure_serving, require_wrk
 
     require_wrk()
     require_writable(wanted.json)

@@ -26,8 +26,8 @@ def main() -> int:
     note("Loading Feast ...")
     from poc.feature_store import close_feature_store, connection_of, open_feature_store
     from poc.materialization.attempts import materialization_lock
-    from poc.monitoring.consistency import check_consistency, consistency_document, describe_view
     from poc.online_store.session import cassandra_session
+    from poc.quality.consistency import check_consistency, consistency_document, describe_view
 
     store = open_feature_store(settings)
     with (
@@ -43,8 +43,8 @@ def main() -> int:
     for view in views:
         for check, described, rest in describe_view(view, alone=len(views) == 1):
             (fail if check.differing else ok)(described)
-            for skew in check.shown:
-                fail(f"  {skew}")
+            for difference in check.differences:
+                fail(f"  {difference}")
             for line in rest:
                 note(f"  {line}")
         if view.offline_changed:

@@ -3,7 +3,7 @@
     python scripts/check_spark.py --rows 1000000
 
 Prints the time, and the most memory of all processes. Spark is configured by feature_repo/stores/spark.yaml
-and needs: pip install -r requirements-spark.txt
+and needs: pip install -r requirements/spark.txt
 """
 
 from poc.arguments import whole_number
@@ -20,15 +20,15 @@ def main() -> None:
     wanted = parser.parse_args()
     settings = load_settings()
     note("Loading Feast ...")
-    from poc.benchmarks.spark import check_spark
-    from poc.comparison.stores import open_place
+    from poc.measurement.place import open_place
+    from poc.measurement.spark import check_spark
     from poc.online_store.failures import cassandra_failures
 
     with open_place(settings) as place, cassandra_failures(place.connection):
-        found = check_spark(place, wanted.rows, announce=note)
-    for measured in found.measured:
+        both = check_spark(place, wanted.rows, announce=note)
+    for measured in both:
         print(measured)
-    ok(f"{found.rows:,} rows online with either engine, every value and write time equal")
+    ok(f"{wanted.rows:,} rows online with either engine, every value and write time equal")
 
 
 if __name__ == "__main__":

@@ -12,35 +12,35 @@ and a picture of all latencies. The row store is filled beside Feast's own where
     python scripts/compare_feast_cassandra.py --json results.json --plot latency.png
 """
 
-from poc.command_line import hide_bars_of_others, note, ok, run
-from poc.comparison.arguments import read_arguments
-from poc.comparison.progress import rounds_bar
-from poc.comparison.report import document, report
+from poc.command_line import note, ok, run
+from poc.measurement.comparison import document
+from poc.measurement.comparison_report import report
+from poc.measurement.scripts import read_request, rounds_bar
 from poc.output import require_writable, write_json
 from poc.settings import load_settings
 
 
 def main() -> None:
     settings = load_settings()
-    wanted = read_arguments(str(__doc__), settings.data_dir)
-    require_writable(wanted.json)
-    require_writable(wanted.plot)
+    request, json, plot = read_request(__doc__, settings.data_dir)
+    require_writable(json)
+    require_writable(plot)
     note("Loading Feast ...")
-    hide_bars_of_others()
-    from poc.comparison.stores import compare_stores, open_place
+    from poc.measurement.place import open_place
+    from poc.measurement.stores import compare_stores
 
-    with open_place(settings) as place, rounds_bar(wanted.request.all_rounds) as bar:
-        comparison = compare_stores(place, wanted.request, announce=bar.say, progress=bar.advance)
+    with open_place(settings) as place, rounds_bar(request.all_rounds) as bar:
+        comparison = compare_stores(place, request, announce=bar.say, progress=bar.advance)
 
     ok(f"Same values all ways: {comparison.transactions:,} transactions, {comparison.features} features")
     print(f"\n{report(comparison)}\n")
     numbers = document(comparison)
-    write_json(numbers, wanted.json)
-    ok(f"Numbers: {wanted.json}")
-    from poc.comparison.picture import draw  # And with it matplotlib.
+    write_json(numbers, json)
+    ok(f"Numbers: {json}")
+    from poc.measurement.pictures import draw_comparison  # And with it matplotlib.
 
-    draw(numbers, wanted.plot)
-    ok(f"Picture: {wanted.plot}")
+    draw_comparison(numbers, plot)
+    ok(f"Picture: {plot}")
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@
 
 It needs the three nodes of `start_cassandra.py --nodes 3`, and features materialized into them with
 FEAST_FS_YAML_FILE_PATH=feature_repo/stores/cluster.yaml. Exit status 1 if a read failed, or a write that was
-acknowledged is not there afterwards. A read may take FEATURE_TIMEOUT_SECONDS, as in a server.
+acknowledged is not there afterwards, or was missed by a read that began later. A read may take
+FEATURE_TIMEOUT_SECONDS, as in a server.
 """
 
 from poc.command_line import argument_parser, fail, note, ok, run
-from poc.faults.nodes import cluster_to_drill
+from poc.measurement.cluster import cluster_to_drill
 from poc.settings import load_settings
 
 
@@ -22,8 +23,8 @@ def main() -> int:
     settings = load_settings()
     cluster_to_drill(settings)
     # They import Feast, which takes seconds: not before the cheap check.
-    from poc.faults.drill import drill_table, first_errors, run_drill
     from poc.feature_store import cassandra_connection
+    from poc.measurement.drill import drill_table, first_errors, run_drill
 
     connection = cassandra_connection(settings)
     outcome = run_drill(settings, arguments.seconds, note)
@@ -43,7 +44,11 @@ def main() -> int:
         fail(f"{len(lost):,} of {outcome.acknowledged:,} acknowledged writes are lost")
     else:
         ok(f"{outcome.acknowledged:,} acknowledged writes, all there")
-    return 1 if failed or lost else 0
+    if outcome.missed:
+        fail(f"{outcome.missed:,} of {outcome.found:,} reads missed a write acknowledged before they began")
+    else:
+        ok(f"{outcome.found:,} reads of the newest acknowledged write, none missed it")
+    return 1 if failed or lost or outcome.missed else 0
 
 
 if __name__ == "__main__":

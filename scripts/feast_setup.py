@@ -23,12 +23,14 @@ def main() -> None:
     note("Loading Feast ...")
     import feast
 
-    from poc.feature_store import apply_definitions, connection_of, declared_service, open_feature_store
-    from poc.materialization.direct import require_servable
-    from poc.monitoring.validation import prepare_validated
+    from poc.feature_store import connection_of, open_feature_store
+    from poc.materialization.servable import require_servable
     from poc.online_store.failures import cassandra_failures
     from poc.online_store.schema import ensure_keyspace
     from poc.online_store.session import cassandra_session
+    from poc.quality.validation import count_long_keys, prepare_validated
+    from poc.repository import apply_definitions, declared_service
+    from poc.serving.questions import MAX_ID_LENGTH
 
     store = open_feature_store(settings)
     connection = connection_of(store)
@@ -41,6 +43,9 @@ def main() -> None:
         prepared, *others = prepare_validated(settings, served, now, refresh=arguments.refresh)
         ok(f"Data prepared with {prepared.records:,} records")
         note(f"  {prepared.path}: {prepared.origin}" + ("" if prepared.changed else ", unchanged"))
+        for view in served.feature_sets:
+            for key, count in count_long_keys(view, MAX_ID_LENGTH).items():
+                note(f"  {count:,} have a {key} of more than {MAX_ID_LENGTH} characters: no request takes it")
         for other in others:
             note(f"  {other.path}: {other.records:,} records, checked")
         for keyspace in (connection.keyspace, settings.direct_keyspace):

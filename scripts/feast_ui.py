@@ -18,23 +18,27 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 127.0.0.1")
     parser.add_argument("--port", type=int, default=8888, help="8888")
     arguments = parser.parse_args()
-    settings = load_settings()
+    place = {"host": arguments.host, "port": arguments.port}
+    settings = load_settings().model_copy(update=place)
 
     import uvicorn
 
-    from poc.serving.server import bind, shown_host
+    from poc.serving.edge import Edge
+    from poc.serving.keys import read_keys
+    from poc.serving.listening import configured, listen
 
-    listener = bind(arguments.host, arguments.port)
+    listener, url = listen(settings, arguments.port)
     note("Loading Feast ...")
     from poc.definitions import applied_service
-    from poc.discovery.ui import ui_app
     from poc.feature_store import open_feature_store
+    from poc.pages.feast_ui import ui_app
 
     store = open_feature_store(settings)
     applied_service(store, settings.feature_service)  # An empty page explains nothing.
-    ok(f"Feast UI on http://{shown_host(arguments.host)}:{arguments.port}")
+    ok(f"Feast UI on {url}")
+    app = Edge(ui_app(store), read_keys(settings))
     with suppress(KeyboardInterrupt):  # The way to end it.
-        uvicorn.Server(uvicorn.Config(ui_app(store), log_level="warning")).run(sockets=[listener])
+        uvicorn.Server(configured(app, settings)).run(sockets=[listener])
 
 
 if __name__ == "__main__":

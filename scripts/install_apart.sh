@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Install requirements-NAME.txt into .NAME-venv, an environment of its own, for what refuses versions that the
+# Install requirements/NAME.txt into .NAME-venv, an environment of its own, for what refuses versions that the
 # project's has. Does nothing where the file has not changed since. NAMEs: airflow, warehouses (the clients of
-# BigQuery, Snowflake and Redshift), validation (`feast validate`).
+# BigQuery, Snowflake and Redshift), validation (`feast validate`), audit (scripts/audit.sh).
 #
 #   scripts/install_apart.sh airflow
 set -euo pipefail
 . "$(dirname "$0")/environment.sh"
 
 case "${1:-}" in
-  airflow | warehouses | validation) name="$1" ;;
-  *) echo "✗ Name what to install: scripts/install_apart.sh airflow, warehouses or validation" >&2 && exit 2 ;;
+  airflow | warehouses | validation | audit) name="$1" ;;
+  *) echo "✗ Name what to install: scripts/install_apart.sh airflow, warehouses, validation or audit" >&2 && exit 2 ;;
 esac
-requirements="requirements-$name.txt"
+requirements="requirements/$name.txt"
 stamp=".$name-venv/.requirements-$name"
 if cmp -s "$requirements" "$stamp"; then exit 0; fi
 rm -rf ".$name-venv"

@@ -3,9 +3,10 @@
 # warehouses and Feast's validation in environments of their own; of the system's packages wrk (a load tool),
 # Prometheus and Chromium. Does nothing where it is there.
 set -euo pipefail
+. "$(dirname "$0")/environment.sh"
 
-"$(dirname "$0")/install_spark.sh"
-for name in airflow warehouses validation; do "$(dirname "$0")/install_apart.sh" "$name"; done
+scripts/install_spark.sh
+for name in airflow warehouses validation audit; do scripts/install_apart.sh "$name"; done
 
 missing=()
 for command in wrk prometheus promtool chromium; do

@@ -1,4 +1,4 @@
-"""Write poc/database/cassandra_jars.txt: which jars make up a version of Cassandra, and what they hash to.
+"""Write poc/local_cassandra/cassandra_jars.txt: which jars make up a version of Cassandra, and their sha256.
 
 For maintainers, after a new release of Cassandra. Resolves the version's dependencies with jgo, downloads
 them all and writes their coordinates, sha256 and sizes; review the difference before committing it.
@@ -7,16 +7,12 @@ them all and writes their coordinates, sha256 and sizes; review the difference b
     python scripts/lock_cassandra_jars.py 5.0.7      another one
 """
 
-import argparse
-
-from poc.command_line import ok, run
-from poc.database.jars import LIST, ROOT, lock_jars, locked_version
+from poc.command_line import argument_parser, ok, run
+from poc.local_cassandra.jars import LIST, ROOT, lock_jars, locked_version
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("version", nargs="?", help="of Apache Cassandra; by default the one that is locked")
     version = parser.parse_args().version
     if version is None:

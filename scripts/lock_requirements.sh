@@ -19,15 +19,21 @@ readable() {
 echo "-e .[dev,fast]" | compile - --output-file requirements-poc.txt "$@"
 readable requirements-poc.txt
 grep -v "^-e" requirements-poc.txt |
-  compile pyproject.toml --extra fast --constraint - --generate-hashes --output-file requirements-hashed.txt
-readable requirements-hashed.txt
+  compile pyproject.toml --extra fast --constraint - --generate-hashes --output-file requirements/hashed.txt
+readable requirements/hashed.txt
+# What 01_install.sh installs: all of requirements-poc.txt, and what builds the project itself.
+{ grep -v "^-e" requirements-poc.txt && echo setuptools; } |
+  compile - --generate-hashes --output-file requirements/hashed-poc.txt
+readable requirements/hashed-poc.txt
 # Spark is installed beside the rest; the warehouses' clients refuse some of its versions.
 echo "-e .[spark]" |
-  compile - --constraint <(grep -v "^-e" requirements-poc.txt) --output-file requirements-spark.txt "$@"
-readable requirements-spark.txt
-echo "-e .[validation,fast]" | compile - --output-file requirements-validation.txt "$@"
-readable requirements-validation.txt
-echo "-e .[warehouses,fast]" | compile - --output-file requirements-warehouses.txt "$@"
-readable requirements-warehouses.txt
-compile deploy/airflow/requirements.in --output-file requirements-airflow.txt "$@"
-readable requirements-airflow.txt
+  compile - --constraint <(grep -v "^-e" requirements-poc.txt) --output-file requirements/spark.txt "$@"
+readable requirements/spark.txt
+echo "-e .[validation,fast]" | compile - --output-file requirements/validation.txt "$@"
+readable requirements/validation.txt
+echo "-e .[warehouses,fast]" | compile - --output-file requirements/warehouses.txt "$@"
+readable requirements/warehouses.txt
+printf '%s\n' cyclonedx-bom pip-audit | compile - --output-file requirements/audit.txt "$@"
+readable requirements/audit.txt
+compile deploy/airflow/requirements.in --output-file requirements/airflow.txt "$@"
+readable requirements/airflow.txt

@@ -22,9 +22,8 @@ def main() -> None:
     from poc.dataset.stored import sample_keys
     from poc.definitions import applied_service
     from poc.feature_store import close_feature_store, connection_of, open_feature_store
-    from poc.monitoring.expectations import REFERENCE
-    from poc.monitoring.feature_logs import log_online_features
     from poc.online_store.failures import cassandra_failures
+    from poc.quality.feast_validation import REFERENCE, log_online_features
 
     store = open_feature_store(settings)
     with cassandra_failures(connection_of(store)):

@@ -8,7 +8,7 @@ to 127.0.0.9 and localhost. `start_cassandra.py --secure` makes them by itself.
 """
 
 from poc.command_line import argument_parser, ok, run
-from poc.database.certificates import ensure_certificates
+from poc.local_cassandra.secure import ensure_certificates
 from poc.settings import load_settings
 
 

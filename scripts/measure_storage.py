@@ -5,23 +5,23 @@ The Cassandra is an embedded one in a temporary folder, stopped and removed afte
     python scripts/measure_storage.py [--rows N]
 """
 
-from poc.benchmarks.report import benchmark_parser, show, storage_table
 from poc.command_line import note, run
+from poc.measurement.scripts import measurement_parser, show
+from poc.measurement.tables import storage_table
 from poc.output import require_writable
 from poc.settings import load_settings
 
 
 def main() -> None:
     settings = load_settings()
-    wanted = benchmark_parser(
+    wanted = measurement_parser(
         __doc__,
-        "storage",
-        settings.data_dir,
+        settings.data_dir / "benchmarks/storage.json",
         ("--rows", 200_000, "entities to store"),
         ("--port", 9442, "port of the Cassandra to start"),
     ).parse_args()
     require_writable(wanted.json)
-    from poc.benchmarks.storage import measure_storage
+    from poc.measurement.storage import measure_storage
 
     show(measure_storage(settings, wanted.rows, wanted.port, note), storage_table, wanted.json)
 

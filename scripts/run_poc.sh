@@ -50,7 +50,8 @@ step "Step 2: initialize Feast"
 scripts/02_initialize.sh
 
 step "Step 3: materialize the features"
-scripts/03_materialize.sh
+# Nobody is served yet: a table that holds other data than the source's may be emptied first.
+scripts/03_materialize.sh --replace
 
 step "Step 4: test feature retrieval"
 scripts/04_test_retrieval.sh

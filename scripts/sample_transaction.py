@@ -1,20 +1,26 @@
 """Print the id of one transaction of the prepared data, to try a prediction with.
 
+    python scripts/sample_transaction.py
+
 Where the service has several join keys, it prints all of them, as the JSON that /predict takes.
 """
 
 import json
 
-from poc.command_line import run
+from poc.command_line import argument_parser, run
 from poc.settings import load_settings
 
 
 def main() -> None:
+    argument_parser(__doc__).parse_args()
     from poc.dataset.stored import sample_keys
-    from poc.feature_store import declared_service
+    from poc.errors import DatasetRefused
+    from poc.repository import declared_service
 
     served = declared_service(load_settings())
     keys = sample_keys(served, 10_000)
+    if not keys:
+        raise DatasetRefused(served.feature_sets[0].source_path, ["it has no rows up to now"])
     key = ("12345",) if ("12345",) in keys else keys[0]
     print(key[0] if len(key) == 1 else json.dumps(dict(zip(served.key_names, key, strict=True))))
 

@@ -16,7 +16,7 @@ def main() -> None:
     settings = load_settings()
     note("Loading Feast and Great Expectations ...")
     from poc.feature_store import open_feature_store
-    from poc.monitoring.expectations import DATASET, REFERENCE, save_validation_reference
+    from poc.quality.feast_validation import DATASET, REFERENCE, save_validation_reference
 
     expectations = save_validation_reference(settings, open_feature_store(settings))
     ok(f"Saved dataset {DATASET} and reference {REFERENCE} with {expectations} expectations")

@@ -28,10 +28,11 @@ def main() -> int:
     argument_parser(__doc__).parse_args()
     settings = load_settings()
     note("Loading Feast ...")
-    from poc.feature_store import connection_of, declared_service, open_feature_store
+    from poc.feature_store import connection_of, open_feature_store
     from poc.materialization.records import AttemptRecord
     from poc.online_store.failures import cassandra_failures
     from poc.online_store.session import cassandra_session
+    from poc.repository import declared_service
 
     store = open_feature_store(settings)
     connection, online_store = connection_of(store), store.config.online_store.type

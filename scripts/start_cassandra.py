@@ -16,7 +16,7 @@ start downloads 68 MB into ~/.m2 (M2_REPO). What a secure one wants of its clien
 import os
 
 from poc.command_line import argument_parser, fail, ok, progress_console, run
-from poc.database.choice import ensure_cassandra, running_cassandra, stop_cassandra
+from poc.local_cassandra.start import ensure_cassandra, running_cassandra, stop_cassandra
 from poc.online_store.session import cassandra_session, idempotent
 from poc.settings import load_settings
 

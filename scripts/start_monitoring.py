@@ -13,7 +13,7 @@ from contextlib import ExitStack
 
 from poc.command_line import argument_parser, note, ok, run
 from poc.errors import NotInProjectFolder
-from poc.monitoring.programs import PROMETHEUS_FILES, grafana, prometheus, running
+from poc.monitoring.local_programs import PROMETHEUS_FILES, grafana, prometheus, run_program
 from poc.settings import load_settings
 
 CHECK_SECONDS = 1.0
@@ -29,7 +29,7 @@ def main() -> None:
         signal.signal(number, lambda *_: stopping.set())
     folder = settings.data_dir / "prometheus"
     with ExitStack() as stack:
-        watched = [stack.enter_context(running(prometheus(settings), folder))]
+        watched = [stack.enter_context(run_program(prometheus(settings), folder))]
         if not watched[0].wait_until_ready(stopping):
             return
         # Debian's is built without the newer pages.
@@ -42,7 +42,7 @@ def main() -> None:
             note("  The dashboard needs Grafana, which is started where Docker is.")
         else:
             note("Starting Grafana ...")
-            watched.append(stack.enter_context(running(dashboard, folder)))
+            watched.append(stack.enter_context(run_program(dashboard, folder)))
             if not watched[1].wait_until_ready(stopping):
                 return
             ok(f"Grafana is ready: {watched[1].program.url}  the dashboard")

@@ -25,6 +25,7 @@ def main() -> int:
     note("Loading Feast ...")
     from poc.dataset.stored import sample_keys
     from poc.definitions import applied_service
+    from poc.errors import DatasetRefused
     from poc.feature_store import kept_for, open_feature_store
     from poc.materialization.verification import check_entities, gone_until
 
@@ -32,6 +33,8 @@ def main() -> int:
     served = applied_service(store, settings.feature_service)
     removed = gone_until(kept_for(store), datetime.now(timezone.utc))
     keys = sample_keys(served, SAMPLES, after=removed) or sample_keys(served, SAMPLES)
+    if not keys:
+        raise DatasetRefused(served.feature_sets[0].source_path, ["it has no rows up to now"])
     ok(f"Loaded {len(keys)} sample transaction IDs")
     checks = []
     for check in check_entities(store, served, keys):

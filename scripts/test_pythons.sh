@@ -37,7 +37,7 @@ check() ( # version, python
   git clone --quiet "$project" "$1"
   cd "$1"
   uv venv --quiet --seed --python "$2" .venv
-  uv pip install --quiet --python .venv/bin/python -r requirements-poc.txt -r requirements-spark.txt
+  uv pip install --quiet --python .venv/bin/python -r requirements-poc.txt -r requirements/spark.txt
   cp requirements-poc.txt .venv/.requirements-poc
   read -r CASSANDRA_PORT FEAST_PORT DIRECT_PORT <<<"$(free_ports)"
   export CASSANDRA_PORT FEAST_PORT DIRECT_PORT
@@ -46,8 +46,7 @@ check() ( # version, python
   if grep "Warning" poc.log; then echo "✗ make poc shows warnings of other packages" && exit 1; fi
   . .venv/bin/activate
   export TEST_CASSANDRA="127.0.0.1:$CASSANDRA_PORT"
-  python -m pytest -q tests/unit/online_store tests/unit/dataset tests/unit/retrieval tests/unit/materialization \
-    tests/unit/test_*.py
+  python -m pytest -q tests/unit/dataset tests/unit/materialization tests/unit/test_*.py
   python scripts/start_cassandra.py --stop
 )
 

@@ -23,10 +23,10 @@ def main() -> int:
         require_writable(arguments.json)
     settings = load_settings()
     note("Loading Feast ...")
-    from poc.feature_store import declared_service
     from poc.model.reference import reference_path
-    from poc.monitoring.drift import describe_missing_reference
-    from poc.monitoring.validation import tell_validated, validate_service, validation_document
+    from poc.quality.drift import describe_missing_reference
+    from poc.quality.validation import tell_validated, validate_service, validation_document
+    from poc.repository import declared_service
 
     validated = validate_service(settings, declared_service(settings), datetime.now(timezone.utc))
     if arguments.json is not None:

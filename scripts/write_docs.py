@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from poc.command_line import argument_parser, fail, ok, run
-from poc.discovery.page import declared_features_page
-from poc.monitoring.declared import metrics_page
+from poc.monitoring.metrics import metrics_page
+from poc.pages.features import declared_features_page
 from poc.settings import load_settings, settings_page
 
 PAGES: dict[str, Callable[[], str]] = {

@@ -1,4 +1,4 @@
-"""Write docs/performance.md, its pictures and docs/scaling.md from the results of the benchmarks.
+"""Write docs/performance.md, its pictures, docs/scaling.md and README's figures from the benchmarks' results.
 
     python scripts/write_performance.py data/benchmarks    take new results from there, write the pages
     python scripts/write_performance.py                    write them anew from docs/benchmarks
@@ -10,18 +10,19 @@ A test runs the last. The pages are made from docs/benchmarks alone: nothing is 
 from collections.abc import Mapping
 from pathlib import Path
 
-from poc.benchmarks import scaling
-from poc.benchmarks.page import PAGE, draw_pictures, page, read_results, take_results
-from poc.benchmarks.report import Document
-from poc.benchmarks.targets import all_targets
 from poc.command_line import argument_parser, fail, ok, run
+from poc.measurement.tables import Document
+from poc.pages import readme, scaling
+from poc.pages.performance import PAGE, all_targets, draw_pictures, page, read_results, take_results
 
 
 def pages(documents: Mapping[str, Document]) -> dict[Path, str]:
-    """Give the pages' texts; scaling only where all that it is worked out from was measured."""
+    """Return the pages' texts; those of several benchmarks only where all of these were measured."""
     found = {PAGE: page(documents)}
     if documents.keys() >= scaling.NEEDED:
         found[scaling.PAGE] = scaling.scaling_page(documents)
+    if documents.keys() >= readme.NEEDED:
+        found[readme.PAGE] = readme.readme_page(documents, readme.PAGE.read_text())
     return found
 
 

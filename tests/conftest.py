@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,29 +16,37 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from fault_report import FaultReport, Seen, note_faults
+from own_environment import own_environment
+from own_keyspace import own_keyspace
 from ports import free_port
+from quick_java import SCHEMA_IN_MEMORY, quick_java
+from warm_python import warm_programs
 from xdist.scheduler import LoadScopeScheduling
 
 from poc.definitions import ServedFeatures
-from poc.feature_store import declared_service
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.session import SCHEMA, Session, cassandra_session, open_session
+from poc.repository import declared_service
 from poc.settings import Settings
 
 if TYPE_CHECKING:
-    from poc.database.embedded import EmbeddedCassandra
+    from poc.local_cassandra.cluster import EmbeddedCassandra
 
 ROOT = Path(__file__).parents[1]
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Take Ctrl-C as a terminal's child does: a shell's background job, as some runners are, ignores it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if page := os.environ.get("FAULT_REPORT"):
+        config.pluginmanager.register(FaultReport(ROOT / page))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the guide, which takes longest and is one worker's."""
     items.sort(key=lambda item: not item.nodeid.startswith("tests/guide/"))
+    note_faults(items)
 
 
 class FileScheduling(LoadScopeScheduling):
@@ -56,14 +63,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduli
     return FileScheduling(config, log)
 
 
-@contextmanager
-def quick_java() -> Iterator[None]:
-    """Let Java compile as is best for minutes, not for days: a node is up for 40 % less of the processor."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
-        yield
-
-
 @pytest.fixture(scope="session")
 def cassandra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConnectionSettings]:
     """A real Cassandra: an embedded one of this session's own, or the one TEST_CASSANDRA=host:port names."""
@@ -72,13 +71,19 @@ def cassandra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConnectionSe
         host, _, port = given.partition(":")
         yield ConnectionSettings((host,), int(port))
         return
-    from poc.database.embedded import start_embedded, stop_embedded
+    from poc.local_cassandra.embedded import start_embedded, stop_embedded
 
     folder = tmp_path_factory.mktemp("cassandra")
-    with quick_java():
+    with quick_java(*SCHEMA_IN_MEMORY):
         running = start_embedded(folder, free_port())
     yield running.endpoint
     stop_embedded(folder)
+
+
+@pytest.fixture
+def seen(record_property: Callable[[str, object], None]) -> Seen:
+    """Tells docs/reliability.md what was seen: a name, a number and its unit; a number of things has none."""
+    return lambda name, value, unit: record_property("seen", (name, value, unit))
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +97,10 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     thread.join()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[EmbeddedCassandra]":
-    """Three nodes of this session's own, on 127.0.0.1 to 127.0.0.3."""
-    from poc.database.embedded import start_embedded, stop_embedded
+    """Three nodes on 127.0.0.1 to 127.0.0.3, ended with the module: idle, they cost 7 % of a core."""
+    from poc.local_cassandra.embedded import start_embedded, stop_embedded
 
     folder = tmp_path_factory.mktemp("cluster") / "cassandra"
     with quick_java():
@@ -107,14 +112,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[EmbeddedCassa
 @pytest.fixture
 def keyspace(cassandra: ConnectionSettings) -> Iterator[str]:
     """A fresh keyspace, dropped afterwards."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    with cassandra_session(cassandra) as session:
-        session.execute(
-            f"CREATE KEYSPACE {name}"
-            " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
-        )
+    with cassandra_session(cassandra) as session, own_keyspace(session) as name:
         yield name
-        session.execute(f"DROP KEYSPACE IF EXISTS {name}", execution_profile=SCHEMA)
 
 
 @pytest.fixture
@@ -245,12 +244,15 @@ def workplace(
     (folder / "chosen.yaml").replace(default)
     for path in [default, *folder.glob("feature_repo/stores/*.yaml")]:
         path.write_text(path.read_text().replace("port: 9042", f"port: {cassandra.port}"))
-    forget = {name.upper() for name in Settings.model_fields}
-    environment = {key: value for key, value in os.environ.items() if key not in forget}
+    environment = own_environment()
     stamp = Path(sys.prefix, ".requirements-poc")
     assert stamp.is_file(), "run the tests in the environment that `make setup` makes"
     environment["VIRTUAL_ENV"] = sys.prefix
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    programs = [str(Path(sys.executable).parent), environment["PATH"]]
+    if request.module.__name__.rpartition(".")[2] != "test_guide" or chosen != "feature_store.yaml":
+        # The guide itself is typed with the real ones.
+        programs.insert(0, str(warm_programs()))
+    environment["PATH"] = os.pathsep.join(programs)
     drop_keyspaces(cassandra)
     yield Workplace(folder, environment)
     drop_keyspaces(cassandra)

@@ -4,7 +4,7 @@ Knows rules and how to say that one is broken. Types are brought about before, b
 that has none of the declared type arrives here as null.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from poc.dataset.column_types import (
     value_types,
 )
 from poc.dataset.conversion import described
+from poc.dataset.history import entity_numbers
 from poc.dataset.limits import Limits, read_limits
 from poc.definitions import FeatureSet
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 SHOWN = 3
 _SHOWN_CHARACTERS = 40
 _MISSING = "not_nullable"
-_REPEATED = "multiple_fields_uniqueness"
+_ROWS_AT_A_TIME = 50_000
 # With these, nulls leave whole numbers whole.
 _PANDAS_TYPES = {pa.int64(): "Int64", pa.int32(): "Int32", pa.bool_(): "boolean"}
 
@@ -44,7 +45,7 @@ def build_schema(
     if times:
         columns[definitions.timestamp_column] = Column(nullable=nullable_times)
         columns[created_timestamp_column(definitions)] = Column(nullable=nullable_times, required=False)
-    return DataFrameSchema(columns, unique=list(unique), report_duplicates="all")
+    return DataFrameSchema(columns, unique=list(unique))
 
 
 def build_source_schema(definitions: FeatureSet) -> "DataFrameSchema":
@@ -99,38 +100,48 @@ def find_problems(
 
     Returns: One line a column and rule that is broken, with the number of rows and the first of them.
     """
-    from pandera.errors import SchemaErrors
-
-    known = table.select([name for name in schema.columns if name in table.column_names])
-    # Without the metadata: what pandas noted in a person's file can make an index of a column.
-    frame = known.replace_schema_metadata().to_pandas(types_mapper=_nullable_type)
-    try:
-        schema.validate(frame, lazy=True)
-        return []
-    except SchemaErrors as error:
-        failures = error.failure_cases
     broken: dict[tuple[str, str], list[int]] = {}
     kinds = value_types(definitions)
-    first_key = next(iter(key_columns(definitions)), None)
-    repeated_with = set(failures["column"][failures["check"] == _REPEATED])
-    for column, rule, row in zip(failures["column"], failures["check"], failures["index"], strict=True):
-        if rule == _REPEATED and column != first_key:
-            continue  # Reported once for each of the columns that are unique together.
-        number = int(row)
+    for column, rule, number in _failures(table, schema):
         if rule == _MISSING:
             blank = _is_blank(original.column(column)[number].as_py())
             if blank and column in optional:
                 continue
             rule = "missing" if blank else f"not {described(kinds.get(column, TIME))}"
-        elif rule == _REPEATED:
-            timed = definitions.timestamp_column in repeated_with
-            rule = "repeated at the same time" if timed else "repeated"
-        broken.setdefault((str(column), str(rule)), []).append(number)
+        broken.setdefault((column, rule), []).append(number)
+    keys = table.select(schema.unique or [])
+    # Which rows they are is found out only where there are some.
+    if keys.num_columns and keys.group_by(keys.column_names).aggregate([]).num_rows < table.num_rows:
+        numbers = entity_numbers(keys.columns, table.num_rows)
+        rule = (
+            "repeated at the same time" if definitions.timestamp_column in keys.column_names else "repeated"
+        )
+        rows = np.flatnonzero(np.bincount(numbers)[numbers] > 1).tolist()
+        broken[key_columns(definitions)[0], rule] = rows
     problems = []
     for (column, rule), rows in broken.items():
         values = None if rule == "missing" else original.column(column)
         problems.append(f"{column}: {rule} in {describe_rows(rows, place, values)}")
     return problems
+
+
+def _failures(table: pa.Table, schema: "DataFrameSchema") -> Iterator[tuple[str, str, int]]:
+    """Yield column, rule and row of what breaks a column's rule; in parts, so that few rows are in pandas."""
+    from pandera.errors import SchemaErrors
+    from pandera.pandas import DataFrameSchema
+
+    columns = DataFrameSchema(schema.columns)
+    # Without the metadata: what pandas noted in a person's file can make an index of a column.
+    known = table.select([name for name in schema.columns if name in table.column_names])
+    known = known.replace_schema_metadata()
+    for start in range(0, table.num_rows, _ROWS_AT_A_TIME):
+        frame = known.slice(start, _ROWS_AT_A_TIME).to_pandas(types_mapper=_nullable_type)
+        try:
+            columns.validate(frame, lazy=True)
+        except SchemaErrors as error:
+            found = error.failure_cases
+            for column, rule, row in zip(found["column"], found["check"], found["index"], strict=True):
+                yield str(column), str(rule), start + int(row)
 
 
 def _nullable_type(kind: pa.DataType) -> Any:

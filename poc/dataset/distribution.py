@@ -1,7 +1,7 @@
 """How the values of a feature are distributed: bins chosen once, and how many values fall into each.
 
 Knows how to choose bins and how to count, in Arrow columns of any length. What two distributions of one
-feature say about each other is the business of `poc.monitoring.drift`.
+feature say about each other is the business of `poc.quality.drift`.
 """
 
 from collections.abc import Sequence

@@ -12,20 +12,21 @@ from typing import TypeAlias
 
 import pyarrow as pa
 
+from poc.command_line import doing
 from poc.dataset.checks import build_schema, build_source_schema, find_problems
 from poc.dataset.column_types import LABEL, created_timestamp_column, key_columns, value_types
 from poc.dataset.conversion import convert, convert_ids, convert_times
+from poc.dataset.csv_file import find_csv
 from poc.dataset.generate import generate_dataset
 from poc.dataset.limits import read_limits
 from poc.dataset.parquet import Provenance, write_parquet
-from poc.dataset.sources import Records, Sources, find_sources, source_missing
+from poc.dataset.sources import GENERATED, Records, Sources, find_sources, source_missing
 from poc.dataset.stored import read_source, source_columns
 from poc.dataset.timestamps import out_of_date, stamp, stamp_created, without_current
 from poc.definitions import FeatureSet, ServedFeatures
 from poc.errors import ColumnsMissing, DatasetRefused
+from poc.online_store.source import matched
 
-# The guide's source, of which there are generated records where a service has several views.
-GENERATED = "credit_card_fraud_10k.parquet"
 # Records in their final form, and the columns that were added to them.
 _Completed: TypeAlias = tuple[Records, pa.Table, tuple[str, ...]]
 
@@ -101,23 +102,41 @@ def check_service(
     Raises SourceMissing, and what it calls does.
     """
     prepared = _prepared_view(served, data_dir)
-    checked = [] if prepared is None else [check_dataset(prepared, data_dir, now, refresh=refresh)]
+    checked = []
+    if prepared is not None:
+        with doing(f"preparing {prepared.source_path}"):
+            checked.append(check_dataset(prepared, data_dir, now, refresh=refresh))
     known = {item.path: item.table for item in checked}
     for definitions in served.feature_sets:
         if definitions is not prepared:
-            checked.append(_check_source(definitions, known.get(definitions.source_path)))
+            with doing(f"reading {definitions.source_path}"):
+                checked.append(_check_source(definitions, known.get(definitions.source_path)))
     return tuple(checked)
 
 
 def _prepared_view(served: ServedFeatures, data_dir: Path) -> FeatureSet | None:
-    """Choose the view whose source is ours to write: the only one, or the one of the labelled records."""
+    """Choose the view whose source is ours to write: the only one, or the one of the labelled records.
+
+    None is where a person has many files, or features and no labels, which are needed for training alone.
+    """
     views = served.feature_sets
     if len(views) == 1:
-        return views[0]
-    labelled = [view for view in views if view.source_path.exists() and LABEL in source_columns(view)]
-    given = [view for view in views if (data_dir / f"{view.source_path.stem}.csv").exists()]
+        return None if _is_only_read(views[0], data_dir) else views[0]
+    labelled = [view for view in views if view.source_path.is_file() and LABEL in source_columns(view)]
+    given = [view for view in views if find_csv(data_dir, view.source_path).exists()]
     generated = [view for view in views if view.source_path.name == GENERATED]
     return next((view for found in (labelled, given, generated) for view in found), None)
+
+
+def _is_only_read(view: FeatureSet, data_dir: Path) -> bool:
+    path, moment = view.source_path, view.timestamp_column
+    there = matched(str(path))
+    if isinstance(there, list) or (there is not None and path.is_dir()):
+        return True  # Many files are a person's.
+    if there is None or not moment or find_csv(data_dir, path).exists():
+        return False
+    columns = source_columns(view)
+    return moment in columns and LABEL not in columns
 
 
 def _check_source(definitions: FeatureSet, known: pa.Table | None) -> CheckedDataset:
@@ -125,7 +144,7 @@ def _check_source(definitions: FeatureSet, known: pa.Table | None) -> CheckedDat
     path = definitions.source_path
     names = [*value_types(definitions, label=False), definitions.timestamp_column]
     if known is None:
-        if not path.exists():
+        if matched(str(path)) is None:
             raise source_missing(definitions)
         known = read_source(definitions)
     original = known.select(names)
@@ -150,7 +169,7 @@ def check_dataset(
     """
     if now.tzinfo is None:
         raise ValueError("now has no time zone")
-    csv_path = data_dir / f"{definitions.source_path.stem}.csv"
+    csv_path = find_csv(data_dir, definitions.source_path)
     sources = find_sources(definitions, csv_path, refresh=refresh)
     records, table, added = _first_that_holds(sources, definitions, now, refresh)
     provenance, stored, changed = records.provenance, sources.stored, True

@@ -1,25 +1,25 @@
 """Where the records come from: the prepared Parquet, a person's CSV or Parquet, or the generator.
 
-Knows which of them is to be used when several are there, and reads a CSV as it stands: every value as text,
-every record with its line. What their records have to be is the business of `prepare`.
+Knows which of them is to be used when several are there. What their records have to be is the business of
+`prepare`.
 """
 
-import csv
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
 import pyarrow as pa
 
-from poc.dataset.checks import describe_rows
 from poc.dataset.column_types import value_types
+from poc.dataset.csv_file import called_alike, csv_digest, read_csv
 from poc.dataset.generate import SEED, can_generate, generate_dataset
-from poc.dataset.parquet import ParquetFile, Provenance, read_content, read_parquet
+from poc.dataset.parquet import ParquetFile, Provenance, read_parquet
 from poc.definitions import FeatureSet
-from poc.errors import DatasetRefused, DatasetUnreadable, SourceMissing, TwoDatasets
+from poc.errors import DatasetMisnamed, SourceMissing, TwoDatasets
+
+# The guide's source: records are generated for no other.
+GENERATED = "credit_card_fraud_10k.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def find_sources(definitions: FeatureSet, csv_path: Path, *, refresh: bool) -> S
     now, or `refresh` asks to make them anew. A Parquet that holds the only copy of a person's records
     is never given up.
 
-    Raises DatasetUnreadable, TwoDatasets, SourceMissing.
+    Raises DatasetUnreadable, DatasetMisnamed, TwoDatasets, SourceMissing.
     """
     if not definitions.timestamp_column:
         # Feast infers it, from a Parquet that is there.
@@ -66,7 +66,10 @@ def find_sources(definitions: FeatureSet, csv_path: Path, *, refresh: bool) -> S
         if stored is not None and (note is None or note.origin == "parquet"):
             raise TwoDatasets(csv_path, path)
         anew = partial(_from_csv, csv_path, definitions)
-    elif generated and can_generate(definitions):
+    elif generated and path.name == GENERATED and can_generate(definitions):
+        # Nothing is made up where somebody's records may be.
+        if alike := called_alike(csv_path.parent, path):
+            raise DatasetMisnamed(alike, csv_path)
         anew = partial(_generated, path, definitions)
     elif stored is None:
         raise source_missing(definitions)
@@ -109,73 +112,3 @@ def _in_place(path: Path, stored: ParquetFile, definitions: FeatureSet) -> Recor
 
 def _row(row: int) -> str:
     return f"row {row}"
-
-
-@dataclass(frozen=True, slots=True)
-class CsvFile:
-    """One reading of a CSV: text, null where a field is empty, and the first line of each record."""
-
-    table: pa.Table
-    lines: Sequence[int]
-    sha256: str
-
-
-def csv_digest(path: Path) -> str | None:
-    """Give the hex digest of the file, or None if there is none.
-
-    Raises DatasetUnreadable: it is a folder, or may not be read.
-    """
-    content = read_content(path)
-    return None if content is None else sha256(content).hexdigest()
-
-
-def read_csv(path: Path) -> CsvFile:
-    """Read the file: comma-separated, UTF-8, names in the first line.
-
-    Raises DatasetUnreadable, DatasetRefused.
-    """
-    content = read_content(path)
-    if content is None:
-        raise DatasetUnreadable(path, "it is gone")
-    names, records, lines = _parse(path, content)
-    for separator, spoken in ((";", "semicolons"), ("\t", "tabs")):
-        if len(names) == 1 and separator in names[0]:
-            raise DatasetRefused(path, [f"its fields are separated by {spoken}, not by commas"])
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise DatasetRefused(path, [f"the header names {', '.join(repeated)} more than once"])
-    uneven = [number for number, record in enumerate(records) if len(record) != len(names)]
-    if uneven:
-        where = describe_rows(uneven, lambda row: f"line {lines[row]}: {len(records[row])}", None)
-        raise DatasetRefused(path, [f"other than the header's {len(names)} fields in {where}"])
-    if not records:
-        raise DatasetRefused(path, ["it has a header and no records" if names else "it is empty"])
-    filled = ([value or None for value in column] for column in zip(*records, strict=True))
-    columns = [pa.array(values, pa.string()) for values in filled]
-    return CsvFile(pa.table(columns, names=names), lines, sha256(content).hexdigest())
-
-
-def _parse(path: Path, content: bytes) -> tuple[list[str], list[list[str]], list[int]]:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DatasetUnreadable(
-            path, f"line {line} is no UTF-8 text (byte {content[error.start]:#04x}): save it as UTF-8"
-        ) from None
-    if "\0" in text:
-        raise DatasetUnreadable(path, f"line {text.count(chr(10), 0, text.index(chr(0))) + 1} is no text")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    records: list[list[str]] = []
-    lines: list[int] = []
-    before = 0
-    try:
-        for record in reader:
-            if record:
-                records.append(record)
-                lines.append(before + 1)
-            before = reader.line_num
-    except csv.Error as error:
-        raise DatasetUnreadable(path, f"the record from line {before + 1} on is no CSV ({error})") from None
-    names = [name.strip() for name in records[0]] if records else []
-    return names, records[1:], lines[1:]

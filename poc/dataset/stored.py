@@ -22,7 +22,7 @@ from poc.dataset.conversion import convert, convert_times
 from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures, ServedView
 from poc.errors import ColumnsMissing, DatasetNotPrepared, DatasetUnreadable, LabelsUnavailable
 from poc.online_store.latest import LatestRows
-from poc.online_store.source import Columns, open_dataset
+from poc.online_store.source import Columns, matched, open_dataset
 
 SAMPLE_SEED = 7
 
@@ -39,7 +39,7 @@ class StoredRow:
 
 
 def open_source(definitions: FeatureSet, columns: Sequence[str] | None = None) -> ds.Dataset:
-    """Open the Parquet file or folder that a view reads.
+    """Open the Parquet file or folder, or the files of the pattern, that a view reads.
 
     Args:
         columns: what is wanted of it, by its own names; all that is declared for None.
@@ -47,7 +47,7 @@ def open_source(definitions: FeatureSet, columns: Sequence[str] | None = None) -
     Raises DatasetNotPrepared, DatasetUnreadable, ColumnsMissing.
     """
     path = definitions.source_path
-    if not path.exists():
+    if matched(str(path)) is None:
         raise DatasetNotPrepared(path)
     with _unreadable(path):
         dataset = open_dataset(str(path))
@@ -202,14 +202,16 @@ def count_waiting(definitions: FeatureSet, now: datetime) -> int:
 
 
 def dataset_fingerprint(path: Path) -> str:
-    """Return a digest (SHA-256, hex) of a Parquet file or folder: another content has another one.
+    """Return a digest (SHA-256, hex) of what a source's path names: another content has another one.
 
     Raises DatasetNotPrepared: there is no such file.
     """
-    if not path.exists():
+    there = matched(str(path))
+    if there is None:
         raise DatasetNotPrepared(path)
+    files = list(map(Path, there)) if isinstance(there, list) else [path]
     digest = sha256()
-    for file in sorted(path.rglob("*.parquet")) if path.is_dir() else [path]:
+    for file in sorted(path.rglob("*.parquet")) if path.is_dir() else files:
         with file.open("rb") as content:
             while block := content.read(1 << 20):
                 digest.update(block)

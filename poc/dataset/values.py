@@ -6,11 +6,36 @@ offline side has to come in the declared types, as `poc.dataset.stored` gives it
 """
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 _SECOND = 1_000_000
 _MILLISECOND = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One value that a store holds otherwise than the offline data.
+
+    Attributes:
+        key: whose it is: the join keys by name.
+        column: the feature's name, or the event time's column; None where the store has no such entity.
+        online: what the store holds.
+        offline: what the offline data says.
+    """
+
+    key: Mapping[str, object]
+    column: str | None
+    online: object
+    offline: object
+
+    def __str__(self) -> str:
+        entity = "/".join(map(str, self.key.values()))
+        if self.column is None:
+            return f"{entity}: missing online"
+        return f"{entity}.{self.column}: online {self.online!r}, offline {self.offline!r}"
 
 
 def same_value(online: Any, offline: Any) -> bool:

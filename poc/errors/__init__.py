@@ -9,8 +9,8 @@ One module a room; everything is imported from here.
 from poc.errors.base import *
 from poc.errors.comparison import *
 from poc.errors.configuration import *
-from poc.errors.database import *
 from poc.errors.dataset import *
+from poc.errors.local_cassandra import *
 from poc.errors.materialization import *
 from poc.errors.model import *
 from poc.errors.monitoring import *

@@ -27,7 +27,23 @@ class InvalidDefinitions(PocError):
     """features.py or feature_store.yaml cannot be used."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}", f"Correct {path}, then: feast -c feature_repo plan")
+        # What others say of it may have several lines.
+        said = " ".join(reason.split())
+        super().__init__(f"{path}: {said}", f"Correct {path}, then: feast -c feature_repo plan")
+
+
+class RegistryUnreadable(PocError):
+    """Feast's registry is there, and cannot be read or written."""
+
+    def __init__(self, where: str, reason: str, damaged: bool = False) -> None:
+        way_out = f"Let this user read and write {where}, or correct registry in feature_store.yaml."
+        if damaged:
+            way_out = (
+                "Put back a copy of it. Or apply and materialize anew:"
+                f" mv {where} {where}.broken && python scripts/feast_setup.py"
+                " && python scripts/feast_materialize.py --full"
+            )
+        super().__init__(f"Cannot use Feast's registry {where}: {reason}", way_out)
 
 
 class StorePackageMissing(PocError):

@@ -36,7 +36,8 @@ class DatasetDrifted(PocError):
         super().__init__(
             f"{what} drifted from what {model} was trained on, and nothing was changed:{lines}",
             "All features: python scripts/validate_features.py. If the change is meant, take it and train:"
-            " python scripts/feast_materialize.py --accept-drift && python poc/train_fraud_model.py",
+            " python scripts/feast_materialize.py --accept-drift --replace"
+            " && python poc/train_fraud_model.py",
         )
         self.drifted = tuple(drifted)
 
@@ -71,6 +72,18 @@ class TwoDatasets(PocError):
         super().__init__(
             f"{csv} and {parquet} both hold data of yours: preparing one would overwrite the other",
             "Move the one that is not to be used to another folder, then: python scripts/feast_setup.py",
+        )
+
+
+class DatasetMisnamed(PocError):
+    """Files look like a person's records, and none of them is called so that it is taken."""
+
+    def __init__(self, found: Sequence[Path], wanted: Path) -> None:
+        named = ", ".join(map(str, found))
+        super().__init__(
+            f"Which data is to be used? There is {named}, and nothing is made up beside it",
+            f"Call the one that is meant {wanted}, or .csv.gz, or {wanted.stem}.parquet, and move the rest to"
+            " another folder; then: python scripts/feast_setup.py",
         )
 
 

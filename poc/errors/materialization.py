@@ -14,8 +14,44 @@ class DirectTableDiffers(PocError):
         super().__init__(
             f"The direct table was made for other definitions: {reason}",
             "It holds nothing that the sources do not. Make and fill it anew:"
-            " python scripts/feast_materialize.py --remake-direct",
+            " python scripts/feast_materialize.py --replace",
         )
+
+
+class ValuesInTheWay(PocError):
+    """A table with a fixed name holds values that a full run cannot replace."""
+
+    way_out = (
+        "Nothing was changed. Empty the table and fill it anew (meanwhile its values are missing):"
+        " python scripts/feast_materialize.py --full --replace"
+    )
+
+    def __init__(self, table: str, found: Sequence[str]) -> None:
+        super().__init__(f"{table} holds what the sources cannot replace: {', '.join(found)}")
+
+
+class LoadTakenBack(PocError):
+    """The source still has what a person took back."""
+
+    way_out = "Correct the source; or load it all the same: python scripts/feast_materialize.py --full"
+
+    def __init__(self, view: str, number: int) -> None:
+        super().__init__(
+            f"The source of feature view {view} is as it was for generation {number}, taken back"
+        )
+
+
+class NoGenerations(PocError):
+    """The online store keeps no generations."""
+
+    exit_status = 2
+    way_out = (
+        "Only the row store does (feature_repo/stores/rows.yaml). Correct the source, then:"
+        " python scripts/feast_materialize.py --full --replace"
+    )
+
+    def __init__(self, store_type: str) -> None:
+        super().__init__(f"The online store ({store_type}) keeps one set of values only")
 
 
 class NothingToMaterialize(PocError):

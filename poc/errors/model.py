@@ -39,12 +39,17 @@ class DefinitionsChanged(PocError):
 
 
 class TooFewExamples(PocError):
-    """A part of the labelled data is too small to learn from or to judge by."""
+    """A part of the labelled data is too small to learn from or to judge by.
 
-    def __init__(self, part: str, rows: int, frauds: int) -> None:
+    `why_none` says why a part has no rows at all.
+    """
+
+    def __init__(self, part: str, rows: int, frauds: int, why_none: str | None = None) -> None:
+        missing = f"{rows:,} rows and {'no fraud' if frauds == 0 else 'nothing but frauds'}"
         super().__init__(
-            f"The {part} part has {rows:,} rows with {frauds:,} frauds: it needs both frauds and others",
-            "Train on more data, or on data in which fraud is spread over the whole time.",
+            f"The {part} part has {missing if why_none is None else f'no rows: {why_none}'}; it needs both"
+            " frauds and others",
+            "Train on more data, or on data in which payments and frauds are spread over the whole time.",
         )
 
 
@@ -83,11 +88,23 @@ class ModelNotFound(PocError):
 class ModelRegistryUnavailable(PocError):
     """MLflow does not answer, or not in time."""
 
+    way_out = "Start it: docker-compose up -d mlflow   or unset MLFLOW_TRACKING_URI to keep models in data/"
+
     def __init__(self, where: str, reason: str) -> None:
-        super().__init__(
-            f"Cannot reach the model registry at {where}: {reason}",
-            "Start it: docker-compose up -d mlflow   or unset MLFLOW_TRACKING_URI to keep models in data/",
-        )
+        super().__init__(f"Cannot reach the model registry at {where}: {reason}")
+
+
+class ModelDatabaseUnusable(ModelRegistryUnavailable):
+    """The file that keeps the models cannot be read, or not written."""
+
+    def __init__(self, file: Path, reason: str, damaged: bool) -> None:
+        way_out = f"Let this user read and write {file} and its folder, and end what locks it."
+        if damaged:
+            way_out = (
+                "Put back a copy of it. Or begin anew (the models that it knew are lost to the servers):"
+                f" mv {file} {file}.broken && python poc/train_fraud_model.py"
+            )
+        PocError.__init__(self, f"Cannot use the models' database {file}: {reason}", way_out)
 
 
 class ModelUnusable(PocError):

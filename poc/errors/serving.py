@@ -1,6 +1,6 @@
 """A server that cannot answer, or not yet."""
 
-from poc.errors.base import PocError
+from poc.errors.base import CallRefused, PocError
 
 
 class RaceUnderWay(PocError):
@@ -8,6 +8,14 @@ class RaceUnderWay(PocError):
 
     def __init__(self) -> None:
         super().__init__("Another race is being run on this server", "Start yours when that one has ended.")
+
+
+class Overloaded(PocError):
+    """A process judges as many requests as it is to judge at a time."""
+
+    def __init__(self, most: int) -> None:
+        way_out = "Ask again in a second. For more at a time: WORKERS, or MAX_CONCURRENT_REQUESTS."
+        super().__init__(f"The server judges {most:,} requests already", way_out)
 
 
 class StillOpening(PocError):
@@ -33,6 +41,17 @@ class ShuttingDown(PocError):
         super().__init__("The server is shutting down", "Send requests to another one.")
 
 
+class RegistryHoldsCode(PocError):
+    """The registry holds a pickled function, which a server does not run."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The feature registry holds functions of on-demand or stream views, and servers run none of them",
+            "Give those views a registry of their own; or, where who writes the registry may run code, set"
+            " REGISTRY_CODE=run.",
+        )
+
+
 class WorkerEnded(PocError):
     """A process of a server that has several stopped by itself."""
 
@@ -47,3 +66,14 @@ class AddressUnavailable(PocError):
     def __init__(self, host: str, port: int, reason: str) -> None:
         way_out = "Stop what is there, or take another: HOST and PORT, or --host and --port."
         super().__init__(f"Cannot listen on {host}:{port}: {reason}", way_out)
+
+
+class ApiKeysMissing(CallRefused):
+    """The server would be reached from other machines, and nothing says who may ask it."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"HOST={host} can be reached from other machines, and no API_KEYS say who may ask",
+            'API_KEYS=$(python -c "import secrets; print(secrets.token_urlsafe())"),'
+            " or API_KEYS=off to answer everybody.",
+        )

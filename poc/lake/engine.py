@@ -59,9 +59,6 @@ class SparkLakeMaterializationEngineConfig(FeastConfigBaseModel):  # type: ignor
     max_attempts: Annotated[int, Field(strict=True, ge=1)] = 6
     """How often a write that timed out or met an overload is tried."""
 
-    revision: Annotated[int, Field(strict=True, ge=0, le=999)] = 0
-    """Microseconds added to the write time, as in the Arrow engine."""
-
     write_time: Literal["event", "now"] = "event"
     """In the stock layout: `event` lets the newest event win, `now` the last write."""
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from poc.dataset.stored import newest_event
 from poc.errors import PocError
-from poc.feature_store import connection_of, declared_service
+from poc.feature_store import connection_of
 from poc.materialization.records import AttemptRecord, MaterializationRecord
 from poc.online_store.schema import ensure_keyspace
 from poc.online_store.session import Session
+from poc.output import refusals, require_folder
+from poc.repository import declared_service
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,8 +43,11 @@ def materialization_lock(data_dir: Path, announce: Callable[[str], None]) -> Ite
     Feast's file registry loses an interval when two write it at once. The operating system gives the
     lock back when its holder ends, however it ends.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / ".materialization.lock").open("w") as file:
+    require_folder(data_dir)
+    path = data_dir / ".materialization.lock"
+    with refusals(path):
+        file = path.open("w")
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

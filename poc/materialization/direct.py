@@ -1,33 +1,30 @@
-"""The direct table of a view: what the online store holds, once more, to be read without Feast.
+"""The direct table of a view: what the online store holds, once more, to be read without Feast."""
 
-And whether both stores can hold what is declared, which is asked before anything is written.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from poc.dataset.column_types import LABEL
-from poc.definitions import DECLARED_IN, ServedFeatures, applied_view
-from poc.errors import DirectTableDiffers, InvalidDefinitions
-from poc.feature_store import connection_of, load_repository
-from poc.materialization.records import ATTEMPTS, REVISIONS, RUNS
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from poc.dataset.column_types import TIME
+from poc.dataset.conversion import convert_times
+from poc.definitions import applied_view
+from poc.errors import DirectTableDiffers
+from poc.feature_store import connection_of
 from poc.online_store.arrow_engine import ArrowMaterializationEngineConfig
 from poc.online_store.errors import KeyChanged, TypeChanged
-from poc.online_store.layout import RowLayout, direct_layout, row_layout
-from poc.online_store.naming import direct_table_name, project_name
+from poc.online_store.layout import RowLayout, direct_layout, table_comment
+from poc.online_store.naming import EVENT_TIMESTAMP, quoted
 from poc.online_store.schema import apply_layout, changes, drop_layout, stored_table
-from poc.online_store.session import Session
+from poc.online_store.session import READ, WRITE, Session, idempotent, prepare
 from poc.online_store.sinks import RowSink
-from poc.online_store.stock_layout import entity_key
 from poc.online_store.view_rows import open_rows
-from poc.settings import Settings
 
 if TYPE_CHECKING:
-    from feast import FeatureStore, FeatureView
+    from feast import FeatureStore
 
-# A thousand would be a millisecond, the precision of event times in Cassandra.
-MAX_REVISION = 999
+_SCANNED_AT_A_TIME = 5000
 
 
 class DirectTable:
@@ -59,68 +56,59 @@ class DirectTable:
         session: Session,
         start: datetime,
         end: datetime,
+        written_us: int,
+        latest_until: datetime | None = None,
         progress: Callable[[int], object] | None = None,
-        revision: int = 0,
     ) -> int:
-        """Write the latest row of each entity in [start, end), UTC; return how many there were.
+        """Write the latest row of each entity, if it lies in [start, end), UTC; return how many there were.
 
-        Makes the table, or adds the columns it lacks. The rows are those that the engine materializes. A
-        higher `revision` replaces rows of the same event time.
+        Makes the table, or adds the columns it lacks. The rows are those that the engine materializes. All
+        are written at `written_us`, and replace whatever was written before.
+
+        Args:
+            latest_until: up to when an entity's latest row is looked for; `end` for None.
 
         Raises DirectTableDiffers, MissingColumns, NotAcknowledged.
         """
         store, view = self._store, self._view
         self.require_usable(session)
-        apply_layout(session, self.layout, f"Feast feature view {view.name} of project {store.project}")
+        apply_layout(session, self.layout, table_comment(store.project, view))
         entities = [store.registry.get_entity(name, store.project) for name in view.entities]
-        rows = open_rows(store.config, store._get_provider().offline_store, view, entities, start, end)
-        settings = ArrowMaterializationEngineConfig(revision=min(revision, MAX_REVISION))
-        sink = RowSink(self.layout, view, connection_of(store), lambda: session, settings)
+        last = end if latest_until is None else max(end, latest_until)
+        rows = open_rows(store.config, store._get_provider().offline_store, view, entities, start, last)
+        settings = ArrowMaterializationEngineConfig()
+        connection = connection_of(store)
+        sink = RowSink(self.layout, view, connection, lambda: session, settings, written_us=written_us)
+        moment, written = view.batch_source.timestamp_field, 0
         try:
             for batch in rows.batches(settings.batch_rows):
-                sink.write(batch)
+                part = batch if last == end else _before(batch, moment, end)
+                sink.write(part)
+                written += part.num_rows
                 if progress is not None:
-                    progress(batch.num_rows)
+                    progress(part.num_rows)
         finally:
             sink.close()
-        return rows.num_rows
+        return written
 
-
-def require_servable(settings: Settings, store: "FeatureStore", served: ServedFeatures) -> None:
-    """Refuse views of a service that the online store or a direct table cannot hold.
-
-    Raises InvalidDefinitions, UnsupportedType.
-    """
-    if LABEL in served.names:
-        raise InvalidDefinitions(
-            DECLARED_IN,
-            f"service {served.service} takes {LABEL}, and {LABEL} is what the model is to predict: state a"
-            " schema without it, or name the features, as in view[['...']]",
+    def remove_older(self, session: Session, written_us: int) -> int:
+        """Remove the rows that were written before `written_us`, and return how many there were."""
+        names = ", ".join(quoted(column.name) for column in self.layout.keys)
+        select = idempotent(
+            f"SELECT {names}, WRITETIME({quoted(EVENT_TIMESTAMP)}) FROM {self.layout.qualified}"
         )
-    found = load_repository(settings, store.config)
-    names = {definitions.view for definitions in served.feature_sets}
-    views = [view for view in (*found.feature_views, *found.stream_feature_views) if view.name in names]
-    for view in views:
-        if not view.online:
-            raise InvalidDefinitions(
-                DECLARED_IN, f"view {view.name} of service {served.service} has online=False"
-            )
-        direct_layout(settings.direct_keyspace, store.project, view)
-        layout = row_layout(settings.direct_keyspace, store.project, view)
-        if store.config.online_store.type == "cassandra":
-            kinds = {column.field: column.kind for column in layout.keys}
-            entity_key(kinds, store.config.entity_key_serialization_version)
-    _require_own_names(store.project, views)
+        select.fetch_size = _SCANNED_AT_A_TIME
+        condition = " AND ".join(f"{quoted(column.name)} = ?" for column in self.layout.keys)
+        cql = f"DELETE FROM {self.layout.qualified} USING TIMESTAMP {written_us - 1} WHERE {condition}"
+        delete = prepare(session, cql)
+        removed = 0
+        for *key, written in session.execute(select, execution_profile=READ):
+            if written is None or written < written_us:
+                session.execute(delete, key, execution_profile=WRITE)
+                removed += 1
+        return removed
 
 
-def _require_own_names(project: str, views: "Sequence[FeatureView]") -> None:
-    known = {
-        project_name(project, name): "a record of materializations" for name in (RUNS, REVISIONS, ATTEMPTS)
-    }
-    for view in views:
-        name = direct_table_name(project, view.name)
-        if name in known:
-            raise InvalidDefinitions(
-                DECLARED_IN, f"view {view.name} would share the table {name} with {known[name]}: rename it"
-            )
-        known[name] = f"view {view.name}"
+def _before(batch: pa.RecordBatch, moment: str, end: datetime) -> pa.RecordBatch:
+    """Keep the rows whose time, in the source's own unit, is before `end`."""
+    return batch.filter(pc.less(convert_times(batch.column(moment)), pa.scalar(end, TIME)))

@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,11 @@ import pyarrow.dataset as ds
 
 from poc.dataset.stored import Key, declared_columns, open_source, parquet_columns
 from poc.definitions import FeatureSet
+from poc.errors import PocError, SourceChanged
 from poc.online_store.source import ParquetSource, time_window
+
+# Of each file: inode, bytes, and when it was written.
+FileStates: TypeAlias = tuple[tuple[int, int, int], ...]
 
 
 class LatestRows(ParquetSource):
@@ -30,6 +36,22 @@ class LatestRows(ParquetSource):
         """Yield them, at most `rows` at a time: the join keys, features and event time of the view."""
         for batch in super().batches(rows):
             yield from declared_columns(batch, self._definitions).combine_chunks().to_batches()
+
+
+def file_states(definitions: FeatureSet) -> FileStates:
+    """Return what tells whether the files of a source are still those that they were."""
+    states = (Path(name).stat() for name in sorted(open_source(definitions).files))
+    return tuple((state.st_ino, state.st_size, state.st_mtime_ns) for state in states)
+
+
+def require_unchanged(definitions: FeatureSet, before: FileStates) -> None:
+    """Raise `SourceChanged` if the files of a source are no longer those of `before`."""
+    try:
+        now = file_states(definitions)
+    except (PocError, OSError):
+        now = ()
+    if now != before:
+        raise SourceChanged(str(definitions.source_path))
 
 
 def interval_fingerprint(definitions: FeatureSet, start: datetime, end: datetime) -> str:

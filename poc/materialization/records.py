@@ -4,6 +4,7 @@ Each project has its own, in the keyspace of the direct table. Runs say what a s
 what failed, and of what nothing was heard again.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timezone
@@ -11,11 +12,10 @@ from typing import Any
 
 from poc.online_store.naming import project_name, quoted
 from poc.online_store.patience import SPECULATIVE_RETRY
-from poc.online_store.schema import has_table, make_table
-from poc.online_store.session import Session, idempotent
+from poc.online_store.schema import has_table, make_table, stored_columns
+from poc.online_store.session import SCHEMA, Session, idempotent
 
 RUNS = "materializations"
-REVISIONS = "materialization_revisions"
 ATTEMPTS = "materialization_attempts"
 # More failures in a row than these are not counted.
 READ_AT_MOST = 50
@@ -71,7 +71,7 @@ class MaterializationRun:
         content: fingerprint of the offline rows in that interval.
         transactions: entities written by this run.
         duration_seconds: time that writing the online store took.
-        revision: of the values in that interval, counted up by every run that writes them anew.
+        written_us: the write time of the direct table's rows, microseconds since 1970.
     """
 
     online_store: str
@@ -83,7 +83,7 @@ class MaterializationRun:
     content: str
     transactions: int
     duration_seconds: float
-    revision: int
+    written_us: int
 
     @property
     def reached(self) -> datetime:
@@ -92,27 +92,26 @@ class MaterializationRun:
 
 
 class MaterializationRecord(_Record):
-    """The finished runs of a project, and the numbers of their revisions."""
+    """The finished runs of a project."""
 
     def create(self, session: Session) -> None:
-        """Make the tables where they are not there."""
+        """Make the table where it is not there."""
         columns = (
             "finished_at timestamp, started_at timestamp, covered_from timestamp, covered_until timestamp,"
-            " content text, transactions bigint, duration_seconds double, revision int"
+            " content text, transactions bigint, duration_seconds double, written_us bigint"
         )
         self._make(session, RUNS, columns, newest="finished_at")
-        self._make(session, REVISIONS, "revision int")
+        stored = stored_columns(session, self.keyspace, project_name(self.project, RUNS))
+        if "written_us" not in stored:
+            # A table of an earlier version.
+            session.execute(
+                f"ALTER TABLE {self._table(RUNS)} ADD written_us bigint", execution_profile=SCHEMA
+            )
 
-    def claim_revision(self, session: Session, online_store: str, view: str) -> int:
-        """Return the number of a run that writes an interval anew: one more than any before, failed or not.
-
-        The caller holds the materialization lock.
-        """
-        key, table = (online_store, view), self._table(REVISIONS)
-        row = session.execute(idempotent(f"SELECT revision FROM {table} {_OF_VIEW}"), key).one()
-        revision = 0 if row is None else int(row.revision) + 1
-        session.execute(idempotent(f"UPDATE {table} SET revision = %s {_OF_VIEW}"), (revision, *key))
-        return revision
+    def next_write_time(self, session: Session, view: str) -> int:
+        """Return a write time, µs since 1970, that beats every run before, whatever its clock said."""
+        written = [run.written_us or 0 for run in self.last_of_each_store(session, view).values()]
+        return max(time.time_ns() // 1000, *(earlier + 1 for earlier in written), 0)
 
     def add(self, session: Session, run: MaterializationRun) -> None:
         """Record `run`."""

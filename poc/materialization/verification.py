@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL
-
 from poc.dataset.stored import Key, StoredRow, latest_rows, newest_event, sample_view
-from poc.dataset.values import same_value
+from poc.dataset.values import Difference, same_value
 from poc.definitions import FeatureSet, ServedFeatures, ServedView
-from poc.errors import FeaturesNotMaterialized, FeaturesOutdated, OnlineTableMissing
+from poc.errors import FeaturesNotMaterialized, FeaturesOutdated, OnlineTableMissing, OnlineValuesDiffer
 from poc.feature_store import connection_of, kept_for
+from poc.materialization.offline import keys_in_interval
+from poc.materialization.stored_rows import NEVER_WRITTEN, through_feast
 from poc.online_store.failures import cassandra_failures
 
 if TYPE_CHECKING:
@@ -20,19 +20,7 @@ if TYPE_CHECKING:
 
 # A row may be gone this long before we know that its time is over: clocks differ, and reading takes a while.
 _MARGIN = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One online value that is not the offline one."""
-
-    key: Key
-    feature: str
-    online: object
-    offline: object
-
-    def __str__(self) -> str:
-        return f"{spoken(self.key)}.{self.feature}: online {self.online!r}, offline {self.offline!r}"
+SAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +41,8 @@ def gone_until(kept_for: timedelta | None, now: datetime) -> datetime | None:
     return None if kept_for is None else now - kept_for + _MARGIN
 
 
-def spoken(key: Key) -> str:
-    """Write the join keys of an entity as a person would: the only one by itself."""
-    return "/".join(map(str, key))
-
-
-def read_view(store: "FeatureStore", definitions: FeatureSet, keys: Sequence[Key]) -> list[dict[str, Any]]:
-    """Read every feature of a view for `keys`, in their order: a dict by name each, all None if unknown.
-
-    By the view's names, not through the feature service: a service may take only some of them.
-    """
-    names = [f"{definitions.view}:{name}" for name in definitions.names]
-    dummy = {} if definitions.join_keys else {DUMMY_ENTITY_ID: DUMMY_ENTITY_VAL}
-    rows = [dict(zip(definitions.key_names, key, strict=True)) | dummy for key in keys]
-    with cassandra_failures(connection_of(store)):
-        answer = store.get_online_features(names, rows).to_dict()
-    return [{name: answer[name][row] for name in definitions.names} for row in range(len(keys))]
-
-
 def online_store_holds(store: "FeatureStore", definitions: FeatureSet, count: int) -> bool:
-    """Tell whether the online store has a value for any of `count` samples.
+    """Tell whether the online store has any of `count` samples.
 
     A missing or outdated table has none. A store that has removed every row by itself lacks nothing.
     """
@@ -81,21 +51,21 @@ def online_store_holds(store: "FeatureStore", definitions: FeatureSet, count: in
     if not keys:
         return gone is not None
     try:
-        rows = read_view(store, definitions, keys)
+        with cassandra_failures(connection_of(store)):
+            return any(row is not None for row in through_feast(store, definitions)(keys))
     except (OnlineTableMissing, FeaturesOutdated):
         return False
-    return any(value is not None for row in rows for value in row.values())
 
 
-def differences(
-    key: Key, online: Mapping[str, Any], offline: Mapping[str, Any], names: Sequence[str]
-) -> tuple[Difference, ...]:
-    """Name those of the features `names` whose online value is not the offline one."""
-    return tuple(
+def _differences(
+    key: Mapping[str, object], online: Mapping[str, Any], offline: Mapping[str, Any], names: Sequence[str]
+) -> list[Difference]:
+    """Return those of the features `names` whose online value is not the offline one."""
+    return [
         Difference(key, name, online.get(name), offline[name])
         for name in names
         if not same_value(online.get(name), offline[name])
-    )
+    ]
 
 
 def check_entities(store: "FeatureStore", served: ServedFeatures, keys: Sequence[Key]) -> Iterator[Check]:
@@ -130,7 +100,7 @@ def check_entities(store: "FeatureStore", served: ServedFeatures, keys: Sequence
             if absent and (_is_older(stored, kept) or _is_older(stored, view.definitions.ttl)):
                 continue
             compared.append(view.definitions.view)
-            found += differences(key, online, stored.values, view.names)
+            found += _differences(row, online, stored.values, view.names)
         yield Check(key, latency_ms, tuple(compared), tuple(found))
 
 
@@ -150,3 +120,46 @@ def _current_rows(view: ServedView, rows: Sequence[Mapping[str, Any]]) -> dict[K
 
 def _key_of(view: ServedView, row: Mapping[str, Any]) -> Key:
     return tuple(row[name] for name in view.request_keys)
+
+
+def check_samples(
+    store: "FeatureStore", definitions: FeatureSet, covered_from: datetime, covered_until: datetime
+) -> tuple[str, ...]:
+    """Compare samples, online against offline: entities whose newest row was materialized by now.
+
+    Those that the store may have removed by itself are none, nor those with a newer value pushed since.
+
+    Returns:
+        The entities that were compared, as a person would write them.
+
+    Raises:
+        OnlineValuesDiffer: one has another value.
+    """
+    now = datetime.now(timezone.utc)
+    gone = gone_until(kept_for(store), now)
+    since = covered_from if gone is None else max(gone, covered_from)
+    candidates = keys_in_interval(definitions, since, covered_until, 20 * SAMPLES)
+    offline = {
+        key: row
+        for key, row in latest_rows(definitions, candidates, now).items()
+        if since <= row.event_timestamp < covered_until
+    }
+    keys = list(offline)[:SAMPLES]
+    if not keys:
+        return ()
+    with cassandra_failures(connection_of(store)):
+        stored = through_feast(store, definitions)(keys)
+    found: list[Difference] = []
+    names = definitions.names
+    for key, held in zip(keys, stored, strict=True):
+        row = offline[key]
+        if held is not None and held.event_time is not None and held.event_time > row.event_timestamp:
+            continue  # Pushed since.
+        values = () if held is None else held.values
+        pairs = zip(names, values, strict=False)
+        online = {name: value for name, value in pairs if value is not NEVER_WRITTEN}
+        entity = dict(zip(definitions.key_names, key, strict=True))
+        found += _differences(entity, online, row.values, names)
+    if found:
+        raise OnlineValuesDiffer(list(map(str, found)))
+    return tuple("/".join(map(str, key)) for key in keys)

@@ -19,6 +19,7 @@ class Window:
         covered_from: begin of what the online store holds once this is done, inclusive, UTC.
         why: what led to it, for a person.
         continues: whether it goes on where the last run ended, and writes nothing anew.
+        anew: whether it takes the place of all that was stored.
     """
 
     start: datetime
@@ -27,6 +28,7 @@ class Window:
     covered_until: datetime
     why: str
     continues: bool = False
+    anew: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -46,11 +48,11 @@ def given_window(start: datetime, end: datetime) -> Window:
     return Window(start, end, start, end, "as given")
 
 
-def full_window(end: datetime, ttl: timedelta | None, why: str) -> Window:
+def full_window(end: datetime, ttl: timedelta | None, why: str, anew: bool = True) -> Window:
     """Take what a view of this `ttl` needs to have at `end`: everything where it has none."""
     start = _full_start(end, ttl)
     what = "everything" if ttl is None else f"the last {_length(ttl)}"
-    return Window(start, end, start, end, f"{what}: {why}")
+    return Window(start, end, start, end, f"{what}: {why}", anew=anew)
 
 
 def cut_at_now(window: Window, asked: datetime | None) -> Window:

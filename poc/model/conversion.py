@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # ai.onnx.ml 3 is the first with 64-bit trees. Both are old enough for every ONNX Runtime we allow.
 OPSETS = {"": 16, "ai.onnx.ml": 3}
 _ROWS = "rows"
-_PROBABILITIES = "probabilities"
+_PROBABILITIES = ":probabilities"
 
 
 def to_onnx(pipeline: "Pipeline", inputs: ModelInputs, facts: ModelFacts) -> bytes:
@@ -98,24 +98,27 @@ def _take_columns(graph: "GraphProto", inputs: ModelInputs) -> None:
     """Let each input be a vector, one value a row, where skl2onnx wants a matrix of one column."""
     from onnx import TensorProto, helper, numpy_helper
 
+    # skl2onnx makes other names of some, in the same order. A colon is in no feature's name.
+    given = [f":{item.name}" for item in graph.input]
     for node in graph.node:
-        for place, name in enumerate(node.input):
-            if name in inputs.names:
-                node.input[place] = f"{name}_matrix"
+        node.input[:] = [f":{name}" if name else "" for name in node.input]
+        node.output[:] = [f":{name}" for name in node.output]
+    for initializer in graph.initializer:
+        initializer.name = f":{initializer.name}"
     del graph.input[:]
-    graph.initializer.append(numpy_helper.from_array(np.array([1], dtype=np.int64), "second_axis"))
-    for place, name in enumerate(inputs.names):
+    graph.initializer.append(numpy_helper.from_array(np.array([1], dtype=np.int64), ":second_axis"))
+    for place, (name, matrix) in enumerate(zip(inputs.names, given, strict=True)):
         kind = TensorProto.STRING if name in inputs.categories else TensorProto.DOUBLE
         graph.input.append(helper.make_tensor_value_info(name, kind, [_ROWS]))
-        graph.node.insert(place, helper.make_node("Unsqueeze", [name, "second_axis"], [f"{name}_matrix"]))
+        graph.node.insert(place, helper.make_node("Unsqueeze", [name, ":second_axis"], [matrix]))
 
 
 def _give_fraud_probability(graph: "GraphProto") -> None:
     from onnx import TensorProto, helper, numpy_helper
 
     del graph.output[:]
-    graph.initializer.append(numpy_helper.from_array(np.array(1, dtype=np.int64), "fraud_class"))
-    graph.node.append(helper.make_node("Gather", [_PROBABILITIES, "fraud_class"], [OUTPUT], axis=1))
+    graph.initializer.append(numpy_helper.from_array(np.array(1, dtype=np.int64), ":fraud_class"))
+    graph.node.append(helper.make_node("Gather", [_PROBABILITIES, ":fraud_class"], [OUTPUT], axis=1))
     graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [_ROWS]))
 
 

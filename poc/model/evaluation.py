@@ -156,8 +156,8 @@ def calibration(
 
 def wilson_interval(hits: int, trials: int) -> tuple[float, float]:
     """Return the 95 % interval of a share, after E. B. Wilson (1927), JASA 22, 209-212."""
-    z = 1.96
-    share = hits / trials
-    middle = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
-    spread = z / (1 + z**2 / trials) * (share * (1 - share) / trials + z**2 / (4 * trials**2)) ** 0.5
-    return max(0.0, middle - spread), min(1.0, middle + spread)
+    # Its import takes a second, and who loads a model does not need it.
+    from scipy.stats import binomtest
+
+    low, high = binomtest(hits, trials).proportion_ci(0.95, "wilson")
+    return float(low), float(high)

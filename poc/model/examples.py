@@ -22,8 +22,9 @@ from poc.errors import (
     InvalidDefinitions,
     TooFewExamples,
 )
-from poc.feature_store import declared_service, open_feature_store
+from poc.feature_store import open_feature_store
 from poc.model.labels import EVENT_TIMESTAMP, Labels, read_labels
+from poc.repository import declared_service
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -100,13 +101,17 @@ def split_by_time(rows: "pd.DataFrame") -> Split:
     Raises TooFewExamples: a part has no fraud, or nothing else.
     """
     if rows.empty:
-        raise TooFewExamples("training", 0, 0)
+        raise TooFewExamples("training", 0, 0, "no features were known for any label at its time")
     times = rows[EVENT_TIMESTAMP]
     first = times.iloc[int(len(rows) * TRAINING_SHARE)]
     second = times.iloc[int(len(rows) * (TRAINING_SHARE + VALIDATION_SHARE))]
     # Cut between moments, not between rows: rows of one moment know of each other.
     split = Split(rows[times < first], rows[(times >= first) & (times < second)], rows[times >= second])
     for name, part in split:
+        if part.empty:
+            commonest, count = next(iter(times.value_counts().items()))
+            why = f"{count:,} of the {len(rows):,} rows have one time, {commonest:%Y-%m-%dT%H:%M:%SZ}"
+            raise TooFewExamples(name, 0, 0, why)
         frauds = int(part[LABEL].sum())
         if frauds in (0, len(part)):
             raise TooFewExamples(name, len(part), frauds)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from poc.dataset.limits import read_limits
 from poc.definitions import DECLARED_IN, Feature
 from poc.errors import InvalidDefinitions
-from poc.model.scoring import NULL_STRING
+from poc.model.scoring import NULL_STRING, OUTPUT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +50,9 @@ def model_inputs(features: Sequence[Feature], training: "pd.DataFrame") -> Model
 
     Raises InvalidDefinitions: a feature is neither a number, a boolean nor a string, or a tag is wrong.
     """
+    if any(feature.name == OUTPUT for feature in features):
+        reason = f"{OUTPUT} is what the model answers, and cannot be an input: call the feature otherwise"
+        raise InvalidDefinitions(DECLARED_IN, reason)
     numbers: list[str] = []
     categories: dict[str, tuple[str, ...]] = {}
     for feature in sorted(features, key=lambda item: item.name):

@@ -8,12 +8,13 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from poc.model.pipeline import ModelInputs
-from poc.model.registry import MODEL_FILE, MODEL_FOLDER, is_server, open_client, registry_errors
+from poc.model.registry import DIGEST, MODEL_FILE, MODEL_FOLDER, is_server, open_client, registry_errors
 from poc.model.scoring import OUTPUT, ModelFacts
 from poc.settings import Settings
 
@@ -144,5 +145,7 @@ def _create_version(client: "MlflowClient", settings: Settings, training: Traini
             raise
     name, where = settings.model_name, f"runs:/{run_id}/{MODEL_FOLDER}"
     description = f"Inputs from feature service {training.facts.feature_service}"
-    created = client.create_model_version(name, where, run_id, description=description)
+    # In the registry, not beside the file: who changes one does not change the other by that.
+    tags = {DIGEST: sha256(training.onnx_model).hexdigest()}
+    created = client.create_model_version(name, where, run_id, tags=tags, description=description)
     return str(created.version)

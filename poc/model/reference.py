@@ -2,7 +2,7 @@
 
 A file, so that a materialization can be held to it while MLflow is down; one for each alias of a model, so
 that training a challenger does not change what the champion's features are held to. Knows how it is made,
-kept and read; what a batch must be like is the business of `poc.monitoring`.
+kept and read; what a batch must be like is the business of `poc.quality`.
 """
 
 import os

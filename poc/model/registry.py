@@ -7,20 +7,22 @@ takes seconds, so it happens after the cheap checks.
 
 import logging
 import os
+import sqlite3
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from hashlib import sha256
 from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit
 from urllib.request import Request, urlopen
 
-from poc.errors import ModelNotFound, ModelRegistryUnavailable, ModelUnusable
+from poc.errors import ModelDatabaseUnusable, ModelNotFound, ModelRegistryUnavailable, ModelUnusable
 from poc.model.scoring import Scorer, open_scorer
-from poc.settings import Settings
+from poc.settings import Settings, shown_uri
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -29,8 +31,12 @@ if TYPE_CHECKING:
 # Where a run keeps its model, and the file in it, the name of which is MLflow's.
 MODEL_FOLDER = "model"
 MODEL_FILE = "model.onnx"
+# The tag of a version that tells which bytes were registered.
+DIGEST = "sha256"
 ANSWER_TIMEOUT_SECONDS = 5.0
 _SQLITE = "sqlite:///"
+# Which file each database was when it was last opened: device and inode, by its URI.
+_held: dict[str, tuple[int, int]] = {}
 # Taken where the environment says nothing else. MLflow's own are 120 s, tried eight times.
 _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -40,6 +46,12 @@ _ENVIRONMENT = {
     # MLflow reports its use to its makers unless told not to.
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
+
+
+def may_hold_a_model(settings: Settings) -> bool:
+    """Tell whether a model can have been registered: not before the SQLite file of the registry is made."""
+    file = database_file(settings)
+    return file is None or file.is_file()
 
 
 def open_client(settings: Settings) -> "MlflowClient":
@@ -61,6 +73,7 @@ def open_client(settings: Settings) -> "MlflowClient":
             logging.getLogger(name).setLevel(logging.ERROR)
         # Ten attempts would wait 101 s in all for a database that cannot be opened.
         utils.MAX_RETRY_COUNT = 2
+        _leave_replaced(settings)
         return MlflowClient(tracking_uri=uri)
 
 
@@ -75,13 +88,6 @@ def is_server(settings: Settings) -> bool:
     return urlsplit(settings.mlflow_tracking_uri).scheme in ("http", "https")
 
 
-def shown_uri(uri: str) -> str:
-    """Return `uri` without the user and password it may hold."""
-    parts = urlsplit(uri)
-    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    return bare if "@" in parts.netloc else uri
-
-
 @contextmanager
 def registry_errors(settings: Settings) -> Iterator[None]:
     """Turn what MLflow raises inside into ModelRegistryUnavailable."""
@@ -91,7 +97,40 @@ def registry_errors(settings: Settings) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
+        file = database_file(settings)
+        if file is not None:
+            raise ModelDatabaseUnusable(file, _reason(error), _is_damaged(file)) from error
         raise ModelRegistryUnavailable(shown_uri(settings.mlflow_tracking_uri), _reason(error)) from error
+
+
+def _leave_replaced(settings: Settings) -> None:
+    """Let go of a database file that another one has taken the place of: MLflow holds the first for ever."""
+    file, uri = database_file(settings), settings.mlflow_tracking_uri
+    if file is None or not file.exists():
+        return
+    status = file.stat()
+    is_now = (status.st_dev, status.st_ino)
+    if _held.setdefault(uri, is_now) == is_now:
+        return
+    _held[uri] = is_now
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as Models
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as Runs
+
+    for store in (Models, Runs):
+        if uri in store._engine_map:
+            store._engine_map[uri].dispose()
+
+
+def _is_damaged(file: Path) -> bool:
+    """Tell whether SQLite finds that a file is none of its own, or not whole."""
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as database:
+            found: tuple[str] = database.execute("PRAGMA quick_check(1)").fetchone()
+            return found != ("ok",)
+    except sqlite3.OperationalError:
+        return False  # Locked, or not to be read by this user.
+    except sqlite3.DatabaseError:
+        return True
 
 
 def _require_answer(uri: str) -> None:
@@ -200,6 +239,9 @@ def _open_version(
             if missing or isinstance(error, FileNotFoundError):
                 raise ModelUnusable(described, f"its {MODEL_FILE} is gone") from error
             raise
+    registered = version.tags.get(DIGEST)
+    if registered is not None and sha256(onnx_model).hexdigest() != registered:
+        raise ModelUnusable(described, f"its {MODEL_FILE} is not the one that was registered")
     return open_scorer(
         onnx_model, name=version.name, version=str(version.version), alias=alias, run_id=version.run_id
     )

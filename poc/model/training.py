@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from poc.dataset.column_types import LABEL
 from poc.dataset.stored import dataset_fingerprint
-from poc.errors import OutputNotWritable
 from poc.feature_store import repo_yaml
 from poc.model import report
 from poc.model.conversion import Agreement, check_agreement, to_onnx
@@ -35,6 +34,7 @@ from poc.model.recording import Recorded, TrainingRecord, git_commit, keep_text,
 from poc.model.reference import REFERENCE_FILE, make_reference, reference_in_place, reference_json
 from poc.model.registry import load_scorer, load_version, open_client, promote
 from poc.model.scoring import ModelCard, ModelFacts, open_scorer
+from poc.output import require_folder
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -78,10 +78,7 @@ def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -
         PocError: whatever else `poc.model.examples.labelled_examples` raises.
     """
     repo_yaml(settings)
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputNotWritable(settings.data_dir, str(error.strerror)) from error
+    require_folder(settings.data_dir)
     open_client(settings)
     examples = labelled_examples(settings)
     split = split_by_time(examples.rows)

@@ -1,1 +1,1 @@
-"""How the whole is doing: its state as metrics, drift of the data, skew between offline and online."""
+"""How the whole is doing: every metric, the state of the online store, Prometheus and Grafana over them."""

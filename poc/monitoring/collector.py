@@ -13,8 +13,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 
-from poc.monitoring import declared
-from poc.monitoring.declared import Metric
+from poc.monitoring import metrics
+from poc.monitoring.metrics import Metric
 from poc.monitoring.state import State, StateReader, ViewState
 from poc.online_store.errors import NoCassandra
 
@@ -22,68 +22,60 @@ log = logging.getLogger(__name__)
 
 
 class StateCollector(Collector):
-    """Shows the state that `state` gives; nothing while that is None."""
+    """Shows the state that `state` returns; nothing while that is None."""
 
     def __init__(self, state: Callable[[], State | None]) -> None:
         self._state = state
 
     def describe(self) -> Iterable[Family]:
         """Name the families, which a registry asks for."""
-        return [GaugeMetricFamily(metric.name, metric.meaning) for metric in declared.STATE]
+        return [GaugeMetricFamily(metric.name, metric.meaning) for metric in metrics.STATE]
 
     def collect(self) -> Iterator[Family]:
-        """Give the families that have a value."""
+        """Yield the families that have a value."""
         state = self._state()
         if state is None:
             return
-        families: dict[Metric, GaugeMetricFamily] = {}
+        samples: dict[Metric, list[tuple[tuple[str, ...], float]]] = {
+            metrics.SIZE: [*state.size_bytes.items()],
+            metrics.ENTITIES: [*state.entities.items()],
+            metrics.NODE_ANSWERS: [((node,), answered) for node, answered in state.nodes.items()],
+        }
         for view in state.views:
             for metric, value in _of_view(view).items():
                 if value is not None:
-                    family = families.setdefault(metric, _family(metric))
-                    family.add_metric((state.online_store, view.feature_view), value)
-        yield from families.values()
-        yield from _of_store(state)
+                    labels = (state.online_store, view.feature_view)
+                    samples.setdefault(metric, []).append((labels, value))
+        for metric, of_metric in samples.items():
+            family = GaugeMetricFamily(metric.name, metric.meaning, labels=metric.labels)
+            for sample in of_metric:
+                family.add_metric(*sample)
+            yield family
 
 
 def _of_view(view: ViewState) -> dict[Metric, float | None]:
     run, attempts, failed = view.last_run, view.attempts, view.attempts.failed
     values: dict[Metric, float | None] = {
-        declared.TTL: None if view.ttl is None else view.ttl.total_seconds(),
-        declared.NEWEST_EVENT: _unix(attempts.newest_event),
-        declared.LAST_SUCCESS: _unix(view.last_success),
+        metrics.TTL: None if view.ttl is None else view.ttl.total_seconds(),
+        metrics.NEWEST_EVENT: _unix(attempts.newest_event),
+        metrics.LAST_SUCCESS: _unix(view.last_success),
     }
     if run is not None:
         values |= {
-            declared.MATERIALIZED_UNTIL: _unix(run.reached),
-            declared.DURATION: (run.finished_at - run.started_at).total_seconds(),
-            declared.WRITE_DURATION: run.duration_seconds,
-            declared.ROWS: run.transactions,
+            metrics.MATERIALIZED_UNTIL: _unix(run.reached),
+            metrics.DURATION: (run.finished_at - run.started_at).total_seconds(),
+            metrics.WRITE_DURATION: run.duration_seconds,
+            metrics.ROWS: run.transactions,
         }
     if attempts.recent:
         values |= {
-            declared.LAST_ATTEMPT: _unix(attempts.recent[0].started_at),
-            declared.RUNNING: attempts.running is not None,
-            declared.FAILURES_IN_A_ROW: len(failed),
+            metrics.LAST_ATTEMPT: _unix(attempts.recent[0].started_at),
+            metrics.RUNNING: attempts.running is not None,
+            metrics.FAILURES_IN_A_ROW: len(failed),
         }
     if failed:
-        values[declared.LAST_FAILURE] = _unix(failed[0].ended_at or failed[0].started_at)
+        values[metrics.LAST_FAILURE] = _unix(failed[0].ended_at or failed[0].started_at)
     return values
-
-
-def _of_store(state: State) -> Iterator[Family]:
-    sizes, entities, answers = map(_family, (declared.SIZE, declared.ENTITIES, declared.NODE_ANSWERS))
-    for size in state.sizes:
-        sizes.add_metric((size.keyspace, size.table, size.node), size.size_bytes)
-    for count in state.counts:
-        entities.add_metric((count.keyspace, count.table), count.entities)
-    for node, answered in state.nodes.items():
-        answers.add_metric((node,), answered)
-    yield from (sizes, entities, answers)
-
-
-def _family(metric: Metric) -> GaugeMetricFamily:
-    return GaugeMetricFamily(metric.name, metric.meaning, labels=metric.labels)
 
 
 def _unix(moment: datetime | None) -> float | None:

@@ -49,10 +49,6 @@ class ArrowMaterializationEngineConfig(FeastConfigBaseModel):  # type: ignore[mi
     max_attempts: Annotated[int, Field(strict=True, ge=1)] = 6
     """How often a write that timed out or met an overload is tried."""
 
-    revision: Annotated[int, Field(strict=True, ge=0, le=999)] = 0
-    """Microseconds added to the write time. Raise it to write corrected values for event times that are
-    stored already: of two writes of one time Cassandra keeps neither as a whole."""
-
     write_time: Literal["event", "now"] = "event"
     """In the stock layout: `event` lets the newest event win, `now` the last write, as Feast's own engine."""
 

@@ -9,7 +9,17 @@ from typing import Annotated, Any
 
 from cassandra import ConsistencyLevel
 from feast.repo_config import FeastConfigBaseModel
-from pydantic import AfterValidator, ConfigDict, Field, StrictStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StrictStr,
+    field_validator,
+    model_validator,
+)
+
+from poc.online_store.keyed_reads import KEYS_PER_STATEMENT
 
 # Cassandra refuses a longer time to live: 20 years.
 MAX_TTL_SECONDS = 630_720_000
@@ -142,11 +152,15 @@ class RowStoreSettings(FeastConfigBaseModel):  # type: ignore[misc]
     read_concurrency: PositiveInt = 100
     """Most statements in flight of one batch read."""
 
-    read_keys_per_statement: Annotated[int, Field(strict=True, ge=1, le=100)] = 20
+    read_keys_per_statement: Annotated[int, Field(strict=True, ge=1, le=100)] = KEYS_PER_STATEMENT
     """Most entities that one statement of a batch read asks for, where the join key allows it."""
 
     write_concurrency: PositiveInt = 100
     """Most statements in flight of one batch write."""
+
+    # Of views that this process fills anew, the generation that takes every write; it goes with the settings
+    # to Spark's executors.
+    _filling: dict[str, int] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod

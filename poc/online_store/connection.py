@@ -173,7 +173,8 @@ def _hosts(stated: Any) -> tuple[str, ...]:
 
 
 def _port(stated: str | None) -> int | None:
-    if not stated:
+    # Kubernetes states an address for a service of the name cassandra, which is nobody's choice.
+    if not stated or "://" in stated:
         return None
     if not (stated.isascii() and stated.isdigit() and 1 <= int(stated) <= 65535):
         raise EnvironmentUnusable(f"{PORT_VARIABLE}={stated!r} is no port")

@@ -1,15 +1,17 @@
 """What a cluster tells of itself: how many partitions a table has, and what only each node knows.
 
-COUNT(*) reads everything, and Cassandra's own estimates are minutes old and count what lies in several files
-several times. But keys are spread evenly over the ring by their tokens: how far a thousand of them reach
-tells how many there are.
+One COUNT(*) reads everything, and Cassandra's own estimates are minutes old and count what lies in several
+files several times. But keys are spread evenly over the ring by their tokens: how far a thousand of them
+reach tells how many there are.
 """
 
 import logging
+from itertools import pairwise
 from typing import Any
 
 from cassandra import ConsistencyLevel
 from cassandra.cluster import ResponseFuture, Session
+from cassandra.concurrent import execute_concurrent
 from cassandra.policies import HostDistance
 
 from poc.online_store.naming import quoted
@@ -18,17 +20,33 @@ from poc.online_store.session import idempotent
 log = logging.getLogger(__name__)
 
 SAMPLE = 1000
+# A statement counts about so many.
+COUNTED_TOGETHER = 20_000
+COUNTED_AT_ONCE = 4
 # The Murmur3 partitioner's tokens are the signed 64-bit integers.
 _FIRST_TOKEN, _TOKENS = -(2**63), 2**64
 
 
 def count_partitions(session: Session, keyspace: str, table: str) -> int | None:
-    """Count the partitions of `table`, a page of keys at a time. None where there is no such table."""
-    key = _partition_key(session, keyspace, table)
+    """Count the partitions of `table`. None where there is no such table.
+
+    A table of one row a partition is counted by Cassandra itself, a part of the ring at a time, so that no
+    statement takes long; of another the keys are read, a page at a time.
+    """
+    key, has_rows = _keys(session, keyspace, table)
     if key is None:
         return None
-    keys = session.execute(idempotent(f"SELECT DISTINCT {key} FROM {quoted(keyspace)}.{quoted(table)}"))
-    return sum(1 for _ in keys)
+    qualified = f"{quoted(keyspace)}.{quoted(table)}"
+    if has_rows:
+        return sum(1 for _ in session.execute(idempotent(f"SELECT DISTINCT {key} FROM {qualified}")))
+    parts = (estimate_partitions(session, keyspace, table) or 0) // COUNTED_TOGETHER + 1
+    bounds = [_FIRST_TOKEN + _TOKENS * part // parts for part in range(parts + 1)]
+    cql = f"SELECT COUNT(*) FROM {qualified} WHERE token({key}) > {{}} AND token({key}) <= {{}}"
+    # The greatest token is one less than the end of the ring.
+    ranges = ((low, min(high, 2**63 - 1)) for low, high in pairwise(bounds))
+    asked = [(idempotent(cql.format(*part)), ()) for part in ranges]
+    answers = execute_concurrent(session, asked, concurrency=COUNTED_AT_ONCE)
+    return sum(int(answer.result_or_exc.one()[0]) for answer in answers)
 
 
 def estimate_partitions(session: Session, keyspace: str, table: str) -> int | None:
@@ -36,7 +54,7 @@ def estimate_partitions(session: Session, keyspace: str, table: str) -> int | No
 
     None where there is no such table.
     """
-    key = _partition_key(session, keyspace, table)
+    key, _ = _keys(session, keyspace, table)
     if key is None:
         return None
     sample = idempotent(
@@ -57,11 +75,17 @@ def partitions_from(tokens: list[int]) -> int:
     return round((len(tokens) - 1) / share)
 
 
-def _partition_key(session: Session, keyspace: str, table: str) -> str | None:
-    known = session.cluster.metadata.keyspaces.get(keyspace)
-    if known is None or table not in known.tables:
-        return None
-    return ", ".join(quoted(column.name) for column in known.tables[table].partition_key)
+def _keys(session: Session, keyspace: str, table: str) -> tuple[str | None, bool]:
+    """Return the partition key, None where there is no such table; and whether a partition has rows."""
+    # Not the driver's own metadata, which learns of a table that another session made a moment later.
+    columns = idempotent(
+        "SELECT column_name, kind, position FROM system_schema.columns"
+        " WHERE keyspace_name = %s AND table_name = %s"
+    )
+    found = session.execute(columns, (keyspace, table)).all()
+    key = sorted((column.position, column.column_name) for column in found if column.kind == "partition_key")
+    names = ", ".join(quoted(name) for _, name in key)
+    return names if key else None, any(column.kind == "clustering" for column in found)
 
 
 def ask_nodes(session: Session, cql: str, timeout_seconds: float) -> dict[str, list[Any] | None]:

@@ -43,6 +43,15 @@ class CassandraUnavailable(FeaturesUnavailable):
         super().__init__(f"Cannot reach Cassandra at {where}: {reason}")
 
 
+class AnswerTooLate(CassandraUnavailable):
+    """A read was given up: Cassandra is slow or silent, or its reader has too much to do."""
+
+    way_out = "If /ready says so as well, look after Cassandra; else there is more to do than time for it."
+
+    def __init__(self, where: str, seconds: float) -> None:
+        PocError.__init__(self, f"Cassandra at {where} gave no answer in {seconds:.1f} s")
+
+
 class CassandraLoginRefused(CassandraUnavailable):
     """A Cassandra wants a user and a password, and these are none, or not the right ones."""
 
@@ -54,6 +63,18 @@ class CassandraLoginRefused(CassandraUnavailable):
     def __init__(self, where: str, username: str | None) -> None:
         given = "none was given" if username is None else f"those of user {username!r} are wrong"
         PocError.__init__(self, f"Cassandra at {where} asks for a user and a password, and {given}")
+
+
+class RoleLacksRight(CassandraUnavailable):
+    """Cassandra knows the user, who may not do this."""
+
+    way_out = (
+        "Log in as a role that may: python scripts/make_roles.py makes one that reads and one that writes;"
+        " keyspaces and roles are made by who may make them, as the user in .cassandra/credentials."
+    )
+
+    def __init__(self, where: str, said: str) -> None:
+        PocError.__init__(self, f"Cassandra at {where} refuses: {said}")
 
 
 class CassandraTlsFailed(CassandraUnavailable):
@@ -190,10 +211,7 @@ class UnsupportedType(_CallRefused):
 class TypeChanged(OnlineStoreError):
     """A field was declared with another type than its column has."""
 
-    way_out = (
-        "Cassandra cannot change a column's type. Give the field (or the view) a new name; or drop all "
-        "values with `feast teardown`, then apply and materialize again."
-    )
+    way_out = "Write every value anew: python scripts/feast_materialize.py --full"
 
     def __init__(self, table: str, column: str, stored: str, declared: str) -> None:
         super().__init__(f"{table}: column {column!r} is {stored}, but is now declared as {declared}")
@@ -202,14 +220,38 @@ class TypeChanged(OnlineStoreError):
 class KeyChanged(OnlineStoreError):
     """A view's join keys are not the table's partition key any more."""
 
-    way_out = (
-        "Cassandra cannot change a table's key. Give the view a new name; or drop all values with "
-        "`feast teardown`, then apply and materialize again."
-    )
+    way_out = "Write every value anew: python scripts/feast_materialize.py --full"
 
     def __init__(self, table: str, stored: Sequence[str], declared: Sequence[str]) -> None:
         here, wanted = ", ".join(stored), ", ".join(declared)
         super().__init__(f"{table}: its key is ({here}), but the view's join keys are ({wanted})")
+
+
+class RebuildRunning(OnlineStoreError):
+    """A full run of the same view is under way."""
+
+    way_out = "Wait until it has ended, and run this again; of a run that died its claim ends after 30 s."
+
+    def __init__(self, view: str, owner: str) -> None:
+        super().__init__(f"Feature view {view} is being filled anew by {owner}: nothing was changed")
+
+
+class RebuildLost(OnlineStoreError):
+    """Another run took a full run's claim over, since this one was not heard for too long."""
+
+    way_out = "What is served was not changed. Run it again once the other one has ended."
+
+    def __init__(self, view: str) -> None:
+        super().__init__(f"Another run fills feature view {view} by now")
+
+
+class NoEarlierGeneration(OnlineStoreError):
+    """There is nothing to go back to."""
+
+    way_out = "See what there is: python scripts/feast_materialize.py --generations"
+
+    def __init__(self, view: str) -> None:
+        super().__init__(f"No generation of feature view {view} is kept from before the one that is served")
 
 
 class WrongValueType(_CallRefused):
@@ -260,7 +302,7 @@ class SourceChanged(OnlineStoreError):
 class NotApplied(OnlineStoreError):
     """A view has no table yet."""
 
-    way_out = "Create it: feast apply"
+    way_out = "Create it: python scripts/feast_setup.py   (or feast -c feature_repo apply)"
 
     def __init__(self, table: str, reason: str) -> None:
         super().__init__(f"Cannot use table {table}: {reason}")
@@ -288,7 +330,8 @@ class WrittenByAnotherEngine(OnlineStoreError):
         super().__init__(
             f"{table} holds values written at wall-clock time, by Feast's own engine or by a push: values of "
             "newer events, written at event time, would lose against them",
-            f"Empty it (TRUNCATE {table}) and materialize again, or set `write_time: now` in batch_engine.",
+            "Empty it and fill it anew: python scripts/feast_materialize.py --full --replace   or set"
+            " `write_time: now` in batch_engine.",
         )
 
 

@@ -3,13 +3,19 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from cassandra import DriverException, InvalidRequest
+from cassandra import DriverException, InvalidRequest, Unauthorized
 from cassandra.cluster import NoHostAvailable
 from cassandra.connection import ConnectionException
 from cassandra.protocol import ErrorMessage
 
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.errors import CassandraUnavailable, FeaturesOutdated, OnlineTableMissing, PocError
+from poc.online_store.errors import (
+    CassandraUnavailable,
+    FeaturesOutdated,
+    OnlineTableMissing,
+    PocError,
+    RoleLacksRight,
+)
 from poc.online_store.session import reason
 
 # What Cassandra says of a keyspace or table, and of a column, that is not there or has another type.
@@ -29,6 +35,7 @@ def cassandra_failures(
 
     Raises:
         CassandraUnavailable: no node could answer, or none did in time.
+        RoleLacksRight: the user may not do that.
         FeaturesOutdated: the table lacks a column, or has it with another type.
     """
     try:
@@ -47,6 +54,8 @@ def _known(error: Exception, where: str, missing: Callable[[], PocError] | None)
     name = type(error).__name__
     if isinstance(error, InvalidRequest) or name == "CassErrorServerInvalidQuery":
         return refusal(str(error), missing)
+    if isinstance(error, Unauthorized) or name == "CassErrorServerUnauthorized":
+        return RoleLacksRight(where, _message(str(error)))
     if isinstance(error, (DriverException, NoHostAvailable, ConnectionException, ErrorMessage)):
         return CassandraUnavailable(where, reason(error))
     if name.startswith("CassError"):
@@ -64,10 +73,14 @@ def refusal(said: str, missing: Callable[[], PocError] | None = None) -> PocErro
         said: its message.
         missing: makes the error for a keyspace or table that is not there.
     """
-    # `Error from server: code=2200 [Invalid query] message="..."`, cut down to the message.
-    message = said.split('message="', 1)[-1].rstrip('"')
+    message = _message(said)
     if any(text in said for text in _NO_TABLE):
         return OnlineTableMissing(f"as it is asked for: {message}") if missing is None else missing()
     if any(text in said for text in _NO_COLUMN):
         return FeaturesOutdated(f"The stored table differs from the definitions: {message}")
     return None
+
+
+def _message(said: str) -> str:
+    """Cut `Error from server: code=2200 [Invalid query] message="..."` down to the message."""
+    return said.split('message="', 1)[-1].rstrip('"')

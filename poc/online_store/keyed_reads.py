@@ -18,6 +18,9 @@ from cassandra.query import PreparedStatement
 from poc.online_store.acsylla_reads import AcsyllaReads
 from poc.online_store.session import READ, prepare
 
+# With more in one answer it is Cassandra that is waited for (docs/adr/0007).
+KEYS_PER_STATEMENT = 20
+
 Key = tuple[Any, ...]
 Row = tuple[Any, ...]
 

@@ -16,6 +16,8 @@ from poc.online_store.layout import Column
 # A partition key's most bytes; the server refuses a longer one instead of not finding it.
 MAX_KEY_BYTES = 65535
 _ROOM_BYTES = 64
+# So many characters, of four bytes at most, are within the limit.
+_ALWAYS_FIT = 16_000
 
 
 def kept(value: Any) -> Any:
@@ -95,6 +97,8 @@ def written_key(columns: Sequence[Column], key: EntityKey) -> tuple[Any, ...]:
 
 
 def _fits(parts: Sequence[Any]) -> bool:
+    if len(parts) == 1 and len(parts[0]) < _ALWAYS_FIT:
+        return True
     size = sum(len(part) for part in parts if isinstance(part, (str, bytes)))
     if size * 4 + _ROOM_BYTES <= MAX_KEY_BYTES:
         return True

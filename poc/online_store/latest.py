@@ -64,18 +64,23 @@ class LatestRows:
         """Return the positions of the latest rows, ascending, and forget everything but `seen`."""
         if not self._held:
             return np.empty(0, np.int64)
-        self._reduce()
-        positions = np.sort(self._held.pop()[POSITION].to_numpy())
+        rows, latest = self._latest()
+        positions = np.sort(rows[POSITION].take(latest).to_numpy())
+        del rows
         pa.default_memory_pool().release_unused()
         return positions
 
     def _reduce(self) -> None:
+        rows, latest = self._latest()
+        self._held = [rows.take(latest)]
+        self._held_rows = self._reduced_rows = len(latest)
+
+    def _latest(self) -> tuple[pa.Table, pa.Array]:
+        """Return all that was held, which is forgotten, and the indices of the latest rows in it."""
         rows = pa.concat_tables(self._held, promote_options="permissive")
         self._held = []
         order = oldest_first(rows, self._order)
-        rows = rows.take(order.filter(self._ends_of_keys(rows, order)))
-        self._held = [rows]
-        self._held_rows = self._reduced_rows = rows.num_rows
+        return rows, order.filter(self._ends_of_keys(rows, order))
 
     def _ends_of_keys(self, rows: pa.Table, order: pa.Array) -> pa.Array:
         """Mark, in sorted order, the last row of each key."""

@@ -95,13 +95,18 @@ def _selected(features: Sequence[Column]) -> str:
     return ", ".join([*names, f"(timestamp){quoted(EVENT_TIMESTAMP)}"])
 
 
-def row_layout(keyspace: str, project: str, view: FeatureView) -> RowLayout:
-    """Lay out the row store's table of `view`.
+def row_layout(keyspace: str, project: str, view: FeatureView, generation: int = 0) -> RowLayout:
+    """Lay out the row store's table of a generation of `view`.
 
     Raises:
         UnsupportedType: a field has no column type, or a join key is a list.
     """
-    return _layout(keyspace, naming.table_name(project, view.name), view)
+    return _layout(keyspace, naming.generation_table(project, view.name, generation), view)
+
+
+def table_comment(project: str, view: FeatureView) -> str:
+    """Say what a table is, for those who look into Cassandra."""
+    return f"Feast feature view {view.name} of project {project}, one row an entity"
 
 
 def direct_layout(keyspace: str, project: str, view: FeatureView) -> RowLayout:

@@ -7,12 +7,16 @@ from typing import TypeAlias
 # Cassandra's limit for a table's name; a longer one is refused by the server.
 MAX_TABLE_NAME = 48
 _DIGEST = 12
+# What Cassandra takes for a table's name, in quotes.
+PLAIN_TABLE = re.compile(rf"[A-Za-z0-9_]{{1,{MAX_TABLE_NAME}}}")
 _PLAIN = re.compile(r"[A-Za-z0-9](_?[A-Za-z0-9])*")
 _NOT_WORD = re.compile(r"[^A-Za-z0-9]+")
 
 # The project of the guide, whose names are the guide's.
 GUIDE_PROJECT = "ml_platform_poc"
 
+# The table that says which generation is served; no view's table is called so, whatever the view is called.
+GENERATIONS = "generations"
 EVENT_TIMESTAMP = "event_timestamp"
 CREATED_TIMESTAMP = "created_timestamp"
 # Keyspace and name.
@@ -42,12 +46,9 @@ def stock_table_name(project: str, view: str) -> str:
     return f"{project}_{view}"
 
 
-def online_tables(keyspace: str, project: str, view: str) -> dict[str, Table]:
-    """Return the tables that may hold `view`, by the type of the online store, as the yaml states it."""
-    return {
-        "cassandra": (keyspace, stock_table_name(project, view)),
-        "poc.online_store.row_store.CassandraRowOnlineStore": (keyspace, table_name(project, view)),
-    }
+def generation_table(project: str, view: str, number: int) -> str:
+    """Name the table of a generation of `view`; the first, which `feast apply` makes, has the plain name."""
+    return table_name(project, view, f"g{number}" if number else "")
 
 
 def project_name(project: str, name: str) -> str:
@@ -63,7 +64,7 @@ def direct_table_name(project: str, view: str) -> str:
 
     Another project's differs from the row store's too: both may be in one keyspace.
     """
-    if project == GUIDE_PROJECT and len(view) <= MAX_TABLE_NAME:
+    if project == GUIDE_PROJECT and PLAIN_TABLE.fullmatch(view):
         return view
     return table_name(project, view, "direct")
 

@@ -15,7 +15,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from feast import FeatureService
+from feast.errors import FeatureViewNotFoundException
 
+from poc.online_store.errors import FeaturesOutdated
 from poc.online_store.plan import Plan, resolve
 from poc.online_store.registry_file import as_it_is_now
 
@@ -131,7 +133,8 @@ class Plans:
         proto = twin.cached_registry_proto
         # What is the same is not put in place of what an `apply` under way may be changing. A registry in a
         # database has no version.
-        if proto.version_id != version or (not version and proto != held):
+        changed = proto.version_id != version or (not version and proto != held)
+        if changed and not self._is_before_its_table(store, twin):
             state = self._planned_ahead(store, twin)
             if registry.cached_registry_proto is not held or held.version_id != version:
                 return  # An `apply` of this process came first, and is newer.
@@ -139,6 +142,24 @@ class Plans:
                 self._states = [state, *self._states][:MOST_STATES]
             registry.cached_registry_proto = proto
         registry.cached_registry_proto_created = datetime.utcnow()  # noqa: DTZ003 - as Feast compares it.
+
+    def _is_before_its_table(self, store: "FeatureStore", registry: Any) -> bool:
+        """Tell whether a view that is read has another key in `registry`, while its table has the old one.
+
+        Until a full run has switched, it goes on being read as it was.
+        """
+        plans = () if self._state is None else tuple(self._state.plans.values())
+        for part in (part for plan in plans if plan is not None for part in plan.parts):
+            try:
+                view = registry.get_feature_view(part.view.name, store.project)
+            except FeatureViewNotFoundException:
+                continue  # It is gone, or a stream's.
+            if view.entity_columns != part.view.entity_columns:
+                try:
+                    store._get_provider().reader(view, [field.name for field in view.features])
+                except FeaturesOutdated:
+                    return True
+        return False
 
     def _planned_ahead(self, store: "FeatureStore", registry: Any) -> _State:
         """Plan for the state of `registry` what was asked of the present one."""

@@ -44,6 +44,7 @@ class ResolvingProvider(LocalProvider):  # type: ignore[misc]
             raise FeastNotSupported(found, SUPPORTED)
         super().__init__(config)
         self._online_store: OnlineStore | None = None
+        self._reading: ReadingStore[Any] | None = None
         self.plans = Plans()
         self._opening = threading.Lock()
 
@@ -62,16 +63,17 @@ class ResolvingProvider(LocalProvider):  # type: ignore[misc]
 
     def reader(self, view: FeatureView, features: Sequence[str]) -> ViewReader:
         """Return what reads `features` of `view` from the online store."""
-        store = self.online_store
-        if isinstance(store, ReadingStore):
-            found: ViewReader = store.reader(self.repo_config, view, features)
+        if self.reads_awaited and self._reading is not None:
+            found: ViewReader = self._reading.reader(self.repo_config, view, features)
             return found
         return ForeignReader(self, self.repo_config, view, features)
 
     @property
     def reads_awaited(self) -> bool:
         """Whether the store answers an event loop without blocking it."""
-        return isinstance(self.online_store, ReadingStore)
+        if self._reading is None and isinstance(self.online_store, ReadingStore):
+            self._reading = self.online_store
+        return self._reading is not None
 
 
 class ForeignReader(MessageReader):

@@ -5,8 +5,9 @@ A reader is made for each selection of features, and is given again while the vi
 
 import logging
 import threading
-import time
+import weakref
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -26,14 +27,23 @@ log = logging.getLogger(__name__)
 
 # A bound for callers that ask for ever new selections of features.
 MOST_READERS = 1000
-# A feature without a column gets one when it is first written, by whichever process.
-LACKING_SECONDS = 1.0
+# How soon a reader follows what other processes make of its table.
+FOLLOW_SECONDS = 1.0
 
 FeatureRow = tuple[datetime | None, dict[str, Value] | None]
 _ABSENT: FeatureRow = (None, None)
 # Project, view and features of a reader.
 _Name: TypeAlias = tuple[str, str, tuple[str, ...] | None]
 Reader = TypeVar("Reader", bound=ViewReader)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept(Generic[Reader]):
+    """A reader, and what it was made for."""
+
+    config: RepoConfig
+    view: FeatureView
+    reader: Reader
 
 
 class ReadingStore(Generic[Reader]):
@@ -48,7 +58,8 @@ class ReadingStore(Generic[Reader]):
         self._lock = threading.Lock()
         self._session: Session | None = None
         self._acsylla: AcsyllaReads | None = None
-        self._readers: dict[_Name, tuple[FeatureView, Reader, float]] = {}
+        self._readers: dict[_Name, _Kept[Reader]] = {}
+        self._following: threading.Event | None = None
 
     @property
     def is_connected(self) -> bool:
@@ -74,7 +85,10 @@ class ReadingStore(Generic[Reader]):
         with self._lock:
             session, self._session = self._session, None
             acsylla, self._acsylla = self._acsylla, None
+            following, self._following = self._following, None
             self.forget()
+        if following is not None:
+            following.set()
         if acsylla is not None:
             acsylla.close()
         if session is not None:
@@ -89,19 +103,22 @@ class ReadingStore(Generic[Reader]):
         wanted = None if features is None else tuple(features)
         name = (config.project, view.name, wanted)
         known = self._readers.get(name)
-        if known is not None:
-            made_for, reader, made_at = known
-            if made_for is view or _columns(made_for) == _columns(view):
-                if getattr(reader, "lacking", ()) and time.monotonic() - made_at > LACKING_SECONDS:
-                    # In a thread: making one asks Cassandra, and the caller may be an event loop.
-                    self._readers[name] = (made_for, reader, time.monotonic())
-                    threading.Thread(target=self._renew, args=(name, config, view), daemon=True).start()
-                return reader
+        if known is not None and (known.view is view or _columns(known.view) == _columns(view)):
+            return known.reader
         if len(self._readers) >= MOST_READERS:
             self._readers.clear()
         reader = self._new_reader(config, view, wanted)
-        self._readers[name] = (view, reader, time.monotonic())
+        self._readers[name] = _Kept(config, view, reader)
+        self._keep_following()
         return reader
+
+    def follow(self) -> None:
+        """Put a new reader in the place of each whose table is no longer what it was made for. Blocks."""
+        for name, kept in list(self._readers.items()):
+            if self._is_outdated(kept.config, kept.view, kept.reader):
+                reader = self._new_reader(kept.config, kept.view, name[-1])
+                if self._readers.get(name) is kept:
+                    self._readers[name] = _Kept(kept.config, kept.view, reader)
 
     def online_read(
         self,
@@ -143,15 +160,29 @@ class ReadingStore(Generic[Reader]):
     def _opened(self, settings: ConnectionSettings) -> Session:
         return open_session(settings)
 
-    def _renew(self, name: _Name, config: RepoConfig, view: FeatureView) -> None:
-        before = self._readers.get(name)
-        try:
-            reader = self._new_reader(config, view, name[-1])
-        except Exception as error:  # Whatever it is, the next read says it.
-            log.info("A reader that lacks columns stays: %s", error)
+    def _is_outdated(self, config: RepoConfig, view: FeatureView, reader: Reader) -> bool:
+        """Tell whether another reader would be made now. Blocks."""
+        return False
+
+    def _keep_following(self) -> None:
+        with self._lock:
+            if self._following is not None or self._session is None:
+                return
+            self._following = gone = threading.Event()
+        weakref.finalize(self, gone.set)
+        threading.Thread(target=_follow, args=(weakref.ref(self), gone), name="readers", daemon=True).start()
+
+
+def _follow(store: "weakref.ref[ReadingStore[Any]]", gone: threading.Event) -> None:
+    while not gone.wait(FOLLOW_SECONDS):
+        found = store()
+        if found is None:
             return
-        if self._readers.get(name) is before:
-            self._readers[name] = (view, reader, time.monotonic())
+        try:
+            found.follow()
+        except Exception as error:  # Whatever it is, the next read says it.
+            log.info("The readers stay as they were: %s", error)
+        del found
 
 
 def _columns(view: FeatureView) -> list[tuple[str, Any]]:

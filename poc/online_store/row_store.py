@@ -6,6 +6,7 @@ One instance has one session, opened by the first call that needs it, and may be
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from cassandra import InvalidRequest
 from feast import Entity, FeatureView, RepoConfig, StreamFeatureView
 from feast.infra.infra_object import InfraObject
 from feast.infra.online_stores.online_store import OnlineStore
@@ -14,10 +15,11 @@ from feast.protos.feast.core.Registry_pb2 import Registry
 from poc.online_store.config import RowStoreSettings
 from poc.online_store.connection import connection_settings
 from poc.online_store.driver_writer import DriverWriter
-from poc.online_store.layout import Column, RowLayout, row_layout
+from poc.online_store.errors import NotAcknowledged, NotApplied
+from poc.online_store.generations import Generations
+from poc.online_store.layout import Column, RowLayout, row_layout, table_comment
 from poc.online_store.reading_store import ReadingStore
-from poc.online_store.schema import changes, drop_layout, ensure_keyspace, extend_layout, stored_table
-from poc.online_store.session import SCHEMA
+from poc.online_store.schema import apply_layout, ensure_keyspace, extend_layout, stored_table
 from poc.online_store.view_reader import RowReader
 from poc.online_store.write import FeastRow, bound_rows, by_features, now_us
 from poc.online_store.writer import write_all
@@ -33,21 +35,55 @@ class CassandraRowOnlineStoreConfig(RowStoreSettings):
 
 
 class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ignore[misc]
-    """One Cassandra row an entity, written in one mutation at its event time."""
+    """One Cassandra row an entity, written in one mutation at its event time, in the served generation."""
 
     def __init__(self) -> None:
         super().__init__()
         self._writers: dict[str, DriverWriter] = {}
 
+    def generations(self, config: RepoConfig) -> Generations:
+        """Return what says which tables are served."""
+        return Generations(self.session(config), config.online_store.keyspace, config.project)
+
+    def served(self, config: RepoConfig, view: FeatureView) -> RowLayout:
+        """Return the layout of the generation that is served, as other processes may have switched it."""
+        standing = self.generations(config).standing(view.name, exactly=False)
+        return self.layout(config, view, standing.served)
+
+    def layout(self, config: RepoConfig, view: FeatureView, generation: int) -> RowLayout:
+        """Lay out a generation's table of `view`.
+
+        Raises:
+            UnsupportedType: a field has no column type, or a join key is a list.
+        """
+        return row_layout(config.online_store.keyspace, config.project, view, generation)
+
+    def written(self, config: RepoConfig, view: FeatureView) -> list[int]:
+        """List the generations that take a write now: one that is being filled, and that which is served.
+
+        A run that fills one writes to that alone.
+        """
+        own = config.online_store._filling.get(view.name)
+        if own is not None:
+            return [own]
+        standing = self.generations(config).standing(view.name)
+        filled = () if standing.owner is None or standing.filling is None else (standing.filling,)
+        return [*filled, standing.served]
+
     def _new_reader(self, config: RepoConfig, view: FeatureView, features: Sequence[str] | None) -> RowReader:
         return RowReader(
             self.session(config),
-            self._layout(config, view),
+            self.served(config, view),
             features,
             connection_settings(config),
             config.online_store.read_keys_per_statement,
             self._acsylla,
+            as_stored=True,
         )
+
+    def _is_outdated(self, config: RepoConfig, view: FeatureView, reader: RowReader) -> bool:
+        # A feature without a column gets one when it is first written, by whichever process.
+        return bool(reader.lacking) or reader.table != self.served(config, view).qualified
 
     def online_write_batch(
         self,
@@ -58,19 +94,33 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
     ) -> None:
         """Write rows, one mutation an entity; an older event than the stored one changes nothing.
 
+        Where a generation is begun meanwhile, it gets them too: what is pushed is never lost by a switch.
+
         Raises:
             NotAcknowledged: Cassandra did not confirm every row.
             WrongValueType, ValueOutOfRange, NullJoinKey: a value that cannot be written.
+            TypeChanged, KeyChanged: the table was made for other definitions.
         """
+        done: set[int] = set()
+        while remaining := [number for number in self.written(config, table) if number not in done]:
+            for number in remaining:
+                try:
+                    self._write(config, self.layout(config, table, number), data)
+                except (NotApplied, NotAcknowledged, InvalidRequest):
+                    # One that was given up while we wrote has no table any more.
+                    if number in self.written(config, table):
+                        raise
+                done.add(number)
+        if progress is not None:
+            progress(len(data))
+
+    def _write(self, config: RepoConfig, layout: RowLayout, data: list[FeastRow]) -> None:
         ttl_seconds = config.online_store.ttl_seconds
-        layout = self._layout(config, table)
         for names, rows in by_features(data):
             features = layout.named(names)
             bound = bound_rows(layout, features, rows, ttl_seconds, now_us())
             if bound:
                 write_all(self._writer(config, layout, features), bound)
-            if progress is not None:
-                progress(len(rows))
 
     def update(
         self,
@@ -83,27 +133,27 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
     ) -> None:
         """Create the keyspace and tables that are missing, drop deleted views' tables.
 
+        A table that was made for another type or key stays, and is served, until a full run has filled the
+        next generation.
+
         Raises:
-            TypeChanged, KeyChanged, UnsupportedType: a definition that its table cannot follow; nothing
-                has been changed then.
+            UnsupportedType: a definition that no table can hold; nothing has been changed then.
             ReplicationDiffers: the keyspace is there with other copies than the settings state.
         """
-        keep = [self._layout(config, view) for view in tables_to_keep]
-        drop = [self._layout(config, view) for view in tables_to_delete]
+        for view in (*tables_to_keep, *tables_to_delete):
+            self.layout(config, view, 0)
         session = self.session(config)
         ensure_keyspace(session, connection_settings(config))
-        statements = []
-        for layout, view in zip(keep, tables_to_keep, strict=True):
-            comment = f"Feast feature view {view.name} of project {config.project}, one row an entity"
-            stored = stored_table(session, layout)
-            needed = changes(stored, layout, comment)
+        generations = self.generations(config)
+        generations.create()
+        for view in tables_to_keep:
+            layout = self.served(config, view)
             # A column is added by the first write that has a value for it: until then its feature was never
             # written, which is another thing than null.
-            statements += needed if stored is None else []
-        for statement in statements:
-            session.execute(statement, execution_profile=SCHEMA)
-        for layout in drop:
-            drop_layout(session, layout)
+            if stored_table(session, layout) is None:
+                apply_layout(session, layout, table_comment(config.project, view))
+        for view in tables_to_delete:
+            generations.forget(view.name)
         self.forget()
 
     def plan(self, config: RepoConfig, desired_registry_proto: Registry) -> list[InfraObject]:
@@ -113,19 +163,16 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
             UnsupportedType: a field has no column type.
         """
         for proto in desired_registry_proto.feature_views:
-            self._layout(config, FeatureView.from_proto(proto))
+            self.layout(config, FeatureView.from_proto(proto), 0)
         for proto in desired_registry_proto.stream_feature_views:
-            self._layout(config, StreamFeatureView.from_proto(proto))
+            self.layout(config, StreamFeatureView.from_proto(proto), 0)
         return []
 
     def teardown(self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Entity]) -> None:
         """Drop the tables of those views. The keyspace stays: others may use it."""
         for view in tables:
-            drop_layout(self.session(config), self._layout(config, view))
+            self.generations(config).forget(view.name)
         self.forget()
-
-    def _layout(self, config: RepoConfig, view: FeatureView) -> RowLayout:
-        return row_layout(config.online_store.keyspace, config.project, view)
 
     def _writer(self, config: RepoConfig, layout: RowLayout, features: Sequence[Column]) -> DriverWriter:
         cql = layout.insert(features, config.online_store.ttl_seconds is not None)

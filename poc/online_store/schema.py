@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cassandra import AlreadyExists, InvalidRequest
+from cassandra import AlreadyExists, InvalidRequest, OperationTimedOut
 from cassandra.cluster import Session
 
 from poc.online_store.connection import ConnectionSettings
@@ -53,8 +53,8 @@ def apply_layout(session: Session, layout: RowLayout, comment: str) -> None:
     for statement in changes(stored_table(session, layout), layout, comment):
         try:
             session.execute(statement, execution_profile=SCHEMA)
-        except (InvalidRequest, AlreadyExists):
-            # Somebody else may have been quicker: then nothing is left to change.
+        except (InvalidRequest, AlreadyExists, OperationTimedOut):
+            # Somebody else may have been quicker, or it was done unheard: then nothing is left to change.
             if changes(stored_table(session, layout), layout, comment):
                 raise
 
@@ -72,7 +72,13 @@ def extend_layout(session: Session, layout: RowLayout) -> None:
 
 def drop_layout(session: Session, layout: RowLayout) -> None:
     """Drop the table with all its values, if it is there."""
-    session.execute(f"DROP TABLE IF EXISTS {layout.qualified}", execution_profile=SCHEMA)
+    drop_table(session, layout.keyspace, layout.table)
+
+
+def drop_table(session: Session, keyspace: str, table: str) -> None:
+    """Do the same by its name. Where it is not there, no schema change is asked for."""
+    if has_table(session, keyspace, table):
+        session.execute(f"DROP TABLE IF EXISTS {quoted(keyspace)}.{quoted(table)}", execution_profile=SCHEMA)
 
 
 def stored_table(session: Session, layout: RowLayout) -> StoredTable | None:
@@ -82,6 +88,13 @@ def stored_table(session: Session, layout: RowLayout) -> StoredTable | None:
         return None
     keys = frozenset(name for name, _, kind in rows if kind == "partition_key")
     return StoredTable({name: cql for name, cql, _ in rows}, keys)
+
+
+def stored_columns(session: Session, keyspace: str, table: str) -> frozenset[str]:
+    """Name the columns of a table; none where there is no such table."""
+    return frozenset(
+        name for (name,) in _read(session, "column_name FROM system_schema.columns", keyspace, table)
+    )
 
 
 def ensure_keyspace(session: Session, settings: ConnectionSettings, keyspace: str | None = None) -> bool:
@@ -126,6 +139,32 @@ def make_table(session: Session, keyspace: str, table: str, definition: str) -> 
             f"CREATE TABLE IF NOT EXISTS {quoted(keyspace)}.{quoted(table)} {definition}",
             execution_profile=SCHEMA,
         )
+
+
+def take_options_over(session: Session, keyspace: str, table: str, new: str) -> None:
+    """Give the table `new` the options that somebody gave `table` by ALTER TABLE."""
+    # How a reader and a repair treat it belongs to the table; the rest, as its comment, is ours.
+    options = (
+        "compaction, compression, caching, gc_grace_seconds, default_time_to_live, bloom_filter_fp_chance,"
+        " speculative_retry, additional_write_policy, crc_check_chance, memtable_flush_period_in_ms"
+    )
+    found = [_read(session, f"{options} FROM system_schema.tables", keyspace, name) for name in (table, new)]
+    if not all(found):
+        return
+    changed = [
+        f"{name} = {_literal(stated)}"
+        for name, stated, default in zip(options.split(", "), found[0][0], found[1][0], strict=True)
+        if stated != default
+    ]
+    if changed:
+        alter = f"ALTER TABLE {quoted(keyspace)}.{quoted(new)} WITH {' AND '.join(changed)}"
+        session.execute(alter, execution_profile=SCHEMA)
+
+
+def _literal(option: Any) -> str:
+    if isinstance(option, Mapping):
+        return "{" + ", ".join(f"'{name}': '{value}'" for name, value in option.items()) + "}"
+    return f"'{option}'" if isinstance(option, str) else repr(option)
 
 
 def _read(session: Session, what: str, keyspace: str, table: str | None = None) -> list[Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from cassandra import AuthenticationFailed, ConsistencyLevel, DriverException
+from cassandra import AuthenticationFailed, ConsistencyLevel, DriverException, InvalidRequest
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
 from cassandra.cluster import Session as Session
@@ -30,8 +30,9 @@ from poc.online_store.tls import speaks_tls, tls_context
 READ = "read"
 WRITE = "write"
 SCHEMA = "schema"
-# Creating or dropping a table waits for every node's agreement and, on dropping, for a snapshot.
-SCHEMA_TIMEOUT_SECONDS = 60.0
+# Creating or dropping a table waits for every node's agreement, for which a frozen one takes all the time
+# that there is, and, on dropping, for a snapshot.
+SCHEMA_TIMEOUT_SECONDS = patience.SCHEMA_AGREEMENT_SECONDS + 60.0
 # Cassandra's own, newest first. Left to itself the driver begins with DataStax's, and logs a warning a step.
 PROTOCOL_VERSIONS = (5, 4, 3)
 
@@ -73,8 +74,17 @@ def idempotent(cql: str) -> SimpleStatement:
 
 
 def prepare(session: Session, cql: str) -> Any:
-    """Prepare a statement that does no harm when it is run twice."""
-    statement = session.prepare(cql)
+    """Prepare a statement that does no harm when it is run twice.
+
+    A node that slept while a table was made knows it some seconds after it woke: what one refuses is asked
+    again once all of them agree on the schema.
+    """
+    try:
+        statement = session.prepare(cql)
+    except InvalidRequest:
+        agreement = session.cluster.control_connection
+        agreement.wait_for_schema_agreement(wait_time=patience.SCHEMA_AGREEMENT_SECONDS)
+        statement = session.prepare(cql)
     statement.is_idempotent = True
     return statement
 

@@ -17,7 +17,7 @@ from poc.online_store import stock_layout
 from poc.online_store.arrow_columns import event_times, milliseconds, python_values
 from poc.online_store.connection import ConnectionSettings, connection_settings
 from poc.online_store.keys import kept_column
-from poc.online_store.layout import RowLayout, row_layout
+from poc.online_store.layout import RowLayout
 from poc.online_store.row_store import CassandraRowOnlineStore
 from poc.online_store.schema import extend_layout
 from poc.online_store.types import column_type, key_type
@@ -46,13 +46,7 @@ def open_sink(config: RepoConfig, store: OnlineStore, view: FeatureView, setting
         WrittenByAnotherEngine: see `StockSink`.
     """
     if isinstance(store, CassandraRowOnlineStore):
-        connection = connection_settings(config)
-        layout = row_layout(connection.keyspace, config.project, view)
-        ttl_seconds = config.online_store.ttl_seconds
-        sink = RowSink(layout, view, connection, lambda: store.session(config), settings, ttl_seconds)
-        # A reader of this process may know the table without the columns that the sink has added.
-        store.forget()
-        return sink
+        return GenerationsSink(config, store, view, settings)
     if getattr(config.online_store, "type", None) == "cassandra":
         return StockSink(config, view, settings)
     return AnySink(config, store, view)
@@ -89,6 +83,7 @@ class RowSink(_CassandraSink):
     Args:
         session: gives a session that stays the caller's.
         ttl_seconds: age at which Cassandra removes a row; None for never.
+        written_us: the write time of every row, microseconds since 1970; None for each row's event time.
 
     Raises:
         NotApplied: there is no table.
@@ -103,13 +98,14 @@ class RowSink(_CassandraSink):
         session: Callable[[], Session],
         settings: SinkSettings,
         ttl_seconds: int | None = None,
+        written_us: int | None = None,
     ) -> None:
         super().__init__(view, settings)
         extend_layout(session(), layout)
         self._layout = layout
         self._created = view.batch_source.created_timestamp_column or None
         self._ttl_seconds = ttl_seconds
-        self._revision = settings.revision
+        self._written_us = written_us
         cql = layout.insert(layout.features, ttl_seconds is not None)
         self._writer = open_writer(settings, connection, layout.qualified, cql, session)
 
@@ -128,13 +124,43 @@ class RowSink(_CassandraSink):
         if self._created is not None:
             created = milliseconds(event_times(batch.column(self._created)))
         events_us = events.astype(np.int64)
-        written = (events_us + self._revision).tolist()
+        written = events_us.tolist() if self._written_us is None else [self._written_us] * len(events_us)
         columns = [*keys, *values, milliseconds(events), created, written]
         if self._ttl_seconds is None:
             return list(zip(*columns, strict=True))
         now = now_us()
         left = [seconds_left(event_us, self._ttl_seconds, now) for event_us in events_us.tolist()]
         return [row for row in zip(*columns, left, strict=True) if row[-1] > 0]
+
+
+class GenerationsSink(Sink):
+    """A `Sink` over those generations of the row store that take writes when it is opened."""
+
+    def __init__(
+        self, config: RepoConfig, store: CassandraRowOnlineStore, view: FeatureView, settings: SinkSettings
+    ) -> None:
+        connection, ttl_seconds = connection_settings(config), config.online_store.ttl_seconds
+        self._sinks: list[RowSink] = []
+        try:
+            for number in store.written(config, view):
+                layout = store.layout(config, view, number)
+                sink = RowSink(layout, view, connection, lambda: store.session(config), settings, ttl_seconds)
+                self._sinks.append(sink)
+        except BaseException:
+            self.close()
+            raise
+        # A reader of this process may know the table without the columns that a sink has added.
+        store.forget()
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """See `Sink.write`."""
+        for sink in self._sinks:
+            sink.write(batch)
+
+    def close(self) -> None:
+        """See `Sink.close`."""
+        for sink in self._sinks:
+            sink.close()
 
 
 class StockSink(_CassandraSink):
@@ -151,11 +177,11 @@ class StockSink(_CassandraSink):
         self._version: int = config.entity_key_serialization_version
         self._keys = {field.name: key_type(field.name, field.dtype) for field in view.entity_columns}
         self._features = {field.name: column_type(field.name, field.dtype) for field in view.features}
-        self._revision = settings.revision if settings.write_time == "event" else None
+        self._at_event_time = settings.write_time == "event"
         table = stock_layout.stock_table(connection.keyspace, config.project, view.name)
-        cql = stock_layout.batch_insert(table, list(self._features), timestamped=self._revision is not None)
+        cql = stock_layout.batch_insert(table, list(self._features), timestamped=self._at_event_time)
         self._writer = open_writer(settings, connection, table, cql)
-        if self._revision is not None:
+        if self._at_event_time:
             try:
                 cells = self._writer.fetch(stock_layout.CELL_TIMES.format(table=table))
                 stock_layout.refuse_wall_clock_cells(table, cells)
@@ -169,8 +195,8 @@ class StockSink(_CassandraSink):
         keys = stock_layout.entity_keys(columns_of_keys, self._version)
         moments = milliseconds(events)
         columns: list[list[Any]] = []
-        if self._revision is not None:
-            columns.append((events.astype(np.int64) + self._revision).tolist())
+        if self._at_event_time:
+            columns.append(events.astype(np.int64).tolist())
         for name, kind in self._features.items():
             columns += [stock_layout.value_bytes(batch.column(name), kind, name), keys, moments]
         return list(zip(*columns, strict=True))

@@ -8,8 +8,10 @@ holds the whole source.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pyarrow as pa
@@ -62,6 +64,8 @@ class ParquetSource:
             raise MissingColumns(name, missing, dataset.schema.names)
         self._name, self._dataset, self._columns = name, dataset, columns
         self._window = time_window(columns.timestamp, dataset.schema, start, end)
+        # What was read before is freed and not given back: it would come on top of this.
+        pa.default_memory_pool().release_unused()
         self._latest = LatestRows(columns.keys, columns.order())
         for batch in self._scan(list(dict.fromkeys([*columns.keys, *columns.order()])), None):
             self._latest.add(batch)
@@ -95,12 +99,29 @@ class ParquetSource:
         yield from self._dataset.to_batches(columns=list(columns), filter=self._window, **limits)
 
 
+def local_path(path: str) -> str:
+    """Return a path, or a `file:` URL, as a path."""
+    return unquote(urlsplit(path).path) if path.startswith("file:") else path
+
+
+def matched(path: str) -> str | list[str] | None:
+    """Return what a source's path names here: a file or folder, all files of a pattern, None for nothing."""
+    path = local_path(path)
+    if Path(path).exists():
+        return path
+    # As pandas and Dask read patterns, which `Path.glob` does not of an absolute path.
+    found = sorted(glob(path, recursive=True)) if has_magic(path) else []  # noqa: PTH207
+    return found if found else None
+
+
 def open_dataset(path: str, filesystem: Any = None) -> ds.Dataset:
-    """Open a Parquet file, or a folder of them, partitioned by `name=value` folders or not.
+    """Open a Parquet file, the files of a pattern, or a folder of them, partitioned by `name=value` or not.
 
     Files may differ in columns: a file without one reads as nulls.
     """
-    dataset = ds.dataset(path, format="parquet", filesystem=filesystem, partitioning="hive")
+    there = matched(path) if filesystem is None else None
+    named = path if there is None else there
+    dataset = ds.dataset(named, format="parquet", filesystem=filesystem, partitioning="hive")
     schemas = [fragment.physical_schema for fragment in dataset.get_fragments()]
     if len(schemas) < 2:
         return dataset
@@ -109,8 +130,8 @@ def open_dataset(path: str, filesystem: Any = None) -> ds.Dataset:
 
 
 def readable(path: str, dataset_column: str) -> bool:
-    """Whether `path` is a local file or folder whose `dataset_column` holds times."""
-    if not Path(path).exists():
+    """Whether `path` names local files whose `dataset_column` holds times."""
+    if matched(path) is None:
         return False
     try:
         schema = open_dataset(path).schema

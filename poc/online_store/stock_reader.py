@@ -12,14 +12,12 @@ from feast.type_map import feast_value_type_to_python_type
 
 from poc.online_store.acsylla_reads import AcsyllaReads
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.keyed_reads import KeyedReads, Row, Statements
+from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, KeyedReads, Row, Statements
 from poc.online_store.layout import key_columns
 from poc.online_store.stock_layout import entity_key
 from poc.online_store.types import EPOCH
 from poc.online_store.view_reader import Found, JoinKeys
 
-# An entity is a partition of some rows: with more in one answer it is Cassandra that is waited for.
-KEYS_PER_STATEMENT = 20
 _parse = Value.FromString
 # Feast's own reading of these is the attribute itself, and costs ten times as much.
 _SCALARS = frozenset(

@@ -124,6 +124,8 @@ COLUMN_TYPES: dict[ValueType, ColumnType] = {
     for stem, (name, cql, items) in _KINDS.items()
 }
 
+OF_COLUMN = {kind.cql: kind for kind in COLUMN_TYPES.values()}
+
 
 def column_type(field: str, dtype: FeastType) -> ColumnType:
     """Return the column type of a declared field.

@@ -1,6 +1,7 @@
 """Some features of one view, read by key: what the resolved call and the direct source ask a layout for."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
@@ -10,12 +11,12 @@ from feast.protos.feast.types.Value_pb2 import Value
 from poc.online_store.acsylla_reads import AcsyllaReads
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.errors import FeaturesOutdated, OnlineTableMissing
-from poc.online_store.keyed_reads import Key, KeyedReads, Row, Statements
+from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, Key, KeyedReads, Row, Statements
 from poc.online_store.keys import bound_key
 from poc.online_store.layout import Column, RowLayout
 from poc.online_store.naming import EVENT_TIMESTAMP
 from poc.online_store.schema import StoredTable, stored_table
-from poc.online_store.types import NULL
+from poc.online_store.types import NULL, OF_COLUMN
 
 JoinKeys = tuple[Any, ...]
 # Of one entity: a value a feature, as the layout has it, then the event time, UTC with or without saying so.
@@ -61,14 +62,16 @@ class RowReader:
         features: those wanted; all for None. One that the view does not have is left out. It may be a join
             key, which Feast leaves among a stream view's features where the schema repeats it.
         acsylla: reads for event loops; None for cassandra-driver.
+        as_stored: read a feature by the type of its column, as it was declared when the table was filled.
 
     Attributes:
         table: quoted, with its keyspace.
+        retyped: features that are declared as another type by now.
         lacking: features that the table has no column for yet: they were never written.
 
     Raises:
         OnlineTableMissing: there is no table.
-        FeaturesOutdated: its key, or a column, has another type.
+        FeaturesOutdated: its key, or a column, has another type than it is read by.
     """
 
     def __init__(
@@ -77,11 +80,17 @@ class RowReader:
         layout: RowLayout,
         features: Sequence[str] | None,
         settings: ConnectionSettings,
-        keys_per_statement: int,
+        keys_per_statement: int = KEYS_PER_STATEMENT,
         acsylla: AcsyllaReads | None = None,
+        as_stored: bool = False,
     ) -> None:
+        declared, table = _wanted(layout, features), stored_table(session, layout)
+        if as_stored and table is not None:
+            layout = _as_stored(layout, table)
         columns = _wanted(layout, features)
-        table = stored_table(session, layout)
+        self.retyped = tuple(
+            c.field for c, was in zip(columns, declared, strict=True) if c.kind is not was.kind
+        )
         _require_readable(layout, table)
         assert table is not None
         there = tuple(c for c in columns if c.name in table.columns and c not in layout.keys)
@@ -146,6 +155,15 @@ def _wanted(layout: RowLayout, features: Sequence[str] | None) -> tuple[Column, 
         return layout.features
     known = {column.field: column for column in (*layout.keys, *layout.features)}
     return tuple(known[name] for name in features if name in known)
+
+
+def _as_stored(layout: RowLayout, table: StoredTable) -> RowLayout:
+    kinds = {name: OF_COLUMN.get(cql) for name, cql in table.columns.items()}
+    features = (
+        column if (kind := kinds.get(column.name)) is None else replace(column, kind=kind)
+        for column in layout.features
+    )
+    return replace(layout, features=tuple(features))
 
 
 def _null_or(decode: Callable[[Any], Value]) -> Callable[[Any], Value]:

@@ -30,7 +30,6 @@ class SinkSettings(Protocol):
     driver: Driver
     write_concurrency: int | None
     max_attempts: int
-    revision: int
     write_time: str
 
 

@@ -74,8 +74,25 @@ class FeastFeatureSource(FollowingSource[_State]):
         state = _State(served, served.names, Entities(served), served.key_names, names, rows, awaits)
         # What is prepared for the first read is prepared here: it blocks.
         with self._failures(state):
-            self._store.get_online_features(state.asked, _entity_rows(state, [probe_key(served)]))
+            answer = self._store.get_online_features(state.asked, _entity_rows(state, [probe_key(served)]))
+            if awaits:
+                self._require_as_declared(served, answer)
         return state
+
+    def _require_as_declared(self, served: ServedFeatures, answer: "OnlineResponse") -> None:
+        """Stay with what was declared before until the online store has what is declared now.
+
+        The readers that were asked say so: another of the same features may follow the table later.
+        """
+        if hasattr(answer, "answered"):
+            readers = [part.reader for part in answer.answered]
+        else:
+            provider, views = self._store._get_provider(), self._known_views()
+            readers = [provider.reader(views[item.view], list(item.names)) for item in served.feature_sets]
+        for reader in readers:
+            retyped = getattr(reader, "retyped", ())
+            if retyped:
+                raise FeaturesOutdated(f"{reader.table} holds other types of {', '.join(retyped)}")
 
     async def _views(self, state: _State, keys: Sequence[EntityKey]) -> list[list[ViewValues | None]]:
         asked, rows = state.asked, _entity_rows(state, keys)
@@ -130,8 +147,10 @@ def _entity_rows(state: _State, keys: Sequence[EntityKey]) -> list[dict[str, Any
 def _resolved(state: _State, response: "ResolvedResponse") -> list[list[ViewValues | None]]:
     found = []
     for place, view in enumerate(state.served.views):
-        first = view.features[0].name
-        part = next(item for item in response.answered if first in item.names)
+        part = response.answered[0]
+        if len(response.answered) > 1:
+            first = view.features[0].name
+            part = next(item for item in response.answered if first in item.names)
         rows = state.rows[place]
         if rows is None or rows.reader is not part.reader:
             rows = state.rows[place] = ViewRows(view.features, part.reader)

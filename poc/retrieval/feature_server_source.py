@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 
 from poc import errors
 from poc.definitions import Feature, ServedFeatures
-from poc.feature_store import declared_service
 from poc.online_store.failures import refusal
+from poc.repository import declared_service
 from poc.retrieval.entities import Entities, Fitting, ViewValues, fitting, references
 from poc.retrieval.feature_server import FeatureServer, HttpAnswer
 from poc.retrieval.source import EntityFeatures, EntityKey, Value, probe_key

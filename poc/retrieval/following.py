@@ -4,6 +4,7 @@ import asyncio
 import copy
 import logging
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Sequence
 from contextlib import AbstractContextManager
@@ -60,6 +61,7 @@ class FollowingSource(ABC, Generic[S]):
         self._definitions = applied_service(store, self._service)
         self._now = self._state(self._definitions)
         self._suspected = False
+        self._renewing, self._renewed = threading.Lock(), -LEAST_SECONDS
         self._closed, self._wake = threading.Event(), threading.Event()
         threading.Thread(target=self._follow, name="definitions", daemon=True).start()
 
@@ -78,7 +80,15 @@ class FollowingSource(ABC, Generic[S]):
         if not keys:
             return []
         state = self._now
-        found = await self._found(state, keys)
+        try:
+            found = await self._found(state, keys)
+        except errors.FeaturesOutdated:
+            # A full run may have gone over to values of other types: the next state knows them.
+            await self._within(asyncio.to_thread(self._renew, state))
+            if self._now is state:
+                raise
+            state = self._now
+            found = await self._found(state, keys)
         if not state.filled:
             if not any(found):
                 await self._within(asyncio.to_thread(self._require_filled, state))
@@ -108,10 +118,27 @@ class FollowingSource(ABC, Generic[S]):
             raise errors.FeaturesNotApplied(self._service) from error
         if found == self._definitions and not suspected and not self._lacks(self._now):
             return
+        if found != self._definitions and not self._is_shown(found):
+            return
         self._now = self._state(found)
         if found != self._definitions:
             log.info("The feature service has changed", extra={"features": found.names})
         self._definitions = found
+
+    def _is_shown(self, found: ServedFeatures) -> bool:
+        """Tell whether the store says so, too: it waits with another key until that is what its table has."""
+        return applied_service(self._store, self._service, cached=True) == found
+
+    def _renew(self, state: S) -> None:
+        """Make `state` anew, for one of all that found it outdated, and again after `LEAST_SECONDS` only."""
+        with self._renewing:
+            if self._now is not state or time.monotonic() < self._renewed + LEAST_SECONDS:
+                return
+            try:
+                self.refresh()
+            except errors.PocError as error:
+                log.warning("The features stay as they were: %s", error.what)
+            self._renewed = time.monotonic()
 
     def close(self) -> None:
         """End the refresh and the sessions. A second call does nothing."""
@@ -148,19 +175,23 @@ class FollowingSource(ABC, Generic[S]):
         if self._closed.is_set():
             raise errors.CassandraUnavailable(self._where, "the source was closed")
         try:
-            with self._failures(state):
-                return state.entities.of(keys, await self._within(self._views(state, keys)))
-        except (errors.FeaturesOutdated, errors.FeaturesNotApplied, errors.FeaturesNotMaterialized):
-            # What was read did not fit: the state is made anew soon, whether the registry changed or not.
-            self._suspected = True
-            self._wake.set()
-            raise
+            return state.entities.of(keys, await self._within(self._views(state, keys)))
+        except Exception:
+            try:
+                # Entered for a failure only: around each read it took a tenth of it.
+                with self._failures(state):
+                    raise
+            except (errors.FeaturesOutdated, errors.FeaturesNotApplied, errors.FeaturesNotMaterialized):
+                # What was read did not fit: the state is made anew soon, whether the registry changed or not.
+                self._suspected = True
+                self._wake.set()
+                raise
 
     def _within(self, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
         return within(self._timeout_seconds, work, self._late)
 
-    def _late(self) -> errors.CassandraUnavailable:
-        return errors.CassandraUnavailable(self._where, f"no answer in {self._timeout_seconds:.1f} s")
+    def _late(self) -> errors.AnswerTooLate:
+        return errors.AnswerTooLate(self._where, self._timeout_seconds)
 
     def _known_views(self) -> dict[str, Any]:
         listed = self._store.list_feature_views, self._store.list_stream_feature_views

@@ -1,14 +1,12 @@
-"""What the server answers with: the bodies, the models that document them, and its OpenAPI document."""
+"""What the server answers with: the bodies, and the models that document them."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from fastapi import FastAPI, Response
-from fastapi.openapi.utils import get_openapi
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, create_model
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from pydantic_core import to_json
 
 from poc.definitions import ServedFeatures
@@ -16,7 +14,7 @@ from poc.errors import PocError
 from poc.retrieval.source import EntityKey
 from poc.serving.prediction import Judged, Judgement
 from poc.serving.problems import Problem, problem_of
-from poc.serving.questions import Asked, Questions, example_keys, example_overrides, key_model
+from poc.serving.questions import key_model
 
 
 class Answer(BaseModel):
@@ -151,43 +149,3 @@ def _judging(judged: Judged, source: str) -> dict[str, Any]:
         "source": source,
         "latency_ms": {"features": round(judged.features_ms, 3), "model": round(judged.model_ms, 3)},
     }
-
-
-def document(app: FastAPI, asked: Asked) -> None:
-    """Let `app` document itself by what is served when it is asked for its document."""
-    made: list[tuple[Questions, dict[str, Any]]] = []
-
-    def openapi() -> dict[str, Any]:
-        questions = asked.questions()
-        if not made or made[0][0] is not questions:
-            made[:] = [(questions, _document(app, questions))]
-        return made[0][1]
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _document(app: FastAPI, questions: Questions) -> dict[str, Any]:
-    found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    one, several = prediction_models(questions.served)
-    taken: JsonSchemaMode = "validation"
-    given: JsonSchemaMode = "serialization"
-    references, definitions = models_json_schema(
-        [(questions.prediction, taken), (questions.batch, taken), (one, given), (several, given)],
-        ref_template="#/components/schemas/{model}",
-    )
-    found.setdefault("components", {}).setdefault("schemas", {}).update(definitions.get("$defs", {}))
-    for path, body, answer in (
-        ("/predict", questions.prediction, one),
-        ("/predict/batch", questions.batch, several),
-    ):
-        operation = found["paths"][path]["post"]
-        content = {"application/json": {"schema": references[body, taken]}}
-        operation["requestBody"] = {"required": True, "content": content}
-        operation["responses"]["200"]["content"] = {"application/json": {"schema": references[answer, given]}}
-    keys = example_keys(questions.served)
-    what_if = {**keys, "overrides": example_overrides(questions.served)}
-    found["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["examples"] = {
-        "stored": {"summary": "By its stored features", "value": keys},
-        "what if": {"summary": "With some features replaced", "value": what_if},
-    }
-    return found

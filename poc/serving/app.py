@@ -12,19 +12,22 @@ from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
 from poc import __doc__ as summary
-from poc.feature_store import declared_service
 from poc.monitoring.collector import StateCollector, StateWatch
 from poc.monitoring.state import StateReader
+from poc.repository import declared_service
 from poc.retrieval.source import FeatureSource
-from poc.serving.answers import document
 from poc.serving.console.routes import console_router, rival_of
+from poc.serving.document import document
+from poc.serving.edge import ALWAYS_OPEN, Edge
 from poc.serving.health import Readiness, health_router
 from poc.serving.inference import inference_router
 from poc.serving.kept import Kept, keep_features, keep_model
+from poc.serving.keys import read_keys
 from poc.serving.metrics import Metrics
 from poc.serving.prediction import Predictor
 from poc.serving.problems import install_handlers
 from poc.serving.questions import Asked
+from poc.serving.rates import read_rates
 from poc.serving.routes import prediction_router, state_router
 from poc.settings import Settings
 
@@ -50,7 +53,9 @@ def create_app(
 
     Raises:
         NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
+        InvalidSettings: the API keys cannot.
     """
+    keys = read_keys(settings)
     metrics = Metrics(source_name)
     loop: Future[asyncio.AbstractEventLoop] = Future()
     features = keep_features(settings, open_source, loop)
@@ -65,7 +70,13 @@ def create_app(
         metrics.show_state(StateCollector(lambda: state.state))
         kept.append(state)
     rival = rival_of(source_name, settings)
-    predictor = Predictor(features, model, metrics, refuse_stale=settings.stale_features == "refuse")
+    predictor = Predictor(
+        features,
+        model,
+        metrics,
+        refuse_stale=settings.stale_features == "refuse",
+        most=settings.max_concurrent_requests,
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -85,6 +96,14 @@ def create_app(
     app.state.kept = (features, model)
     app.state.asked = asked
     app.state.loop = loop
+    rates = read_rates(settings)
+    app.add_middleware(
+        Edge,
+        keys=keys,
+        root_path=settings.root_path,
+        open_parts=settings.open_without_key,
+        rates=rates,
+    )
     install_handlers(app, asked, metrics)
     app.include_router(prediction_router(predictor, asked, source_name))
     app.include_router(state_router(model, metrics))
@@ -92,5 +111,6 @@ def create_app(
     app.include_router(inference_router(predictor, model, readiness, asked, settings.model_name))
     if settings.console == "on":
         app.include_router(console_router(predictor, features, model, asked, source_name, rival))
-    document(app, asked)
+    refusals = {401: keys is not None, 429: rates is not None}
+    document(app, asked, [status for status, may in refusals.items() if may], open_paths=ALWAYS_OPEN)
     return app

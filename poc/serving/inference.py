@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from poc.errors import PocError, UnknownEntity
 from poc.retrieval.source import EntityKey
@@ -14,7 +14,7 @@ from poc.serving import tensors
 from poc.serving.health import Readiness
 from poc.serving.kept import Kept
 from poc.serving.prediction import Judged, Predictor
-from poc.serving.problems import field_errors, inference_error, problem_of, retry_headers
+from poc.serving.problems import field_errors, inference_error, problem_of, problem_type, retry_headers
 from poc.serving.questions import ENTITY_ROWS, Asked, Questions
 from poc.serving.routes import bounded_body
 
@@ -23,7 +23,53 @@ if TYPE_CHECKING:
 
 PROJECT = "feast-cassandra-poc"
 EXTENSIONS = ["binary_tensor_data"]
-_CONTENT = {"application/json": {"schema": tensors.InferenceRequest.model_json_schema()}}
+
+
+class InferenceError(BaseModel):
+    """An error, as the protocol has it."""
+
+    error: str = Field(description="What happened, and what to do about it.")
+    name: str | None = Field(None, description="The model that is not ready.")
+    ready: bool | None = Field(None, description="False, where readiness was asked for.")
+
+
+class OutputTensor(BaseModel):
+    """One output: `data`, or as many bytes after the JSON as its parameters say."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+    data: list[float | bool] | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class InferenceAnswer(BaseModel):
+    """The answer to an inference request, in the shape of its inputs."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    model_name: str
+    model_version: str
+    id: str | None = Field(None, description="The request's own.")
+    parameters: dict[str, Any] = Field(
+        description="`threshold`; `stale`: how many were judged by stale features."
+    )
+    outputs: list[OutputTensor]
+
+
+_BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_NOT_READY: dict[int | str, dict[str, Any]] = {
+    503: {"model": InferenceError, "description": "Nothing can be judged now."}
+}
+_OF_A_MODEL: dict[int | str, dict[str, Any]] = _NOT_READY | {
+    404: {"model": InferenceError, "description": "There is no such model, or version of it."}
+}
+_OF_INPUTS: dict[int | str, dict[str, Any]] = _OF_A_MODEL | {
+    200: {"model": InferenceAnswer, "content": _BINARY},
+    400: {"model": InferenceError, "description": "The request does not fit, or a transaction is unknown."},
+    413: {"model": InferenceError, "description": "The body is larger than any that fits."},
+    415: {"model": InferenceError, "description": "The body is compressed."},
+}
 
 
 def inference_router(
@@ -42,7 +88,7 @@ def inference_router(
         """Tell that the process answers."""
         return {"live": True}
 
-    @router.get("/health/ready")
+    @router.get("/health/ready", responses=_NOT_READY)
     async def ready() -> Response:
         """Tell whether predictions can be asked for now: 200, or 503 and why not."""
         return await _ready(readiness)
@@ -77,11 +123,22 @@ def inference_router(
         judged = await predictor.judge(keys, given.values(), arrived)
         return _answer(question, judged, model_name)
 
-    for path in ("/models/{model}", "/models/{model}/versions/{version}"):
-        router.add_api_route(path, metadata, methods=["GET"])
-        router.add_api_route(f"{path}/ready", model_ready, methods=["GET"])
-        body = {"requestBody": {"required": True, "content": _CONTENT}}
-        router.add_api_route(f"{path}/infer", infer, methods=["POST"], openapi_extra=body)
+    for path, names in (
+        ("/models/{model}", ["model"]),
+        ("/models/{model}/versions/{version}", ["model", "version"]),
+    ):
+        named = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
+        ]
+        named[0]["schema"] = {"type": "string", "enum": [model_name]}
+        extra = {"parameters": named}
+        router.add_api_route(path, metadata, methods=["GET"], responses=_OF_A_MODEL, openapi_extra=extra)
+        router.add_api_route(
+            f"{path}/ready", model_ready, methods=["GET"], responses=_OF_A_MODEL, openapi_extra=extra
+        )
+        router.add_api_route(
+            f"{path}/infer", infer, methods=["POST"], responses=_OF_INPUTS, openapi_extra=extra
+        )
     return router
 
 
@@ -106,7 +163,9 @@ async def _ready(readiness: Readiness, **named: str) -> Response:
     obstacle = await readiness.obstacle()
     if obstacle is None:
         return JSONResponse({**named, "ready": True})
-    return inference_error(problem_of(obstacle), retry_headers(obstacle), {**named, "ready": False})
+    return inference_error(
+        problem_of(obstacle), retry_headers(problem_type(obstacle)), {**named, "ready": False}
+    )
 
 
 def _checked(questions: Questions, question: tensors.Question) -> list[EntityKey]:

@@ -14,13 +14,15 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import prometheus_client as prometheus
+from prometheus_client import values
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from poc.monitoring import declared
-from poc.monitoring.declared import Metric
+from poc.errors import InvalidSettings
+from poc.monitoring import metrics as declared
+from poc.monitoring.metrics import Metric
 from poc.serving.problems import listed_problem_types
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -113,6 +115,22 @@ class Metrics:
 
     def _made(self, kind: type[M], metric: Metric, **more: Any) -> M:
         return kind(metric.name, metric.meaning, metric.labels, registry=self.registry, **more)
+
+
+def refuse_shared_metrics() -> None:
+    """Refuse a folder that somebody else names: what lies in it may be another run's, and would be counted.
+
+    An empty variable names none, though prometheus_client would take it for one.
+
+    Raises InvalidSettings: there is one.
+    """
+    folder = os.environ.get(SHARED_FOLDER)
+    if folder:
+        reason = f"{SHARED_FOLDER}={folder}: a server of several WORKERS makes its own, and takes no other"
+        raise InvalidSettings([reason])
+    if folder is not None:
+        del os.environ[SHARED_FOLDER]
+        values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
 
 
 @contextmanager

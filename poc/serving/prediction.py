@@ -94,14 +94,23 @@ class Bounds:
 class Predictor:
     """Judges entities by a feature source and a model that may come and go. Runs in an event loop.
 
-    With `refuse_stale`, values older than the view's ttl are refused instead of marked.
+    Args:
+        refuse_stale: values older than the view's ttl are refused instead of marked.
+        most: requests that are judged at a time: what waits longer would come too late.
     """
 
     def __init__(
-        self, features: "Kept[FeatureSource]", model: "Kept[Scorer]", metrics: Metrics, *, refuse_stale: bool
+        self,
+        features: "Kept[FeatureSource]",
+        model: "Kept[Scorer]",
+        metrics: Metrics,
+        *,
+        refuse_stale: bool,
+        most: int,
     ) -> None:
         self._features, self._model, self._metrics = features, model, metrics
-        self._refuse_stale = refuse_stale
+        self._refuse_stale, self._most, self._under_way = refuse_stale, most, 0
+        self._last_read = float("-inf")
         self._bounds: Bounds | None = None
 
     async def judge(
@@ -112,11 +121,15 @@ class Predictor:
         One may come twice. `arrived` is when the request came in, by `time.monotonic`; now for None.
 
         Raises:
+            Overloaded: as many requests are judged already as are to be at a time.
             PocError: none of them can be judged now.
         """
         if arrived is None:
             arrived = time.monotonic()
+        self._under_way += 1
         try:
+            if self._under_way > self._most:
+                raise errors.Overloaded(self._most)
             judged = await self._judge(keys, overrides)
         except Exception as error:
             self._metrics.count(problem_type(error).outcome, len(keys))
@@ -124,6 +137,7 @@ class Predictor:
                 self._metrics.not_materialized.inc()
             raise
         finally:
+            self._under_way -= 1
             self._metrics.prediction_latency.observe(time.monotonic() - arrived)
         for outcome in judged.outcomes:
             if isinstance(outcome, errors.PocError):
@@ -145,12 +159,15 @@ class Predictor:
         try:
             found = await source.read(wanted)
         except errors.FeaturesUnavailable as error:
-            # The next requests need not find out by waiting as this one did.
-            self._features.suspect(error)
+            # The next requests need not find out by waiting as this one did. But a store that has answered
+            # since this one asked is not gone: it, or this server, is busy.
+            if self._last_read < started:
+                self._features.suspect(error)
             raise
         finally:
             read = time.perf_counter()
             self._metrics.feature_fetch_latency.observe(read - started)
+        self._last_read = read
         now = utc_now()
         outcomes: dict[EntityKey, Judgement | errors.PocError] = {}
         known: list[tuple[EntityKey, EntityFeatures, dict[str, Value]]] = []

@@ -11,9 +11,11 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from poc import errors
+from poc.serving.headers import HEADERS
 
 if TYPE_CHECKING:
     from poc.serving.metrics import Metrics
@@ -42,6 +44,8 @@ class ProblemType:
     retry_after_seconds: int | None = None
 
 
+NEEDS_KEY = ProblemType(401, "key-missing", "An API key is needed", "invalid")
+TOO_MANY = ProblemType(429, "too-many-requests", "Too many requests", "invalid", 1)
 INVALID_REQUEST = ProblemType(422, "invalid-request", "The request does not fit", "invalid")
 INTERNAL = ProblemType(500, "internal-error", "Something failed that should not", "error")
 
@@ -60,6 +64,7 @@ _TYPES: dict[type[Exception], ProblemType] = {
     ),
     errors.StillOpening: ProblemType(503, "starting", "The server is starting", "unavailable", 1),
     errors.OpeningFailed: ProblemType(503, "not-ready", "The server is not ready", "unavailable", 1),
+    errors.Overloaded: ProblemType(503, "overloaded", "The server has too much to do", "overloaded", 1),
     errors.RaceUnderWay: ProblemType(409, "race-under-way", "Another race is under way", "unavailable", 1),
     errors.ShuttingDown: ProblemType(503, "shutting-down", "The server is stopping", "unavailable", 1),
     errors.FeaturesNotApplied: ProblemType(
@@ -116,7 +121,7 @@ def problem_type(error: Exception) -> ProblemType:
 
 def listed_problem_types() -> dict[str, ProblemType]:
     """Return the kinds of problems that have a page of their own, by slug."""
-    return {kind.slug: kind for kind in (*_TYPES.values(), INVALID_REQUEST, INTERNAL)}
+    return {kind.slug: kind for kind in (*_TYPES.values(), NEEDS_KEY, TOO_MANY, INVALID_REQUEST, INTERNAL)}
 
 
 def problem(kind: ProblemType, detail: str, way_out: str) -> Problem:
@@ -137,12 +142,12 @@ def problem_response(body: Problem, headers: Mapping[str, str] | None = None) ->
 
 def error_response(error: errors.PocError) -> Response:
     """Answer with `error`, and with when to ask again where that helps."""
-    return problem_response(problem_of(error), retry_headers(error))
+    return problem_response(problem_of(error), retry_headers(problem_type(error)))
 
 
-def retry_headers(error: errors.PocError) -> dict[str, str]:
+def retry_headers(kind: ProblemType) -> dict[str, str]:
     """Return the header that tells when to ask again, where that helps."""
-    seconds = problem_type(error).retry_after_seconds
+    seconds = kind.retry_after_seconds
     return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
@@ -158,13 +163,13 @@ def install_handlers(app: FastAPI, asked: "Asked", metrics: "Metrics") -> None:
     """Make `app` answer every error with a problem; refused prediction requests are counted."""
 
     def count_refused(request: Request) -> None:
-        path = request.url.path
+        path = _path(request)
         if path.startswith("/predict") or (by_inference_protocol(request) and path.endswith("/infer")):
             metrics.count(INVALID_REQUEST.outcome)
 
     @app.exception_handler(errors.PocError)
     async def known(request: Request, error: errors.PocError) -> Response:
-        return respond(request, problem_of(error), retry_headers(error))
+        return respond(request, problem_of(error), retry_headers(problem_type(error)))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
@@ -181,11 +186,17 @@ def install_handlers(app: FastAPI, asked: "Asked", metrics: "Metrics") -> None:
         detail = f"{request.method} {request.url.path}" if error.detail == phrase else str(error.detail)
         return respond(request, problem(kind, detail, SEE_DOCS), error.headers)
 
+    @app.exception_handler(ClientDisconnect)
+    async def left(request: Request, error: ClientDisconnect) -> Response:
+        return Response(status_code=400)  # Nobody reads it.
+
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         said = "The server failed on this request", "Its log has the traceback."
-        return respond(request, problem(INTERNAL, *said))
+        # It is written outside of what adds them to all other answers.
+        headers = {name.decode(): value.decode() for name, value in HEADERS.items()}
+        return respond(request, problem(INTERNAL, *said), headers)
 
 
 def respond(request: Request, body: Problem, headers: Mapping[str, str] | None = None) -> Response:
@@ -197,7 +208,12 @@ def respond(request: Request, body: Problem, headers: Mapping[str, str] | None =
 
 def by_inference_protocol(request: Request) -> bool:
     """Return whether `request` came by the Open Inference Protocol."""
-    return f"{request.url.path}/".startswith("/v2/")
+    return f"{_path(request)}/".startswith("/v2/")
+
+
+def _path(request: Request) -> str:
+    """Return the path of `request` without the prefix that a proxy stands for."""
+    return str(request.scope["path"]).removeprefix(request.scope.get("root_path", ""))
 
 
 def invalid_request(fields: Sequence[FieldError]) -> Response:

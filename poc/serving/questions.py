@@ -1,25 +1,22 @@
 """What requests may say, derived from the features that are served now."""
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, create_model
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from poc.dataset.limits import read_limits
 from poc.definitions import Feature, JoinKey, ServedFeatures
 from poc.retrieval.source import EntityKey, FeatureSource, Value, python_type
 from poc.serving.kept import Kept
-
-if TYPE_CHECKING:
-    from feast.types import FeastType
+from poc.serving.numbers import number, ranges
 
 MAX_IDS = 100
-MAX_ID_LENGTH = 100
+MAX_ID_LENGTH = 256
 MAX_TEXT_LENGTH = 1000
-LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 ENTITY_ROWS = "entity_rows"
 # What it makes has fields, and here attributes, that no checker of types can know.
 _make: Any = create_model
@@ -125,11 +122,16 @@ def questions(served: ServedFeatures) -> Questions:
         "PredictionRequestWithOverrides",
         __base__=(PredictionRequest, keys),
         __doc__=PredictionRequest.__doc__,
-        overrides=(overrides, field),
+        overrides=(Annotated[overrides | None, BeforeValidator(partial(_unless_null, overrides))], field),
     )
     prediction.key_fields = keys.key_fields
     rows = f"{served.key_names[0]}s" if len(served.key_names) == 1 else ENTITY_ROWS
     return Questions(served, prediction, _batch_model(served, keys, rows), overrides, rows)
+
+
+def _unless_null(default: Callable[[], Any], value: Any) -> Any:
+    """Return `value`; a null says what leaving it out says, as many clients write it."""
+    return default() if value is None else value
 
 
 def key_model(keys: Sequence[JoinKey], name: str, base: type[BaseModel]) -> Any:
@@ -176,26 +178,13 @@ def _key_examples(key: JoinKey) -> list[Any]:
     return examples.get(python_type(key.dtype), ["12345", "67890", "11111"])
 
 
-def _ranges() -> "dict[FeastType, tuple[Any, float, float]]":
-    """Return what each type of number can hold, which is a bound as well: JSON's numbers know none."""
-    from feast.types import Float32, Float64, Int32, Int64
-
-    return {
-        Int32: (int, -(2**31), 2**31 - 1),
-        Int64: (int, -(2**63), 2**63 - 1),
-        Float32: (float, -LARGEST_FLOAT32, LARGEST_FLOAT32),
-        Float64: (float, -sys.float_info.max, sys.float_info.max),
-    }
-
-
 def _key_annotation(key: JoinKey) -> Any:
     """Return what a request may name as `key`: bytes in base64, times with their zone."""
     size = Field(min_length=1, max_length=MAX_ID_LENGTH)
     others = {bool: bool, datetime: AwareDatetime, bytes: Annotated[bytes, size]}
     taken: Any = others.get(python_type(key.dtype), Annotated[str, size])
-    if key.dtype in (ranges := _ranges()):
-        kind, least, most = ranges[key.dtype]
-        taken = Annotated[kind, Field(ge=least, le=most)]
+    if key.dtype in (known := ranges()):
+        taken = number(*known[key.dtype])
     return Annotated[taken, Field(examples=_key_examples(key)[:1])]
 
 
@@ -229,11 +218,11 @@ def example_overrides(served: ServedFeatures) -> dict[str, Value]:
 
 def _annotation(feature: Feature) -> Any:
     limits = read_limits(feature)
-    if feature.dtype in (ranges := _ranges()):
-        kind, least, most = ranges[feature.dtype]
+    if feature.dtype in (known := ranges()):
+        kind, least, most = known[feature.dtype]
         least = least if limits.minimum is None else max(least, limits.minimum)
         most = most if limits.maximum is None else min(most, limits.maximum)
-        return Annotated[kind, Field(ge=least, le=most)]
+        return number(kind, least, most)
     if limits.values is not None:
         return Literal[limits.values]
     return {str: Annotated[str, Field(max_length=MAX_TEXT_LENGTH)], bool: bool}.get(

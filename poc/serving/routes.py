@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ValidationError
+from starlette.responses import PlainTextResponse
 
 from poc.errors import PocError
 from poc.serving.answers import ModelAnswer, batch_answer, json_response, prediction_answer
@@ -22,14 +23,16 @@ from poc.serving.questions import Asked
 if TYPE_CHECKING:
     from poc.model.scoring import Scorer
 
-# 100 ids of 100 characters, each written as a pair of \uXXXX, and what is around them.
-MAX_BODY_BYTES = 256 * 1024
+# 100 ids of 256 characters, each written as a pair of \uXXXX, and what is around them.
+MAX_BODY_BYTES = 512 * 1024
 
 USE_JSON = "Send JSON: curl -H 'content-type: application/json' -d '{\"transaction_id\": \"12345\"}' ..."
 
 JSON_OF_A_KIND = re.compile(r"application/.*\+json", re.DOTALL)
 Body = TypeVar("Body", bound=BaseModel)
 _REFUSALS: dict[int | str, dict[str, Any]] = {
+    413: {"model": Problem, "description": "The body is larger than any that fits."},
+    415: {"model": Problem, "description": "The body is not JSON by its content type."},
     422: {"model": InvalidRequest, "description": "The request does not fit; `errors` names the fields."},
     503: {"model": Problem, "description": "No prediction can be made now; `way_out` says what to do."},
 }
@@ -74,8 +77,7 @@ async def read_body(request: Request, model: type[Body]) -> Body:
 
 async def bounded_body(request: Request) -> bytes:
     """Read the body of `request`; raise an `HTTPException` if it is larger than a valid one can be."""
-    declared = request.headers.get("content-length", "")
-    content, size = b"", int(declared) if declared.isdigit() else 0
+    content, size = b"", read_size(request.headers.get("content-length", "")) or 0
     if size <= MAX_BODY_BYTES:
         async for part in request.stream():
             content += part
@@ -85,6 +87,15 @@ async def bounded_body(request: Request) -> bytes:
     if size > MAX_BODY_BYTES:
         raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes")
     return content
+
+
+def read_size(text: str) -> int | None:
+    """Read a number of bytes, of any number of digits; None where `text` is none."""
+    if not (text.isascii() and text.isdigit()):
+        return None
+    digits = text.lstrip("0") or "0"
+    # Python refuses to read some thousand digits; from here on all are alike.
+    return int(digits[:18]) if len(digits) <= 18 else 10**18
 
 
 def prediction_router(predictor: Predictor, asked: Asked, source: str) -> APIRouter:
@@ -115,13 +126,17 @@ def state_router(model: "Kept[Scorer]", metrics: Metrics) -> APIRouter:
     """Make the routes that tell by which model predictions are made, and how they go."""
     router = APIRouter(tags=["state"])
 
-    @router.get("/model", response_model=ModelAnswer, responses={503: {"model": Problem}})
+    @router.get(
+        "/model",
+        response_model=ModelAnswer,
+        responses={503: {"model": Problem, "description": "There is no model now."}},
+    )
     def served_model() -> Response:
         """Tell which version of which model judges, from which probability on, and by what."""
         scorer = model.get()
         return json_response({name: getattr(scorer, name) for name in ModelAnswer.model_fields})
 
-    @router.get("/metrics", response_class=Response)
+    @router.get("/metrics", response_class=PlainTextResponse)
     def prometheus() -> Response:
         """Return the metrics in Prometheus's text format."""
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -1,6 +1,6 @@
-"""Run the app: take the address, say where it listens, stop without dropping a request.
+"""Run the app: say where it listens, stop without dropping a request.
 
-Knows uvicorn and signals. What the app does is `poc.serving.app`'s.
+Knows processes and signals. What the app does is `poc.serving.app`'s.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import logging
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
@@ -18,22 +19,23 @@ import uvicorn
 from fastapi import FastAPI
 
 from poc.command_line import argument_parser, fail, ok
-from poc.errors import AddressUnavailable, PocError
+from poc.errors import PocError
 from poc.feature_store import repo_yaml
 from poc.logs import configure_logging
 from poc.monitoring.state import StateReader
 from poc.retrieval.source import FeatureSource
 from poc.serving.app import create_app
 from poc.serving.health import Readiness
-from poc.serving.metrics import shared_metrics
+from poc.serving.keys import read_keys
+from poc.serving.listening import configured, listen
+from poc.serving.metrics import refuse_shared_metrics, shared_metrics
 from poc.serving.questions import example_keys
+from poc.serving.registry_code import refuse_registry_code
 from poc.serving.workers import supervise
-from poc.settings import Settings, load_settings
+from poc.settings import Settings, load_settings, require_fitting
 
 log = logging.getLogger(__name__)
 
-# A request ends within its budget for Cassandra; what takes longer than this has lost its client.
-LAST_REQUESTS_SECONDS = 30
 FIRST_ATTEMPT_SECONDS = 60.0
 
 
@@ -56,17 +58,19 @@ def serve(
 
     Raises:
         AddressUnavailable: nothing can listen there.
+        ApiKeysMissing: other machines can reach it there, and nothing says who may ask.
+        InvalidSettings: a setting does not fit.
         NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
         WorkerEnded: one of several processes stopped by itself.
     """
     argument_parser(manual).parse_args()
     settings = load_settings()
+    require_fitting(settings, "prometheus_port", "grafana_port")
     configure_logging(settings.log_level)
-    port = default_port if settings.port is None else settings.port
     # What can be refused is refused before Feast is imported, which takes seconds.
-    listener = bind(settings.host, port)
+    refuse_shared_metrics()
+    listener, url = listen(settings, default_port)
     repo_yaml(settings)
-    url = f"http://{shown_host(settings.host)}:{port}"
     print(f"Starting to serve on {url} (importing Feast takes some seconds) ...", flush=True)
     # Can be pickled, and so be sent to a new process.
     job = partial(work, settings, open_source, source_name, listener, url, open_state)
@@ -91,19 +95,15 @@ def work(
     Workers share `listener`; the one that `speaks` says how it goes, at `url`. For the rest see `serve`.
     """
     configure_logging(settings.log_level)
+    refuse_registry_code(settings)
     app = create_app(settings, open_source, source_name=source_name, open_state=open_state)
     logging.captureWarnings(True)
     # At INFO they tell of each refresh of the registry, and of each question to a feature server.
     for name in ("feast", "httpx"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=settings.log_level == "DEBUG",
-        timeout_graceful_shutdown=LAST_REQUESTS_SECONDS,
-    )
-    threading.Thread(target=settle, args=(app, url if speaks else None), daemon=True).start()
-    server = DrainingServer(config, app.state.readiness, settings.shutdown_grace_seconds)
+    ask = f"{url}/predict" if read_keys(settings) is None else f'{url}/predict -H "X-API-Key: $API_KEY"'
+    threading.Thread(target=settle, args=(app, url if speaks else None, ask), daemon=True).start()
+    server = DrainingServer(configured(app, settings), app.state.readiness, settings.shutdown_grace_seconds)
     server.run(sockets=[listener])
 
 
@@ -118,24 +118,25 @@ class DrainingServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, readiness: Readiness, grace_seconds: float) -> None:
         super().__init__(config)
         self._readiness, self._grace_seconds = readiness, grace_seconds
+        self._stops_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop."""
+        """Begin to stop. It can come in the midst of anything, and so takes no lock and starts no thread."""
         at_once = sig == signal.SIGINT or self._readiness.draining
         self._readiness.drain()
-        if at_once:
-            self._stop()
-            return
-        timer = threading.Timer(self._grace_seconds, self._stop)
-        timer.daemon = True
-        timer.start()
+        self._stops_at = time.monotonic() + (0 if at_once else self._grace_seconds)
 
-    def _stop(self) -> None:
-        self.should_exit = True
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether it is time to stop; asked ten times a second."""
+        is_time = self._stops_at is not None and time.monotonic() >= self._stops_at
+        return await super().on_tick(counter) or is_time
 
 
-def settle(app: FastAPI, url: str | None) -> None:
-    """Wait until it is known how the first attempt to get ready went, then say so for `url`."""
+def settle(app: FastAPI, url: str | None, ask: str) -> None:
+    """Wait until it is known how the first attempt to get ready went, then say so for `url`.
+
+    `ask` is what comes after `curl -s` to ask for a prediction.
+    """
     for kept in app.state.kept:
         kept.wait_until_tried(FIRST_ATTEMPT_SECONDS)
     # What Feast, MLflow and pandas have imported by now stays: a collection that walks it all again
@@ -148,30 +149,6 @@ def settle(app: FastAPI, url: str | None) -> None:
     obstacle: PocError | None = asking.result()
     if obstacle is None:
         body = json.dumps(example_keys(app.state.asked.served))
-        ok(f"Serving on {url} - try: curl -s {url}/predict -H 'content-type: application/json' -d '{body}'")
+        ok(f"Serving on {url} - try: curl -s {ask} -H 'content-type: application/json' -d '{body}'")
     else:
         fail(f"Listening on {url}, not ready yet: {obstacle.what}\n  {obstacle.way_out}")
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """Take the address, without listening yet; raise `AddressUnavailable` where it cannot be taken."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, address = found[0]
-        listener = socket.socket(family, kind, protocol)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-        except OSError:
-            listener.close()
-            raise
-    except OSError as error:
-        raise AddressUnavailable(host, port, error.strerror or str(error)) from error
-    return listener
-
-
-def shown_host(host: str) -> str:
-    """Return the host that a person on this machine can ask."""
-    if host in ("0.0.0.0", "::", "127.0.0.1", "::1"):
-        return "localhost"
-    return f"[{host}]" if ":" in host else host

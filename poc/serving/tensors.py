@@ -6,13 +6,14 @@ Knows the protocol's form and its binary tensor extension; who judges transactio
 import base64
 import binascii
 import json
+import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from poc.definitions import JoinKey
 from poc.retrieval.source import EntityKey
@@ -40,6 +41,14 @@ class RefusedTensors(ValueError):
     """A request does not fit the protocol or the model; the message says where."""
 
 
+# A null says what leaving it out says, as many clients write it.
+Parameters: TypeAlias = Annotated[
+    dict[str, Any],
+    BeforeValidator(lambda value: {} if value is None else value),
+    WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "null"}]}),
+]
+
+
 class _Part(BaseModel):
     """A part of a request. What clients add for other servers is passed over."""
 
@@ -52,7 +61,7 @@ class InputTensor(_Part):
     name: str = Field(examples=["transaction_id"])
     shape: list[int] = Field(description="[N], or [N, 1].", examples=[[2]])
     datatype: str = Field(examples=["BYTES"])
-    parameters: dict[str, Any] = Field({}, description="`binary_data_size`: bytes after the JSON.")
+    parameters: Parameters = Field({}, description="`binary_data_size`: bytes after the JSON.")
     data: list[Any] | None = Field(None, examples=[["12345", "67890"]])
 
 
@@ -60,14 +69,14 @@ class RequestedOutput(_Part):
     """One output that is wanted."""
 
     name: str = Field(examples=list(OUTPUTS))
-    parameters: dict[str, Any] = Field({}, description="`binary_data`: whether to answer in binary.")
+    parameters: Parameters = Field({}, description="`binary_data`: whether to answer in binary.")
 
 
 class InferenceRequest(_Part):
     """An inference request; of its parameters, `overrides` is a JSON object as text."""
 
     id: str | None = None
-    parameters: dict[str, Any] = {}
+    parameters: Parameters = {}
     inputs: list[InputTensor]
     outputs: list[RequestedOutput] | None = None
 
@@ -184,8 +193,9 @@ def write_answer(
 def _head_size(content: bytes, header_length: str | None) -> int:
     if header_length is None:
         return len(content)
-    if not (header_length.isascii() and header_length.isdigit() and int(header_length) <= len(content)):
-        raise RefusedTensors(f"{HEADER_LENGTH}: {header_length!r} is no size of a part of the body")
+    # Python reads no number of thousands of digits.
+    if not re.fullmatch("[0-9]{1,18}", header_length) or int(header_length) > len(content):
+        raise RefusedTensors(f"{HEADER_LENGTH}: {header_length[:40]!r} is no size of a part of the body")
     return int(header_length)
 
 

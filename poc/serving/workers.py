@@ -40,7 +40,7 @@ def supervise(workers: int, work: Callable[[bool], None], ended: Callable[[int],
     """
     context = multiprocessing.get_context("spawn")
     running: dict[int, SpawnProcess] = {}
-    stopping = threading.Event()
+    told: list[int] = []
 
     def start(speaks: bool) -> None:
         # Daemonic: none outlives this process if it ends by an exception.
@@ -48,11 +48,11 @@ def supervise(workers: int, work: Callable[[bool], None], ended: Callable[[int],
         process.start()
         assert process.pid is not None
         running[process.pid] = process
-        if stopping.is_set():
+        if told:
             # The signal came while this one was started, and was passed on without it.
             _stop(running, signal.SIGTERM)
 
-    with _forwarded(running, stopping):
+    with _forwarded(running, told):
         for number in range(workers):
             start(speaks=number == 0)
         while running:
@@ -62,23 +62,24 @@ def supervise(workers: int, work: Callable[[bool], None], ended: Callable[[int],
                 del running[pid]
                 ended(pid)
                 status = process.exitcode
-                if stopping.is_set():
+                if told:
                     continue
                 if status is None or status >= 0:
                     _stop(running, signal.SIGTERM)
                     raise WorkerEnded(pid, status)
                 log.error("Worker %d was killed by signal %d; another takes its place", pid, -status)
                 time.sleep(RESTART_SECONDS)
-                if not stopping.is_set():
+                if not told:
                     start(speaks=False)
 
 
 @contextmanager
-def _forwarded(running: dict[int, SpawnProcess], stopping: threading.Event) -> Iterator[None]:
-    """Pass SIGTERM and Ctrl-C on to `running` until the block ends, and set `stopping`."""
+def _forwarded(running: dict[int, SpawnProcess], told: list[int]) -> Iterator[None]:
+    """Pass SIGTERM and Ctrl-C on to `running` until the block ends, and note them in `told`."""
 
     def forward(sig: int, frame: FrameType | None) -> None:
-        stopping.set()
+        # Takes no lock, as setting an Event would: a second signal may come before it is given back.
+        told.append(sig)
         _stop(running, sig)
 
     before = {sig: signal.signal(sig, forward) for sig in (signal.SIGTERM, signal.SIGINT)}

@@ -1,7 +1,6 @@
 """A real server on a real Cassandra, and Debian's Chromium in front of it."""
 
 import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,13 +10,12 @@ import pytest
 from console_page import ROWS, OpenPage, Seen
 from playwright.sync_api import Browser, Page, sync_playwright
 from ports import free_port
+from served_project import served_project
 from server_process import ServerProcess
-from small_model import register
-from stored_features import apply, environment, serving_settings, write_direct, write_through_feast
+from stored_features import environment
 
 from poc.definitions import ServedFeatures
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.session import SCHEMA, cassandra_session
 
 
 @pytest.fixture(scope="session")
@@ -25,29 +23,19 @@ def start(
     tmp_path_factory: pytest.TempPathFactory, cassandra: ConnectionSettings, definitions: ServedFeatures
 ) -> Iterator[Callable[[str], ServerProcess]]:
     """Starts a server of that script, over both stores, a model and a Parquet with the same transactions."""
-    folder, keyspace = tmp_path_factory.mktemp("console"), f"test_{uuid.uuid4().hex[:12]}"
-    settings = serving_settings(folder, cassandra, keyspace)
+    folder = tmp_path_factory.mktemp("console")
     servers: list[ServerProcess] = []
+    with served_project(folder, cassandra, definitions, ROWS, direct=True) as settings:
 
-    def start_server(script: str) -> ServerProcess:
-        servers.append(ServerProcess(script, free_port(), environment(settings), folder))
-        servers[-1].wait_until_ready()
-        return servers[-1]
+        def start_server(script: str) -> ServerProcess:
+            servers.append(ServerProcess(script, free_port(), environment(settings), folder))
+            servers[-1].wait_until_ready()
+            return servers[-1]
 
-    with cassandra_session(cassandra) as session:
-        session.execute(
-            f"CREATE KEYSPACE {keyspace}"
-            " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
-        )
-        apply(settings)
-        write_through_feast(settings, definitions, ROWS)
-        write_direct(session, settings, definitions, ROWS)
-        register(settings, definitions)
         write_parquet(folder, definitions)
         yield start_server
         for server in servers:
             server.kill()
-        session.execute(f"DROP KEYSPACE {keyspace}", execution_profile=SCHEMA)
 
 
 def write_parquet(folder: Path, definitions: ServedFeatures) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
-from poc.comparison.statistics import compare, percentile
+from poc.measurement.core import compare, percentile
 
 
 def call(page: Page, module: str, function: str, *arguments: object) -> Any:

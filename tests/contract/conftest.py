@@ -1,13 +1,14 @@
-import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
+from own_keyspace import own_keyspace
 from reading_ways import BUDGET_SECONDS, Backend, Make, Opened, ServedBackend, Way
 from stored_features import serving_settings
 
 from poc.definitions import ServedFeatures
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.session import SCHEMA, cassandra_session
+from poc.online_store.session import cassandra_session
 from poc.settings import Settings
 
 
@@ -16,18 +17,14 @@ def served_backend(
     tmp_path_factory: pytest.TempPathFactory, cassandra: ConnectionSettings, definitions: ServedFeatures
 ) -> Iterator[Callable[[Way], ServedBackend]]:
     """Gives the one store with a feature server that there is for a way, as if it were new."""
-    with cassandra_session(cassandra) as session:
+    with cassandra_session(cassandra) as session, ExitStack() as opened:
         made: dict[Way, ServedBackend] = {}
 
         def give(way: Way) -> ServedBackend:
             if way in made:
                 made[way].restore()
                 return made[way]
-            keyspace, folder = f"test_{uuid.uuid4().hex[:12]}", tmp_path_factory.mktemp("served")
-            session.execute(
-                f"CREATE KEYSPACE {keyspace}"
-                " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
-            )
+            keyspace, folder = opened.enter_context(own_keyspace(session)), tmp_path_factory.mktemp("served")
             settings = serving_settings(folder, cassandra, keyspace, feature_timeout_seconds=BUDGET_SECONDS)
             made[way] = ServedBackend(way, settings, definitions, session, folder)
             made[way].start()
@@ -36,9 +33,6 @@ def served_backend(
         yield give
         for backend in made.values():
             backend.server.kill()
-            session.execute(
-                f"DROP KEYSPACE IF EXISTS {backend.settings.direct_keyspace}", execution_profile=SCHEMA
-            )
 
 
 @pytest.fixture(scope="module")
@@ -49,28 +43,18 @@ def make_backend(
     served_backend: Callable[[Way], ServedBackend],
 ) -> Iterator[Make]:
     """Makes stores with their tables, each in a keyspace of its own; served ones share what they can."""
-    with cassandra_session(cassandra) as session:
-        keyspaces: list[str] = []
+    with cassandra_session(cassandra) as session, ExitStack() as opened:
 
         def make(way: Way) -> Backend:
             if way.by_server:
                 return served_backend(way)
-            keyspaces.append(f"test_{uuid.uuid4().hex[:12]}")
-            session.execute(
-                f"CREATE KEYSPACE {keyspaces[-1]}"
-                " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
-            )
-            folder = tmp_path_factory.mktemp("store")
-            settings = serving_settings(
-                folder, cassandra, keyspaces[-1], feature_timeout_seconds=BUDGET_SECONDS
-            )
+            keyspace, folder = opened.enter_context(own_keyspace(session)), tmp_path_factory.mktemp("store")
+            settings = serving_settings(folder, cassandra, keyspace, feature_timeout_seconds=BUDGET_SECONDS)
             backend = Backend(way, settings, definitions, session)
             backend.prepare()
             return backend
 
         yield make
-        for keyspace in keyspaces:
-            session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}", execution_profile=SCHEMA)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import math
-import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
@@ -17,10 +16,11 @@ from feast.online_response import OnlineResponse
 from generated_repository import COMMON_KEYS, OTHER_KEYS, Repository, Request, repositories, requests
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from own_keyspace import own_keyspace
 from starlette.testclient import TestClient
 
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.session import SCHEMA, cassandra_session
+from poc.online_store.session import cassandra_session
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stream feature views are")
 
@@ -98,17 +98,10 @@ class Twins:
 def twins(
     request: pytest.FixtureRequest, cassandra: ConnectionSettings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Twins]:
-    keyspace = f"test_{uuid.uuid4().hex[:12]}"
-    with cassandra_session(cassandra) as session:
-        session.execute(
-            f"CREATE KEYSPACE {keyspace}"
-            " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
-            execution_profile=SCHEMA,
-        )
+    with cassandra_session(cassandra) as session, own_keyspace(session) as keyspace:
         made = Twins(request.param, cassandra, keyspace, tmp_path_factory.mktemp("twins"))
         yield made
         made.close()
-        session.execute(f"DROP KEYSPACE {keyspace}", execution_profile=SCHEMA)
 
 
 def views_of(store: FeatureStore) -> dict[str, Any]:

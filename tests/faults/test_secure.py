@@ -1,5 +1,6 @@
 """A Cassandra that wants TLS, a client's certificate and a password: what works, is refused, would leak."""
 
+import re
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,10 +9,12 @@ import psutil
 import pytest
 from place import Place, make_place
 from ports import free_port
+from quick_java import quick_java
 
-from poc.database.embedded import EmbeddedCassandra, start_embedded, stop_embedded
-from poc.database.embedded.login import read_credentials
 from poc.errors import CassandraLoginRefused, OtherClusterRunning
+from poc.local_cassandra.cluster import EmbeddedCassandra
+from poc.local_cassandra.embedded import start_embedded, stop_embedded
+from poc.local_cassandra.secure import ensure_certificates, read_credentials
 from poc.online_store.connection import Credentials
 from poc.online_store.session import cassandra_session
 
@@ -31,10 +34,23 @@ for open_source in (open_feast_source, open_direct_source):
 """
 
 
+READ_STATE = """
+from poc.monitoring.state import open_state_reader
+from poc.settings import load_settings
+reader = open_state_reader(load_settings())
+state = reader.read()
+reader.close()
+assert state.nodes == {"127.0.0.1": True}
+assert state.size_bytes and state.entities and state.views[0].last_run
+"""
+
+
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCassandra]:
     folder = tmp_path_factory.mktemp("secure") / "cassandra"
-    yield start_embedded(folder, free_port(), secure=True)
+    with quick_java():
+        started = start_embedded(folder, free_port(), secure=True)
+    yield started
     stop_embedded(folder)
 
 
@@ -75,6 +91,42 @@ def test_setup_materialization_and_reads_of_both_sources_work(
     assert login.password not in said + printed
 
 
+@pytest.mark.fault(
+    "Access", "a role is used for what it may not do", "refused with the way out; its own work is done"
+)
+def test_each_role_may_do_its_work_and_nothing_else(place: Place, login: Credentials) -> None:
+    as_owner = {"CASSANDRA_USERNAME": login.username, "CASSANDRA_PASSWORD": login.password}
+    assert place.run("scripts/feast_setup.py", environment=as_owner)[0] == 0
+    status, said = place.run("scripts/make_roles.py", environment=as_owner)
+    assert status == 0, said
+
+    def run(role: str, *command: str) -> tuple[int, str]:
+        kept = read_credentials(place.settings.cassandra_dir / role)
+        assert kept is not None
+        environment = {"CASSANDRA_USERNAME": kept.username, "CASSANDRA_PASSWORD": kept.password}
+        status, said = place.run(*command, environment=environment)
+        assert kept.password not in said
+        assert "Traceback" not in said
+        return status, said
+
+    for command in (("scripts/feast_materialize.py", "--full"), ("scripts/feast_setup.py",)):
+        status, said = run("feast_writer", *command)
+        assert status == 0, said
+    for command in (
+        ("scripts/test_feast.py",),
+        ("scripts/check_consistency.py",),
+        ("-c", READ_THROUGH_BOTH),
+        ("-c", READ_STATE),
+    ):
+        status, said = run("feast_reader", *command)
+        assert status == 0, said
+    for role, script in (("feast_reader", "feast_materialize"), ("feast_writer", "make_roles")):
+        status, said = run(role, f"scripts/{script}.py")
+        assert status == 1, said
+        assert "refuses: " in said
+        assert "scripts/make_roles.py makes one that reads and one that writes" in said
+
+
 def test_feast_s_own_command_logs_in_too(place: Place, login: Credentials) -> None:
     feast = ["-m", "feast.cli", "-c", "feature_repo", "-f", str(place.yaml), "apply"]
     environment = {"CASSANDRA_USERNAME": login.username, "CASSANDRA_PASSWORD": login.password}
@@ -97,6 +149,7 @@ def test_feast_s_own_command_logs_in_too(place: Place, login: Credentials) -> No
     ],
     ids=["no credentials", "wrong password", "Cassandra's own user", "half of it", "no file"],
 )
+@pytest.mark.fault("Access", "wrong or no credentials", "refused, the setting named, no password shown")
 def test_who_cannot_log_in_is_told_why_and_what_to_do(
     place: Place, environment: dict[str, str], named: str
 ) -> None:
@@ -129,6 +182,24 @@ def test_what_is_wrong_with_the_encryption_is_named(
         "scripts/test_feast.py", environment=mounted
     )
     assert (status, named in said, "Traceback" in said) == (1, True, False), said
+
+
+@pytest.mark.fault("Access", "a certificate of somebody else", "refused, the file named")
+def test_a_certificate_of_somebody_else_is_refused_and_the_own_one_taken(
+    place: Place, mounted: dict[str, str], tmp_path: Path
+) -> None:
+    ensure_certificates(tmp_path / "tls", False)
+    foreign, own = place.yaml.with_name("foreign.yaml"), place.yaml.read_text()
+    [ca] = re.findall(r"\S*tls/ca\.pem", own)
+    foreign.write_text(own.replace(ca, str(tmp_path / "tls/ca.pem")))
+    other = Place(place.folder, foreign, place.cassandra)
+    status, said = other.run("scripts/test_feast.py", environment=mounted)
+    assert status == 1
+    assert "No encrypted connection to Cassandra" in said
+    assert "Name in online_store.tls the files that belong to this Cassandra" in said
+    foreign.write_text(own)
+    status, said = other.run("scripts/feast_setup.py", environment=mounted)
+    assert status == 0, said
 
 
 def test_status_needs_no_credentials_and_shows_none(place: Place, login: Credentials) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ports import free_port
+from warm_python import warm_programs
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
@@ -16,8 +17,11 @@ DOCUMENTS = sorted(
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]
     if path.name != "guide.md" and "```" in path.read_text()
 )
+# What only shows output, a configuration or a drawing needs no copy of the project.
+RUN = [name for name in DOCUMENTS if re.search("^```(bash|python)$", (ROOT / name).read_text(), re.MULTILINE)]
 # A command that serves until it is stopped, and where it answers.
 SERVERS = {
+    "make serve": "http://localhost:8000/ready",
     "python poc/serve_model_feast.py": "http://localhost:8000/ready",
     "python poc/serve_model.py": "http://localhost:8001/ready",
     "python poc/serve_model_remote.py": "http://localhost:8002/ready",
@@ -34,7 +38,8 @@ def run_block(block: Any, workplace: Any, running: ExitStack) -> None:
         running.enter_context(workplace.server(command, SERVERS[command]))
     else:
         # `-e .` of the copy would point this environment at the copy.
-        activated = block.text.replace(". .venv/bin/activate", f". '{sys.prefix}/bin/activate'")
+        activate = f". '{sys.prefix}/bin/activate'; PATH='{warm_programs()}':\"$PATH\""
+        activated = block.text.replace(". .venv/bin/activate", activate)
         text = re.sub(r"^pip install -r .*", rf"(cd '{ROOT}' && \g<0>)", activated, flags=re.MULTILINE)
         if "--stop" in text:
             # The session's Cassandra is not this copy's to stop: it starts and stops one of its own.
@@ -43,7 +48,7 @@ def run_block(block: Any, workplace: Any, running: ExitStack) -> None:
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.parametrize("document", RUN)
 def test_blocks_of_the_document_run(
     document: str, blocks_of: Callable[[Path], list[Any]], workplace: Any
 ) -> None:

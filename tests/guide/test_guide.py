@@ -30,7 +30,10 @@ executed: set[str] = set()
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "workplace" in metafunc.fixturenames:
-        metafunc.parametrize("workplace", STORES, indirect=True, scope="module")
+        # On three nodes the steps and the snippets: what else the guide tells of is the same on one.
+        everywhere = re.match(r"test_(step_\d|\w*snippet)", metafunc.function.__name__)
+        stores = STORES if everywhere else STORES[:2]
+        metafunc.parametrize("workplace", stores, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
@@ -167,8 +170,15 @@ def test_historical_snippet_gives_the_amounts_of_that_time(guide: Any, workplace
     assert json.loads(printed.strip().splitlines()[-1]) == {"12345": 500.0, "67890": 150.0}
 
 
-def test_comparison_prints_the_guides_table(guide: Any, workplace: Any) -> None:
-    printed = workplace.shell(guide("Run Comparison / 1")).stdout
+def test_comparison_prints_the_guides_table(
+    guide: Any, workplace: Any, request: pytest.FixtureRequest
+) -> None:
+    command, script = guide("Run Comparison / 1"), "compare_feast_cassandra.py"
+    assert script in command
+    if request.node.callspec.params["workplace"] != STORES[0]:
+        # Typed as it is on the guide's own yaml; two more times a minute of reads would show nothing new.
+        command = command.replace(script, f"{script} --requests 50")
+    printed = workplace.shell(command).stdout
     for method in ("Feast", "Direct Cassandra"):
         assert re.search(rf"{method}\W+\d+\.\d+ ?ms\W+\d+\.\d+ ?ms\W+\d+\.\d+ ?ms", printed), printed
 

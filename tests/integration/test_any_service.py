@@ -1,8 +1,6 @@
 """A service of three views, Int64 and composite keys among theirs, through every script and server."""
 
-import os
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,14 +10,17 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from own_environment import own_environment
 from ports import free_port
 from second_repository import SecondRepository, write_second_repository
 from server_process import ServerProcess
+from warm_python import warm
 
-from poc.feature_store import declared_service, open_feature_store
+from poc.feature_store import open_feature_store
 from poc.model.registry import load_scorer
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.session import SCHEMA, Session, cassandra_session
+from poc.repository import declared_service
 from poc.settings import Settings
 
 pytestmark = pytest.mark.timeout(1800)
@@ -56,12 +57,10 @@ class Workshop:
 
     def run(self, script: str, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         """Run a script of the project in the folder, as a person does."""
-        forgotten = {name.upper() for name in Settings.model_fields}
-        kept = {name: value for name, value in os.environ.items() if name not in forgotten}
         return subprocess.run(
-            [sys.executable, str(ROOT / script), *arguments],
+            [warm("python"), str(ROOT / script), *arguments],
             cwd=self.folder,
-            env=kept | self.variables | variables,
+            env=own_environment() | self.variables | variables,
             capture_output=True,
             text=True,
             timeout=600,

@@ -8,15 +8,15 @@ from ports import free_port
 from small_model import register
 from stored_features import apply, environment, serving_settings
 
-from poc.benchmarks.materialization import Way, measure_materialization
-from poc.benchmarks.records import write_sources
-from poc.benchmarks.registry import measure_registry
-from poc.benchmarks.scoring import measure_scoring
-from poc.benchmarks.serving import measure_serving
-from poc.benchmarks.storage import measure_storage
-from poc.comparison.stores import open_place
 from poc.definitions import ServedFeatures
 from poc.feature_store import open_feature_store
+from poc.measurement.materialization import Way, measure_materialization
+from poc.measurement.one_materialization import write_sources
+from poc.measurement.place import open_place
+from poc.measurement.registry import measure_registry
+from poc.measurement.scoring import measure_scoring
+from poc.measurement.serving import measure_serving
+from poc.measurement.storage import measure_storage
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.session import Session
 from poc.settings import Settings
@@ -92,7 +92,7 @@ def test_all_servers_are_measured_in_turns_without_errors(
 
 def test_storage_is_measured_on_files_of_every_layout(settings: Settings) -> None:
     told: list[str] = []
-    found = measure_storage(settings, 20_000, free_port(), told.append)
+    found = measure_storage(settings, 5_000, free_port(), told.append)
     sizes = {item["layout"]: item["bytes_per_entity"] for item in found["results"]}
     assert sizes["stock"] > sizes["rows"] > 20
-    assert told == ["Starting a Cassandra", "20,000 entities, layout rows", "20,000 entities, layout stock"]
+    assert told == ["Starting a Cassandra", "5,000 entities, layout rows", "5,000 entities, layout stock"]

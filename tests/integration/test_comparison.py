@@ -4,7 +4,6 @@ import json
 import os
 import platform
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -18,12 +17,8 @@ from cassandra.cluster import ResponseFuture
 from second_repository import write_second_repository
 from stored_features import apply, environment, serving_settings
 from tcp_proxy import TcpProxy
+from warm_python import warm
 
-from poc.comparison.agreement import differences
-from poc.comparison.comparison import Comparison, Request
-from poc.comparison.methods import Key, Method
-from poc.comparison.stores import chosen_methods, compare_stores, open_methods, open_place
-from poc.comparison.variants import rows_configuration, write_configuration
 from poc.definitions import ServedFeatures, applied_service
 from poc.errors import (
     CassandraUnavailable,
@@ -35,10 +30,17 @@ from poc.errors import (
     TooFewTransactions,
     ValuesDiffer,
 )
-from poc.feature_store import apply_definitions, close_feature_store, open_feature_store
+from poc.feature_store import close_feature_store, open_feature_store
 from poc.materialization.direct import DirectTable
+from poc.measurement.comparison import Comparison, Request
+from poc.measurement.methods import Key, Method, differences
+from poc.measurement.place import chosen_methods, open_place, rows_configuration, write_configuration
+from poc.measurement.stores import compare_stores, open_methods
 from poc.online_store.connection import ConnectionSettings
+from poc.online_store.generations import Generations
+from poc.online_store.naming import generation_table
 from poc.online_store.session import Session
+from poc.repository import apply_definitions
 from poc.settings import Settings
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
@@ -179,8 +181,10 @@ def test_row_store_with_another_value_is_filled_again(
 ) -> None:
     with opened(materialized, ("feast-rows",)):
         pass
-    table = f'"{materialized.direct_keyspace}".ml_platform_poc__{definitions.feature_sets[0].view}'
-    session.execute(f"TRUNCATE {table}", timeout=60)
+    view, keyspace = definitions.feature_sets[0].view, materialized.direct_keyspace
+    served = Generations(session, keyspace, "ml_platform_poc").standing(view).served
+    table = generation_table("ml_platform_poc", view, served)
+    session.execute(f'TRUNCATE "{keyspace}".{table}', timeout=60)
     with opened(materialized, ("feast-rows",)) as (direct, rows):
         assert rows.read(KEYS) == direct.read(KEYS)
 
@@ -328,7 +332,7 @@ def test_cassandra_that_dies_while_it_is_measured_is_named(
 
 def run_script(settings: Settings, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments],
+        [warm("python"), str(SCRIPT), *arguments],
         cwd=folder,
         env=dict(os.environ) | environment(settings),
         capture_output=True,

@@ -18,18 +18,20 @@ from second_repository import FIRST_CARD, RESOLVING, SecondRepository, write_sec
 from stock_keys import stock_key
 
 from poc.errors import FeaturesNotMaterialized
-from poc.feature_store import apply_definitions, close_feature_store, open_feature_store
-from poc.materialization.run import Wish, run_materialization
-from poc.monitoring.consistency import ViewCheck, check_consistency
+from poc.feature_store import close_feature_store, open_feature_store
+from poc.materialization.plan import Wish
+from poc.materialization.run import run_materialization
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.layout import direct_layout
 from poc.online_store.schema import ensure_keyspace
 from poc.online_store.session import SCHEMA, Session, cassandra_session
+from poc.quality.consistency import ViewCheck, check_consistency
+from poc.repository import apply_definitions
 from poc.settings import Settings
 
 PARQUET = "data/credit_card_fraud_10k.parquet"
 STOCK = "feast_online_store.ml_platform_poc_transaction_features"
-ROWS = "feast_online_store.ml_platform_poc__transaction_features"
+ROWS = "feast_online_store.ml_platform_poc__transaction_features__g1"
 DIRECT = "ml_features.transaction_features"
 TRANSACTIONS = 9_997
 CHECK = "python scripts/check_consistency.py"
@@ -121,7 +123,9 @@ def test_change_of_the_offline_data_is_told_apart_from_skew(
     path.write_bytes(kept)
     assert found.offline_changed
     assert {
-        (*skew.key.values(), skew.column, skew.offline) for check in found.stores for skew in check.shown
+        (*skew.key.values(), skew.column, skew.offline)
+        for check in found.stores
+        for skew in check.differences
     } == {("500", "amount", 501.5)}
 
 
@@ -148,7 +152,7 @@ def test_one_value_among_ten_thousand_entities_is_found_by_name(
 def test_row_whose_time_in_the_store_is_over_may_be_gone(compare: Callable[..., ViewCheck]) -> None:
     online, _ = compare(ttl_seconds=1).stores
     assert (online.missing, online.expired) == (0, 1)
-    assert [skew.key for skew in online.shown] == [{"transaction_id": "4321"}]
+    assert [skew.key for skew in online.differences] == [{"transaction_id": "4321"}]
 
 
 @ROW_STORE
@@ -263,7 +267,7 @@ def test_value_of_a_card_and_a_missing_pair_are_found_by_their_keys(
     session.execute(f"UPDATE {cards} SET card_payments = -1 WHERE card_id = {FIRST_CARD}")
     session.execute(f"DELETE FROM {pairs} WHERE merchant_id = 'm1' AND card_id = {FIRST_CARD + 2}")
     found = {
-        name: [str(skew).partition(", offline")[0] for skew in view.stores[1].shown]
+        name: [str(skew).partition(", offline")[0] for skew in view.stores[1].differences]
         for name, view in several.compare(session).items()
     }
     assert found == {
@@ -287,9 +291,9 @@ def test_feature_that_was_never_written_is_no_null(several: Several, session: Se
         )
         expected = [f"{FIRST_CARD}.card_is_new: online never written"]
     online, direct = several.compare(session)["card_aggregates"].stores
-    assert [str(skew).partition(", offline")[0] for skew in online.shown] == expected
+    assert [str(skew).partition(", offline")[0] for skew in online.differences] == expected
     assert direct.differing == 12
-    assert {str(skew).partition(".")[2].partition(", offline")[0] for skew in direct.shown} >= {
+    assert {str(skew).partition(".")[2].partition(", offline")[0] for skew in direct.differences} >= {
         "card_is_new: online never written"
     }
 

@@ -194,12 +194,10 @@ def test_feature_server_answers_from_data_that_it_cannot_write(
     served: Served, compose: dict[str, dict], definitions: ServedFeatures
 ) -> None:
     port = free_port()
-    replaced = {"0.0.0.0": "127.0.0.1", "6566": str(port)}
-    command = [replaced.get(word, word) for word in compose["feature-server"]["command"]]
     [view], [key] = definitions.feature_sets, definitions.key_names
     question = {"features": [f"{view.view}:amount"], "entities": {key: ["12345"]}}
-    with served.image.run(command) as server:
-        server.wait_for(f"http://127.0.0.1:{port}/health")
+    with served.image.run(compose["feature-server"]["command"], PORT=str(port)) as server:
+        server.wait_for(f"http://127.0.0.1:{port}/live")
         url = f"http://127.0.0.1:{port}/get-online-features"
         answer = httpx.post(url, json=question, timeout=60).json()
     assert answer["results"][1]["statuses"] == ["PRESENT"]

@@ -40,7 +40,7 @@ def fill(session: Session, keyspace: str, cassandra: ConnectionSettings, tmp_pat
         rows: list[dict[str, Any]],
         features: dict[str, Any] = FEATURES,
         *,
-        revision: int = 0,
+        written_us: int = 1,
         project: str = "ml_platform_poc",
     ) -> DirectTable:
         store = applied(tmp_path, cassandra, keyspace, features, project)
@@ -48,7 +48,7 @@ def fill(session: Session, keyspace: str, cassandra: ConnectionSettings, tmp_pat
         columns = {name: [row.get(name) for row in rows] for name in names}
         pq.write_table(pa.table(columns), tmp_path / "cards.parquet")
         table = DirectTable(store, keyspace, "cards")
-        table.fill(session, NOON - 10 * DAY, NOON + 10 * DAY, revision=revision)
+        table.fill(session, NOON - 10 * DAY, NOON + 10 * DAY, written_us)
         return table
 
     return call
@@ -94,18 +94,37 @@ def test_row_comes_back_with_its_types(session: Session, fill: Fill, cassandra: 
     assert found == (500.0, 0.5, [1.5, 2.5], b"\x00\x01", whole_second, millisecond)
 
 
-def test_latest_row_is_kept_whatever_comes_later(
+def test_of_an_entity_the_latest_row_is_written(
     session: Session, fill: Fill, cassandra: ConnectionSettings
 ) -> None:
-    fill([row(amount=1.0, at=NOON - DAY), row(), row(amount=2.0, at=NOON - 2 * DAY)])
-    assert read(session, fill([row(amount=3.0, at=NOON - DAY)]), cassandra)[0] == 500.0
+    rows = [row(amount=1.0, at=NOON - DAY), row(), row(amount=2.0, at=NOON - 2 * DAY)]
+    assert read(session, fill(rows), cassandra)[0] == 500.0
 
 
-def test_corrected_row_of_a_later_revision_replaces_the_one_before(
-    session: Session, fill: Fill, cassandra: ConnectionSettings
+@pytest.mark.parametrize("at", [NOON - DAY, NOON, NOON + DAY], ids=["older", "corrected", "newer"])
+def test_a_later_run_replaces_a_row_whatever_its_event_time(
+    session: Session, fill: Fill, cassandra: ConnectionSettings, at: datetime
 ) -> None:
     fill([row()])
-    assert read(session, fill([row(amount=1.0)], revision=1), cassandra)[0] == 1.0
+    assert read(session, fill([row(amount=1.0, at=at)], written_us=2), cassandra)[0] == 1.0
+
+
+def test_backfill_leaves_an_entity_whose_latest_row_lies_after_it(
+    session: Session, fill: Fill, cassandra: ConnectionSettings
+) -> None:
+    table = fill([row(amount=1.0, at=NOON - DAY), row(), row(card=1, at=NOON - DAY)])
+    assert table.fill(session, NOON - 2 * DAY, NOON, 2, latest_until=NOON + DAY) == 1
+    assert read(session, table, cassandra)[0] == 500.0
+
+
+def test_rows_of_earlier_runs_can_be_removed(
+    session: Session, fill: Fill, cassandra: ConnectionSettings
+) -> None:
+    fill([row(card=1), row(card=2)])
+    table = fill([row(card=2), row(card=3)], written_us=2)
+    assert table.remove_older(session, 2) == 1
+    found = RowReader(session, table.layout, None, cassandra, 1).read([(1,), (2,), (3,)])
+    assert set(found) == {(2,), (3,)}
 
 
 def test_new_feature_becomes_a_column_and_keeps_the_rows(
@@ -122,7 +141,7 @@ def test_changed_type_is_refused_with_a_way_out_that_works(
     fill([row()], {"amount": Float64})
     with pytest.raises(DirectTableDiffers, match=r"'amount' is double.* declared as bigint") as refused:
         fill([row(amount=7)], {"amount": Int64})
-    assert "--remake-direct" in refused.value.way_out
+    assert "--replace" in refused.value.way_out
     fill([row()], {"amount": Float64}).drop(session)
     assert read(session, fill([row(amount=7)], {"amount": Int64}), cassandra)[0] == 7
 

@@ -42,12 +42,21 @@ def first_run(prepared: None, workplace: Any) -> subprocess.CompletedProcess[str
     return workplace.shell(MATERIALIZE)
 
 
+@pytest.mark.fault("Processes", "Ctrl-C in mid materialization", "exit status 130; the next run completes")
 def test_run_after_an_interrupted_one_completes_it(
     first_run: subprocess.CompletedProcess[str], workplace: Any
 ) -> None:
     assert "first run" in first_run.stderr
     assert "9,997 transactions" in first_run.stderr
     assert workplace.shell("python scripts/test_feast.py").stdout.count("✓ Transaction") == 5
+
+
+@pytest.mark.parametrize("script", ["feast_setup", "show_materializations", "validate_features"])
+def test_what_is_piped_has_no_escape_codes(
+    first_run: subprocess.CompletedProcess[str], workplace: Any, script: str
+) -> None:
+    done = workplace.shell(f"python scripts/{script}.py")
+    assert "\x1b" not in first_run.stdout + first_run.stderr + done.stdout + done.stderr
 
 
 def test_both_stores_hold_every_transaction(
@@ -74,7 +83,10 @@ def test_corrected_value_is_found_and_served(
     corrected = pc.if_else(pc.equal(table["transaction_id"], "12345"), 501.5, table["amount"])
     index = table.column_names.index("amount")
     pq.write_table(table.set_column(index, table.field("amount"), corrected), path)
-    assert "the data or the definitions changed" in workplace.shell(MATERIALIZE).stderr
+    refused = workplace.shell(MATERIALIZE, check=False)
+    assert refused.returncode == 1
+    assert "1 corrected at the same event time" in refused.stderr
+    assert "as asked" in workplace.shell(f"{MATERIALIZE} --full --replace").stderr
     printed = workplace.python(
         "from feast import FeatureStore\n"
         "store = FeatureStore('feature_repo')\n"
@@ -106,9 +118,13 @@ def test_wrong_online_value_ends_with_status_1_and_a_full_run_mends_it(
     assert failed.returncode == 1
     assert f"{sampled}.amount: online None" in failed.stderr
     assert "--full" in failed.stderr
-    workplace.shell(f"{MATERIALIZE} --full")
+    refused = workplace.shell(f"{MATERIALIZE} --full", check=False)
+    assert refused.returncode == 1
+    assert "1 with a value that was deleted" in refused.stderr
+    workplace.shell(f"{MATERIALIZE} --full --replace")
 
 
+@pytest.mark.fault("Processes", "two materializations at once", "both complete, one after the other")
 def test_two_runs_at_once_wait_for_each_other(
     first_run: subprocess.CompletedProcess[str], workplace: Any
 ) -> None:
@@ -116,6 +132,7 @@ def test_two_runs_at_once_wait_for_each_other(
     assert done.stdout.count("✓ Feature Materialization Complete!") == 2
 
 
+@pytest.mark.fault("Data", "a late backfill", "the newest values stay")
 def test_late_backfill_leaves_the_newest_values(
     first_run: subprocess.CompletedProcess[str], workplace: Any
 ) -> None:

@@ -1,10 +1,11 @@
 """`feast plan` over the definitions: what CI runs to see that Feast takes them, without a Cassandra."""
 
+import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from warm_python import warm, warm_programs
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def run_plan(project: Path) -> "subprocess.CompletedProcess[str]":
     yaml = project / "feature_repo/feature_store.yaml"
     yaml.write_text(yaml.read_text().replace("port: 9042", "port: 1"))
     return subprocess.run(
-        [str(Path(sys.executable).with_name("feast")), "-c", "feature_repo", "plan"],
+        [warm("feast"), "-c", "feature_repo", "plan"],
         cwd=project,
         capture_output=True,
         text=True,
@@ -44,3 +45,13 @@ def test_definitions_that_feast_cannot_use_are_refused(project: Path) -> None:
     refused = run_plan(project)
     assert refused.returncode == 1
     assert "Entity transaction has type ValueType.STRING" in refused.stderr
+
+
+def test_command_that_is_killed_while_it_asks_leaves_the_others_their_quick_start(project: Path) -> None:
+    for said in (b"", b"\0\0\0", (99).to_bytes(8, "big") + b"{"):
+        with socket.socket(socket.AF_UNIX) as killed:
+            killed.connect(str(warm_programs() / "asked"))
+            killed.sendall(said)
+    assert run_plan(project).returncode == 0
+    with socket.socket(socket.AF_UNIX) as another:
+        another.connect(str(warm_programs() / "asked"))

@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
@@ -19,7 +20,7 @@ RUN = MaterializationRun(
     content="9997-00ff",
     transactions=9_997,
     duration_seconds=31.5,
-    revision=2,
+    written_us=1_700_000_000_000_000,
 )
 
 
@@ -41,9 +42,15 @@ def test_runs_into_another_online_store_are_not_its(session: Session, record: Ma
     assert record.last(session, "another", "transaction_features") is None
 
 
-def test_each_revision_is_one_more_than_the_last(session: Session, record: MaterializationRecord) -> None:
-    claimed = [record.claim_revision(session, "cassandra", "transaction_features") for _ in range(3)]
-    assert claimed == [0, 1, 2]
+def test_write_time_beats_that_of_every_store_s_runs_also_of_a_clock_that_is_ahead(
+    session: Session, record: MaterializationRecord
+) -> None:
+    now = time.time_ns() // 1000
+    assert now <= record.next_write_time(session, "transaction_features") < now + 60_000_000
+    ahead = now + 3_600_000_000
+    record.add(session, replace(RUN, online_store="rows", written_us=ahead))
+    record.add(session, RUN)
+    assert record.next_write_time(session, "transaction_features") == ahead + 1
 
 
 def test_without_a_table_there_was_no_run(session: Session, keyspace: str) -> None:
@@ -56,9 +63,7 @@ def test_projects_do_not_see_each_other(
     other = MaterializationRecord(keyspace, "other")
     other.create(session)
     record.add(session, RUN)
-    record.claim_revision(session, "cassandra", "transaction_features")
     assert other.last(session, "cassandra", "transaction_features") is None
-    assert other.claim_revision(session, "cassandra", "transaction_features") == 0
 
 
 def test_last_run_into_each_store_is_found(session: Session, record: MaterializationRecord) -> None:

@@ -20,8 +20,8 @@ from small_model import register
 from tcp_proxy import TcpProxy
 
 from poc.definitions import ServedFeatures
-from poc.monitoring.declared import SERVING, STATE
-from poc.monitoring.programs import Program, running
+from poc.monitoring.local_programs import Program, run_program
+from poc.monitoring.metrics import SERVING, STATE
 from poc.online_store.connection import DEFAULT_TIMEOUT_SECONDS, ConnectionSettings
 from poc.settings import Settings
 
@@ -84,7 +84,7 @@ def watched(
     folder = tmp_path_factory.mktemp("prometheus")
     program = prometheus_for({"serve_model_feast": feast, "serve_model": direct}, folder)
     try:
-        with running(program, folder) as started:
+        with run_program(program, folder) as started:
             for server in (feast, direct):
                 server.wait_until_ready()
             assert started.wait_until_ready(threading.Event())

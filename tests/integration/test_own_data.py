@@ -65,12 +65,12 @@ def test_missing_column_is_named(workplace: Any, public_file: str) -> None:
 def test_other_file_for_the_same_transactions_replaces_what_is_served(
     workplace: Any, public_file: str, definitions: ServedFeatures
 ) -> None:
-    workplace.shell("python scripts/feast_setup.py && python scripts/feast_materialize.py")
+    workplace.shell("python scripts/feast_setup.py && python scripts/feast_materialize.py --replace")
     corrected = generate_records(
         definitions.feature_sets[0], 2, [str(number) for number in range(10_000, 0, -1)]
     )
     corrected.to_csv(workplace.folder / CSV, index=False)
-    workplace.shell("python scripts/feast_setup.py && python scripts/feast_materialize.py")
+    workplace.shell("python scripts/feast_setup.py && python scripts/feast_materialize.py --replace")
     checked = workplace.shell("python scripts/check_consistency.py").stdout
     assert checked.count("every value equal") == 2
     (workplace.folder / CSV).write_text(public_file)

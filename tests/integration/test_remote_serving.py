@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -14,14 +13,13 @@ import pytest
 import tritonclient.http as triton
 from feast_server import FeastServer
 from ports import free_port
+from served_project import served_project
 from server_process import ServerProcess
-from small_model import register
-from stored_features import Row, apply, environment, serving_settings, write_through_feast
+from stored_features import Row, environment
 from tritonclient.utils import InferenceServerException
 
 from poc.definitions import ServedFeatures
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.session import SCHEMA, cassandra_session
 
 MODEL = "fraud_detection"
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
@@ -44,16 +42,8 @@ class Remote:
 def remote(
     tmp_path_factory: pytest.TempPathFactory, cassandra: ConnectionSettings, definitions: ServedFeatures
 ) -> Iterator[Remote]:
-    folder, keyspace = tmp_path_factory.mktemp("remote"), f"test_{uuid.uuid4().hex[:12]}"
-    settings = serving_settings(folder, cassandra, keyspace)
-    with cassandra_session(cassandra) as session:
-        session.execute(
-            f"CREATE KEYSPACE {keyspace}"
-            " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
-        )
-        apply(settings)
-        write_through_feast(settings, definitions, ROWS)
-        register(settings, definitions)
+    folder = tmp_path_factory.mktemp("remote")
+    with served_project(folder, cassandra, definitions, ROWS) as settings:
         features = FeastServer(settings, folder)
         # The prediction server is told where the feature server is, and nothing of Cassandra.
         told = environment(settings) | {
@@ -69,7 +59,6 @@ def remote(
         finally:
             predictions.kill()
             features.kill()
-            session.execute(f"DROP KEYSPACE {keyspace}", execution_profile=SCHEMA)
 
 
 @pytest.fixture

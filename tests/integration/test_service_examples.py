@@ -22,12 +22,12 @@ from poc.errors import (
     InvalidDefinitions,
     LabelsUnavailable,
 )
-from poc.feature_store import apply_definitions
 from poc.model.evaluation import Costs
 from poc.model.examples import Examples, labelled_examples
 from poc.model.reference import read_reference
 from poc.model.registry import load_scorer
 from poc.model.training import train
+from poc.repository import apply_definitions
 
 TAKEN = "features=[transaction_features, card_aggregates, merchant_card_aggregates]"
 KEYS = {

@@ -1,6 +1,7 @@
 """A service over three views, with text, whole and composite keys: read by each source, served by the app."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -12,11 +13,12 @@ from fastapi.testclient import TestClient
 from second_repository import SecondRepository, write_second_repository
 from small_model import small_model
 
-from poc.feature_store import apply_definitions, close_feature_store, open_feature_store
+from poc.feature_store import close_feature_store, open_feature_store
 from poc.materialization.direct import DirectTable
 from poc.model.scoring import open_scorer
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.session import Session
+from poc.repository import apply_definitions
 from poc.retrieval.direct_source import open_direct_source
 from poc.retrieval.feast_source import open_feast_source
 from poc.retrieval.source import FeatureSource
@@ -52,7 +54,8 @@ def project(
     end = datetime.now(timezone.utc) + timedelta(minutes=1)
     store.materialize(end - timedelta(days=400), end)
     for view in store.list_feature_views():
-        DirectTable(store, keyspace, view.name).fill(session, end - timedelta(days=400), end)
+        table = DirectTable(store, keyspace, view.name)
+        table.fill(session, end - timedelta(days=400), end, time.time_ns() // 1000)
     close_feature_store(store)
     return Project(written, settings)
 

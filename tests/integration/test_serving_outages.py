@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +13,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fault_report import Seen
+from own_keyspace import own_keyspace
 from ports import free_port
+from predictions import Predictions
 from server_process import ROOT, ServerProcess
 from small_model import register
 from stored_features import Row, apply, environment, serving_settings, write_direct, write_through_feast
@@ -22,7 +24,7 @@ from tcp_proxy import TcpProxy
 
 from poc.definitions import ServedFeatures
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.session import SCHEMA, Session, cassandra_session
+from poc.online_store.session import Session, cassandra_session
 from poc.settings import Settings
 
 pytestmark = pytest.mark.alone
@@ -37,6 +39,7 @@ WAYS = {
     "direct-threads": ("direct", {"FEATURE_DRIVER": "cassandra-driver"}),
 }
 BUDGET_SECONDS = 1.0
+UNTIL_BACK = "503 with the way out within the budget, /live goes on; served again by itself"
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 PAYMENT = {"transaction_hour": 0, "merchant_category": "Travel", "foreign_transaction": 0}
 ROWS = [
@@ -59,20 +62,14 @@ def stores(
     tmp_path_factory: pytest.TempPathFactory, cassandra: ConnectionSettings, definitions: ServedFeatures
 ) -> Iterator[Stores]:
     folder = tmp_path_factory.mktemp("serving")
-    keyspace = f"test_{uuid.uuid4().hex[:12]}"
-    settings = serving_settings(folder, cassandra, keyspace)
-    with cassandra_session(cassandra) as session:
-        fill(session, settings, definitions, keyspace)
+    with cassandra_session(cassandra) as session, own_keyspace(session) as keyspace:
+        settings = serving_settings(folder, cassandra, keyspace)
+        fill(session, settings, definitions)
         register(settings, definitions)
         yield Stores(settings, folder)
-        session.execute(f"DROP KEYSPACE {keyspace}", execution_profile=SCHEMA)
 
 
-def fill(session: Session, settings: Settings, definitions: ServedFeatures, keyspace: str) -> None:
-    session.execute(
-        f"CREATE KEYSPACE {keyspace}"
-        " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
-    )
+def fill(session: Session, settings: Settings, definitions: ServedFeatures) -> None:
     rows = settings.feast_repo_path / "rows.yaml"
     for store in (settings, settings.model_copy(update={"feast_fs_yaml_file_path": rows})):
         apply(store)
@@ -104,6 +101,14 @@ def proxy(cassandra: ConnectionSettings) -> Iterator[TcpProxy]:
 
 def behind(proxy: TcpProxy) -> dict[str, str]:
     return {"CASSANDRA_HOSTS": "127.0.0.1", "CASSANDRA_PORT": str(proxy.port)}
+
+
+@pytest.fixture
+def own_proxy(cassandra: ConnectionSettings) -> Iterator[TcpProxy]:
+    """One for a server of the test's own."""
+    made = TcpProxy((cassandra.hosts[0], cassandra.port))
+    yield made
+    made.cut()
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +181,11 @@ def test_logs_are_json_lines_without_an_access_log(server: ServerProcess) -> Non
     assert "/predict" not in server.stderr.read_text()
 
 
+@pytest.mark.fault(
+    "Cassandra",
+    "hangs: connections stay, nothing is answered",
+    UNTIL_BACK,
+)
 def test_frozen_cassandra_is_503_within_the_budget_until_it_goes_on(
     server: ServerProcess, proxy: TcpProxy
 ) -> None:
@@ -192,6 +202,7 @@ def test_frozen_cassandra_is_503_within_the_budget_until_it_goes_on(
     assert server.predict().status_code == 200
 
 
+@pytest.mark.fault("Cassandra", "hangs, and 100 ask at once", "each is answered 503 within the budget")
 def test_crowd_at_a_frozen_cassandra_is_answered_within_the_budget(
     server: ServerProcess, proxy: TcpProxy
 ) -> None:
@@ -208,13 +219,58 @@ def test_crowd_at_a_frozen_cassandra_is_answered_within_the_budget(
     assert max(seconds for seconds, _ in answers) < BUDGET_SECONDS + 1.0
 
 
-def test_dead_cassandra_is_503_until_it_returns(server: ServerProcess, proxy: TcpProxy) -> None:
-    proxy.cut()
+@pytest.mark.fault("Cassandra", "dies under load and comes back", UNTIL_BACK)
+def test_cassandra_that_dies_under_load_is_503_until_it_returns(
+    server: ServerProcess, proxy: TcpProxy, seen: Seen
+) -> None:
+    with Predictions(server) as load:
+        time.sleep(1)
+        proxy.cut()
+        died = time.monotonic()
+        time.sleep(2)
+        proxy.restore()
+        returned = time.monotonic()
+        server.wait_until_ready(30)
+        time.sleep(2)
+    assert {answer.status for answer in load.asked(died + 0.1, returned - BUDGET_SECONDS)} == {503}
+    load.require_only_interrupted(died, returned, BUDGET_SECONDS, seen)
+
+
+@pytest.mark.fault("Cassandra", "slow: 0.2 s late, then 3 s", "waited for within the budget, 503 past it")
+def test_slow_cassandra_is_waited_for_within_the_budget(server: ServerProcess, proxy: TcpProxy) -> None:
+    fast = server.predict().json()["fraud_probability"]
+    proxy.delay_seconds = 0.2
+    started = time.monotonic()
+    slow = server.predict()
+    assert (slow.status_code, slow.json()["fraud_probability"]) == (200, fast)
+    assert time.monotonic() - started > 0.2
+    proxy.delay_seconds = 3.0
     started = time.monotonic()
     assert_unavailable(server.predict(), started)
-    proxy.restore()
-    server.wait_until_ready(30)
+
+
+@pytest.mark.fault(
+    "Requests", "more at a time than the server takes", "503 with Retry-After at once, then well"
+)
+def test_crowd_past_the_limit_is_sent_away_at_once(
+    source: str, start: Callable[..., ServerProcess], own_proxy: TcpProxy, seen: Seen
+) -> None:
+    server = start(source, **behind(own_proxy), MAX_CONCURRENT_REQUESTS="4", FEATURE_TIMEOUT_SECONDS="10")
+    server.wait_until_ready()
+    own_proxy.delay_seconds = 1.0
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda _: server.predict(), range(40)))
+    taken = [answer for answer in answers if answer.status_code == 200]
+    refused = [answer for answer in answers if answer.status_code == 503]
+    assert (len(taken) >= 4, len(taken) + len(refused)) == (True, 40)
+    assert {answer.json()["type"] for answer in refused} == {"/problems/overloaded"}
+    assert all(answer.headers["retry-after"] == "1" for answer in refused)
+    assert all(answer.elapsed.total_seconds() > 1 for answer in taken)
+    own_proxy.delay_seconds = 0.0
     assert server.predict().status_code == 200
+    seen("predictions", len(taken), "")
+    seen("sent away", len(refused), "")
+    server.kill()
 
 
 def test_newly_registered_version_is_served_without_a_restart(
@@ -225,18 +281,20 @@ def test_newly_registered_version_is_served_without_a_restart(
     assert server.predict().json()["model"]["version"] == version
 
 
+@pytest.mark.fault(
+    "Cassandra", "away when a server starts", "the server lives, is not ready and says why; ready by itself"
+)
 def test_server_that_starts_before_cassandra_and_model_becomes_ready_by_itself(
     source: str,
     start: Callable[..., ServerProcess],
     stores: Stores,
-    cassandra: ConnectionSettings,
+    own_proxy: TcpProxy,
     definitions: ServedFeatures,
     tmp_path: Path,
 ) -> None:
-    late = TcpProxy((cassandra.hosts[0], cassandra.port))
-    late.cut()
+    own_proxy.cut()
     registry = f"sqlite:///{tmp_path}/late.db"
-    server = start(source, **behind(late), MLFLOW_TRACKING_URI=registry, DATA_DIR=str(tmp_path))
+    server = start(source, **behind(own_proxy), MLFLOW_TRACKING_URI=registry, DATA_DIR=str(tmp_path))
     server.wait_until_live()
     server.wait_until(lambda server: "not ready yet" in server.stdout.read_text())
     started = time.monotonic()
@@ -244,7 +302,7 @@ def test_server_that_starts_before_cassandra_and_model_becomes_ready_by_itself(
     assert time.monotonic() - started < BUDGET_SECONDS
     assert (ready.status_code, predicted.status_code) == (503, 503)
     assert "start_cassandra.py" in ready.json()["way_out"]
-    late.restore()
+    own_proxy.restore()
     server.wait_until(lambda server: server.get("/health").json()["components"][0]["ready"], 30)
     predicted = server.predict()
     assert (predicted.status_code, predicted.json()["type"]) == (503, "/problems/no-model")
@@ -256,16 +314,19 @@ def test_server_that_starts_before_cassandra_and_model_becomes_ready_by_itself(
     server.wait_until_ready(30)
     assert server.predict().status_code == 200
     server.kill()
-    late.cut()
 
 
+@pytest.mark.fault(
+    "Processes",
+    "SIGTERM to a server that answers",
+    "what is in flight is answered, nothing new taken, exit status 0",
+)
 def test_sigterm_finishes_what_is_in_flight_and_exits_0(
-    source: str, start: Callable[..., ServerProcess], cassandra: ConnectionSettings
+    source: str, start: Callable[..., ServerProcess], own_proxy: TcpProxy
 ) -> None:
-    slow = TcpProxy((cassandra.hosts[0], cassandra.port))
-    server = start(source, **behind(slow), SHUTDOWN_GRACE_SECONDS="0.5", FEATURE_TIMEOUT_SECONDS="10")
+    server = start(source, **behind(own_proxy), SHUTDOWN_GRACE_SECONDS="0.5", FEATURE_TIMEOUT_SECONDS="10")
     server.wait_until_ready()
-    slow.delay_seconds = 1.5
+    own_proxy.delay_seconds = 1.5
     with ThreadPoolExecutor(5) as pool:
         in_flight = [pool.submit(server.predict) for _ in range(5)]
         time.sleep(0.3)
@@ -276,9 +337,9 @@ def test_sigterm_finishes_what_is_in_flight_and_exits_0(
     assert server.process.wait(20) == 0
     with pytest.raises(httpx.ConnectError):
         server.predict()
-    slow.cut()
 
 
+@pytest.mark.fault("Processes", "a server's port is taken", "exit status 1, the port and the setting named")
 def test_port_in_use_is_told_at_once(source: str, start: Callable[..., ServerProcess]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

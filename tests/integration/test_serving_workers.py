@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 
@@ -11,13 +10,12 @@ import psutil
 import pytest
 from ports import free_port
 from prometheus_client.parser import text_string_to_metric_families
+from served_project import served_project
 from server_process import ServerProcess
-from small_model import register
-from stored_features import Row, apply, environment, serving_settings, write_through_feast
+from stored_features import Row, environment
 
 from poc.definitions import ServedFeatures
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.session import SCHEMA, cassandra_session
 
 WORKERS = 2
 ROWS = [Row("12345", {"amount": 500.0}, datetime.now(timezone.utc) - timedelta(hours=1))]
@@ -28,31 +26,20 @@ def start(
     tmp_path_factory: pytest.TempPathFactory, cassandra: ConnectionSettings, definitions: ServedFeatures
 ) -> Iterator[Callable[..., ServerProcess]]:
     folder = tmp_path_factory.mktemp("workers")
-    keyspace = f"test_{uuid.uuid4().hex[:12]}"
-    settings = serving_settings(folder, cassandra, keyspace)
     started: list[ServerProcess] = []
+    with served_project(folder, cassandra, definitions, ROWS) as settings:
 
-    def start_server(**changes: str) -> ServerProcess:
-        port = free_port()
-        variables = environment(settings) | {"WORKERS": str(WORKERS)} | changes
-        server = ServerProcess("poc/serve_model_feast.py", port, variables, folder)
-        started.append(server)
-        server.wait_until(lambda _: len(workers(server)) == WORKERS)
-        wait_until_all_ready(server)
-        return server
+        def start_server(**changes: str) -> ServerProcess:
+            variables = environment(settings) | {"WORKERS": str(WORKERS)} | changes
+            server = ServerProcess("poc/serve_model_feast.py", free_port(), variables, folder)
+            started.append(server)
+            server.wait_until(lambda _: len(workers(server)) == WORKERS)
+            wait_until_all_ready(server)
+            return server
 
-    with cassandra_session(cassandra) as session:
-        session.execute(
-            f"CREATE KEYSPACE {keyspace}"
-            " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
-        )
-        apply(settings)
-        write_through_feast(settings, definitions, ROWS)
-        register(settings, definitions)
         yield start_server
         for server in started:
             server.kill()
-        session.execute(f"DROP KEYSPACE {keyspace}", execution_profile=SCHEMA)
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +79,13 @@ def wait_until_all_ready(server: ServerProcess) -> None:
 
 def test_metrics_are_those_of_all_workers(server: ServerProcess) -> None:
     before = sample(server, "predictions_total", outcome="fraud")
-    for _ in range(40):
-        server.predict()
+    all_before = sample(server, "predictions_total")
+    # A worker that loads its model still, on a busy machine, refuses: that is counted as well.
+    judged = sum(server.predict().status_code == 200 for _ in range(40))
+    assert judged > 0
     shown = {sample(server, "predictions_total", outcome="fraud") for _ in range(10)}
-    assert shown == {before + 40}
+    assert shown == {before + judged}
+    assert sample(server, "predictions_total") == all_before + 40
     assert sample(server, "prediction_latency_seconds_count") == sample(server, "predictions_total")
 
 
@@ -128,6 +118,7 @@ def test_only_one_worker_says_where_it_listens(server: ServerProcess) -> None:
     assert server.stdout.read_text().count("Serving on") == 1
 
 
+@pytest.mark.fault("Processes", "kill -9 of a worker", "another one takes its place, its counts stay")
 def test_killed_worker_is_replaced_and_what_it_counted_stays(server: ServerProcess) -> None:
     counted = sample(server, "predictions_total", outcome="fraud")
     before = {worker.pid for worker in workers(server)}
@@ -153,6 +144,7 @@ def test_signal_ends_all_workers_with_status_0(
     assert [worker for worker in ended if worker.is_running()] == []
 
 
+@pytest.mark.fault("Processes", "kill -9 of the workers' parent", "the workers end")
 def test_workers_end_when_their_parent_was_killed(start: Callable[..., ServerProcess]) -> None:
     server = start(SHUTDOWN_GRACE_SECONDS="0.2")
     orphans = workers(server)

@@ -16,9 +16,10 @@ import psutil
 import pytest
 from ports import free_port
 
-from poc.database.embedded import EmbeddedCassandra, embedded_state, start_embedded, stop_embedded
-from poc.database.jars import cassandra_jars
 from poc.errors import CassandraCrashed, CassandraStartTimeout, OtherClusterRunning, PortTaken
+from poc.local_cassandra.cluster import EmbeddedCassandra
+from poc.local_cassandra.embedded import embedded_state, start_embedded, stop_embedded
+from poc.local_cassandra.jars import cassandra_jars
 from poc.online_store.session import READ, SCHEMA, cassandra_session, idempotent
 
 ROOT = Path(__file__).parents[2]

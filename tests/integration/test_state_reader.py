@@ -10,14 +10,16 @@ from cassandra.policies import SimpleConvictionPolicy
 from cassandra.pool import Host
 from second_repository import VIEWS, write_second_repository
 
-from poc.feature_store import apply_definitions, close_feature_store, open_feature_store
+from poc.feature_store import close_feature_store, open_feature_store
 from poc.materialization.attempts import recorded_attempt
-from poc.materialization.run import Wish, run_materialization
-from poc.monitoring import reader as readers
-from poc.monitoring.reader import CassandraStateReader, open_state_reader
+from poc.materialization.plan import Wish
+from poc.materialization.run import run_materialization
+from poc.monitoring import state as readers
+from poc.monitoring.state import StateReader, open_state_reader
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.errors import FeaturesNotApplied, NoCassandra
 from poc.online_store.session import SCHEMA, Session
+from poc.repository import apply_definitions
 from poc.settings import Settings
 
 SILENT = "127.0.0.77"
@@ -37,7 +39,7 @@ def settings(
 
 
 @pytest.fixture
-def reader(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[CassandraStateReader]:
+def reader(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[StateReader]:
     monkeypatch.setattr(readers, "NODE_TIMEOUT_SECONDS", 2.0)
     opened = open_state_reader(settings)
     yield opened
@@ -51,7 +53,7 @@ def reader(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cass
 )
 def test_node_that_is_silent_is_told_of_where_it_is_in_the_server_s_datacenter(
     settings: Settings,
-    reader: CassandraStateReader,
+    reader: StateReader,
     cassandra: ConnectionSettings,
     datacenter: str,
     expected: dict[str, bool],
@@ -65,7 +67,7 @@ def test_node_that_is_silent_is_told_of_where_it_is_in_the_server_s_datacenter(
 
 
 def test_state_is_that_of_every_view_once_they_are_applied_and_filled(
-    settings: Settings, reader: CassandraStateReader, session: Session, keyspace: str
+    settings: Settings, reader: StateReader, session: Session, keyspace: str
 ) -> None:
     with pytest.raises(FeaturesNotApplied):
         reader.read()
@@ -86,12 +88,12 @@ def test_state_is_that_of_every_view_once_they_are_applied_and_filled(
         (12, True),
         (60, True),
     ]
-    counts = [(count.keyspace, count.table.partition("__")[2], count.entities) for count in state.counts]
+    counts = [(place, table.partition("__")[2], count) for (place, table), count in state.entities.items()]
     entities = dict(zip(VIEWS, (400, 12, 60), strict=True))
     assert counts == [
         (place, table, entities[name])
         for name in VIEWS
-        for place, table in ((keyspace, name), (settings.direct_keyspace, f"{name}__direct"))
+        for place, table in ((keyspace, f"{name}__g1"), (settings.direct_keyspace, f"{name}__direct"))
     ]
 
 

@@ -27,18 +27,19 @@ from poc.errors import (
     DefinitionsChanged,
     FeaturesNotApplied,
     LabelsUnavailable,
+    ModelDatabaseUnusable,
     ModelNotFound,
     ModelRegistryUnavailable,
     ModelUnusable,
     OutputNotWritable,
     ScoresDisagree,
 )
-from poc.feature_store import apply_definitions, declared_service
 from poc.model.evaluation import Costs
 from poc.model.examples import labelled_examples
 from poc.model.reference import REFERENCE_FILE, read_reference, reference_path
-from poc.model.registry import load_scorer, refresh_scorer
+from poc.model.registry import load_scorer, open_client, refresh_scorer
 from poc.model.training import TrainingReport, train
+from poc.repository import apply_definitions, declared_service
 from poc.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -359,6 +360,37 @@ def test_registry_that_is_not_there_is_not_made_by_looking(settings: Settings, t
     assert list(tmp_path.iterdir()) == []
 
 
+def test_damaged_database_is_named_and_can_be_left(settings: Settings, tmp_path: Path) -> None:
+    database = tmp_path / "mlflow.db"
+    database.write_bytes(b"no database of SQLite's" * 100)
+    own = own_settings(mlflow_tracking_uri=f"sqlite:///{database}")
+    with pytest.raises(ModelDatabaseUnusable, match=str(database)) as raised:
+        load_scorer(own)
+    move, trained = raised.value.way_out.rpartition(": ")[2].split(" && ")
+    assert trained == "python poc/train_fraud_model.py"
+    subprocess.run(move.split(), check=True)
+    # What training does to it first, in a process of its own.
+    opened = "import sys, mlflow; mlflow.MlflowClient(sys.argv[1]).search_registered_models()"
+    subprocess.run([sys.executable, "-c", opened, own.mlflow_tracking_uri], check=True)
+    with pytest.raises(ModelNotFound):
+        load_scorer(own)
+
+
+def test_database_that_was_replaced_is_read_anew(settings: Settings, tmp_path: Path) -> None:
+    database = tmp_path / "mlflow.db"
+    own = own_settings(mlflow_tracking_uri=f"sqlite:///{database}")
+    open_client(own).search_registered_models()
+    with pytest.raises(ModelNotFound):
+        load_scorer(own)
+    shutil.copy(database, tmp_path / "other.db")
+    made = "import sys, mlflow; mlflow.MlflowClient(sys.argv[1]).create_registered_model('seen')"
+    subprocess.run([sys.executable, "-c", made, f"sqlite:///{tmp_path}/other.db"], check=True)
+    Path(tmp_path, "other.db").replace(database)
+    client = open_client(own)
+    assert [model.name for model in client.search_registered_models()] == ["seen"]
+
+
+@pytest.mark.fault("Model", "its files are gone", "refused, the version named")
 def test_model_whose_file_is_gone_is_unusable(settings: Settings) -> None:
     hidden = Path("data/hidden")
     Path("data/mlartifacts").rename(hidden)
@@ -417,6 +449,7 @@ def wait_until_healthy(server: TrackingServer, log: Path, seconds: float = 90) -
 
 
 @pytest.mark.alone
+@pytest.mark.fault("Model", "the MLflow server is down", "told within 5 s")
 def test_model_is_kept_and_loaded_through_a_server_until_that_is_down(
     settings: Settings, tracking_server: TrackingServer
 ) -> None:
@@ -436,6 +469,9 @@ def test_model_is_kept_and_loaded_through_a_server_until_that_is_down(
 
 
 @pytest.mark.alone
+@pytest.mark.fault(
+    "Model", "training without the MLflow server", "exit status 1 within 30 s, the address named"
+)
 def test_script_tells_within_seconds_that_the_server_is_down(prepared: Prepared) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         uri = f"http://127.0.0.1:{taken.getsockname()[1]}"

@@ -13,19 +13,16 @@ from card_stores import write_configuration
 from poc.dataset.stored import sample_keys
 from poc.definitions import applied_service
 from poc.errors import DirectTableDiffers, InvalidDefinitions, SourceMissing, UnsupportedType
-from poc.feature_store import (
-    apply_definitions,
-    close_feature_store,
-    declared_service,
-    open_feature_store,
-)
-from poc.materialization.direct import require_servable
-from poc.materialization.run import ViewReport, Wish, run_materialization
+from poc.feature_store import close_feature_store, open_feature_store
+from poc.materialization.plan import Wish
+from poc.materialization.run import ViewReport, run_materialization
+from poc.materialization.servable import require_servable
 from poc.materialization.verification import check_entities
-from poc.monitoring.consistency import check_consistency
-from poc.monitoring.validation import prepare_validated
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.session import Session, cassandra_session
+from poc.quality.consistency import check_consistency
+from poc.quality.validation import prepare_validated
+from poc.repository import apply_definitions, declared_service
 from poc.settings import Settings
 
 NOW = datetime.now(timezone.utc)
@@ -199,7 +196,7 @@ def test_retyped_feature_is_refused_before_the_online_store_is_filled_and_remaki
     set_up(settings)
     with pytest.raises(DirectTableDiffers, match="cards_project__cards"):
         materialize(settings, session)
-    [report] = materialize(settings, session, remake_direct=True)
+    [report] = materialize(settings, session, full=True, replace=True)
     assert report.entities == 3
     require_right(settings, session, 3)
 

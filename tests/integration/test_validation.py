@@ -192,7 +192,7 @@ def test_meant_change_is_taken_and_is_normal_after_the_next_training(
     workplace: Any, records: pd.DataFrame, put: Callable[[pd.DataFrame], None], session: Session
 ) -> None:
     put(dearer(records))
-    taken = workplace.shell(f"{MATERIALIZE} --accept-drift && python poc/train_fraud_model.py")
+    taken = workplace.shell(f"{MATERIALIZE} --accept-drift --replace && python poc/train_fraud_model.py")
     assert "amount drifted" in taken.stderr
     online = session.execute(f"SELECT amount FROM {DIRECT} WHERE transaction_id = 'new-1'").one()
     assert online.amount == records["amount"][0] * 6
@@ -208,7 +208,7 @@ def test_missing_reference_is_said_and_nothing_is_refused(
     (workplace.folder / "data" / name).unlink()
     line = f"  No training reference in data/{name}: drift is not checked. "
     checked = workplace.shell("python scripts/validate_features.py")
-    materialized = workplace.shell(MATERIALIZE)
+    materialized = workplace.shell(f"{MATERIALIZE} --replace")
     for done in (checked, materialized):
         [said] = [said for said in done.stderr.splitlines() if said.startswith(line)]
         assert "python poc/train_fraud_model.py" in said

@@ -1,7 +1,7 @@
 """The image of the Dockerfile without Docker: its instructions carried out in a folder, where that is honest.
 
 The base image is this machine's Python, linked file by file, without its packages. The packages are those
-that requirements-hashed.txt names, linked (but for their own tests) from the environment of the tests, which
+that requirements/hashed.txt names, linked (but for their own tests) from the environment of the tests, which
 has the same versions; one that it does not name is not there. The root file system is this machine's: that
 it is read-only means here that the user of the image owns nothing but data and tmp, and a read-only volume
 is one that belongs to another user. Where the tests do not run as root, both are the person who runs them.
@@ -24,7 +24,7 @@ from typing import Any
 from dockerfile_parse import DockerfileParser
 from packaging.requirements import Requirement
 
-HASHED = "requirements-hashed.txt"
+HASHED = "requirements/hashed.txt"
 
 
 class Dockerfile:
@@ -184,7 +184,7 @@ class ImageFolder:
 
 
 def hashed_distributions(context: Path) -> Iterator[Distribution]:
-    """Give what requirements-hashed.txt names for this Python, as installed here, and of the same version."""
+    """Give what requirements/hashed.txt names for this Python, as installed here, and of the same version."""
     text = (context / HASHED).read_text().replace("\\\n", " ")
     for line in text.splitlines():
         if line.startswith("#"):

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from poc.database.embedded import EmbeddedCassandra
+from warm_python import warm
+
+from poc.local_cassandra.cluster import EmbeddedCassandra
 from poc.settings import Settings
 
 # Nothing of the caller's environment may lead the scripts elsewhere.
@@ -34,6 +36,7 @@ class Place:
             cassandra_dir=self.cassandra.folder.parent,
             cassandra_port=self.cassandra.port,
             data_dir=self.folder / "data",
+            mlflow_tracking_uri=f"sqlite:///{self.folder}/data/mlflow.db",
             feature_timeout_seconds=20,
         )
 
@@ -48,11 +51,13 @@ class Place:
             "FEATURE_TIMEOUT_SECONDS": str(settings.feature_timeout_seconds),
         }
 
-    def start(self, *command: str, environment: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
+    def start(
+        self, *command: str, environment: Mapping[str, str] | None = None, python: str = sys.executable
+    ) -> "subprocess.Popen[str]":
         """Start a script or, with "-c", Python lines."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(FORGOTTEN)}
         return subprocess.Popen(
-            [sys.executable, *command],
+            [python, *command],
             cwd=self.folder,
             env=kept | self.environment | (environment or {}),
             stdout=subprocess.PIPE,
@@ -62,7 +67,7 @@ class Place:
 
     def run(self, *command: str, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
         """Run it; its exit status, and all that it printed."""
-        process = self.start(*command, environment=environment)
+        process = self.start(*command, environment=environment, python=warm("python"))
         out, err = process.communicate(timeout=400)
         return process.returncode, out + err
 

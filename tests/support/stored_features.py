@@ -10,11 +10,12 @@ from pathlib import Path
 import yaml
 
 from poc.definitions import ServedFeatures
-from poc.feature_store import apply_definitions, close_feature_store, open_feature_store
+from poc.feature_store import close_feature_store, open_feature_store
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.layout import direct_layout
 from poc.online_store.schema import apply_layout
 from poc.online_store.session import Session
+from poc.repository import apply_definitions
 from poc.settings import Settings
 
 FEATURE_REPO = Path(__file__).parents[2] / "feature_repo"

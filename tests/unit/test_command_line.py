@@ -1,3 +1,5 @@
+import os
+import re
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -41,17 +43,51 @@ def test_ctrl_c_is_status_130() -> None:
     assert run_main("raise KeyboardInterrupt").returncode == 130
 
 
-def test_reader_that_has_seen_enough_is_no_error() -> None:
+def test_reader_that_has_left_ends_the_script_without_a_word_and_not_with_success() -> None:
     program = "from poc.command_line import *\ndef main():\n    while True: print('line')\nrun(main)"
     piped = ["bash", "-c", f'"{sys.executable}" -c "$0" | head -n 1; echo "${{PIPESTATUS[0]}}"', program]
     done = subprocess.run(piped, capture_output=True, text=True, check=True, timeout=60)
-    assert (done.stdout, done.stderr) == ("line\n0\n", "")
+    assert (done.stdout, done.stderr) == ("line\n141\n", "")
 
 
-def test_bug_keeps_its_traceback_and_is_status_1() -> None:
-    done = run_main("raise ZeroDivisionError")
+def test_what_nobody_foresaw_is_two_lines_and_its_traceback_a_file() -> None:
+    done = run_main("with doing('reading data/a.parquet'): 1 / 0")
     assert done.returncode == 1
-    assert "ZeroDivisionError" in done.stderr
+    what, where = done.stderr.splitlines()
+    assert what == "✗ While reading data/a.parquet: ZeroDivisionError: division by zero"
+    file = re.fullmatch(r"  The traceback is in (.+); --debug shows it\.", where)
+    assert file is not None
+    path = Path(file[1])
+    assert path.read_text().startswith("Traceback (most recent call last):")
+    path.unlink()
+
+
+def test_debug_shows_the_traceback_of_what_nobody_foresaw() -> None:
+    done = run_main("sys.argv.append('--debug'); raise ZeroDivisionError")
+    assert done.returncode == 1
+    assert "Traceback (most recent call last):" in done.stderr
+    assert done.stderr.splitlines()[-2:] == ["✗ While -c: ZeroDivisionError", "  The traceback is above."]
+
+
+def test_colours_of_feast_stay_out_of_a_pipe() -> None:
+    done = run_main("from feast.feature_store import Fore, Style; print(Style.BRIGHT + Fore.GREEN + 'said')")
+    assert done.stdout == "said\n"
+
+
+@pytest.mark.parametrize(("no_colour", "shown"), [("", "\x1b[32msaid"), ("1", "said")])
+def test_colours_of_feast_are_shown_on_a_terminal_unless_no_color_is_set(no_colour: str, shown: str) -> None:
+    program = (
+        "from poc.command_line import run; from colorama import Fore; run(lambda: print(Fore.GREEN + 'said'))"
+    )
+    controller, terminal = os.openpty()
+    subprocess.run(
+        [sys.executable, "-c", program],
+        stdout=terminal,
+        stderr=terminal,
+        env={**os.environ, "NO_COLOR": no_colour},
+        check=True,
+    )
+    assert os.read(controller, 1000).decode() == f"{shown}\r\n"
 
 
 WARNED = """import warnings; warnings.simplefilter('once'); warnings.warn('old', DeprecationWarning)"""

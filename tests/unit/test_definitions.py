@@ -7,7 +7,7 @@ from feast.types import Int64, String
 
 from poc.definitions import JoinKey, ServedFeatures
 from poc.errors import InvalidDefinitions, NotInProjectFolder
-from poc.feature_store import declared_service
+from poc.repository import declared_service
 from poc.settings import Settings
 
 Edit = Callable[..., Settings]

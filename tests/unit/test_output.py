@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from poc.errors import OutputNotWritable
-from poc.output import replacing, require_writable, write_json
+from poc.output import markdown_table, replacing, require_writable, write_json
 
 
 def test_folder_of_a_result_is_made_and_left_empty(tmp_path: Path) -> None:
@@ -51,3 +51,23 @@ def test_document_is_indented_with_lists_of_numbers_on_one_line(tmp_path: Path) 
     assert json.loads(path.read_text()) == content
     assert '"ms": [ 1.0, 2.5e-05, -3 ]' in path.read_text()
     assert '  "names": [\n    "a",\n' in path.read_text()
+
+
+def test_table_is_as_wide_as_its_cells_only_where_it_is_to_be_read_in_a_terminal() -> None:
+    rows = [("a", 1), ("long", 22)]
+    assert markdown_table(("x", "n"), rows).splitlines() == [
+        "| x | n |",
+        "|---|---|",
+        "| a | 1 |",
+        "| long | 22 |",
+    ]
+    assert markdown_table(("x", "n"), rows, aligned=True).splitlines() == [
+        "| x    | n  |",
+        "|------|----|",
+        "| a    | 1  |",
+        "| long | 22 |",
+    ]
+
+
+def test_bar_in_a_cell_does_not_end_it() -> None:
+    assert markdown_table(("x",), [("a|b",)]).splitlines()[-1] == r"| a\|b |"

@@ -10,10 +10,13 @@ import pytest
 
 FILES = (
     "requirements-poc.txt",
-    "requirements-hashed.txt",
-    "requirements-spark.txt",
-    "requirements-warehouses.txt",
-    "requirements-airflow.txt",
+    "requirements/hashed.txt",
+    "requirements/hashed-poc.txt",
+    "requirements/spark.txt",
+    "requirements/validation.txt",
+    "requirements/warehouses.txt",
+    "requirements/airflow.txt",
+    "requirements/audit.txt",
 )
 
 
@@ -41,10 +44,17 @@ def test_every_version_is_pinned(root: Path, name: str) -> None:
     assert [line for line in lines if "==" not in line] == []
 
 
-def test_hashed_file_has_a_hash_for_every_requirement(root: Path) -> None:
-    text = (root / "requirements-hashed.txt").read_text()
+@pytest.mark.parametrize("name", ["hashed", "hashed-poc"])
+def test_hashed_file_has_a_hash_for_every_requirement(root: Path, name: str) -> None:
+    text = (root / f"requirements/{name}.txt").read_text()
     for requirement in text.replace("\\\n", " ").splitlines():
         assert requirement.startswith("#") or "--hash=sha256:" in requirement
+
+
+def test_what_is_installed_with_hashes_is_what_is_pinned(root: Path) -> None:
+    pinned, hashed = pins(root / "requirements-poc.txt"), pins(root / "requirements/hashed-poc.txt")
+    assert hashed.pop("setuptools")
+    assert hashed == pinned
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -54,7 +64,7 @@ def test_no_registry_is_named(root: Path, name: str) -> None:
 
 def test_spark_is_installed_beside_the_rest_and_changes_none_of_its_versions(root: Path) -> None:
     pinned = pins(root / "requirements-poc.txt")
-    wanted = pins(root / "requirements-spark.txt")
+    wanted = pins(root / "requirements/spark.txt")
     assert {name for name, versions in wanted.items() if not versions <= pinned.get(name, versions)} == set()
     assert wanted["pyspark"]
 

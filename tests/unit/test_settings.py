@@ -1,9 +1,11 @@
+import pickle
 from pathlib import Path
+from urllib.request import proxy_bypass
 
 import pytest
 
 from poc.errors import InvalidSettings
-from poc.settings import Settings, load_settings
+from poc.settings import Settings, load_settings, require_fitting
 
 
 @pytest.fixture(autouse=True)
@@ -38,10 +40,66 @@ def test_hosts_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
         ("STALE_FEATURES", "hide"),
     ],
 )
-def test_wrong_value_names_the_variable(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+def test_wrong_value_is_told_to_who_reads_it_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
     monkeypatch.setenv(variable, value)
+    settings = load_settings()
+    assert settings.model_alias == "champion"
+    with pytest.raises(InvalidSettings, match=f"{variable}={value!r}"):
+        getattr(settings, variable.lower())
     with pytest.raises(InvalidSettings, match=variable):
-        load_settings()
+        require_fitting(settings)
+    require_fitting(settings, variable.lower())
+    with pytest.raises(InvalidSettings, match=variable):
+        getattr(pickle.loads(pickle.dumps(settings)), variable.lower())
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_empty_is_unset(monkeypatch: pytest.MonkeyPatch, nowhere: Path, name: str) -> None:
+    monkeypatch.setenv(name.upper(), "")
+    assert load_settings() == Settings(_env_file=None)
+    monkeypatch.delenv(name.upper())
+    (nowhere / ".env").write_text(f"{name.upper()}=\n")
+    assert load_settings() == Settings(_env_file=None)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "meant"),
+    [
+        ("LOG_LEVEL", "info", "INFO"),
+        ("LOG_LEVEL", "Debug", "DEBUG"),
+        ("CONSOLE", "true", "on"),
+        ("CONSOLE", "OFF", "off"),
+        ("CONSOLE", "0", "off"),
+        ("STALE_FEATURES", "Refuse", "refuse"),
+        ("FEATURE_DRIVER", "ACSYLLA", "acsylla"),
+    ],
+)
+def test_words_are_taken_in_any_case(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, meant: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert getattr(load_settings(), variable.lower()) == meant
+
+
+@pytest.mark.parametrize("name", [name for name in Settings.model_fields if name.endswith("port")])
+def test_address_that_kubernetes_puts_there_is_nobodys_setting(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name.upper(), "tcp://10.0.0.5:9042")
+    assert load_settings() == Settings(_env_file=None)
+
+
+def test_no_proxy_comes_between_parts_on_one_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "example.org")
+    monkeypatch.delenv("no_proxy", raising=False)
+    load_settings()
+    assert proxy_bypass("localhost")
+    assert proxy_bypass("127.0.0.1")
+    assert proxy_bypass("example.org")
+    assert not proxy_bypass("example.com")
 
 
 def test_every_setting_says_what_it_does() -> None:

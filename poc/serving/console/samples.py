@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from poc.dataset.stored import sample_keys
 from poc.definitions import ServedFeatures
 from poc.errors import PocError
+from poc.online_store.source import matched
 from poc.retrieval.source import EntityKey, FeatureSource
 from poc.serving.kept import Kept
 from poc.serving.questions import Asked
@@ -114,7 +115,8 @@ def _small(paths: Sequence[Path]) -> list[_File]:
     files: list[_File] = []
     total = 0
     for path in paths:
-        for file in _files(path):
+        there = matched(str(path))
+        for file in map(_file, map(Path, there)) if isinstance(there, list) else _files(path):
             files.append(file)
             total += file.size_bytes
             if len(files) > MOST_FILES or total > LARGEST_PARQUET_BYTES:

@@ -31,7 +31,7 @@ DAY = timedelta(days=1)
 YEAR = (datetime(2024, 1, 1, tzinfo=timezone.utc), datetime(2025, 1, 1, tzinfo=timezone.utc))
 FEATURES = [f"f{number}" for number in range(8)]
 # CRASH_ROUNDS=20 is what the project claims; a few show that the test itself works.
-CRASH_ROUNDS = int(os.environ.get("CRASH_ROUNDS", "2"))
+CRASH_ROUNDS = int(os.environ.get("CRASH_ROUNDS", "1"))
 CASES = [(layout, driver) for layout in ("rows", "stock") for driver in ("acsylla", "cassandra-driver")]
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -106,6 +106,7 @@ def materializing(store: FeatureStore, project: str) -> Iterator["subprocess.Pop
 
 
 @pytest.mark.parametrize(("layout", "driver"), CASES)
+@pytest.mark.fault("Processes", "kill -9 in mid materialization", "no entity is torn, the next run completes")
 def test_kill_in_mid_materialization_tears_no_entity_and_the_next_run_completes(
     stores: Any, session: Session, layout: str, driver: str
 ) -> None:
@@ -163,6 +164,7 @@ def test_older_backfill_does_not_overwrite_newer_values(
 
 
 @pytest.mark.parametrize(("layout", "driver"), CASES)
+@pytest.mark.fault("Processes", "two engines write at once", "nothing is lost")
 def test_two_materializations_at_once_lose_nothing(
     stores: Any, session: Session, layout: str, driver: str
 ) -> None:
@@ -236,8 +238,11 @@ def test_view_whose_table_is_missing_is_named_with_the_way_out(
     store = open_applied(stores, layout, driver)
     stores.write_source(version_table(1, 1, NOON))
     session.execute(f'DROP TABLE {stores.keyspace}."poc_{"_" if layout == "rows" else ""}stats"', timeout=60)
-    with pytest.raises(NotApplied, match="feast apply"):
+    with pytest.raises(NotApplied, match=r"feast_setup\.py"):
         store.materialize(NOON - DAY, NOON + DAY)
+    stores.view(store, dict.fromkeys(FEATURES, Int64), {"id": String})
+    store.materialize(NOON - DAY, NOON + DAY)
+    assert len(versions(session, stores.keyspace, layout)) == 1
 
 
 @pytest.mark.parametrize("driver", ["acsylla", "cassandra-driver"])
@@ -250,7 +255,7 @@ def test_stock_table_that_feasts_engine_filled_is_refused_rather_than_written_in
     own.materialize(NOON - DAY, NOON + DAY)
     store = open_applied(stores, "stock", driver)
     stores.write_source(version_table(5, 2, NOON + timedelta(hours=1)))
-    with pytest.raises(WrittenByAnotherEngine, match="TRUNCATE"):
+    with pytest.raises(WrittenByAnotherEngine, match="--full --replace"):
         store.materialize(NOON - DAY, NOON + DAY)
     before = versions(session, stores.keyspace, "stock")
     at_now = stores.open("stock", engine={"driver": driver, "write_time": "now"})
@@ -259,16 +264,3 @@ def test_stock_table_that_feasts_engine_filled_is_refused_rather_than_written_in
     after = versions(session, stores.keyspace, "stock")
     assert set(after) == set(before)
     assert all(after[key] != before[key] for key in before)
-
-
-@pytest.mark.parametrize("layout", ["rows", "stock"])
-def test_corrected_values_of_an_event_that_is_stored_win_by_a_higher_revision(
-    stores: Any, session: Session, layout: str
-) -> None:
-    for revision, version in ((0, 2), (1, 1)):
-        stores.write_source(version_table(5, version, NOON))
-        store = stores.open(layout, engine={"revision": revision})
-        stores.view(store, dict.fromkeys(FEATURES, Int64), {"id": String})
-        store.materialize(NOON - DAY, NOON + DAY)
-    answer = store.get_online_features([f"stats:{name}" for name in FEATURES], [{"id": "id0"}]).to_dict()
-    assert {answer[name][0] for name in FEATURES} == {1}

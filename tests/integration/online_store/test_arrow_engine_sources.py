@@ -160,7 +160,7 @@ def test_incremental_materialization_goes_on_where_the_last_one_ended(stores: An
     [
         ({"drvier": "auto"}, "drvier"),
         ({"driver": "java"}, "driver"),
-        ({"revision": -1}, "revision"),
+        ({"batch_rows": 0}, "batch_rows"),
     ],
 )
 def test_wrong_setting_is_refused_on_apply_by_its_key(

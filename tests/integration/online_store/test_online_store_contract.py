@@ -216,8 +216,9 @@ def test_pushed_rows_are_served(stores: Any) -> None:
 
 def test_write_that_cassandra_cannot_confirm_is_an_error(stores: Any, rows_of: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr("poc.online_store.writer.FIRST_WAIT_SECONDS", 0.001)
+    view = stores.view(stores.open(), {"a": Int64}, {"id": String})
     # One node can never confirm for two.
     store = stores.open(consistency_level="TWO")
-    rows = rows_of(store, stores.view(store, {"a": Int64}, {"id": String}))
+    rows = rows_of(store, view)
     with pytest.raises(NotAcknowledged, match="1 of 1 rows were not acknowledged"):
         rows.write(rows.key(id=text("x")), {"a": number(1)})

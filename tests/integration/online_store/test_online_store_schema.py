@@ -8,7 +8,7 @@ import pytest
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.types import Float64, Int64, String
 
-from poc.online_store.errors import KeyChanged, TypeChanged
+from poc.online_store.errors import KeyChanged, PocError, TypeChanged
 from poc.online_store.session import SCHEMA, Session
 
 NOON = datetime(2024, 5, 6, 12, tzinfo=timezone.utc)
@@ -65,20 +65,27 @@ def test_removed_feature_is_read_no_more_and_may_come_back(stores: Any, rows_of:
     assert rows.read(key)[0][1]["b"] == Value(int64_val=2)
 
 
-def test_changed_type_is_refused_and_changes_nothing(stores: Any, session: Session) -> None:
+@pytest.mark.parametrize(
+    ("features", "keys", "refused"),
+    [
+        ({"a": Float64, "b": Int64}, {"id": String}, TypeChanged),
+        ({"a": Int64}, {"id": String, "place": String}, KeyChanged),
+    ],
+    ids=["type", "key"],
+)
+def test_changed_type_or_key_changes_no_table_and_writes_say_what_to_run(
+    stores: Any, rows_of: Any, session: Session, features: Any, keys: Any, refused: type[PocError]
+) -> None:
     store = stores.open()
     stores.view(store, {"a": Int64}, {"id": String})
     before = columns(session, stores.keyspace)
-    with pytest.raises(TypeChanged, match="feast teardown"):
-        stores.view(store, {"a": Float64, "b": Int64}, {"id": String})
+    rows = rows_of(store, stores.view(store, features, keys))
     assert columns(session, stores.keyspace) == before
-
-
-def test_changed_join_keys_are_refused(stores: Any) -> None:
-    store = stores.open()
-    stores.view(store, {"a": Int64}, {"id": String})
-    with pytest.raises(KeyChanged):
-        stores.view(store, {"a": Int64}, {"id": String, "place": String})
+    named = {name: Value(string_val="x") for name in keys}
+    with pytest.raises(refused, match=r"feast_materialize\.py --full"):
+        rows.write(
+            rows.key(**named), {"a": Value(int64_val=1) if refused is KeyChanged else Value(double_val=1)}
+        )
 
 
 def test_teardown_drops_what_apply_made_and_a_type_may_then_change(
@@ -105,7 +112,7 @@ def test_deleted_view_loses_its_table_and_the_others_keep_theirs(stores: Any, se
     tables = session.execute(
         "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s", (stores.keyspace,)
     )
-    assert [name for (name,) in tables.all()] == ["poc__stats"]
+    assert sorted(name for (name,) in tables.all()) == ["generations", "poc__stats"]
 
 
 def test_first_writes_of_new_features_at_once_all_succeed(

@@ -9,7 +9,7 @@ import pytest
 from poc.dataset.generate import generate_records
 from poc.dataset.prepare import PreparedDataset, prepare_dataset
 from poc.definitions import Feature, FeatureSet
-from poc.feature_store import declared_service
+from poc.repository import declared_service
 from poc.settings import Settings
 
 ROOT = Path(__file__).parents[3]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poc.dataset.conversion import convert, convert_ids, convert_times
+from poc.dataset.conversion import convert, convert_ids, convert_times, read_time
 
 NOON = datetime(2024, 12, 1, 12, tzinfo=timezone.utc)
 
@@ -144,3 +144,36 @@ def test_times_keep_their_precision() -> None:
 def test_what_is_no_time_is_null() -> None:
     assert convert_times(pa.chunked_array([["soon", "14"]])).to_pylist() == [None, None]
     assert convert_times(pa.chunked_array([[1700000000]])).to_pylist() == [None]
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("2026-11-01", "2026-11-01T00:00:00+00:00"),
+        ("2026-11-01 10:30", "2026-11-01T10:30:00+00:00"),
+        ("2026-11-01T10:30:05Z", "2026-11-01T10:30:05+00:00"),
+        ("2026-11-01T10:30:05.5", "2026-11-01T10:30:05.500000+00:00"),
+        ("2026-11-01 10:30:05.123456789+01:00", "2026-11-01T10:30:05.123456+01:00"),
+        ("2026-11-01T10:30:05,25+0130", "2026-11-01T10:30:05.250000+01:30"),
+        ("20261101T103005-05", "2026-11-01T10:30:05-05:00"),
+        ("2026-11-01 10:30:05 z", "2026-11-01T10:30:05+00:00"),
+    ],
+)
+def test_times_are_read_alike_on_every_python(text: str, meant: str) -> None:
+    assert read_time(text) == datetime.fromisoformat(meant)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "2026", "2026-11", "1.11.2026", "11/01/2026", "2026-13-01", "2026-02-30", "2026-11-01T25:00", "now",
+     "2026-11-01T10:30+99:00", "2026-11-01x10:30"],
+)  # fmt: skip
+def test_what_is_no_time_is_none(text: str) -> None:
+    assert read_time(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"), [("1,234.50", 1234.5), ("-1,234,567", -1234567.0), ("1,234", None), ("12,34.5", None)]
+)
+def test_thousands_are_grouped_where_nothing_else_can_be_meant(text: str, meant: float | None) -> None:
+    assert convert(pa.chunked_array([[text]]), pa.float64()).to_pylist() == [meant]

@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
 from feast.types import Float64, Int64, String
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from poc.dataset.history import known_then, microseconds
 from poc.definitions import Feature, FeatureSet, JoinKey
@@ -26,7 +28,7 @@ def definitions_of(path: Path, ttl: timedelta | None = None) -> FeatureSet:
     return FeatureSet("stats", KEYS, FEATURES, ttl, path, "at", "created", {"card": "CARD"})
 
 
-def feasts_answer(folder: Path, definitions: FeatureSet, asked: pd.DataFrame) -> pd.DataFrame:
+def feasts_answer(folder: Path, views: list[FeatureSet], asked: pd.DataFrame) -> pd.DataFrame:
     config = RepoConfig(
         project="poc",
         provider="local",
@@ -37,57 +39,79 @@ def feasts_answer(folder: Path, definitions: FeatureSet, asked: pd.DataFrame) ->
     )
     store = FeatureStore(config=config)
     kinds = {"shop": ValueType.STRING, "card": ValueType.INT64}
-    entities = [Entity(name=f"{key}_of", join_keys=[key], value_type=kind) for key, kind in kinds.items()]
-    fields = [Field(name=item.name, dtype=item.dtype) for item in (*KEYS, *FEATURES)]
+    entities = {
+        key: Entity(name=f"{key}_of", join_keys=[key], value_type=kind) for key, kind in kinds.items()
+    }
+    store.apply([*entities.values(), *(feasts_view(view, entities) for view in views)])
+    names = [f"{view.view}:{name}" for view in views for name in view.names]
+    return store.get_historical_features(entity_df=asked, features=names).to_df()
+
+
+def feasts_view(view: FeatureSet, entities: dict[str, Entity]) -> FeatureView:
     source = FileSource(
-        path=str(definitions.source_path),
+        name=f"{view.view} source",
+        path=str(view.source_path),
         timestamp_field="at",
         created_timestamp_column="created",
         field_mapping={"CARD": "card"},
     )
-    ttl = timedelta(0) if definitions.ttl is None else definitions.ttl
-    store.apply(
-        [*entities, FeatureView(name="stats", entities=entities, schema=fields, source=source, ttl=ttl)]
-    )
-    names = [f"stats:{feature.name}" for feature in FEATURES]
-    return store.get_historical_features(entity_df=asked, features=names).to_df()
+    fields = [Field(name=item.name, dtype=item.dtype) for item in (*view.join_keys, *view.features)]
+    keys = [entities[name] for name in view.key_names]
+    ttl = timedelta(0) if view.ttl is None else view.ttl
+    return FeatureView(name=view.view, entities=keys, schema=fields, source=source, ttl=ttl)
 
 
-@pytest.mark.parametrize("ttl", [None, 2 * HOUR])
-def test_without_late_corrections_the_answer_is_feasts(tmp_path: Path, ttl: timedelta | None) -> None:
-    made = random.Random(5)
-
-    def entity() -> tuple[str, int]:
-        return made.choice("ab"), 2**53 + made.randrange(5)
-
-    rows = [(*entity(), START + made.randrange(60) * HOUR / 4, None) for _ in range(300)]
-    # Feast's sort by event time is not stable: what it takes of equal times is left to chance.
-    rows = list({row[:3]: row for row in rows}.values())
-    table = pd.DataFrame(rows, columns=["shop", "CARD", "at", "mean"])
-    table["mean"] = [None if made.random() < 0.2 else made.random() for _ in rows]
-    table["payments"] = range(len(rows))
+def drawn_rows(made: random.Random, count: int, path: Path) -> None:
+    rows = [(made.choice("ab"), 2**53 + made.randrange(5), made.randrange(60)) for _ in range(count)]
+    # Feast's sort by event time is not stable: what it takes of equal times of a shop is left to chance.
+    distinct = {(row[0], row[2]): row for row in rows}
+    table = pd.DataFrame(list(distinct.values()), columns=["shop", "CARD", "at"])
+    table["at"] = START + table["at"] * HOUR / 4
+    table["mean"] = [None if made.random() < 0.2 else made.random() for _ in range(len(table))]
+    table["payments"] = range(len(table))
+    table["volume"] = table["payments"] * 2.0
     table["created"] = table["at"]
-    definitions = definitions_of(tmp_path / "rows.parquet", ttl)
-    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), definitions.source_path)
-    moments = [(*entity(), START + made.randrange(70) * HOUR / 4) for _ in range(200)]
-    asked = pd.DataFrame(sorted(set(moments)), columns=["shop", "card", "event_timestamp"])
+    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), path)
+
+
+ttls = st.none() | st.integers(1, 20).map(lambda quarters: quarters * HOUR / 4)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 10**6), rows=st.integers(1, 300), ttl=ttls, other_ttl=ttls)
+def test_without_late_corrections_the_answer_is_feasts_of_each_of_several_views(
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    rows: int,
+    ttl: timedelta | None,
+    other_ttl: timedelta | None,
+) -> None:
+    folder, made = tmp_path_factory.mktemp("feast"), random.Random(seed)
+    path = folder / "rows.parquet"
+    drawn_rows(made, rows, path)
+    shops = FeatureSet(
+        "shops", KEYS[:1], (Feature("volume", Float64, "", {}),), other_ttl, path, "at", "created"
+    )
+    views = [definitions_of(path, ttl), shops]
+    moments = {
+        (made.choice("ab"), 2**53 + made.randrange(5), START + made.randrange(70) * HOUR / 4)
+        for _ in range(100)
+    }
+    asked = pd.DataFrame(sorted(moments), columns=["shop", "card", "event_timestamp"])
 
     keys = pa.Table.from_pandas(asked, preserve_index=False)
     times = microseconds(keys.column("event_timestamp"))
-    found = asked.join(
-        known_then(
-            definitions, ["mean", "payments"], [keys.column("shop"), keys.column("card")], times, times
-        ).to_pandas()
-    )
-    expected = feasts_answer(tmp_path, definitions, asked)
+    known = [
+        known_then(view, view.names, list(map(keys.column, view.key_names)), times, times).to_pandas()
+        for view in views
+    ]
     index = ["shop", "card", "event_timestamp"]
-    both = expected.set_index(index)[["mean", "payments"]], found.set_index(index)
-    pd.testing.assert_frame_equal(
-        both[0].sort_index(), both[1].loc[both[0].index].sort_index(), check_dtype=False
-    )
-    # Feast leaves out who has rows but none that counts.
-    assert both[1].drop(both[0].index).isna().all(axis=None)
-    assert both[1]["payments"].notna().sum() > 50
+    found = asked.join(known).set_index(index)
+    expected = feasts_answer(folder, views, asked).set_index(index)[found.columns].sort_index()
+    pd.testing.assert_frame_equal(expected, found.loc[expected.index], check_dtype=False)
+    # Feast leaves out who has rows of a view but none that counts.
+    left_out = found.drop(expected.index)
+    assert (left_out[["mean", "payments"]].isna().all(axis=1) | left_out["volume"].isna()).all()
 
 
 def one_entity(path: Path, rows: int, delay: timedelta) -> tuple[FeatureSet, list[pa.ChunkedArray]]:

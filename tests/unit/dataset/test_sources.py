@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -9,7 +10,7 @@ import pytest
 from poc.dataset.prepare import PreparedDataset
 from poc.dataset.sources import find_sources
 from poc.definitions import FeatureSet
-from poc.errors import DatasetUnreadable, TwoDatasets
+from poc.errors import DatasetMisnamed, DatasetUnreadable, SourceMissing, TwoDatasets
 
 
 def origins(definitions: FeatureSet, *, refresh: bool = False) -> list[tuple[str, bool]]:
@@ -25,6 +26,38 @@ def origins(definitions: FeatureSet, *, refresh: bool = False) -> list[tuple[str
 
 def test_nothing_there_is_generated(definitions: FeatureSet) -> None:
     assert origins(definitions) == [("generated", False)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "credit_card_fraud_10k (1).csv",
+        "credit_card_fraud_10k-2026.csv",
+        "credit_card_fraud_10k.xlsx",
+        "Credit_Card_Fraud_10k.Parquet",
+        "credit_card_fraud_10k.parquet.gz",
+    ],
+)
+def test_nothing_is_generated_beside_what_may_be_a_persons_records(
+    definitions: FeatureSet, prepare: Callable[..., PreparedDataset], csv_path: Path, name: str
+) -> None:
+    file = csv_path.with_name(name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"records")
+    with pytest.raises(DatasetMisnamed, match=re.escape(str(file))):
+        origins(definitions)
+    file.unlink()
+    prepare()
+    file.write_bytes(b"records")
+    with pytest.raises(DatasetMisnamed):
+        origins(definitions)
+
+
+@pytest.mark.parametrize("name", ["cards.parquet", "*.parquet", "credit_card_fraud.parquet"])
+def test_nothing_is_generated_for_another_source_than_the_guides(definitions: FeatureSet, name: str) -> None:
+    other = replace(definitions, source_path=definitions.source_path.with_name(name))
+    with pytest.raises(SourceMissing):
+        origins(other)
 
 
 def test_generated_records_in_place_are_kept_and_can_be_generated_anew(

@@ -84,13 +84,13 @@ class TestEveryServer:
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
 
     def test_publishes_and_checks_the_port_that_it_listens_on(self, service: dict[str, Any]) -> None:
-        command = service.get("command", DOCKERFILE.command())
         listens = service["environment"].get("PORT", DOCKERFILE.environment["PORT"])
-        if "--port" in command:
-            listens = command[command.index("--port") + 1]
         assert service["ports"] == [f"127.0.0.1:{listens}:{listens}"]
         check = service["healthcheck"]["test"][-1]
         assert f":{listens}/" in check or "os.environ['PORT']" in check
+
+    def test_asks_for_keys_where_there_are_some(self, service: dict[str, Any]) -> None:
+        assert service["environment"]["API_KEYS"] == "${API_KEYS:-off}"
 
     def test_starts_when_the_setup_is_done(self, service: dict[str, Any]) -> None:
         assert service["depends_on"] == {"setup": {"condition": "service_completed_successfully"}}
@@ -119,7 +119,7 @@ def test_setup_runs_files_that_exist_and_stops_at_the_first_that_fails() -> None
 
 
 def test_server_has_time_to_stop() -> None:
-    from poc.serving.server import LAST_REQUESTS_SECONDS
+    from poc.serving.listening import LAST_REQUESTS_SECONDS
 
     for service in SERVERS.values():
         grace = Settings.model_fields["shutdown_grace_seconds"].default

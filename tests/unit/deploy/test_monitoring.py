@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from poc.monitoring.declared import SERVING, STATE
+from poc.monitoring.metrics import SERVING, STATE
 from poc.serving.metrics import FRAUD, LEGITIMATE
 from poc.serving.problems import listed_problem_types
 

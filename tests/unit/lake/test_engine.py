@@ -42,7 +42,7 @@ def test_engine_has_the_name_that_others_know_it_by() -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"batch_rows": 0}, {"partitions": -1}, {"revision": 1000}, {"driver": "x"}]
+    "setting", [{"batch_rows": 0}, {"partitions": -1}, {"max_attempts": 0}, {"driver": "x"}]
 )
 def test_setting_that_does_not_fit_is_refused(setting: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(setting))):

@@ -24,18 +24,30 @@ def test_rows_of_one_moment_stay_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "part"),
+    ("labels", "said"),
     [
-        ([0, 0, 0, 0, 0, 0, 0, 1, 0, 1], "training"),
-        ([0, 1, 0, 1, 0, 1, 1, 1, 0, 1], "validation"),
-        ([0, 1, 0, 1, 0, 1, 0, 1, 0, 0], "test"),
+        ([0, 0, 0, 0, 0, 0, 0, 1, 0, 1], "training part has 6 rows and no fraud"),
+        ([0, 1, 0, 1, 0, 1, 1, 1, 0, 1], "validation part has 2 rows and nothing but frauds"),
+        ([0, 1, 0, 1, 0, 1, 0, 1, 0, 0], "test part has 2 rows and no fraud"),
     ],
 )
-def test_part_without_both_kinds_is_named(labels: list[int], part: str) -> None:
-    with pytest.raises(TooFewExamples, match=part):
+def test_part_without_both_kinds_is_named(labels: list[int], said: str) -> None:
+    with pytest.raises(TooFewExamples, match=said):
         split_by_time(examples(list(range(10)), labels))
 
 
+@pytest.mark.parametrize(
+    ("moments", "said"),
+    [
+        ([5] * 10, "training part has no rows: 10 of the 10 rows have one time, 1970-01-01T05:00:00Z"),
+        ([0, 1, 2, 3, 4, 5, 6, 6, 6, 6], "validation part has no rows: 4 of the 10"),
+    ],
+)
+def test_part_without_rows_says_at_which_time_they_all_are(moments: list[int], said: str) -> None:
+    with pytest.raises(TooFewExamples, match=said):
+        split_by_time(examples(moments, [0, 1] * 5))
+
+
 def test_no_rows_are_too_few() -> None:
-    with pytest.raises(TooFewExamples, match="0 rows"):
+    with pytest.raises(TooFewExamples, match="no features were known for any label"):
         split_by_time(examples([], []))

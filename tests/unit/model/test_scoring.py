@@ -112,6 +112,7 @@ def test_onnx_without_facts_is_unusable(trained: Any) -> None:
         open_scorer(model.SerializeToString(), name="fraud", version="9")
 
 
+@pytest.mark.fault("Model", "the facts of another model", "refused")
 def test_onnx_with_the_facts_of_another_is_unusable(trained: Any) -> None:
     model = onnx.load_from_string(trained.onnx_model)
     next(item for item in model.metadata_props if item.key == "inputs").value = '["price"]'

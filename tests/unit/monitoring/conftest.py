@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from poc.materialization.records import Attempt, Attempts, MaterializationRun
-from poc.monitoring.state import State, TableCount, TableSize, ViewState
+from poc.monitoring.state import State, ViewState
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=timezone.utc)
 STORE, VIEW = "cassandra", "transaction_features"
@@ -25,7 +25,7 @@ def state() -> State:
         content="9997-00ff",
         transactions=9_997,
         duration_seconds=2.5,
-        revision=2,
+        written_us=1,
     )
     attempts = Attempts(
         (
@@ -39,10 +39,10 @@ def state() -> State:
     return State(
         online_store=STORE,
         views=(ViewState(VIEW, timedelta(days=30), run, attempts),),
-        counts=(TableCount("ml_features", VIEW, 9_997),),
-        sizes=(
-            TableSize("ml_features", VIEW, "127.0.0.1", 2**20),
-            TableSize("ml_features", VIEW, "127.0.0.2", 2**21),
-        ),
+        entities={("ml_features", VIEW): 9_997},
+        size_bytes={
+            ("ml_features", VIEW, "127.0.0.1"): 2**20,
+            ("ml_features", VIEW, "127.0.0.2"): 2**21,
+        },
         nodes={"127.0.0.1": True, "127.0.0.2": True, "127.0.0.3": False},
     )

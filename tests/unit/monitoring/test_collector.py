@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from poc.materialization.records import Attempts
 from poc.monitoring.collector import StateCollector
-from poc.monitoring.declared import STATE
+from poc.monitoring.metrics import STATE
 from poc.monitoring.state import State, ViewState
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=timezone.utc)
@@ -71,7 +71,7 @@ def test_several_views_are_told_apart(state: State) -> None:
 
 def test_what_is_not_known_is_absent_and_not_zero(state: State) -> None:
     never = ViewState("transaction_features", None, None, Attempts())
-    unknown = replace(state, views=(never,), sizes=(), counts=())
+    unknown = replace(state, views=(never,), size_bytes={}, entities={})
     assert {name for name, _ in shown(unknown)} == {"online_store_node_answers"}
 
 

@@ -39,7 +39,8 @@ def answer(ids: list[str], vectors: dict[str, list[tuple[Value, int, datetime | 
             if moment is not None:
                 stamp.FromDatetime(moment)
     with feasts_json():
-        said = MessageToDict(made, preserving_proto_field_name=True, float_precision=18)
+        precise = {"float_precision": 18}  # Gone from the newest stubs, which Feast is older than.
+        said = MessageToDict(made, preserving_proto_field_name=True, **precise)
     return json.dumps(jsonable_encoder(said)).encode()
 
 

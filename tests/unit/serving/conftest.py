@@ -12,8 +12,8 @@ from small_model import small_model
 
 from poc.definitions import ServedFeatures
 from poc.errors import PocError
-from poc.feature_store import declared_service
 from poc.model.scoring import Scorer, open_scorer
+from poc.repository import declared_service
 from poc.retrieval.source import EntityFeatures, EntityKey
 from poc.serving.app import create_app
 from poc.serving.kept import keep_model

@@ -48,7 +48,8 @@ def test_request_names_the_keys_of_the_service_and_the_answer_does(pairs: TestCl
     ("body", "field"),
     [
         ({"card_id": "5", "merchant_id": "m1"}, "card_id"),
-        ({"card_id": 5.0, "merchant_id": "m1"}, "card_id"),
+        ({"card_id": 5.5, "merchant_id": "m1"}, "card_id"),
+        ({"card_id": 2.0**53 + 2, "merchant_id": "m1"}, "card_id"),
         ({"card_id": 2**63, "merchant_id": "m1"}, "card_id"),
         ({"card_id": 5}, "merchant_id"),
         ({"card_id": 5, "merchant_id": "m1", "transaction_id": "1"}, "transaction_id"),

@@ -127,7 +127,7 @@ def test_unknown_transactions_are_named_and_no_missing_model(client: TestClient)
         (b'{"inputs": 1}', "inputs"),
         (b'{"inputs": []}', "inputs"),
         (json.dumps(body("")).encode(), "transaction_ids.0"),
-        (json.dumps(body("x" * 101)).encode(), "transaction_ids.0"),
+        (json.dumps(body("x" * 257)).encode(), "transaction_ids.0"),
         (json.dumps(body()).encode(), "transaction_ids"),
         (json.dumps(body(*map(str, range(101)))).encode(), "transaction_ids"),
         (json.dumps(body("1", parameters={"overrides": '{"amonut": 1}'})).encode(), "amonut"),
@@ -151,7 +151,7 @@ def test_other_paths_and_methods_answer_in_the_protocols_form(client: TestClient
 
 
 def test_body_beyond_the_limit_is_refused(client: TestClient) -> None:
-    refused(client.post(f"{MODEL}/infer", content=b"x" * (256 * 1024 + 1)), 413)
+    refused(client.post(f"{MODEL}/infer", content=b"x" * (512 * 1024 + 1)), 413)
 
 
 def test_compressed_body_is_refused(client: TestClient) -> None:

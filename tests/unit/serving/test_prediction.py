@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from poc.errors import CassandraUnavailable, ModelMismatch
+from poc.errors import AnswerTooLate, CassandraUnavailable, ModelMismatch, Overloaded, PocError
 from poc.model.scoring import Scorer
 from poc.serving.kept import Kept
 from poc.serving.metrics import Metrics
@@ -28,7 +28,7 @@ def make(source: object, scorer: Scorer) -> Iterator[Make]:
             item.start()
             item.wait_until_tried(5)
         started.extend(kept)
-        return Predictor(*kept, Metrics("memory"), refuse_stale=False)
+        return Predictor(*kept, Metrics("memory"), refuse_stale=False, most=2)
 
     yield predictor
     for item in started:
@@ -64,3 +64,47 @@ def test_after_an_outage_the_next_request_is_refused_without_a_read(make: Make, 
         with pytest.raises(CassandraUnavailable):
             judge(predictor, ["12345"])
     assert source.reads == []
+
+
+def test_more_requests_than_are_judged_at_a_time_are_refused_at_once(make: Make, source: object) -> None:
+    predictor, held = make(), {}
+
+    async def judge_many() -> list[object]:
+        held["up"] = asyncio.Event()
+        source.check = held["up"].wait
+        asked = [asyncio.create_task(predictor.judge([("12345",)], {})) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded, match="The server judges 2 requests already"):
+            await predictor.judge([("12345",)], {})
+        held["up"].set()
+        await asyncio.gather(*asked)
+        return [await predictor.judge([("12345",)], {})]
+
+    [after] = asyncio.run(judge_many())
+    assert isinstance(after, Judged)
+
+
+def test_late_read_of_a_store_that_answers_others_condemns_nothing(make: Make, source: object) -> None:
+    predictor = make()
+
+    async def judge_late() -> None:
+        answered = asyncio.Event()
+
+        async def late() -> None:
+            await answered.wait()
+            raise AnswerTooLate("127.0.0.1:9042", 1.0)
+
+        async def at_once() -> None:
+            return None
+
+        source.check = late
+        first = asyncio.create_task(predictor.judge([("12345",)], {}))
+        await asyncio.sleep(0)
+        source.check = at_once
+        await predictor.judge([("67890",)], {})
+        answered.set()
+        with pytest.raises(PocError, match=r"gave no answer in 1\.0 s"):
+            await first
+        await predictor.judge([("12345",)], {})
+
+    asyncio.run(judge_late())

@@ -1,1 +1,0 @@
-"""The two ways of reading measured in one interleaved run: numbers, table, picture, JSON."""

@@ -1,1 +1,0 @@
-"""Cassandra: reach one, start one, and the tables that are read without Feast."""

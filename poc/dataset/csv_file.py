@@ -1,0 +1,181 @@
+"""A person's CSV as it stands: found by its name, unpacked, each value as text, each record with its line."""
+
+import bz2
+import csv
+import gzip
+import io
+import lzma
+import re
+import sys
+import zipfile
+import zlib
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import chain, islice
+from pathlib import Path
+
+import pyarrow as pa
+
+from poc.dataset.checks import describe_rows
+from poc.dataset.parquet import read_content
+from poc.errors import DatasetMisnamed, DatasetRefused, DatasetUnreadable
+
+# What a person's CSV may be called after the Parquet's stem, in any case.
+_CSV = re.compile(r"\.csv(\.(gz|bz2|xz|zip))?|\.zip", re.IGNORECASE)
+# What else may hold a person's records, and is none that can be told apart from the rest.
+_DATA = re.compile(
+    r".*\.(csv|tsv|txt|xlsx?|ods|jsonl?|parquet|pq|feather|orc|zip|gz|bz2|xz|zst|7z)", re.IGNORECASE
+)
+_SEPARATORS = ",;\t|"
+_SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
+_RECORDS_AT_A_TIME = 20_000
+csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+
+
+def find_csv(data_dir: Path, parquet: Path) -> Path:
+    """Find a person's CSV for `parquet`: its name may be in any case, its content compressed.
+
+    Returns:
+        where it is, or would be.
+
+    Raises:
+        DatasetMisnamed: there are several.
+    """
+    usual, stem = data_dir / f"{parquet.stem}.csv", len(parquet.stem)
+    found = [path for path in called_alike(data_dir, parquet) if _CSV.fullmatch(path.name[stem:])]
+    if len(found) > 1:
+        raise DatasetMisnamed(found, usual)
+    return found[0] if found else usual
+
+
+def called_alike(data_dir: Path, parquet: Path) -> list[Path]:
+    """List the data files in `data_dir` whose name begins as that of `parquet` does."""
+    there = sorted(data_dir.iterdir()) if data_dir.is_dir() else []
+    stem = parquet.stem.lower()
+    return [
+        path
+        for path in there
+        if path.name.lower().startswith(stem) and _DATA.fullmatch(path.name) and path.name != parquet.name
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class CsvFile:
+    """One reading of a CSV: text, null where a field is empty, and the first line of each record."""
+
+    table: pa.Table
+    lines: Sequence[int]
+    sha256: str
+
+
+def csv_digest(path: Path) -> str | None:
+    """Give the hex digest of the file, or None if there is none.
+
+    Raises DatasetUnreadable: it is a folder, or may not be read.
+    """
+    content = read_content(path)
+    return None if content is None else sha256(content).hexdigest()
+
+
+def read_csv(path: Path) -> CsvFile:
+    """Read the file: UTF-8, names in the first line; separated by commas, semicolons, tabs or bars.
+
+    Raises DatasetUnreadable, DatasetRefused.
+    """
+    content = read_content(path)
+    if content is None:
+        raise DatasetUnreadable(path, "it is gone")
+    digest = sha256(content).hexdigest()
+    content = _unpacked(path, content)
+    _require_text(path, content)
+    records = _records(path, content)
+    names = [name.strip() for name in next(records, (0, []))[1]]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise DatasetRefused(path, [f"the header names {', '.join(repeated)} more than once"])
+    schema = pa.schema([(name, pa.string()) for name in names])
+    batches: list[pa.RecordBatch] = []
+    lines = array("q")
+    uneven: list[str] = []
+    # In parts, so that few of the values are Python's at a time.
+    while part := list(islice(records, _RECORDS_AT_A_TIME)):
+        lines.extend(line for line, _ in part)
+        uneven += [f"line {line}: {len(record)}" for line, record in part if len(record) != len(names)]
+        if not uneven:
+            columns = zip(*(record for _, record in part), strict=True)
+            filled = [pa.array([value or None for value in column], pa.string()) for column in columns]
+            batches.append(pa.record_batch(filled, schema))
+    if uneven:
+        where = describe_rows(range(len(uneven)), uneven.__getitem__, None)
+        raise DatasetRefused(path, [f"other than the header's {len(names)} fields in {where}"])
+    if not batches:
+        raise DatasetRefused(path, ["it has a header and no records" if names else "it is empty"])
+    return CsvFile(pa.Table.from_batches(batches, schema), lines, digest)
+
+
+def _require_text(path: Path, content: bytes) -> None:
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DatasetUnreadable(
+            path, f"line {line} is no UTF-8 text (byte {content[error.start]:#04x}): save it as UTF-8"
+        ) from None
+    if b"\0" in content:
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+        raise DatasetUnreadable(path, f"line {line} is no text")
+
+
+def _records(path: Path, content: bytes) -> Iterator[tuple[int, list[str]]]:
+    """Yield the records, the header's first, each with the line it begins on; an empty line is none."""
+    text = io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline="")
+    header, first = text.readline(), 1
+    # What Excel writes for itself.
+    stated = _SEPARATOR_LINE.fullmatch(header)
+    if stated:
+        header, first = text.readline(), 2
+    separator = stated[1] if stated else _separator(header)
+    # Where the header has a space after its separators, the values have; else a space is a value's own.
+    spaced = f"{separator} " in header
+    reader = csv.reader(chain([header], text), strict=True, delimiter=separator, skipinitialspace=spaced)
+    before = 0
+    try:
+        for record in reader:
+            if record:
+                yield before + first, record
+            before = reader.line_num
+    except csv.Error as error:
+        said = f"the record from line {before + first} on is no CSV ({error})"
+        raise DatasetUnreadable(path, said) from None
+
+
+def _separator(header: str) -> str:
+    """Return the one of the separators that a header has most of, outside of quotes; a comma for none."""
+    bare = re.sub(r'"[^"]*"', "", header)
+    return max(_SEPARATORS, key=bare.count)
+
+
+def _unpacked(path: Path, content: bytes) -> bytes:
+    ending = path.suffix.lower()
+    try:
+        if ending == ".zip":
+            with zipfile.ZipFile(io.BytesIO(content)) as packed:
+                files = [name for name in packed.namelist() if not name.endswith("/")]
+                names = [name for name in files if name.lower().endswith(".csv")] or files
+                if len(names) != 1:
+                    raise DatasetUnreadable(path, f"it holds {len(names)} files, and one CSV is wanted")
+                return packed.read(names[0])
+        unpack = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}.get(ending)
+        return content if unpack is None else unpack(content)
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        RuntimeError,
+        zlib.error,
+        lzma.LZMAError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise DatasetUnreadable(path, f"it cannot be unpacked ({error})") from error

@@ -1,1 +1,0 @@
-"""What a lost node does to a cluster under load: kill one, freeze one, count what failed."""

@@ -1,0 +1,1 @@
+"""A Cassandra on this machine for development: find the one that runs, or start one."""

@@ -1,0 +1,178 @@
+"""An embedded cluster's folder: which nodes it has, at which ports, and what of it runs.
+
+All that is known about a cluster is in its folder, so that any later process can go on with it; nothing
+is kept in memory. One directory holds one cluster a size (`1-node/`, `3-nodes/`), since data that is spread
+over three nodes is of no use to one; secure ones are apart (`3-nodes-secure/`), so that none loses its lock
+by being started without. Their credentials and certificates are beside them.
+"""
+
+import json
+import re
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from poc.local_cassandra.machine import Answer, free_storage_port, probe, require_free
+from poc.local_cassandra.node import NodePlace, Ports, node_places
+from poc.local_cassandra.secure import client_files, read_credentials
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.tls import tls_context
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedNode:
+    """A node as it is now; `pid` is None if it does not run, and it `answers` where it accepts clients."""
+
+    address: str
+    pid: int | None
+    answers: bool
+    resident_bytes: int
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedCassandra:
+    """An embedded cluster as it is now.
+
+    Attributes:
+        folder: its files.
+        endpoint: the way in, by every node.
+        nodes: all of them, also those that do not run.
+        started: how many nodes the call that returned this has started; 0 if they all ran before.
+    """
+
+    folder: Path
+    endpoint: ConnectionSettings
+    nodes: tuple[EmbeddedNode, ...]
+    started: int = 0
+
+    @property
+    def port(self) -> int:
+        """CQL port of every node."""
+        return self.endpoint.port
+
+    @property
+    def secure(self) -> bool:
+        """Whether clients have to encrypt and to log in."""
+        return self.endpoint.tls is not None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every node runs and answers."""
+        return all(node.answers and node.pid is not None for node in self.nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFolder:
+    """The folder, absolute, of a cluster of `count` nodes; of a `secure` one clients encrypt and log in."""
+
+    path: Path
+    count: int
+    secure: bool = False
+
+    @property
+    def places(self) -> tuple[NodePlace, ...]:
+        """Where its nodes are."""
+        return node_places(self.path, self.count)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses of its nodes."""
+        return tuple(place.address for place in self.places)
+
+    @property
+    def tls_folder(self) -> Path | None:
+        """Where a secure cluster's certificates are."""
+        return self.path.parent / "tls" if self.secure else None
+
+    @property
+    def credentials_file(self) -> Path:
+        """Where a secure cluster's user and password are."""
+        return self.path.parent / "credentials"
+
+    @property
+    def ready(self) -> Path:
+        """A file that is there once the cluster has come up: from then on its data is worth keeping."""
+        return self.path / "ready"
+
+    def endpoint(self, cql_port: int) -> ConnectionSettings:
+        """Return the way in, by every node."""
+        way_in = ConnectionSettings(self.addresses, cql_port)
+        login = read_credentials(self.credentials_file) if self.secure else None
+        if login is not None:
+            way_in = replace(way_in, username=login.username, password=login.password)
+        return way_in if self.tls_folder is None else replace(way_in, tls=client_files(self.tls_folder))
+
+    def answers(self, address: str, cql_port: int) -> bool:
+        """Tell whether a node accepts clients."""
+        # Made anew for each: the files may have been renewed.
+        context = None if self.tls_folder is None else tls_context(client_files(self.tls_folder))
+        return probe(address, cql_port, context=context) is Answer.CQL
+
+    def missing(self) -> tuple[NodePlace, ...]:
+        """Return the nodes that have no process."""
+        return tuple(place for place in self.places if place.pid() is None)
+
+    def ports(self) -> Ports | None:
+        """Return the ports of the last start; None if there was none."""
+        try:
+            return Ports(**json.loads((self.path / "ports.json").read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def prepare(self, cql_port: int) -> Ports:
+        """Choose and note the ports for a start of the missing nodes, and clear the way for them.
+
+        Data of a cluster that never once came up is removed: it may be half of what a node needs, and
+        nobody can have stored anything in it.
+
+        Raises:
+            PortTaken, LoopbackAddressMissing: a missing node could not listen.
+        """
+        missing = self.missing()
+        for place in missing:
+            require_free(place.address, cql_port)
+        ports = self.ports()
+        if ports is None or len(missing) == self.count:
+            ports = Ports(cql_port, self._storage_port(cql_port, ports))
+            if not self.ready.exists():
+                for place in missing:
+                    place.erase_data()
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / "ports.json").write_text(json.dumps(asdict(ports)))
+        return ports
+
+    def state(self, started: int = 0) -> EmbeddedCassandra:
+        """Describe the cluster as it is now, asking every node."""
+        ports = self.ports()
+        if ports is None:
+            raise ValueError(f"{self.path} was never started")
+        nodes = tuple(
+            EmbeddedNode(p.address, p.pid(), self.answers(p.address, ports.cql), p.resident_bytes(), p.folder)
+            for p in self.places
+        )
+        return EmbeddedCassandra(self.path, self.endpoint(ports.cql), nodes, started)
+
+    def _storage_port(self, cql_port: int, before: Ports | None) -> int:
+        if before is not None and before.storage != cql_port and self.count > 1:
+            # The nodes remember each other by it.
+            for address in self.addresses:
+                require_free(address, before.storage)
+            return before.storage
+        return free_storage_port(self.addresses, cql_port)
+
+
+def cluster_folder(directory: Path, count: int, secure: bool = False) -> ClusterFolder:
+    """Return the folder of the cluster of `count` nodes under `directory`."""
+    name = f"{count}-node{'' if count == 1 else 's'}{'-secure' if secure else ''}"
+    return ClusterFolder(directory.resolve() / name, count, secure)
+
+
+def running_cluster(directory: Path) -> ClusterFolder | None:
+    """Find the cluster under `directory` of which at least one node runs."""
+    for path in sorted(directory.resolve().glob("*-node*")):
+        named = re.fullmatch(r"(\d+)-nodes?(-secure)?", path.name)
+        if named is not None:
+            folder = ClusterFolder(path, int(named.group(1)), named.group(2) is not None)
+            if folder.ports() is not None and len(folder.missing()) < folder.count:
+                return folder
+    return None

@@ -1,0 +1,189 @@
+"""Cassandra's jars: the list of them, and every one checked against it before it is used.
+
+`cassandra_jars.txt` beside this file names each jar with its sha256; `scripts/lock_cassandra_jars.py`
+writes it. Nothing is resolved at run time, so every machine runs the same bytes. jgo knows Maven's
+repositories: where a jar is kept on this machine, and how it gets there.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import requests
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+from poc.command_line import progress_console
+from poc.errors import CacheNotWritable, JarDamaged, JarsUnavailable
+
+if TYPE_CHECKING:
+    from jgo.maven import Artifact, MavenContext
+
+LIST = Path(__file__).with_name("cassandra_jars.txt")
+ROOT = "org.apache.cassandra:cassandra-all"
+CHECKS_AT_ONCE = 4
+DOWNLOADS_AT_ONCE = 8
+ATTEMPTS = 3
+TIMEOUT_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """One line of the list; coordinates are `group:artifact:version`, or `...:classifier` behind that."""
+
+    coordinates: str
+    sha256: str
+    size_bytes: int
+
+
+def locked_jars(path: Path = LIST) -> tuple[Jar, ...]:
+    """Read the list."""
+    lines = (line.split() for line in path.read_text().splitlines() if line and not line.startswith("#"))
+    return tuple(Jar(coordinates, sha256, int(size)) for coordinates, sha256, size in lines)
+
+
+def locked_version(path: Path = LIST) -> str:
+    """Return the version of Cassandra that the list is of."""
+    root = next(jar for jar in locked_jars(path) if jar.coordinates.startswith(f"{ROOT}:"))
+    return root.coordinates.split(":")[2]
+
+
+def lock_jars(coordinates: str, path: Path = LIST) -> tuple[Jar, ...]:
+    """Resolve what `group:artifact:version` needs at run time, and write it as the list."""
+    files = sorted(_resolve(coordinates).items())
+    jars = tuple(Jar(name, _sha256(file), file.stat().st_size) for name, file in files)
+    header = f"# {coordinates} and what it needs: coordinates, sha256, bytes. By lock_cassandra_jars.py."
+    lines = [header, *(f"{jar.coordinates} {jar.sha256} {jar.size_bytes}" for jar in jars)]
+    path.write_text("\n".join(lines) + "\n")
+    return jars
+
+
+def cassandra_jars(jars: Sequence[Jar] | None = None) -> tuple[Path, ...]:
+    """Return the path of each jar, of the whole list by default, fetching those that are missing or damaged.
+
+    They are kept in the local Maven repository. Nothing is shown where all are there; a download shows a
+    progress bar on standard error.
+
+    Raises:
+        JarsUnavailable: a download failed, after retries.
+        JarDamaged: what was downloaded is not what the list says; it is not kept.
+        CacheNotWritable: the local Maven repository cannot be written.
+    """
+    if jars is None:
+        jars = locked_jars()
+    # M2_REPO, or jgo's configuration, or ~/.m2/repository.
+    repository = Path(_context().repo_cache)
+    paths = tuple(_path_in(repository, jar) for jar in jars)
+    with ThreadPoolExecutor(CHECKS_AT_ONCE) as pool:
+        intact = list(pool.map(_is_intact, jars, paths))
+    missing = [jar for jar, is_good in zip(jars, intact, strict=True) if not is_good]
+    if missing:
+        _download(repository, missing)
+    return paths
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _is_intact(jar: Jar, path: Path) -> bool:
+    try:
+        return path.stat().st_size == jar.size_bytes and _sha256(path) == jar.sha256
+    except OSError:
+        return False
+
+
+def _download(repository: Path, jars: Sequence[Jar]) -> None:
+    """Download jars into a local repository, several at once; files that are there are replaced."""
+    total_bytes = sum(jar.size_bytes for jar in jars)
+    title = f"Downloading Cassandra: {len(jars)} jars, {total_bytes / 1e6:.0f} MB, into {repository}"
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+
+    def fetch(jar: Jar) -> None:
+        with _unavailable(jar.coordinates):
+            downloaded = _fetch(_artifact(context, jar.coordinates))
+        found = _sha256(downloaded)
+        if found != jar.sha256:
+            raise JarDamaged(jar.coordinates, jar.sha256, found)
+        path = _path_in(repository, jar)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        downloaded.replace(path)
+        progress.advance(task, jar.size_bytes)
+
+    try:
+        repository.mkdir(parents=True, exist_ok=True)
+        # Beside the place they go to, so that a finished jar is moved there in one step: neither a killed
+        # download nor another one at the same moment is ever seen half done.
+        staged = TemporaryDirectory(dir=repository, prefix=".download-", ignore_cleanup_errors=True)
+        with staged as folder, progress_console() as console:
+            console.print(title, highlight=False, soft_wrap=True)
+            with Progress(*columns, console=console) as progress:
+                context, task = _context(Path(folder)), progress.add_task("", total=total_bytes)
+                pool = ThreadPoolExecutor(DOWNLOADS_AT_ONCE)
+                try:
+                    list(pool.map(fetch, jars))
+                finally:
+                    pool.shutdown(wait=False, cancel_futures=True)
+    except OSError as error:
+        raise CacheNotWritable(repository, str(error)) from error
+
+
+def _resolve(coordinates: str) -> dict[str, Path]:
+    """Find out what `coordinates` need, themselves included, and download what is not there."""
+    import jgo
+
+    with _unavailable(coordinates), ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
+        artifacts = jgo.resolve(coordinates)
+        files = list(pool.map(lambda artifact: Path(artifact.resolve()), artifacts))
+    names = [(a.groupId, a.artifactId, a.version, a.classifier) for a in artifacts]
+    return {":".join(filter(None, name)): file for name, file in zip(names, files, strict=True)}
+
+
+def _context(repository: Path | None = None) -> "MavenContext":
+    from jgo.config import GlobalSettings
+    from jgo.maven import MavenContext, PythonResolver
+
+    settings = GlobalSettings.load()
+    context = MavenContext(
+        resolver=PythonResolver(),
+        repo_cache=settings.repo_cache if repository is None else repository,
+        timeout=TIMEOUT_SECONDS,
+    )
+    # A mirror that a person has configured for jgo comes first: Maven Central may be out of reach.
+    context.remote_repos = {**settings.repositories, **context.remote_repos}
+    return context
+
+
+def _artifact(context: "MavenContext", coordinates: str) -> "Artifact":
+    group, artifact, version, *classifier = coordinates.split(":")
+    return context.project(group, artifact).at_version(version).artifact(*classifier)
+
+
+def _path_in(repository: Path, jar: Jar) -> Path:
+    """Return the file of a jar in a repository; it need not be there."""
+    return Path(_artifact(_context(repository), jar.coordinates).cached_path)
+
+
+@retry(
+    retry=retry_if_exception_type(requests.RequestException),
+    stop=stop_after_attempt(ATTEMPTS),
+    wait=wait_exponential(multiplier=0.5, max=5),
+    reraise=True,
+)
+def _fetch(artifact: "Artifact") -> Path:
+    # jgo refuses to write over what an attempt before this one has left.
+    Path(artifact.cached_path).unlink(missing_ok=True)
+    return Path(artifact.resolve())
+
+
+@contextmanager
+def _unavailable(coordinates: str) -> Iterator[None]:
+    try:
+        yield
+    except (requests.RequestException, RuntimeError) as error:
+        raise JarsUnavailable(coordinates, str(error)) from error

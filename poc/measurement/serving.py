@@ -1,0 +1,198 @@
+"""Predictions a second of the servers, through Feast and with direct reads, under the load of wrk.
+
+All of them run, only one is asked at a time: rounds take turns, so that a slow minute of the machine
+meets all alike.
+"""
+
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
+from operator import truediv
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import poc
+from poc.dataset.stored import sample_keys
+from poc.definitions import ServedFeatures, applied_service
+from poc.errors import BenchmarkFailed, LoadToolMissing
+from poc.measurement.core import measured_on
+from poc.measurement.methods import Key
+from poc.measurement.place import (
+    Place,
+    ServerProcess,
+    chosen_methods,
+    free_port,
+    keeps_rows,
+    rows_configuration,
+    server_process,
+    write_configuration,
+)
+from poc.measurement.stores import Announce, open_methods
+
+DIRECT, FEAST, FEAST_ROWS = "direct", "feast", "feast-rows"
+SCRIPTS = {DIRECT: "serve_model.py", FEAST: "serve_model_feast.py", FEAST_ROWS: "serve_model_feast.py"}
+STOP_SECONDS = 40.0
+WRK = "wrk"
+POOL = 1000
+ROUNDS = 6
+WARM_UP_SECONDS = 2
+_SCRIPT = Path(__file__).with_name("predict.lua")
+_MARK = "OUTCOME "
+
+LoadResult = Mapping[str, float]
+Ask = Callable[..., LoadResult]
+
+
+def require_wrk() -> str:
+    """Return the version of wrk; `LoadToolMissing` where it is not on the PATH."""
+    if shutil.which(WRK) is None:
+        raise LoadToolMissing(WRK)
+    # It prints its version with its usage, and calls that a failure.
+    usage = subprocess.run([WRK, "--version"], capture_output=True, text=True, check=False).stdout
+    return usage.split()[1].rpartition("/")[2]
+
+
+def measure_serving(
+    place: Place,
+    *,
+    seconds: int,
+    concurrency: int,
+    workers: Sequence[int],
+    rounds: int = ROUNDS,
+    announce: Announce = lambda what: None,
+) -> dict[str, Any]:
+    """Measure the servers as the environment configures them, and return the results as a document.
+
+    Where the yaml names another online store, the Feast server runs a second time, on the row store.
+
+    wrk keeps `concurrency` connections to a server busy for `rounds` rounds of `seconds`, each announced;
+    `workers` are numbers of processes of a server, each measured by itself. Raises `BenchmarkFailed` of one
+    that does not get ready, and what says that there is no wrk, or nothing to read.
+    """
+    tool = require_wrk()
+    served = applied_service(place.store, place.settings.feature_service)
+    keys = sample_keys(served, POOL)
+    results, ratios = [], []
+    meta = measured_on(place.session, "fastapi", "uvicorn", "onnxruntime")
+    with TemporaryDirectory() as name:
+        bodies = Path(name) / "bodies"
+        requests = (dict(zip(served.key_names, key, strict=True)) for key in keys)
+        bodies.write_text("".join(json.dumps(body, default=str) + "\n" for body in requests))
+        ask = partial(ask_for_predictions, bodies=bodies, concurrency=concurrency)
+        with _environments(place, served, keys, Path(name)) as environments:
+            for count in workers:
+                outcomes = _rounds(environments, count, ask, seconds, rounds, announce)
+                results += [_summary(name, count, outcomes[name]) for name in outcomes]
+                ratios += [_ratio(name, count, outcomes) for name in outcomes if name != DIRECT]
+    meta["versions"]["wrk"] = tool
+    online_store = place.store.config.online_store.type
+    meta |= {"seconds": seconds, "concurrency": concurrency, "rounds": rounds, "online_store": online_store}
+    return {"meta": meta, "results": results, "ratios": ratios}
+
+
+@contextmanager
+def _environments(
+    place: Place, served: ServedFeatures, keys: Sequence[Key], folder: Path
+) -> Iterator[dict[str, dict[str, str]]]:
+    """Yield each server's settings, its store filled with the same values as the others'."""
+    environments: dict[str, dict[str, str]] = {DIRECT: {}, FEAST: {}}
+    if not keeps_rows(place.store):
+        config = rows_configuration(place.store, place.settings.data_dir)
+        yaml = write_configuration(config, folder / "rows.yaml")
+        environments[FEAST_ROWS] = {"FEAST_FS_YAML_FILE_PATH": str(yaml)}
+    ways = [name for name in environments if name != DIRECT]
+    with open_methods(place, served, keys, chosen_methods(place.store, ways)):
+        yield environments
+
+
+def _rounds(
+    environments: Mapping[str, Mapping[str, str]],
+    workers: int,
+    ask: Ask,
+    seconds: int,
+    rounds: int,
+    announce: Announce,
+) -> dict[str, list[LoadResult]]:
+    outcomes: dict[str, list[LoadResult]] = {name: [] for name in environments}
+    with ExitStack() as started:
+        urls = {name: f"http://127.0.0.1:{free_port()}" for name in environments}
+        servers = {
+            name: started.enter_context(_server(name, urls[name], workers, own))
+            for name, own in environments.items()
+        }
+        for name, server in servers.items():
+            _wait_until_ready(name, urls[name], server)
+        for url in urls.values():
+            ask(url, seconds=min(seconds, WARM_UP_SECONDS))
+        for number in range(rounds):
+            # Forwards and backwards: each is as often before another as after it.
+            for name in list(urls)[:: 1 if number % 2 == 0 else -1]:
+                announce(f"workers: {workers}, round {number + 1} of {rounds}: {name}")
+                outcomes[name].append(ask(urls[name], seconds=seconds))
+    return outcomes
+
+
+def _server(
+    name: str, url: str, workers: int, environment: Mapping[str, str]
+) -> AbstractContextManager[ServerProcess]:
+    """Run the server `name` of `SCRIPTS` at `url`; its settings come beside those of this process."""
+    script = Path(str(poc.__file__)).parent / SCRIPTS[name]
+    host, _, port = url.removeprefix("http://").partition(":")
+    own = {"HOST": host, "PORT": port, "WORKERS": str(workers), "LOG_LEVEL": "WARNING"}
+    return server_process([sys.executable, str(script)], STOP_SECONDS, {**environment, **own})
+
+
+def _wait_until_ready(name: str, url: str, server: ServerProcess) -> None:
+    try:
+        server.wait_for(lambda: urlopen(f"{url}/ready", timeout=5).close(), OSError)
+    except OSError as error:
+        # An answer says what it is not ready for.
+        answer = error.read().decode() if isinstance(error, HTTPError) else ""
+        raise BenchmarkFailed(SCRIPTS[name], server.output() + answer) from error
+
+
+def ask_for_predictions(url: str, bodies: Path, seconds: int, concurrency: int) -> LoadResult:
+    """Let wrk ask `url` for predictions, one after the other on each of `concurrency` connections."""
+    command = [WRK, "-t1", f"-c{concurrency}", f"-d{seconds}s", "-s", str(_SCRIPT), f"{url}/predict"]
+    done = subprocess.run([*command, "--", str(bodies)], capture_output=True, text=True, check=False)
+    for line in done.stdout.splitlines():
+        if line.startswith(_MARK):
+            outcome: LoadResult = json.loads(line.removeprefix(_MARK))
+            return outcome
+    raise BenchmarkFailed(WRK, done.stdout + done.stderr)
+
+
+def _summary(name: str, workers: int, outcomes: Sequence[LoadResult]) -> dict[str, Any]:
+    """Return the medians over the rounds, and all errors."""
+    rounds, times = _per_second(outcomes), ("p50_ms", "p95_ms", "p99_ms")
+    return {
+        "server": name,
+        "workers": workers,
+        "requests_per_second": round(statistics.median(rounds), 1),
+        "rounds": [round(value, 1) for value in rounds],
+        **{key: round(statistics.median(item[key] for item in outcomes), 2) for key in times},
+        "errors": int(sum(item["errors"] for item in outcomes)),
+    }
+
+
+def _ratio(name: str, workers: int, outcomes: Mapping[str, Sequence[LoadResult]]) -> dict[str, Any]:
+    """Return the median of the rounds' ratios to the direct server, each of two neighbours in time."""
+    rounds = list(map(truediv, _per_second(outcomes[name]), _per_second(outcomes[DIRECT])))
+    return {
+        "server": name,
+        "workers": workers,
+        "throughput": round(statistics.median(rounds), 3),
+        "rounds": [round(value, 3) for value in rounds],
+    }
+
+
+def _per_second(outcomes: Sequence[LoadResult]) -> list[float]:
+    return [item["requests"] / item["seconds"] for item in outcomes]

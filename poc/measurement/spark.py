@@ -1,0 +1,134 @@
+"""Spark's materialization against the Arrow engine's: the same rows online, the time, the memory.
+
+Each engine runs in processes of its own into a keyspace of its own. Memory is that of all of them: the
+driver, Spark's Java process, the Python workers.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+
+from poc.definitions import FeatureSet
+from poc.errors import OnlineValuesDiffer
+from poc.feature_store import open_feature_store
+from poc.measurement.one_materialization import Process, materialize, own_repo, write_sources
+from poc.measurement.place import ARROW_ENGINE, ROW_STORE, Place
+from poc.online_store.naming import CREATED_TIMESTAMP, EVENT_TIMESTAMP, column_name, quoted, table_name
+from poc.online_store.session import READ, Session
+from poc.repository import declared_service
+
+SPARK_YAML = Path("stores/spark.yaml")
+SAMPLE_SECONDS = 0.2
+_MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One engine's run.
+
+    Attributes:
+        seconds: from Feast's call until it returned, the start of Spark included.
+        peak_mib: most memory that all processes held at one moment, shared pages counted in each.
+        peak_mib_by_part: most that each part held: `driver`, `java`, `workers`.
+    """
+
+    engine: str
+    seconds: float
+    peak_mib: float
+    peak_mib_by_part: Mapping[str, float]
+
+    def __str__(self) -> str:
+        parts = ", ".join(f"{part} {size:.0f}" for part, size in self.peak_mib_by_part.items())
+        return f"{self.engine}: {self.seconds:.1f} s, at most {self.peak_mib:.0f} MiB ({parts})"
+
+
+def check_spark(
+    place: Place, rows: int, announce: Callable[[object], object] = lambda what: None
+) -> list[Measured]:
+    """Materialize `rows` rows with both engines, compare every stored row, and return both runs.
+
+    Each engine has a keyspace of its own that is dropped afterwards; Spark is configured by stores/spark.yaml
+    beside the features of `place`. `announce` is told what happens, and each run's figures.
+
+    Raises `BenchmarkFailed` where a run did not end well, `OnlineValuesDiffer` unless all rows are the same.
+    """
+    served = declared_service(place.settings)
+    spark_yaml = place.settings.feast_repo_path / SPARK_YAML
+    lake = open_feature_store(place.settings.model_copy(update={"feast_fs_yaml_file_path": spark_yaml}))
+    engines = {
+        "Arrow": (place.store, {"type": ARROW_ENGINE}),
+        "Spark": (lake, lake.config.batch_engine.model_dump(exclude_unset=True)),
+    }
+    measured, keyspaces = [], []
+    with TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        announce(f"Writing {rows:,} rows of Parquet")
+        write_sources(served, rows, folder)
+        for engine, (store, block) in engines.items():
+            repo = stack.enter_context(own_repo(replace(place, store=store), folder, ROW_STORE, block))
+            keyspaces.append(repo.name)
+            announce(f"{rows:,} rows with the {engine} engine")
+            measured.append(_measure(engine, folder, repo))
+            announce(measured[-1])
+        announce("Comparing every stored row")
+        for definitions in served.feature_sets:
+            table = quoted(table_name(place.store.project, definitions.view))
+            found = _compare_tables(place.session, definitions, *(f"{name}.{table}" for name in keyspaces))
+            if found != rows:
+                raise OnlineValuesDiffer([f"{found:,} rows of {definitions.view} are online, not {rows:,}"])
+    return measured
+
+
+def _compare_tables(session: Session, definitions: FeatureSet, first: str, second: str) -> int:
+    """Return how many rows two tables of the row layout have; `OnlineValuesDiffer` unless all are the same.
+
+    Write times are part of a row.
+    """
+    names = [column_name(name) for name in (*definitions.key_names, *definitions.names)]
+    columns = ", ".join(map(quoted, (*names, EVENT_TIMESTAMP, CREATED_TIMESTAMP)))
+    written = f"writetime({quoted(EVENT_TIMESTAMP)})"
+    # Both keyspaces lie on one ring: the same keys come in the same order.
+    scans = [
+        session.execute(f"SELECT {columns}, {written} FROM {table}", execution_profile=READ)
+        for table in (first, second)
+    ]
+    count = 0
+    for one, other in zip_longest(*scans):
+        if one != other:
+            raise OnlineValuesDiffer([f"{first} has {one}, {second} has {other}"])
+        count += 1
+    return count
+
+
+def _measure(engine: str, folder: Path, repo: Path) -> Measured:
+    memory = _Memory()
+    found = materialize(f"The {engine} engine", repo, folder, watch=memory.watch)
+    parts = {part: size / _MIB for part, size in memory.by_part.items()}
+    return Measured(engine, found["seconds"], memory.peak / _MIB, parts)
+
+
+@dataclass(slots=True)
+class _Memory:
+    """The most bytes that a process and those it started held together, and the most that each part held."""
+
+    peak: int = 0
+    by_part: Counter[str] = field(default_factory=Counter)
+
+    def watch(self, process: Process) -> None:
+        watched = psutil.Process(process.pid)
+        while process.poll() is None:
+            held = Counter[str]()
+            with suppress(psutil.NoSuchProcess):
+                for member in (watched, *watched.children(recursive=True)):
+                    part = "driver" if member == watched else "java" if "java" in member.name() else "workers"
+                    held[part] += member.memory_info().rss
+                # The union of two counters has the greater count of each.
+                self.peak, self.by_part = max(self.peak, held.total()), self.by_part | held
+            time.sleep(SAMPLE_SECONDS)

@@ -1,0 +1,314 @@
+"""Which of a view's tables is served: the row store keeps the values of a view in a table a generation.
+
+One small table in the keyspace says so, by project and view, and is changed by compare-and-set only. A full
+run claims the next number, fills that generation's table beside the served one, and switches. The claim is a
+lease: of a run that is heard no more, another takes it over.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from cassandra import ConsistencyLevel, InvalidRequest, OperationTimedOut, Timeout
+from cassandra.cluster import NoHostAvailable, Session
+from cassandra.connection import ConnectionException
+from cassandra.query import BatchStatement, SimpleStatement
+
+from poc.online_store.errors import NoEarlierGeneration, RebuildLost, RebuildRunning
+from poc.online_store.naming import GENERATIONS, Table, generation_table, quoted, stock_table_name
+from poc.online_store.schema import drop_table, make_table
+from poc.online_store.session import idempotent
+
+FILLING, SERVED, KEPT, FAILED, TAKEN_BACK = "filling", "served", "kept", "failed", "taken back"
+# A run says this often that it lives; after the whole time another takes its claim over.
+LEASE_SECONDS = 30
+RENEW_SECONDS = 10.0
+# Of what was asked of a node that then said nothing.
+MOST_ATTEMPTS = 3
+_COLUMNS = "generation, state, made_at, left_at, covered_from, covered_until, content, entities"
+_OF_VIEW = "WHERE project = %s AND feature_view = %s"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a view stands: the numbers of the generations that are served and being filled, and by whom."""
+
+    served: int = 0
+    filling: int | None = None
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a generation was filled with.
+
+    Attributes:
+        covered_from, covered_until: the interval of event time, UTC, the end exclusive.
+        content: fingerprint of the source's rows in it.
+        entities: how many have a row.
+    """
+
+    covered_from: datetime
+    covered_until: datetime
+    content: str
+    entities: int
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One generation of a view. Times are UTC-aware.
+
+    Attributes:
+        state: filling, served, kept (served before, can be again), failed, or taken back by a person.
+        left_at: when it ceased to be served; None where it never was, or still is.
+        filled: None while it is not.
+    """
+
+    number: int
+    state: str
+    made_at: datetime | None
+    left_at: datetime | None
+    filled: Content | None
+
+
+class Generations:
+    """The generations of the views of one project, in the online store's keyspace."""
+
+    def __init__(self, session: Session, keyspace: str, project: str) -> None:
+        self._session, self._keyspace, self._project = session, keyspace, project
+        self._table = f"{quoted(keyspace)}.{GENERATIONS}"
+
+    def create(self) -> None:
+        """Make the table where it is not there."""
+        definition = (
+            "(project text, feature_view text, served int STATIC, filling int STATIC, owner text STATIC,"
+            " generation int, state text, made_at timestamp, left_at timestamp, covered_from timestamp,"
+            " covered_until timestamp, content text, entities bigint,"
+            " PRIMARY KEY ((project, feature_view), generation)) WITH CLUSTERING ORDER BY (generation DESC)"
+        )
+        make_table(self._session, self._keyspace, GENERATIONS, definition)
+
+    def standing(self, view: str, exactly: bool = True) -> Standing:
+        """Say where `view` stands; `exactly` as the last compare-and-set left it, or soon after."""
+        select = idempotent(f"SELECT served, filling, owner FROM {self._table} {_OF_VIEW} LIMIT 1")
+        if exactly:
+            select.consistency_level = ConsistencyLevel.LOCAL_SERIAL
+        row = self._row(select, view)
+        return Standing() if row is None else Standing(row.served or 0, row.filling, row.owner)
+
+    def known(self, view: str) -> list[Generation]:
+        """List the generations of `view`, the newest first."""
+        select = idempotent(f"SELECT {_COLUMNS} FROM {self._table} {_OF_VIEW}")
+        rows = self._session.execute(select, (self._project, view)).all()
+        return [_generation(row) for row in rows if row.generation is not None]
+
+    def claim(self, view: str) -> int:
+        """Begin the next generation of `view`; return its number.
+
+        Raises:
+            RebuildRunning: another run is filling one.
+        """
+        standing = self.standing(view)
+        if standing.owner is not None and not _is_dead(standing.owner):
+            raise RebuildRunning(view, standing.owner)
+        taken = [item.number for item in self.known(view)]
+        number = max(standing.served, standing.filling or 0, *taken, 0) + 1
+        applied = self._batch(
+            lambda: self.standing(view) == Standing(standing.served, number, owner()),
+            (
+                f"UPDATE {self._table} USING TTL {LEASE_SECONDS} SET owner = %s {_OF_VIEW} IF owner = %s",
+                (owner(), self._project, view, standing.owner),
+            ),
+            (
+                f"UPDATE {self._table} SET filling = %s {_OF_VIEW} IF filling = %s",
+                (number, self._project, view, standing.filling),
+            ),
+            self._state(view, number, FILLING, made_at=datetime.now(timezone.utc)),
+        )
+        if not applied:
+            raise RebuildRunning(view, self.standing(view).owner or "another run")
+        return number
+
+    def renew(self, view: str, number: int) -> None:
+        """Say that the run that fills generation `number` lives.
+
+        Raises:
+            RebuildLost: it was taken over meanwhile.
+        """
+        cql = f"UPDATE {self._table} USING TTL {LEASE_SECONDS} SET owner = %s {_OF_VIEW} IF filling = %s"
+        if not self._batch(lambda: False, (cql, (owner(), self._project, view, number))):
+            raise RebuildLost(view)
+
+    def switch(self, view: str, number: int, filled: Content) -> None:
+        """Serve generation `number`, which has been filled, from now on; the one before is kept.
+
+        Raises:
+            RebuildLost: another run took over meanwhile.
+        """
+        before = self.standing(view)
+        now = datetime.now(timezone.utc)
+        if not self._batch(
+            lambda: self.standing(view).served == number,
+            (
+                f"UPDATE {self._table} SET served = %s, filling = null, owner = null {_OF_VIEW}"
+                " IF filling = %s",
+                (number, self._project, view, number),
+            ),
+            self._state(view, number, SERVED, **asdict(filled)),
+            self._state(view, before.served, KEPT, left_at=now),
+        ):
+            raise RebuildLost(view)
+
+    def note(self, view: str, filled: Content) -> None:
+        """Record what the served generation holds by now."""
+        number = self.standing(view).served
+        was = self._session.execute(
+            idempotent(f"SELECT served FROM {self._table} {_OF_VIEW} LIMIT 1"), (self._project, view)
+        ).one()
+        self._batch(
+            lambda: True,
+            (
+                f"UPDATE {self._table} SET served = %s {_OF_VIEW} IF served = %s",
+                (number, self._project, view, None if was is None else was.served),
+            ),
+            self._state(view, number, SERVED, **asdict(filled)),
+        )
+
+    def give_up(self, view: str, number: int) -> None:
+        """End the run that fills generation `number`; what is served stays."""
+        self._batch(
+            lambda: True,
+            (
+                f"UPDATE {self._table} SET filling = null, owner = null {_OF_VIEW} IF filling = %s",
+                (self._project, view, number),
+            ),
+            self._state(view, number, FAILED),
+        )
+
+    def require_earlier(self, view: str) -> Generation:
+        """Return the generation that `roll_back` would serve.
+
+        Raises:
+            NoEarlierGeneration: none is kept.
+        """
+        for generation in self.known(view):
+            if generation.state == KEPT and generation.filled is not None:
+                return generation
+        raise NoEarlierGeneration(view)
+
+    def roll_back(self, view: str) -> Generation:
+        """Serve the generation before the served one again; return it.
+
+        Raises:
+            NoEarlierGeneration: none is kept.
+            RebuildRunning: a run is filling the next one.
+        """
+        standing, back = self.standing(view), self.require_earlier(view)
+        now = datetime.now(timezone.utc)
+        if not self._batch(
+            lambda: self.standing(view).served == back.number,
+            (
+                f"UPDATE {self._table} SET served = %s {_OF_VIEW} IF served = %s AND owner = null",
+                (back.number, self._project, view, standing.served),
+            ),
+            self._state(view, standing.served, TAKEN_BACK, left_at=now),
+            self._state(view, back.number, SERVED, left_at=None),
+        ):
+            raise RebuildRunning(view, self.standing(view).owner or "another run")
+        return back
+
+    def drop(self, view: str, number: int) -> None:
+        """Drop the table of a generation that nobody reads any more, and forget it."""
+        drop_table(self._session, self._keyspace, generation_table(self._project, view, number))
+        cql = f"DELETE FROM {self._table} {_OF_VIEW} AND generation = %s IF EXISTS"
+        self._batch(lambda: True, (cql, (self._project, view, number)))
+
+    def forget(self, view: str) -> None:
+        """Drop every table of `view`, and all that is known of it."""
+        numbers = {0, self.standing(view).served, *(item.number for item in self.known(view))}
+        for number in numbers:
+            drop_table(self._session, self._keyspace, generation_table(self._project, view, number))
+        if numbers != {0}:
+            delete = idempotent(f"DELETE FROM {self._table} {_OF_VIEW}")
+            self._session.execute(delete, (self._project, view))
+
+    def _state(self, view: str, number: int, state: str, **columns: Any) -> tuple[str, tuple[Any, ...]]:
+        assigned = "".join(f", {name} = %s" for name in columns)
+        cql = f"UPDATE {self._table} SET state = %s{assigned} {_OF_VIEW} AND generation = %s"
+        return cql, (state, *columns.values(), self._project, view, number)
+
+    def _row(self, statement: Any, view: str) -> Any:
+        try:
+            return self._session.execute(statement, (self._project, view)).one()
+        except InvalidRequest:
+            # A keyspace, or a table, that is not there yet: no generation was ever made.
+            return None
+
+    def _batch(self, is_done: Callable[[], bool], *statements: tuple[str, tuple[Any, ...]]) -> bool:
+        """Run statements about one view as one compare-and-set; tell whether the comparison held.
+
+        Args:
+            is_done: whether they were run, asked where it was not heard of an earlier attempt: a node that
+                is frozen, or dies, says nothing of what it did.
+        """
+        batch = BatchStatement(serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL)
+        for cql, bound in statements:
+            batch.add(SimpleStatement(cql), bound)
+        unheard = 0
+        while True:
+            try:
+                applied = bool(self._session.execute(batch).was_applied)
+            except (OperationTimedOut, Timeout, ConnectionException, NoHostAvailable):
+                unheard += 1
+                if unheard == MOST_ATTEMPTS:
+                    raise
+                time.sleep(1)
+            else:
+                return applied or (unheard > 0 and is_done())
+
+
+def online_tables(session: Session, keyspace: str, project: str, view: str) -> dict[str, Table]:
+    """Return the tables that may hold `view` now, by the type of the online store, as the yaml states it."""
+    served = Generations(session, keyspace, project).standing(view, exactly=False).served
+    return {
+        "cassandra": (keyspace, stock_table_name(project, view)),
+        "poc.online_store.row_store.CassandraRowOnlineStore": (
+            keyspace,
+            generation_table(project, view, served),
+        ),
+    }
+
+
+def owner() -> str:
+    """Name this process, for others to know whether it lives."""
+    return f"{socket.gethostname()} process {os.getpid()}"
+
+
+def _is_dead(owner: str) -> bool:
+    """Tell whether a run of this machine has ended without giving up its claim."""
+    host, _, process = owner.rpartition(" process ")
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
+
+
+def _generation(row: Any) -> Generation:
+    filled = None
+    if row.content is not None:
+        filled = Content(_utc(row.covered_from), _utc(row.covered_until), row.content, row.entities)
+    made_at = _utc(row.made_at)
+    return Generation(row.generation, row.state, made_at, _utc(row.left_at), filled)
+
+
+def _utc(moment: Any) -> Any:
+    return None if moment is None else moment.replace(tzinfo=timezone.utc)

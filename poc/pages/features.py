@@ -1,0 +1,182 @@
+"""The page about all features, written from a registry: what each means and may be, whose it is, who uses it.
+
+Knows Feast's registry objects and Markdown. Where the page is kept is up to the caller.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from poc.dataset.limits import Limits, read_limits
+from poc.feature_store import open_feature_store, repo_yaml
+from poc.output import markdown_table
+from poc.repository import apply_definitions
+from poc.settings import Settings
+
+if TYPE_CHECKING:
+    from feast import FeatureService, FeatureStore, FeatureView
+
+INTRODUCTION = """# Features
+
+Written by `python scripts/write_docs.py` from the registry that `feature_repo/features.py` makes.
+`python scripts/feast_ui.py` shows the same in the browser:
+
+![A feature view on Feast's web page](images/feast-ui.png)"""
+
+# Tag of a feature service: the registered model that takes its features.
+MODEL = "model"
+# Feast's own, for views without one.
+NO_ENTITY = "__dummy"
+_LIMITS = ("min", "max", "values")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One feature view in one feature service.
+
+    `features` are those that the service takes; `model` is served with it, None where it has no tag `model`.
+    """
+
+    view: str
+    service: str
+    features: frozenset[str]
+    model: str | None
+
+
+@contextmanager
+def registered_apart(settings: Settings) -> Iterator["FeatureStore"]:
+    """Apply `features.py` to a registry that the end of the block removes. Connects to nothing."""
+    repo_yaml(settings)  # For the error where there is no repository.
+    with TemporaryDirectory(prefix="feature-registry-") as folder:
+        store_yaml = Path(folder, "feature_store.yaml")
+        local = {
+            "project": "declared",
+            "provider": "local",
+            "registry": f"{folder}/registry.db",
+            "online_store": {"type": "sqlite", "path": f"{folder}/online.db"},
+            "entity_key_serialization_version": 2,
+        }
+        store_yaml.write_text(json.dumps(local))
+        elsewhere = {"feast_fs_yaml_file_path": store_yaml, "cassandra_hosts": None, "cassandra_port": None}
+        apart = settings.model_copy(update=elsewhere)
+        apply_definitions(apart)
+        yield open_feature_store(apart)
+
+
+def declared_features_page(settings: Settings) -> str:
+    """Write the page about what `features.py` declares now, applied or not."""
+    with registered_apart(settings) as store:
+        return features_page(store)
+
+
+def features_page(store: "FeatureStore") -> str:
+    """Write the page about everything in the registry of `store`."""
+    services = sorted(store.list_feature_services(), key=lambda service: service.name)
+    uses = [use for service in services for use in _uses(service)]
+    views = [*store.list_feature_views(), *store.list_stream_feature_views()]
+    views.sort(key=lambda view: view.name)
+    parts = [INTRODUCTION]
+    parts += [_view_section(view, store, [use for use in uses if use.view == view.name]) for view in views]
+    parts += [_services_section(services), _lineage_section(views, uses)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _uses(service: "FeatureService") -> Iterator[Use]:
+    for projection in service.feature_view_projections:
+        names = frozenset(field.name for field in projection.features)
+        yield Use(projection.name, service.name, names, service.tags.get(MODEL))
+
+
+def _view_section(view: "FeatureView", store: "FeatureStore", uses: Sequence[Use]) -> str:
+    source = view.batch_source
+    keys = {column.name: column.dtype for column in view.entity_columns}
+    entities = [_entity(store, name, keys) for name in view.entities if name != NO_ENTITY]
+    facts = {
+        "entity": "; ".join(entities) or "none",
+        "source": f"`{source.name}`: {_place(source)}, event time `{source.timestamp_field}`."
+        f" {source.description}".rstrip(),
+        "fresh for": "ever" if not view.ttl else _days(view.ttl),
+        "online": "yes" if view.online else "no",
+        "owner": view.owner,
+        "tags": _tags(view.tags),
+    }
+    features = [
+        (
+            f"`{feature.name}`",
+            str(feature.dtype),
+            _range(read_limits(feature)),
+            feature.description,
+            _tags({name: value for name, value in feature.tags.items() if name not in _LIMITS}),
+            ", ".join(sorted({use.model or use.service for use in uses if feature.name in use.features})),
+        )
+        for feature in view.features
+        if feature.name not in keys
+    ]
+    head = ("feature", "type", "allowed", "meaning", "other tags", "used by")
+    parts = (
+        f"## {view.name}",
+        view.description,
+        markdown_table(("", ""), facts.items()),
+        markdown_table(head, features),
+    )
+    return "\n\n".join(parts)
+
+
+def _entity(store: "FeatureStore", name: str, keys: Mapping[str, object]) -> str:
+    entity = store.get_entity(name)
+    return f"`{name}`, join key `{entity.join_key}` ({keys[entity.join_key]}). {entity.description}".rstrip()
+
+
+def _place(source: Any) -> str:
+    path = getattr(source, "path", None)
+    return f"a {type(source).__name__}" if path is None else f"`{path}`"
+
+
+def _services_section(services: Iterable["FeatureService"]) -> str:
+    rows = [
+        (
+            f"`{service.name}`",
+            ", ".join(f"`{item.name}`" for item in service.feature_view_projections),
+            service.tags.get(MODEL, "none"),
+            service.owner,
+            service.description,
+        )
+        for service in services
+    ]
+    return f"## Feature services\n\n{markdown_table(('service', 'views', 'model', 'owner', 'meaning'), rows)}"
+
+
+def _lineage_section(views: Iterable["FeatureView"], uses: Iterable[Use]) -> str:
+    arrows = [(view.batch_source.name, view.name) for view in views]
+    arrows += [(use.view, use.service) for use in uses]
+    arrows += [(use.service, f"model {use.model}") for use in uses if use.model is not None]
+    names = dict.fromkeys(name for arrow in arrows for name in arrow)
+    numbers = {name: f"n{number}" for number, name in enumerate(names)}
+    lines = ["flowchart LR"]
+    lines += [f'  {number}["{name}"]' for name, number in numbers.items()]
+    lines += [f"  {numbers[start]} --> {numbers[end]}" for start, end in dict.fromkeys(arrows)]
+    return "\n".join(("## Lineage", "", "```mermaid", *lines, "```"))
+
+
+def _range(limits: Limits) -> str:
+    if limits.values is not None:
+        return ", ".join(limits.values)
+    low, high = limits.minimum, limits.maximum
+    if low is not None and high is not None:
+        return f"{low:.15g} to {high:.15g}"
+    if low is not None:
+        return f"{low:.15g} or more"
+    return "any" if high is None else f"{high:.15g} or less"
+
+
+def _tags(tags: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in sorted(tags.items()))
+
+
+def _days(length: timedelta) -> str:
+    return f"{length.days} days" if length == timedelta(days=length.days) else str(length)

@@ -1,0 +1,94 @@
+"""The API keys of a server: where they come from, when it may do without, and which requests bring one."""
+
+import base64
+import binascii
+import hmac
+import ipaddress
+import stat
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from poc.errors import ApiKeysMissing, InvalidSettings
+from poc.settings import Settings
+
+# Of the letters that secrets.token_urlsafe gives these are 96 bits.
+SHORTEST = 16
+
+
+class ApiKeys:
+    """Some keys, each as good as the others: a new one is added before the old one is taken away.
+
+    Only their digests are kept.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._digests = [sha256(key.encode()).digest() for key in keys]
+
+    def admit(self, headers: Mapping[bytes, bytes]) -> bytes | None:
+        """Return the digest of the key that a request brings; None if that is not one of the keys.
+
+        How long that takes tells nothing of how near one is.
+
+        Args:
+            headers: the request's, by their names in small letters.
+        """
+        digest = sha256(_sent(headers)).digest()
+        known = sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
+        return digest if known else None
+
+
+def read_keys(settings: Settings) -> ApiKeys | None:
+    """Return the keys that `settings` ask for; None where they ask for none.
+
+    Raises InvalidSettings: they are too short, or in a file that is not its owner's alone.
+    """
+    said, file = settings.api_keys, settings.api_keys_file
+    if file is not None:
+        name, found = f"API_KEYS_FILE={file}", _lines(file)
+    elif said is None or said.get_secret_value().strip().lower() == "off":
+        return None
+    else:
+        name, found = "API_KEYS", said.get_secret_value().split(",")
+    keys = [key.strip() for key in found if key.strip()]
+    if not keys or min(map(len, keys)) < SHORTEST:
+        raise InvalidSettings([f"{name}: give keys of {SHORTEST} characters or more"])
+    return ApiKeys(keys)
+
+
+def require_keys(settings: Settings, address: str) -> None:
+    """Let nobody listen on `address`, an IP address, without keys, unless this machine alone reaches it.
+
+    Raises:
+        ApiKeysMissing: it does, and API_KEYS does not say `off`.
+        InvalidSettings: as `read_keys`.
+    """
+    said_so = settings.api_keys is not None
+    if read_keys(settings) is None and not said_so and not ipaddress.ip_address(address).is_loopback:
+        raise ApiKeysMissing(settings.host)
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            reason = f"others than its owner may use it; chmod 600 {file}"
+            raise InvalidSettings([f"API_KEYS_FILE={file}: {reason}"])
+        return file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InvalidSettings([f"API_KEYS_FILE={file}: {reason}"]) from error
+
+
+def _sent(headers: Mapping[bytes, bytes]) -> bytes:
+    """Return the key that a request brings, or nothing."""
+    if b"x-api-key" in headers:
+        return headers[b"x-api-key"]
+    scheme, _, said = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() == b"bearer":
+        return said.strip()
+    if scheme.lower() == b"basic":
+        try:
+            return base64.b64decode(said).partition(b":")[2]
+        except binascii.Error:
+            return b""
+    return b""

@@ -1,0 +1,472 @@
+"""Every error names a way out, and it leads out: each is brought about, followed to the letter, and gone.
+
+A way out may end in another error, whose own way out goes on; one that comes twice is a circle.
+"""
+
+import importlib
+import pkgutil
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cards import CARDS, DAY, NOW, ROWS, TWO, Cards
+from own_environment import own_environment
+from ports import free_port
+from warm_python import warm
+
+import poc
+from poc import errors
+from poc.materialization import command
+from poc.online_store import errors as store_errors
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.session import Session
+
+ROOT = Path(__file__).parents[2]
+MOST_STEPS = 4
+STOCK = "cassandra"
+MATERIALIZE, SETUP = ("scripts/feast_materialize.py",), ("scripts/feast_setup.py",)
+CHECK, COMPARE = ("scripts/test_feast.py",), ("scripts/compare_feast_cassandra.py", "--requests", "20")
+
+
+@pytest.fixture
+def cards(tmp_path: Path, cassandra: ConnectionSettings, keyspace: str, session: Session) -> Cards:
+    return Cards(tmp_path, cassandra, keyspace, session)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a person gets into an error, and what of the way out a person has to do by hand.
+
+    Attributes:
+        into: brings it about.
+        asked: the script that then says it.
+        says: how.
+        by_hand: what the way out leaves to a person; None for nothing.
+        again: what succeeds at the end; what was asked for None.
+        times: what the words in capitals of a command stand for.
+    """
+
+    into: Callable[[Cards], None]
+    asked: tuple[str, ...]
+    says: str
+    by_hand: Callable[[Cards], None] | None = None
+    again: tuple[str, ...] | None = None
+    times: tuple[str, ...] = ()
+
+
+def filled(cards: Cards, layout: str = ROWS, **online: Any) -> None:
+    cards.declare(layout, **online)
+    cards.load(1)
+    cards.materialize()
+
+
+def only_declared(cards: Cards) -> None:
+    cards.load(1)
+    cards.declare(apply=False)
+
+
+def without_table(cards: Cards) -> None:
+    filled(cards, STOCK)
+    cards.session.execute(f"DROP TABLE {cards.keyspace}.cards_project_cards")
+
+
+def never_filled(cards: Cards) -> None:
+    cards.load(1)
+    cards.declare()
+
+
+def retyped(cards: Cards) -> None:
+    filled(cards)
+    cards.declare(fields=TWO.replace("Int64", "Float64"))
+    cards.load(0.5)
+
+
+def rekeyed(cards: Cards) -> None:
+    filled(cards)
+    cards.declare(key="String")
+    cards.load(2, text=True)
+
+
+def corrected(cards: Cards) -> None:
+    filled(cards, STOCK)
+    cards.load(2)
+
+
+def taken_back(cards: Cards) -> None:
+    filled(cards)
+    cards.load(2)
+    cards.materialize()
+    command.roll_back(cards.settings)
+
+
+def spoilt(cards: Cards) -> None:
+    filled(cards)
+    [table] = [name for name in cards.tables() if name.endswith("__g1")]
+    for card in range(CARDS):
+        cards.session.execute(
+            f"UPDATE {cards.keyspace}.{table} USING TIMESTAMP {2**52} SET a = 77 WHERE card_id = {card}"
+        )
+
+
+def disagreeing(cards: Cards) -> None:
+    filled(cards)
+    table = next(name for name in cards.tables() if name.endswith("__direct"))
+    cards.session.execute(f"UPDATE {cards.keyspace}.{table} SET a = 77 WHERE card_id = 3")
+
+
+def damaged_registry(cards: Cards) -> None:
+    filled(cards)
+    (cards.folder / "registry.db").write_bytes(b"no registry")
+
+
+def syntax_error(cards: Cards) -> None:
+    filled(cards)
+    shutil.copy(cards.folder / "features.py", cards.folder.parent / "right.py")
+    (cards.folder / "features.py").write_text("card = Entity(")
+
+
+def correct_features(cards: Cards) -> None:
+    shutil.copy(cards.folder.parent / "right.py", cards.folder / "features.py")
+
+
+def edit_yaml(old: str, new: str) -> Callable[[Cards], None]:
+    def edit(cards: Cards) -> None:
+        path = cards.folder / "feature_store.yaml"
+        text = path.read_text()
+        assert re.search(old, text), text
+        path.write_text(re.sub(old, new, text))
+
+    return edit
+
+
+def stated(block: str) -> Callable[[Cards], None]:
+    """Fill, then state `block` in online_store."""
+
+    def into(cards: Cards) -> None:
+        filled(cards)
+        edit_yaml("online_store:\n", f"online_store:\n  {block}\n")(cards)
+
+    return into
+
+
+def unstated(key: str) -> Callable[[Cards], None]:
+    return edit_yaml(rf"  {key}:.*\n", "")
+
+
+def nowhere(cards: Cards) -> None:
+    filled(cards)
+    edit_yaml(r"port: \d+", f"port: {free_port()}")(cards)
+
+
+def start_it(cards: Cards) -> None:
+    """Stand in for starting one, which tests/integration/test_start_cassandra.py does: it is there again."""
+    edit_yaml(r"port: \d+", f"port: {cards.cassandra.port}")(cards)
+
+
+def without_column(cards: Cards) -> None:
+    cards.load(1)
+    cards.declare(fields=TWO)
+    cards.declare(fields=f'{TWO}, Field(name="missing", dtype=Int64)', apply=False)
+
+
+def without_source(cards: Cards) -> None:
+    filled(cards)
+    cards.path.unlink()
+
+
+WAYS: dict[type[errors.PocError], Way] = {
+    store_errors.FeaturesNotApplied: Way(only_declared, MATERIALIZE, "has no feature service"),
+    store_errors.OnlineTableMissing: Way(without_table, CHECK, "has no table"),
+    store_errors.FeaturesNotMaterialized: Way(never_filled, CHECK, "has never been materialized"),
+    store_errors.FeaturesOutdated: Way(rekeyed, CHECK, "and is declared as"),
+    errors.DirectTableDiffers: Way(retyped, MATERIALIZE, "was made for other definitions"),
+    errors.ValuesInTheWay: Way(corrected, MATERIALIZE, "holds what the sources cannot replace"),
+    errors.LoadTakenBack: Way(taken_back, MATERIALIZE, "taken back"),
+    errors.NoGenerations: Way(
+        lambda cards: filled(cards, STOCK),
+        (*MATERIALIZE, "--rollback"),
+        "keeps one set of values only",
+        again=MATERIALIZE,
+    ),
+    store_errors.NoEarlierGeneration: Way(
+        filled, (*MATERIALIZE, "--rollback"), "No generation of feature view cards is kept", again=MATERIALIZE
+    ),
+    errors.NothingToMaterialize: Way(
+        filled,
+        (*MATERIALIZE, "--start", "2020-01-01", "--end", "2020-02-01"),
+        "No row of",
+        again=MATERIALIZE,
+        times=((NOW - 2 * DAY).isoformat(), NOW.isoformat()),
+    ),
+    errors.OnlineValuesDiffer: Way(spoilt, MATERIALIZE, "Online values differ"),
+    errors.ValuesDiffer: Way(disagreeing, COMPARE, "The ways of reading disagree"),
+    errors.RegistryUnreadable: Way(damaged_registry, MATERIALIZE, "Cannot use Feast's registry"),
+    errors.InvalidDefinitions: Way(syntax_error, SETUP, "SyntaxError", correct_features),
+    errors.ColumnsMissing: Way(
+        without_column, SETUP, "has no column missing", lambda cards: cards.declare(apply=False)
+    ),
+    errors.DatasetNotPrepared: Way(without_source, MATERIALIZE, "is not there", lambda cards: cards.load(1)),
+    store_errors.ReplicationDiffers: Way(
+        stated("replication: {datacenter1: 3}"), SETUP, "has replication", unstated("replication")
+    ),
+    store_errors.DataCentreUnknown: Way(
+        stated("local_dc: nowhere"), SETUP, "has no data centre", unstated("local_dc")
+    ),
+    store_errors.CassandraUnavailable: Way(nowhere, SETUP, "Cannot reach Cassandra", start_it),
+}
+
+
+COMMAND = re.compile(r"(?:mv|python|feast) (?:(?!  |&&|[;,()]| or ).)+")
+
+
+@dataclass
+class Person:
+    """Somebody who types what errors say, and goes no way twice."""
+
+    cards: Cards
+    way: Way
+    seen: list[str]
+
+    def get_done(self, command: Sequence[str], met: int) -> None:
+        """Run a script until it succeeds, going each way out that is named."""
+        for _ in range(MOST_STEPS):
+            done = run(self.cards, "python", *command)
+            if done.returncode == 0:
+                return
+            assert done.returncode in (met, 1), done.stdout + done.stderr
+            self.leave(*said(done))
+            if command == self.way.asked and self.way.again is not None:
+                command = self.way.again
+        raise AssertionError(f"still not out after {self.seen}")
+
+    def leave(self, what: str, way_out: str) -> None:
+        assert what not in self.seen, f"a circle: {self.seen}"
+        self.seen.append(what)
+        by_hand = self.way.by_hand if len(self.seen) == 1 else None
+        if by_hand is not None:
+            by_hand(self.cards)
+        typed = [found.rstrip(" .").split() for found in COMMAND.findall(way_out)]
+        assert typed or by_hand is not None, f"no command in: {way_out}"
+        for program, *arguments in typed:
+            if program == "mv":
+                subprocess.run(["mv", *arguments], cwd=ROOT, check=True)
+            elif program == "feast":
+                named = [str(self.cards.folder) if word == "feature_repo" else word for word in arguments]
+                done = run(self.cards, "feast", *named)
+                assert done.returncode == 0, done.stderr
+            elif arguments[0] != "scripts/start_cassandra.py":
+                given = iter(self.way.times)
+                self.get_done([next(given) if word == "TIME" else word for word in arguments], 1)
+
+
+def run(cards: Cards, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [warm(program), *arguments],
+        cwd=ROOT,
+        env=own_environment() | cards.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def said(done: "subprocess.CompletedProcess[str]") -> tuple[str, str]:
+    """Return what a script found wrong, and the way out that it named."""
+    assert "Traceback" not in done.stderr
+    what, _, way_out = done.stderr.partition("✗ ")[2].rstrip().rpartition("\n  ")
+    assert what, done.stdout + done.stderr
+    return what, way_out
+
+
+# What another test brings about and follows to its end.
+FOLLOWED: dict[type[errors.PocError], str] = {
+    store_errors.SourceChanged: (
+        "integration/test_generations.py::"
+        "test_source_that_is_replaced_while_it_is_materialized_is_not_recorded"
+    ),
+    store_errors.RebuildRunning: "integration/test_generations.py::test_of_two_full_runs_at_once_one_says_so",
+    store_errors.NotApplied: (
+        "integration/online_store/test_arrow_engine_safety.py::"
+        "test_view_whose_table_is_missing_is_named_with_the_way_out"
+    ),
+    store_errors.WrittenByAnotherEngine: (
+        "integration/online_store/test_arrow_engine_safety.py::"
+        "test_stock_table_that_feasts_engine_filled_is_refused_rather_than_written_in_vain"
+    ),
+    store_errors.CassandraLoginRefused: (
+        "faults/test_secure.py::test_setup_materialization_and_reads_of_both_sources_work"
+    ),
+    store_errors.RoleLacksRight: "faults/test_secure.py::test_each_role_may_do_its_work_and_nothing_else",
+    store_errors.CassandraTlsFailed: (
+        "faults/test_secure.py::test_a_certificate_of_somebody_else_is_refused_and_the_own_one_taken"
+    ),
+    store_errors.ProtocolRefused: (
+        "integration/test_connection.py::test_a_server_of_protocol_4_is_spoken_to_in_it"
+    ),
+    errors.FeatureServerUnavailable: (
+        "integration/test_remote_serving.py::test_feature_server_that_dies_and_returns_needs_no_restart"
+    ),
+    errors.DatasetDrifted: (
+        "integration/test_validation.py::test_meant_change_is_taken_and_is_normal_after_the_next_training"
+    ),
+    errors.ModelNotFound: (
+        "integration/test_serving_outages.py::"
+        "test_server_that_starts_before_cassandra_and_model_becomes_ready_by_itself"
+    ),
+    errors.ModelDatabaseUnusable: (
+        "integration/test_training.py::test_damaged_database_is_named_and_can_be_left"
+    ),
+    errors.StillOpening: (
+        "integration/test_serving_outages.py::"
+        "test_server_that_starts_before_cassandra_and_model_becomes_ready_by_itself"
+    ),
+}
+NEEDS = "wants something of the machine that a test may not change: "
+JUDGEMENT = "wants a decision, not a command: the message says between what: "
+CALL = "the call itself is to be typed otherwise; the message says how, and unit tests hold the right form: "
+# Why the rest is not followed by a test.
+NOT_FOLLOWED: dict[str, tuple[str, ...]] = {
+    f"{NEEDS}Java, the network, caches, ports, memory, disk, macOS": [
+        "JavaNotFound",
+        "JarsUnavailable",
+        "JarDamaged",
+        "CacheNotWritable",
+        "FolderNotUsable",
+        "PortTaken",
+        "TooLittleMemory",
+        "LoopbackAddressMissing",
+        "TooLittleDisk",
+        "CassandraCrashed",
+        "CassandraStartTimeout",
+        "CassandraElsewhere",
+        "NotStartedHere",
+        "OtherClusterRunning",
+        "CredentialsLost",
+        "NoClusterToDrill",
+        "AddressUnavailable",
+        "MonitoringPortTaken",
+        "MonitoringFailed",
+        "PrometheusMissing",
+        "LoadToolMissing",
+        "OutputNotWritable",
+        "DatasetNotWritten",
+        "SparkNotStarted",
+        "ExecutorsFailed",
+    ],
+    f"{NEEDS}a Docker engine": [
+        "DockerUnavailable",
+        "DockerFailed",
+        "SeveralNodesInDocker",
+        "NotSecureInDocker",
+    ],
+    f"{NEEDS}other versions of packages": [
+        "FeastNotSupported",
+        "StorePackageMissing",
+        "DriverMissing",
+        "ValidationNotInstalled",
+        "ModelNotConvertible",
+        "ScoresDisagree",
+    ],
+    f"{JUDGEMENT}which file, value, type or model is right": [
+        "DatasetUnreadable",
+        "DatasetMisnamed",
+        "DatasetRefused",
+        "TwoDatasets",
+        "SourceMissing",
+        "ReferenceUnreadable",
+        "NullJoinKey",
+        "MissingColumns",
+        "WrongValueType",
+        "ValueOutOfRange",
+        "ValueOutOfBounds",
+        "UnsupportedType",
+        "TlsFilesUnusable",
+        "SourceNotParquet",
+        "SourceUnreadable",
+        "ColumnsNotThere",
+        "LabelsUnavailable",
+        "TooFewExamples",
+        "ModelUnusable",
+        "NotExplainable",
+        "UnequalConsistency",
+        "LoggingNotConfigured",
+        "FeatureServerFailed",
+        "FeaturesNotServed",
+        "StaleFeatures",
+        "UnknownEntity",
+        "ModelRegistryUnavailable",
+        "ModelMismatch",
+        "DefinitionsChanged",
+        "FeaturesMissing",
+        "TypeChanged",
+        "KeyChanged",
+        "NotAcknowledged",
+        "RebuildLost",
+        "BenchmarkFailed",
+        "ResultsMissing",
+    ],
+    f"{CALL}": [
+        "ApiKeysMissing",
+        "RegistryHoldsCode",
+        "InvalidSettings",
+        "NotInProjectFolder",
+        "EnvironmentUnusable",
+        "CredentialsUnusable",
+        "NoCassandra",
+        "TooFewTransactions",
+        "MethodsUnavailable",
+    ],
+    "passes by itself while the server runs": [
+        "RaceUnderWay",
+        "Overloaded",
+        "AnswerTooLate",
+        "OpeningFailed",
+        "ShuttingDown",
+        "WorkerEnded",
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", WAYS, ids=lambda kind: kind.__name__)
+def test_way_out_leads_out(cards: Cards, kind: type[errors.PocError]) -> None:
+    way = WAYS[kind]
+    way.into(cards)
+    first = run(cards, "python", *way.asked)
+    assert first.returncode == kind.exit_status, first.stdout + first.stderr
+    assert way.says in said(first)[0]
+    person = Person(cards, way, [])
+    person.get_done(way.asked, kind.exit_status)
+    person.get_done(MATERIALIZE, 1)
+    cards.require_equal()
+
+
+def every_kind() -> set[str]:
+    for module in pkgutil.walk_packages(poc.__path__, "poc."):
+        if module.name.endswith("errors") or ".errors." in module.name:
+            importlib.import_module(module.name)
+    found, left = set(), [errors.PocError]
+    while left:
+        kind = left.pop()
+        below = kind.__subclasses__()
+        left += below
+        # What only others are derived from is never raised.
+        if "__init__" in kind.__dict__ or "way_out" in kind.__dict__ or not below:
+            found.add(kind.__name__)
+    return found - {"PocError", "CallRefused", "_CallRefused", "OnlineStoreError", "FeaturesUnavailable"}
+
+
+def test_every_error_has_a_way_out_that_is_followed_or_says_why_not(root: Path) -> None:
+    lists = [
+        [kind.__name__ for kind in (*WAYS, *FOLLOWED)],
+        [name for names in NOT_FOLLOWED.values() for name in names],
+    ]
+    named = [name for names in lists for name in names]
+    assert sorted(named) == sorted(every_kind())
+    for place in FOLLOWED.values():
+        file, _, test = place.partition("::")
+        assert f"def {test}(" in (root / "tests" / file).read_text(), place

@@ -1,0 +1,48 @@
+import itertools
+import threading
+import time
+
+from poc.measurement.cluster import Load, Operation
+
+
+def test_every_operation_is_kept_with_what_it_raised() -> None:
+    numbers = itertools.count()
+    begin = time.monotonic()
+    enough = threading.Event()
+
+    def every_third_fails() -> None:
+        number = next(numbers)
+        if number == 8:
+            enough.set()
+        if number % 3 == 0:
+            raise ValueError(number)
+
+    with Load(every_third_fails, per_second=1000, threads=2) as load:
+        assert enough.wait(30)
+    done = load.between(begin, time.monotonic())
+    assert len(done) == next(numbers)
+    failed = {str(item.error) for item in done if item.error is not None}
+    assert {"0", "3", "6"} <= failed
+    assert not failed & {"1", "2", "4", "5"}
+
+
+def test_one_that_hangs_does_not_hold_the_others_up() -> None:
+    release, others = threading.Event(), threading.Event()
+    numbers = itertools.count()
+
+    def first_hangs() -> None:
+        number = next(numbers)
+        if number == 0:
+            release.wait(30)
+        elif number == 5:
+            others.set()
+
+    with Load(first_hangs, per_second=1000, threads=2):
+        assert others.wait(30)
+        release.set()
+
+
+def test_only_what_began_in_the_interval_is_given() -> None:
+    load = Load(lambda: None, per_second=1, threads=1)
+    load._done = [Operation(1.0, 0.1, None), Operation(2.0, 0.1, None), Operation(3.0, 0.1, None)]
+    assert [done.began for done in load.between(1.0, 3.0)] == [1.0, 2.0]

@@ -1,0 +1,23 @@
+from poc.measurement.cluster import Operation
+from poc.measurement.drill import Outcome, Phase, drill_table, first_errors
+
+GOOD = Operation(10.0, 0.002, None)
+LATE = Operation(13.5, 1.0, TimeoutError("no answer"))
+OUTCOME = Outcome(
+    (Phase("three nodes", (GOOD,), (GOOD,)), Phase("one frozen", (GOOD, LATE), ())), 1, (), 2, 0
+)
+
+
+def test_each_state_has_its_line_with_what_failed_in_it() -> None:
+    assert drill_table(OUTCOME).splitlines()[2:] == [
+        "| three nodes | 1 | 0 | 2.0 ms | 2.0 ms | 2.0 ms | 1 | 0 | 2.0 ms |",
+        "| one frozen | 2 | 1 | 2.0 ms | 1000.0 ms | 1000.0 ms | 0 | 0 | - |",
+    ]
+
+
+def test_failed_reads_are_counted_over_all_states() -> None:
+    assert (OUTCOME.reads, OUTCOME.failed_reads, OUTCOME.refused_writes) == (3, [LATE], [])
+
+
+def test_an_error_says_when_and_why() -> None:
+    assert first_errors(OUTCOME) == ["3.5 s: TimeoutError: no answer"]

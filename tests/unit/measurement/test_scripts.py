@@ -1,0 +1,74 @@
+import threading
+from pathlib import Path
+
+import pytest
+
+from poc.measurement.comparison import Request
+from poc.measurement.scripts import read_request, rounds_bar
+
+DATA = Path("data")
+
+
+def test_results_go_to_the_data_folder_unless_told_otherwise() -> None:
+    request, json, plot = read_request("", DATA, [])
+    assert (json, plot) == (DATA / "comparison.json", DATA / "comparison.png")
+    assert request.batch_sizes == (1, 10, 100)
+
+
+def test_all_options_are_taken() -> None:
+    given = "--requests 7 --batch-sizes 50,1,50 --json a.json --plot b.png --seed 0"
+    request, json, plot = read_request("", DATA, given.split())
+    assert request == Request(7, (50, 1), 0)
+    assert (json, plot) == (Path("a.json"), Path("b.png"))
+
+
+def test_named_ways_are_taken_and_all_are_without_names() -> None:
+    request, _, _ = read_request("", DATA, ["--methods", "feast-rows,feast", "--with", "feast-server"])
+    assert (request.methods, request.also) == (("feast-rows", "feast"), ("feast-server",))
+    everything, _, _ = read_request("", DATA, [])
+    assert (everything.methods, everything.also) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("--requests 0", "argument --requests: '0' is not a whole number from 1 to 1,000,000"),
+        ("--requests 1.5", "argument --requests: '1.5'"),
+        ("--requests 1000001", "argument --requests: '1000001'"),
+        ("--batch-sizes 1,,2", "argument --batch-sizes: ''"),
+        ("--batch-sizes 1,0", "argument --batch-sizes: '0'"),
+        ("--batch-sizes ten", "argument --batch-sizes: 'ten'"),
+        (
+            "--methods feast-stock",
+            "argument --methods: 'feast-stock' is none of direct-cassandra-in, feast, ",
+        ),
+        ("--seed -1", "argument --seed: '-1' is not a whole number from 0"),
+        ("--json same --plot ./same", "--json and --plot both name same"),
+        ("--rounds 3", "unrecognized arguments: --rounds 3"),
+    ],
+)
+def test_bad_arguments_are_named_with_status_two(
+    given: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        read_request("", DATA, given.split())
+    assert caught.value.code == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_bar_has_no_thread_that_could_disturb_a_read() -> None:
+    before = threading.active_count()
+    with rounds_bar(3) as bar:
+        bar.advance()
+        assert threading.active_count() == before
+
+
+def test_bar_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with rounds_bar(2) as bar:
+        bar.say("Reading")
+        bar.advance()
+        bar.advance()
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Reading" in err
+    assert "2/2" in err

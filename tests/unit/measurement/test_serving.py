@@ -1,0 +1,65 @@
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from poc.errors import LoadToolMissing
+from poc.measurement.serving import ask_for_predictions, require_wrk
+
+
+class Answerer(BaseHTTPRequestHandler):
+    """Answers known ids with 200 and others with 404, and remembers what it was asked."""
+
+    protocol_version = "HTTP/1.1"
+    asked: list[str]
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.asked.append(body["transaction_id"])
+        self.send_response(404 if body["transaction_id"] == "stranger" else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    Answerer.asked = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answerer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def bodies(folder: Path, *ids: str) -> Path:
+    path = folder / "bodies"
+    path.write_text("".join(json.dumps({"transaction_id": item}) + "\n" for item in ids))
+    return path
+
+
+def test_bodies_are_asked_in_turns_and_counted(url: str, tmp_path: Path) -> None:
+    outcome = ask_for_predictions(url, bodies(tmp_path, "a", 'b "quoted"', "c"), 1, 1)
+    assert set(Answerer.asked[:3]) == {"a", 'b "quoted"', "c"}
+    assert Answerer.asked[3] == Answerer.asked[0]
+    assert 0 < outcome["requests"] <= len(Answerer.asked)
+    assert outcome["errors"] == 0
+    assert 0 < outcome["p50_ms"] <= outcome["p95_ms"] <= outcome["p99_ms"]
+    assert outcome["seconds"] == pytest.approx(1, abs=0.5)
+
+
+def test_answers_that_are_no_predictions_are_errors(url: str, tmp_path: Path) -> None:
+    outcome = ask_for_predictions(url, bodies(tmp_path, "stranger"), 1, 1)
+    assert outcome["errors"] == outcome["requests"] > 0
+
+
+def test_missing_load_tool_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LoadToolMissing, match="apt-get install wrk"):
+        require_wrk()
