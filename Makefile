@@ -1,8 +1,6 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 PYTEST_ARGS ?=
-# Tests wait more than they compute: one worker more than the two cores of the smallest machine.
-WORKERS ?= 3
 ROWS ?= 10000
 
 .PHONY: help setup poc serve test check faults benchmark monitor lock clean
@@ -21,12 +19,7 @@ serve: setup ## Serve predictions from Feast on port 8000
 
 test: setup check ## Install what the tests need and run all of them, some on every Python that is at hand
 	@scripts/install_test_packages.sh
-	@. scripts/environment.sh; shared="-n $(WORKERS) --no-loadscope-reorder --durations 10"; set -e; \
-	if [ -n "$(PYTEST_ARGS)" ]; then exec python -m pytest $$shared $(PYTEST_ARGS); fi; \
-	scripts/test_pythons.sh; \
-	python -m pytest -m alone && alone=passed || alone=; \
-	python -m pytest $$shared -m "not alone"; \
-	test -n "$$alone"
+	@scripts/run_tests.sh $(PYTEST_ARGS)
 
 check: setup ## Lint, format, types, floors
 	@. scripts/environment.sh && ruff check . && ruff format --check . && mypy && mypy --explicit-package-bases tests && lint-imports

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Run `make poc`, which is the whole guide, and the unit tests of what differs most between Pythons on the supported
 # ones beside the environment's own, as far as they are at hand: each in a clone of what is committed, with an
-# environment of its own, side by side. Says which it ran.
+# environment of its own. Says which it ran.
 #
 #   scripts/test_pythons.sh        all of them
 #   scripts/test_pythons.sh 3.12   these
@@ -52,19 +52,14 @@ check() ( # version, python
 
 if [ -n "$(git status --porcelain)" ]; then echo "What is not committed is not run"; fi
 if [ "$#" = 0 ]; then set -- 3.10 3.11 3.12; fi
-versions=() pids=()
+failed=0
 for version in "$@"; do
   python="$(find_python "$version")"
   if [ "$version" = "$(version_of python)" ]; then echo "✓ Python $version: the environment's own" && continue; fi
   if [ -z "$python" ]; then echo "Python $version: not here, not run" && continue; fi
   # Not as a condition: a shell goes on after an error inside of one.
   check "$version" "$python" >"$folder/$version.log" 2>&1 &
-  versions+=("$version") pids+=("$!")
-done
-failed=0
-for place in "${!pids[@]}"; do
-  version="${versions[$place]}"
-  if wait "${pids[$place]}"; then
+  if wait "$!"; then
     echo "✓ Python $version: make poc and the unit tests pass"
   else
     tail -n 40 "$folder/$version.log" >&2

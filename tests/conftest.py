@@ -20,7 +20,7 @@ from fault_report import FaultReport, Seen, note_faults
 from own_environment import own_environment
 from own_keyspace import own_keyspace
 from ports import free_port
-from quick_java import SCHEMA_IN_MEMORY, quick_java
+from quick_java import MANY_KEYSPACES, MANY_KEYSPACES_HEAP_MB, quick_java
 from warm_python import warm_programs
 from xdist.scheduler import LoadScopeScheduling
 
@@ -74,8 +74,8 @@ def cassandra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConnectionSe
     from poc.local_cassandra.embedded import start_embedded, stop_embedded
 
     folder = tmp_path_factory.mktemp("cassandra")
-    with quick_java(*SCHEMA_IN_MEMORY):
-        running = start_embedded(folder, free_port())
+    with quick_java(*MANY_KEYSPACES):
+        running = start_embedded(folder, free_port(), heap_mb=MANY_KEYSPACES_HEAP_MB)
     yield running.endpoint
     stop_embedded(folder)
 
@@ -111,7 +111,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[EmbeddedCassa
 
 @pytest.fixture
 def keyspace(cassandra: ConnectionSettings) -> Iterator[str]:
-    """A fresh keyspace, dropped afterwards."""
+    """A fresh keyspace."""
     with cassandra_session(cassandra) as session, own_keyspace(session) as name:
         yield name
 

@@ -1,6 +1,7 @@
 """One node under a server that is asked at a constant rate: the process killed, its disk full."""
 
 import resource
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,7 +49,7 @@ def place(
 @pytest.fixture
 def server(place: Place, tmp_path: Path) -> Iterator[ServerProcess]:
     variables = environment(place.settings)
-    started = ServerProcess("poc/serve_model_feast.py", free_port(), variables, tmp_path)
+    started = ServerProcess("poc/serve_model_feast.py", free_port(), variables, tmp_path, sys.executable)
     started.wait_until_ready()
     yield started
     started.kill()

@@ -1,6 +1,7 @@
 """A server that is asked at a constant rate, for as many seconds as SOAK_SECONDS says."""
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -38,7 +39,7 @@ def variables(
 def server(
     request: pytest.FixtureRequest, variables: dict[str, str], tmp_path: Path
 ) -> Iterator[ServerProcess]:
-    started = ServerProcess(request.param, free_port(), variables, tmp_path)
+    started = ServerProcess(request.param, free_port(), variables, tmp_path, sys.executable)
     started.wait_until_ready()
     yield started
     started.kill()

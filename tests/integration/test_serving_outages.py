@@ -83,7 +83,7 @@ def start(stores: Stores) -> Iterator[Callable[..., ServerProcess]]:
 
     def start_server(source: str, port: int | None = None, **changes: str) -> ServerProcess:
         settings = environment(stores.settings) | {"MODEL_REFRESH_SECONDS": "0.5"} | changes
-        server = ServerProcess(SCRIPTS[source], port or free_port(), settings, stores.folder)
+        server = ServerProcess(SCRIPTS[source], port or free_port(), settings, stores.folder, sys.executable)
         started.append(server)
         return server
 

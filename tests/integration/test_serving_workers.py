@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -31,7 +32,7 @@ def start(
 
         def start_server(**changes: str) -> ServerProcess:
             variables = environment(settings) | {"WORKERS": str(WORKERS)} | changes
-            server = ServerProcess("poc/serve_model_feast.py", free_port(), variables, folder)
+            server = ServerProcess("poc/serve_model_feast.py", free_port(), variables, folder, sys.executable)
             started.append(server)
             server.wait_until(lambda _: len(workers(server)) == WORKERS)
             wait_until_all_ready(server)

@@ -5,9 +5,17 @@ from contextlib import contextmanager
 
 import pytest
 
-# A node that no test brings back after a kill need not write out each change of the schema: a keyspace with
-# two tables costs 0.4 s of the processor instead of 0.55 s.
-SCHEMA_IN_MEMORY = ("-Dcassandra.test.flush_local_schema_changes=false", "-Dcassandra.unsafesystem=true")
+# A node that no test brings back after a kill need not write out each change of the schema, and one that has
+# room for the keyspaces of all tests need not write out their tables.
+MANY_KEYSPACES = (
+    "-Dcassandra.test.flush_local_schema_changes=false",
+    "-Dcassandra.unsafesystem=true",
+    "-Dcassandra.config.allow_system_properties=true",
+    "-Dcassandra.settings.memtable_heap_space=300MiB",
+    "-Dcassandra.settings.memtable_offheap_space=600MiB",
+    "-Dcassandra.settings.commitlog_total_space=1GiB",
+)
+MANY_KEYSPACES_HEAP_MB = 1024
 
 
 @contextmanager

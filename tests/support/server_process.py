@@ -4,12 +4,12 @@ import os
 import signal
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import httpx
+from warm_python import warm
 
 ROOT = Path(__file__).parents[2]
 # Feast's import alone takes 4-8 s, more on a machine with other work.
@@ -26,15 +26,24 @@ class ServerProcess:
         port: where it is to listen.
         environment: its settings.
         folder: its working directory; its output goes to `<script>-<port>.out` and `.err` there.
+        python: what runs it, a fork of what has imported Feast by default; `sys.executable` where the process
+            itself is looked at.
     """
 
-    def __init__(self, script: str, port: int, environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self,
+        script: str,
+        port: int,
+        environment: Mapping[str, str],
+        folder: Path,
+        python: str | None = None,
+    ) -> None:
         name = f"{Path(script).stem}-{port}"
         self.stdout, self.stderr = folder / f"{name}.out", folder / f"{name}.err"
         self.url = f"http://127.0.0.1:{port}"
         with self.stdout.open("w") as out, self.stderr.open("w") as err:
             self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / script)],
+                [warm("python") if python is None else python, str(ROOT / script)],
                 cwd=folder,
                 env=os.environ | environment | {"PORT": str(port)},
                 stdout=out,

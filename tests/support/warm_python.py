@@ -2,8 +2,9 @@
 
 They are put before the real ones on PATH. A command that runs a script of the project, or Feast's own, is run
 in a fork of one process that has imported Feast; it gets the command's arguments, environment, folder, umask
-and open files, and its exit status is the command's. Everything else is the real program's: servers, `-c`,
-`-m`, limited resources. That the real ones do the same is shown where the guide is typed with them.
+and open files, and its exit status is the command's. So is a prediction server of one process. Everything
+else is the real program's: Feast's servers, several workers, `-c`, `-m`, limited resources. That the real ones
+do the same is shown where the guide is typed with them.
 """
 
 import atexit
@@ -29,7 +30,9 @@ import os, resource, signal, socket, sys
 real, arguments = {real!r}, sys.argv[1:]
 script = arguments[0] if arguments else ""
 of_project = script.startswith(("scripts/", {root!r} + "/scripts/"))
-warm = of_project or script.endswith("poc/train_fraud_model.py") if {is_python} else True
+alone = not {{"WORKERS", "PROMETHEUS_MULTIPROC_DIR"}} & set(os.environ)
+server = alone and "poc/serve_model" in script
+warm = of_project or server or script.endswith("poc/train_fraud_model.py") if {is_python} else True
 named = {{os.path.basename(text) for text in arguments}}
 left = {{"serve", "ui", "-h", "--help", "start_monitoring.py", "feast_ui.py", "start_cassandra.py",
         "take_screenshots.py", "check_spark.py"}}
@@ -45,15 +48,15 @@ umask = os.umask(0)
 os.umask(umask)
 asked = {{"command": arguments if {is_python} else [real, *arguments], "folder": os.getcwd(), "umask": umask,
          "environment": dict(os.environ)}}
-server = socket.socket(socket.AF_UNIX)
+forking = socket.socket(socket.AF_UNIX)
 try:
-    server.connect({socket!r})
+    forking.connect({socket!r})
 except OSError:
     os.execv(real, [real, *arguments])
 content = repr(asked).encode()
-socket.send_fds(server, [len(content).to_bytes(8, "big")], [0, 1, 2])
-server.sendall(content)
-answer = server.makefile("r")
+socket.send_fds(forking, [len(content).to_bytes(8, "big")], [0, 1, 2])
+forking.sendall(content)
+answer = forking.makefile("r")
 child = int(answer.readline())
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, lambda number, frame: os.kill(child, number))
