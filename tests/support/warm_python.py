@@ -3,8 +3,8 @@
 They are put before the real ones on PATH. A command that runs a script of the project, or Feast's own, is run
 in a fork of one process that has imported Feast; it gets the command's arguments, environment, folder, umask
 and open files, and its exit status is the command's. So is a prediction server of one process. Everything
-else is the real program's: Feast's servers, several workers, `-c`, `-m`, limited resources. That the real ones
-do the same is shown where the guide is typed with them.
+else is the real program's: Feast's servers, several workers, `-c`, `-m`, limited resources. That the real
+ones do the same is shown where the guide is typed with them.
 """
 
 import atexit
