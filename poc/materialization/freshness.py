@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from poc.dataset.stored import newest_event
 from poc.definitions import FeatureSet, applied_service
 from poc.errors import FeaturesNotMaterialized
-from poc.materialization.records import MaterializationRecord
+from poc.materialization.records import CLOCKS_APART, MaterializationRecord
 from poc.materialization.window import in_words
 from poc.online_store.session import Session
 from poc.settings import Settings
@@ -25,7 +25,7 @@ class AgeCheck:
 
     Attributes:
         moment: it, UTC; None where there is none, which no limit allows.
-        age: how long ago; zero for a moment in the future.
+        age: how long ago; below zero for a moment in the future, which no run with a right clock reaches.
     """
 
     what: str
@@ -36,13 +36,18 @@ class AgeCheck:
     @property
     def holds(self) -> bool:
         """Whether the age is within the limit."""
-        return self.moment is not None and (self.limit is None or self.age <= self.limit)
+        within = self.limit is None or self.age <= self.limit
+        return self.moment is not None and within and self.age >= -CLOCKS_APART
 
     def __str__(self) -> str:
         if self.moment is None:
             return f"{self.what}: none"
         limit = "" if self.limit is None else f" (limit {in_words(self.limit)})"
-        return f"{self.what}: {self.moment:%Y-%m-%dT%H:%M:%S} UTC, {in_words(self.age)} ago{limit}"
+        if self.age < -CLOCKS_APART:
+            away = f"{in_words(-self.age)} in the future: a clock is wrong, here or where it was written"
+        else:
+            away = f"{in_words(max(self.age, timedelta(0)))} ago{limit}"
+        return f"{self.what}: {self.moment:%Y-%m-%dT%H:%M:%S} UTC, {away}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ class Freshness:
         """
 
         def check(what: str, moment: datetime | None, limit: timedelta | None) -> AgeCheck:
-            age = timedelta(0) if moment is None else max(now - moment, timedelta(0))
+            age = timedelta(0) if moment is None else now - moment
             return AgeCheck(f"{self.feature_view} {what}", moment, age, limit)
 
         event_limit = self.ttl if max_event_age is None else max_event_age

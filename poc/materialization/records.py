@@ -7,7 +7,7 @@ what failed, and of what nothing was heard again.
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from poc.online_store.naming import project_name, quoted
@@ -21,6 +21,10 @@ ATTEMPTS = "materialization_attempts"
 READ_AT_MOST = 50
 MAX_REASON = 500
 
+# By how much the clocks of two hosts may differ.
+CLOCKS_APART = timedelta(minutes=1)
+# What says of a row when it was.
+_DATED = {RUNS: "finished_at", ATTEMPTS: "started_at"}
 _OF_VIEW = "WHERE online_store = %s AND feature_view = %s"
 
 
@@ -31,12 +35,10 @@ class _Record:
     keyspace: str
     project: str
 
-    def _make(self, session: Session, name: str, columns: str, newest: str | None = None) -> None:
-        """Make a table of one row a view, or of many, those with the greatest `newest` first."""
-        clustered = "" if newest is None else f", {newest}"
-        order = "" if newest is None else f"CLUSTERING ORDER BY ({newest} DESC) AND "
-        key = f"PRIMARY KEY ((online_store, feature_view){clustered})"
-        options = f"{order}speculative_retry = '{SPECULATIVE_RETRY}'"
+    def _make(self, session: Session, name: str, columns: str) -> None:
+        """Make a table of many rows a view, the newest first."""
+        key = f"PRIMARY KEY ((online_store, feature_view), {_DATED[name]})"
+        options = f"CLUSTERING ORDER BY ({_DATED[name]} DESC) AND speculative_retry = '{SPECULATIVE_RETRY}'"
         definition = f"(online_store text, feature_view text, {columns}, {key}) WITH {options}"
         make_table(session, self.keyspace, project_name(self.project, name), definition)
 
@@ -51,10 +53,22 @@ class _Record:
         select = f"SELECT {', '.join(columns)} FROM {self._table(name)} {_OF_VIEW} LIMIT {count}"
         return [list(map(_aware, row)) for row in session.execute(idempotent(select), key)]
 
-    def _insert(self, session: Session, name: str, values: Mapping[str, Any]) -> None:
+    def _insert(self, session: Session, name: str, values: Mapping[str, Any], after_us: int = 0) -> None:
+        """Write a row, later than what was written at `after_us`, microseconds since 1970."""
         markers = ", ".join("%s" for _ in values)
-        insert = f"INSERT INTO {self._table(name)} ({', '.join(values)}) VALUES ({markers})"
+        into = f"{self._table(name)} ({', '.join(values)}) VALUES ({markers})"
+        insert = f"INSERT INTO {into} USING TIMESTAMP {max(time.time_ns() // 1000, after_us + 1)}"
         session.execute(idempotent(insert), tuple(values.values()))
+
+    def _forget_later(self, session: Session, name: str, key: tuple[str, str], moment: datetime) -> None:
+        """Remove the rows that a host whose clock is ahead dated after `moment`, which is now."""
+        table, dated = self._table(name), _DATED[name]
+        select = idempotent(f"SELECT {dated} FROM {table} {_OF_VIEW} AND {dated} > %s")
+        for (ahead,) in session.execute(select, (*key, moment + CLOCKS_APART)):
+            # Later than all that its run can have written, by that clock.
+            at_us = int((_aware(ahead) + timedelta(days=1)).timestamp() * 1e6)
+            delete = f"DELETE FROM {table} USING TIMESTAMP {at_us} {_OF_VIEW} AND {dated} = %s"
+            session.execute(idempotent(delete), (*key, ahead))
 
     def _table(self, name: str) -> str:
         return f"{quoted(self.keyspace)}.{quoted(project_name(self.project, name))}"
@@ -100,7 +114,7 @@ class MaterializationRecord(_Record):
             "finished_at timestamp, started_at timestamp, covered_from timestamp, covered_until timestamp,"
             " content text, transactions bigint, duration_seconds double, written_us bigint"
         )
-        self._make(session, RUNS, columns, newest="finished_at")
+        self._make(session, RUNS, columns)
         stored = stored_columns(session, self.keyspace, project_name(self.project, RUNS))
         if "written_us" not in stored:
             # A table of an earlier version.
@@ -114,8 +128,9 @@ class MaterializationRecord(_Record):
         return max(time.time_ns() // 1000, *(earlier + 1 for earlier in written), 0)
 
     def add(self, session: Session, run: MaterializationRun) -> None:
-        """Record `run`."""
+        """Record `run` as the newest one, whatever the clocks said of those before."""
         self._insert(session, RUNS, asdict(run))
+        self._forget_later(session, RUNS, (run.online_store, run.feature_view), run.finished_at)
 
     def last(self, session: Session, online_store: str, view: str) -> MaterializationRun | None:
         """Read the newest run of `view` into `online_store`; None if there was none, or no table yet."""
@@ -198,20 +213,24 @@ class AttemptRecord(_Record):
             "started_at timestamp, ended_at timestamp, failure text,"
             " last_succeeded_at timestamp STATIC, newest_event timestamp STATIC"
         )
-        self._make(session, ATTEMPTS, columns, newest="started_at")
+        self._make(session, ATTEMPTS, columns)
 
     def begin(self, session: Session, online_store: str, view: str) -> Attempt:
         """Record that an attempt begins now."""
         now = datetime.now(timezone.utc)
         begun = Attempt(online_store, view, now.replace(microsecond=now.microsecond // 1000 * 1000))
         self._insert(session, ATTEMPTS, asdict(begun))
+        self._forget_later(session, ATTEMPTS, (online_store, view), begun.started_at)
         return begun
 
     def succeed(self, session: Session, attempt: Attempt, newest_event: datetime | None) -> None:
         """Record that `attempt` has succeeded now, and the newest event of what it covered, UTC."""
         now = datetime.now(timezone.utc)
         known = {"last_succeeded_at": now, "newest_event": newest_event}
-        self._insert(session, ATTEMPTS, asdict(replace(attempt, ended_at=now)) | known)
+        key = (attempt.online_store, attempt.feature_view)
+        before = self._newest(session, ATTEMPTS, ["WRITETIME(last_succeeded_at)"], 1, key)
+        after_us = (before[0][0] or 0) if before else 0
+        self._insert(session, ATTEMPTS, asdict(replace(attempt, ended_at=now)) | known, after_us)
 
     def fail(self, session: Session, attempt: Attempt, failure: str) -> None:
         """Record that `attempt` has failed now, and why."""

@@ -20,6 +20,7 @@ from cassandra.query import BatchStatement, SimpleStatement
 
 from poc.online_store.errors import NoEarlierGeneration, RebuildLost, RebuildRunning
 from poc.online_store.naming import GENERATIONS, Table, generation_table, quoted, stock_table_name
+from poc.online_store.patience import SPECULATIVE_RETRY
 from poc.online_store.schema import drop_table, make_table
 from poc.online_store.session import idempotent
 
@@ -89,6 +90,7 @@ class Generations:
             " generation int, state text, made_at timestamp, left_at timestamp, covered_from timestamp,"
             " covered_until timestamp, content text, entities bigint,"
             " PRIMARY KEY ((project, feature_view), generation)) WITH CLUSTERING ORDER BY (generation DESC)"
+            f" AND speculative_retry = '{SPECULATIVE_RETRY}'"
         )
         make_table(self._session, self._keyspace, GENERATIONS, definition)
 

@@ -121,7 +121,10 @@ def open_dataset(path: str, filesystem: Any = None) -> ds.Dataset:
     """
     there = matched(path) if filesystem is None else None
     named = path if there is None else there
-    dataset = ds.dataset(named, format="parquet", filesystem=filesystem, partitioning="hive")
+    # Buffering ahead spares round trips to a bucket; of a local file it holds all bytes until the end.
+    scan = ds.ParquetFragmentScanOptions(pre_buffer=filesystem is not None)
+    layout = ds.ParquetFileFormat(default_fragment_scan_options=scan)
+    dataset = ds.dataset(named, format=layout, filesystem=filesystem, partitioning="hive")
     schemas = [fragment.physical_schema for fragment in dataset.get_fragments()]
     if len(schemas) < 2:
         return dataset

@@ -95,6 +95,19 @@ def test_what_was_served_before_can_be_gone_back_to_and_is_not_loaded_again_by_i
     place.require_equal()
 
 
+def test_every_table_asks_another_copy_for_what_is_late(place: Cards) -> None:
+    """One without that option failed a run while a node was down."""
+    place.declare()
+    place.load(1)
+    place.materialize()
+    read = "SELECT table_name, speculative_retry FROM system_schema.tables WHERE keyspace_name = %s"
+    asked_after = {
+        row.table_name: row.speculative_retry for row in place.session.execute(read, [place.keyspace])
+    }
+    assert len(asked_after) >= 4
+    assert set(asked_after.values()) == {"50ms"}, asked_after
+
+
 def test_only_the_served_and_the_one_before_are_kept(place: Cards) -> None:
     place.declare()
     for number in range(1, 5):

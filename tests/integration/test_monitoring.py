@@ -89,11 +89,16 @@ def watched(
                 server.wait_until_ready()
             assert started.wait_until_ready(threading.Event())
             watched = Watched(feast, direct, proxy, program.url)
-            for _ in range(60):
+
+            def are_seen_to_predict() -> bool:
+                # A rate is of what came since Prometheus first looked.
                 for server in (feast, direct):
                     assert server.predict("12345").status_code == 200
-                time.sleep(0.05)
-            wait_until(lambda: answered(watched, "count(job_source:predictions:rate_5m > 0) == 2"))
+                return answered(watched, "count(job_source:predictions:rate_5m > 0) == 2")
+
+            for _ in range(60):
+                are_seen_to_predict()
+            wait_until(are_seen_to_predict)
             yield watched
     finally:
         for server in (feast, direct):

@@ -22,7 +22,7 @@ _IMPORTED = (
     " poc.measurement.comparison, poc.quality.validation, poc.quality.consistency, poc.model.training,"
     " poc.retrieval.direct_source, poc.retrieval.feast_source, poc.pages.features"
 )
-_AT_START = ("PYTHON", "LC_", "LANG", "TZ", "TMPDIR", "MPL", "OMP_", "MALLOC_")
+_AT_START = ("PYTHON", "LD_", "CLOCK_", "LC_", "LANG", "TZ", "TMPDIR", "MPL", "OMP_", "MALLOC_")
 
 # What stands in for a program: it hands its command over, and passes on signals and the exit status.
 _COMMAND = """#!{python} -SEs

@@ -50,6 +50,13 @@ def test_check_says_the_moment_its_age_and_the_limit() -> None:
     assert str(event) == "transaction_features newest event: 2026-11-22T12:00:00 UTC, 2 d ago (limit 30 d)"
 
 
-def test_moment_in_the_future_has_no_age() -> None:
+def test_moment_in_the_future_does_not_hold_and_says_that_a_clock_is_wrong() -> None:
     materialized, _ = replace(FOUND, materialized_until=NOW + HOUR).checks(NOW, HOUR)
-    assert materialized.age == timedelta(0)
+    assert not materialized.holds
+    assert "UTC, 1 h in the future: a clock is wrong" in str(materialized)
+
+
+def test_clocks_may_be_some_seconds_apart() -> None:
+    materialized, _ = replace(FOUND, materialized_until=NOW + timedelta(seconds=30)).checks(NOW, HOUR)
+    assert materialized.holds
+    assert "UTC, 0 s ago (limit 1 h)" in str(materialized)
