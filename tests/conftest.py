@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from cassandra.cluster import _clusters_for_shutdown
 from fault_report import FaultReport, Seen, note_faults
 from own_environment import own_environment
 from own_keyspace import own_keyspace
@@ -61,6 +62,16 @@ class FileScheduling(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
     """Take the place of the scheduler that `--dist` names."""
     return FileScheduling(config, log)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_session_outlives_its_module(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Close what the module's tests left open: each session's threads wake ten times a second, and soon are
+    hundreds. What is made for several modules is made before, and closes its own."""
+    before = set(_clusters_for_shutdown)
+    yield
+    for cluster in _clusters_for_shutdown - before:
+        cluster.shutdown()
 
 
 @pytest.fixture(scope="session")

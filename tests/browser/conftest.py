@@ -18,7 +18,8 @@ from poc.definitions import ServedFeatures
 from poc.online_store.connection import ConnectionSettings
 
 
-@pytest.fixture(scope="session")
+# Before the first module, so that what it opens outlives that.
+@pytest.fixture(scope="session", autouse=True)
 def start(
     tmp_path_factory: pytest.TempPathFactory, cassandra: ConnectionSettings, definitions: ServedFeatures
 ) -> Iterator[Callable[[str], ServerProcess]]:

@@ -12,7 +12,8 @@ from poc.online_store.session import cassandra_session
 from poc.settings import Settings
 
 
-@pytest.fixture(scope="session")
+# Before the first module, so that what it opens outlives that.
+@pytest.fixture(scope="session", autouse=True)
 def served_backend(
     tmp_path_factory: pytest.TempPathFactory, cassandra: ConnectionSettings, definitions: ServedFeatures
 ) -> Iterator[Callable[[Way], ServedBackend]]:
