@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from cassandra.cluster import _clusters_for_shutdown
 from fault_report import FaultReport, Seen, note_faults
 from own_environment import own_environment
 from own_keyspace import own_keyspace
+from own_sessions import own_sessions
 from ports import free_port
 from quick_java import MANY_KEYSPACES, MANY_KEYSPACES_HEAP_MB, quick_java
 from warm_python import warm_programs
@@ -65,13 +65,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduli
 
 
 @pytest.fixture(scope="module", autouse=True)
-def no_session_outlives_its_module(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Close what the module's tests left open: each session's threads wake ten times a second, and soon are
-    hundreds. What is made for several modules is made before, and closes its own."""
-    before = set(_clusters_for_shutdown)
-    yield
-    for cluster in _clusters_for_shutdown - before:
-        cluster.shutdown()
+def sessions_end_with_their_module() -> Iterator[None]:
+    """Close what a module's tests left open; what is made for several modules is made before."""
+    with own_sessions():
+        yield
 
 
 @pytest.fixture(scope="session")

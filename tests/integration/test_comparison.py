@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from cassandra import ConsistencyLevel
 from cassandra.cluster import ResponseFuture
+from own_sessions import apply_definitions
 from second_repository import write_second_repository
 from stored_features import apply, environment, serving_settings
 from tcp_proxy import TcpProxy
@@ -40,7 +41,6 @@ from poc.online_store.connection import ConnectionSettings
 from poc.online_store.generations import Generations
 from poc.online_store.naming import generation_table
 from poc.online_store.session import Session
-from poc.repository import apply_definitions
 from poc.settings import Settings
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from feast.protos.feast.types.Value_pb2 import Value
+from own_sessions import apply_definitions
 from second_repository import FIRST_CARD, RESOLVING, SecondRepository, write_second_repository
 from stock_keys import stock_key
 
@@ -26,7 +27,6 @@ from poc.online_store.layout import direct_layout
 from poc.online_store.schema import ensure_keyspace
 from poc.online_store.session import SCHEMA, Session, cassandra_session
 from poc.quality.consistency import ViewCheck, check_consistency
-from poc.repository import apply_definitions
 from poc.settings import Settings
 
 PARQUET = "data/credit_card_fraud_10k.parquet"

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from card_stores import write_configuration
+from own_sessions import apply_definitions
 
 from poc.dataset.stored import latest_rows, sample_keys
 from poc.definitions import applied_service
@@ -25,7 +26,7 @@ from poc.online_store.connection import ConnectionSettings
 from poc.online_store.session import Session
 from poc.quality.consistency import check_consistency
 from poc.quality.validation import prepare_validated
-from poc.repository import apply_definitions, declared_service
+from poc.repository import declared_service
 from poc.retrieval.direct_source import open_direct_source
 from poc.retrieval.feast_source import open_feast_source
 from poc.serving.answers import Judging, NoPrediction, Prediction

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from own_sessions import apply_definitions
 from second_repository import FIRST_CARD, VIEWS, SecondRepository, write_second_repository
 
 from poc.dataset.stored import dataset_fingerprint
@@ -27,7 +28,6 @@ from poc.model.examples import Examples, labelled_examples
 from poc.model.reference import read_reference
 from poc.model.registry import load_scorer
 from poc.model.training import train
-from poc.repository import apply_definitions
 
 TAKEN = "features=[transaction_features, card_aggregates, merchant_card_aggregates]"
 KEYS = {

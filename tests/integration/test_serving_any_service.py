@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from own_sessions import apply_definitions
 from second_repository import SecondRepository, write_second_repository
 from small_model import small_model
 
@@ -18,7 +19,6 @@ from poc.materialization.direct import DirectTable
 from poc.model.scoring import open_scorer
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.session import Session
-from poc.repository import apply_definitions
 from poc.retrieval.direct_source import open_direct_source
 from poc.retrieval.feast_source import open_feast_source
 from poc.retrieval.source import FeatureSource

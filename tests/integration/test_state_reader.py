@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cassandra.policies import SimpleConvictionPolicy
 from cassandra.pool import Host
+from own_sessions import apply_definitions
 from second_repository import VIEWS, write_second_repository
 
 from poc.feature_store import close_feature_store, open_feature_store
@@ -19,7 +20,6 @@ from poc.monitoring.state import StateReader, open_state_reader
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.errors import FeaturesNotApplied, NoCassandra
 from poc.online_store.session import SCHEMA, Session
-from poc.repository import apply_definitions
 from poc.settings import Settings
 
 SILENT = "127.0.0.77"

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pandas as pd
 import pytest
+from own_sessions import apply_definitions
 
 from poc.dataset.prepare import prepare_dataset
 from poc.dataset.stored import dataset_fingerprint, latest_rows, sample_view
@@ -39,7 +40,7 @@ from poc.model.examples import labelled_examples
 from poc.model.reference import REFERENCE_FILE, read_reference, reference_path
 from poc.model.registry import load_scorer, open_client, refresh_scorer
 from poc.model.training import TrainingReport, train
-from poc.repository import apply_definitions, declared_service
+from poc.repository import declared_service
 from poc.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from card_stores import write_configuration
+from own_sessions import apply_definitions
 
 from poc.dataset.stored import sample_keys
 from poc.definitions import applied_service
@@ -22,7 +23,7 @@ from poc.online_store.connection import ConnectionSettings
 from poc.online_store.session import Session, cassandra_session
 from poc.quality.consistency import check_consistency
 from poc.quality.validation import prepare_validated
-from poc.repository import apply_definitions, declared_service
+from poc.repository import declared_service
 from poc.settings import Settings
 
 NOW = datetime.now(timezone.utc)

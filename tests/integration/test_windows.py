@@ -11,6 +11,7 @@ import pytest
 import yaml
 from card_stores import STORES, write_configuration
 from cassandra import InvalidRequest
+from own_sessions import apply_definitions
 
 from poc.dataset.stored import sample_keys
 from poc.definitions import applied_service
@@ -29,7 +30,6 @@ from poc.online_store.config import LAST_EXPIRY
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.session import Session, cassandra_session
 from poc.quality.consistency import StoreCheck, check_consistency
-from poc.repository import apply_definitions
 from poc.settings import Settings
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)

@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+from own_sessions import apply_definitions
 
 from poc.feature_store import close_feature_store, open_feature_store
 from poc.materialization.plan import Wish
@@ -15,7 +16,6 @@ from poc.materialization.run import ViewReport, run_materialization
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.session import Session
 from poc.quality.consistency import check_consistency
-from poc.repository import apply_definitions
 from poc.settings import Settings
 
 ROWS = "poc.online_store.row_store.CassandraRowOnlineStore"

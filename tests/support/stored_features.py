@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import yaml
+from own_sessions import apply_definitions
 
 from poc.definitions import ServedFeatures
 from poc.feature_store import close_feature_store, open_feature_store
@@ -15,7 +16,6 @@ from poc.online_store.connection import ConnectionSettings
 from poc.online_store.layout import direct_layout
 from poc.online_store.schema import apply_layout
 from poc.online_store.session import Session
-from poc.repository import apply_definitions
 from poc.settings import Settings
 
 FEATURE_REPO = Path(__file__).parents[2] / "feature_repo"

@@ -9,6 +9,7 @@ import pytest
 from feast import FeatureStore
 from feast.feature_logging import LoggingConfig
 from feast.infra.offline_stores.file_source import FileLoggingDestination
+from own_sessions import apply_definitions
 from second_repository import SERVICE, SecondRepository, write_second_repository
 
 from poc.definitions import applied_service
@@ -16,7 +17,6 @@ from poc.errors import LoggingNotConfigured
 from poc.feature_store import close_feature_store, open_feature_store
 from poc.model.examples import labelled_examples
 from poc.quality.feast_validation import log_online_features, training_data
-from poc.repository import apply_definitions
 
 NOW = datetime(2026, 11, 24, 13, 7, tzinfo=timezone.utc)
 
