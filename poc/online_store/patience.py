@@ -16,6 +16,8 @@ HEARTBEAT_SECONDS = 4
 HEARTBEAT_TIMEOUT_SECONDS = 10
 # Two: the second node may have come back a moment ago, and be slow.
 MORE_NODES = 2
+# Once, the node may not be known to be gone yet.
+READS_AGAIN = 2
 # The driver's 10 s were too short for three nodes on two busy cores: a read then met a node that did not
 # know the table yet.
 SCHEMA_AGREEMENT_SECONDS = 60.0

@@ -19,6 +19,7 @@ from cassandra.policies import (
     ConstantReconnectionPolicy,
     ConstantSpeculativeExecutionPolicy,
     DCAwareRoundRobinPolicy,
+    RetryPolicy,
     TokenAwarePolicy,
 )
 from cassandra.query import SimpleStatement, named_tuple_factory, tuple_factory
@@ -35,6 +36,28 @@ SCHEMA = "schema"
 SCHEMA_TIMEOUT_SECONDS = patience.SCHEMA_AGREEMENT_SECONDS + 60.0
 # Cassandra's own, newest first. Left to itself the driver begins with DataStax's, and logs a warning a step.
 PROTOCOL_VERSIONS = (5, 4, 3)
+
+
+class ReadAgain(RetryPolicy):  # type: ignore[misc]
+    """Reads again, as often as `patience` says, what a replica did not answer; decides the rest as the driver.
+
+    A coordinator that waits for a node which has just died gives up on the statement, not on the node alone,
+    once it knows of it. Of what spans partitions it asks no second copy by itself.
+    """
+
+    def on_read_timeout(
+        self,
+        query: Any,
+        consistency: int,
+        required_responses: int,
+        received_responses: int,
+        data_retrieved: bool,
+        retry_num: int,
+    ) -> tuple[int, int | None]:
+        """Say what becomes of `query`, which has been tried `retry_num` times more."""
+        if retry_num < patience.READS_AGAIN:
+            return self.RETRY, consistency
+        return self.RETHROW, None
 
 
 def open_session(settings: ConnectionSettings) -> Session:
@@ -144,6 +167,7 @@ def _profile(settings: ConnectionSettings, consistency: str, row_factory: Any) -
         consistency_level=ConsistencyLevel.name_to_value[consistency],
         request_timeout=settings.request_timeout_seconds,
         row_factory=row_factory,
+        retry_policy=ReadAgain(),
         speculative_execution_policy=speculation,
     )
 

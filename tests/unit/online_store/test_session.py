@@ -1,0 +1,28 @@
+"""What becomes of a read that a replica did not answer."""
+
+from cassandra import ConsistencyLevel
+from cassandra.cluster import EXEC_PROFILE_DEFAULT
+from cassandra.policies import RetryPolicy
+
+from poc.online_store import patience
+from poc.online_store.connection import ConnectionSettings
+from poc.online_store.session import READ, WRITE, ReadAgain, _cluster_arguments
+
+QUORUM = ConsistencyLevel.LOCAL_QUORUM
+
+
+def test_read_of_a_node_that_just_died_is_asked_again_some_times_at_the_same_level() -> None:
+    policy = ReadAgain()
+    decided = [policy.on_read_timeout(None, QUORUM, 2, 1, False, tried) for tried in range(4)]
+    again = (RetryPolicy.RETRY, QUORUM)
+    assert decided == [again] * patience.READS_AGAIN + [(RetryPolicy.RETHROW, None)] * (
+        4 - patience.READS_AGAIN
+    )
+    assert patience.READS_AGAIN > 0
+
+
+def test_every_profile_that_reads_does_so() -> None:
+    profiles = _cluster_arguments(ConnectionSettings(("127.0.0.1",), 9042), None)["execution_profiles"]
+    assert isinstance(profiles, dict)
+    for name in (EXEC_PROFILE_DEFAULT, READ, WRITE):
+        assert isinstance(profiles[name].retry_policy, ReadAgain)
