@@ -39,7 +39,7 @@ PROTOCOL_VERSIONS = (5, 4, 3)
 
 
 class ReadAgain(RetryPolicy):  # type: ignore[misc]
-    """Reads again, as often as `patience` says, what a replica did not answer; decides the rest as the driver.
+    """Reads again, as often as `patience` says, what a replica did not answer; is else the driver's own.
 
     A coordinator that waits for a node which has just died gives up on the statement, not on the node alone,
     once it knows of it. Of what spans partitions it asks no second copy by itself.

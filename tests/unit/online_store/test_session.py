@@ -4,7 +4,6 @@ from cassandra import ConsistencyLevel
 from cassandra.cluster import EXEC_PROFILE_DEFAULT
 from cassandra.policies import RetryPolicy
 
-from poc.online_store import patience
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.session import READ, WRITE, ReadAgain, _cluster_arguments
 
