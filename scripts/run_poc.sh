@@ -37,8 +37,8 @@ ready() { # name, url, pid
 }
 
 ask() { # url
-  echo "\$ curl -X POST $1/predict -H 'Content-Type: application/json' -d '{\"transaction_id\": \"$id\"}'"
-  curl -sf -X POST "$1/predict" -H 'Content-Type: application/json' -d "{\"transaction_id\": \"$id\"}"
+  echo "\$ curl -X POST $1/predict -H 'Content-Type: application/json' -d '$keys'"
+  curl -sf -X POST "$1/predict" -H 'Content-Type: application/json' -d "$keys"
   echo
 }
 
@@ -64,7 +64,7 @@ serve serve_model_feast "${feast_url##*:}" python poc/serve_model_feast.py
 serve serve_model "${direct_url##*:}" python poc/serve_model.py
 ready serve_model_feast "$feast_url" "${servers[0]}"
 ready serve_model "$direct_url" "${servers[1]}"
-id="$(python scripts/sample_transaction.py)"
+keys="$(python scripts/sample_transaction.py --json)"
 ask "$feast_url"
 ask "$direct_url"
 

@@ -1,8 +1,9 @@
 """Print the id of one transaction of the prepared data, to try a prediction with.
 
     python scripts/sample_transaction.py
+    python scripts/sample_transaction.py --json     as /predict takes it: all join keys, by name
 
-Where the service has several join keys, it prints all of them, as the JSON that /predict takes.
+Where the service has several join keys, it prints that JSON anyway.
 """
 
 import json
@@ -12,7 +13,9 @@ from poc.settings import load_settings
 
 
 def main() -> None:
-    argument_parser(__doc__).parse_args()
+    parser = argument_parser(__doc__)
+    parser.add_argument("--json", action="store_true", help="print all join keys, as /predict takes them")
+    arguments = parser.parse_args()
     from poc.dataset.stored import sample_keys
     from poc.errors import DatasetRefused
     from poc.repository import declared_service
@@ -22,7 +25,8 @@ def main() -> None:
     if not keys:
         raise DatasetRefused(served.feature_sets[0].source_path, ["it has no rows up to now"])
     key = ("12345",) if ("12345",) in keys else keys[0]
-    print(key[0] if len(key) == 1 else json.dumps(dict(zip(served.key_names, key, strict=True))))
+    by_name = json.dumps(dict(zip(served.key_names, key, strict=True)))
+    print(by_name if arguments.json or len(key) != 1 else key[0])
 
 
 if __name__ == "__main__":
