@@ -11,7 +11,6 @@ accepts. When to start and stop is `embedded`'s.
 
 import os
 import re
-import os
 import shutil
 import string
 import subprocess
@@ -129,7 +128,7 @@ class NodePlace:
             process = subprocess.Popen(
                 [java, f"@{TEMPLATES / 'jvm.options'}", f"@{self._arguments}", MAIN_CLASS],
                 cwd=self.folder,
-                # Java takes the encoding of file names from the locale: in C it cannot name a folder with accents.
+                # Java encodes names of files as the locale does: in C it finds no folder with accents.
                 env=os.environ | {"LC_ALL": "C.UTF-8"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,

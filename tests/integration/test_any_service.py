@@ -139,6 +139,13 @@ def test_prediction_is_asked_by_the_services_keys_and_judged_by_every_view(
     assert body["fraud_probability"] == pytest.approx(score)
 
 
+def test_sample_is_what_the_server_takes(filled: Workshop, server: ServerProcess) -> None:
+    said = filled.run_well("scripts/sample_transaction.py", "--json")
+    headers = {"Content-Type": "application/json"}
+    answer = server.client.post("/predict", content=said.strip().splitlines()[-1], headers=headers)
+    assert answer.status_code == 200, answer.text
+
+
 def test_batch_judges_each_entity_as_by_itself_and_names_the_unknown(
     filled: Workshop, server: ServerProcess
 ) -> None:

@@ -211,6 +211,15 @@ class TestFailures:
         assert processes_of(nowhere.directory) == []
 
 
+def test_it_starts_in_a_folder_with_accents_whatever_the_locale(tmp_path: Path) -> None:
+    place = Place(tmp_path / "données é ü" / ".cassandra", free_port())
+    try:
+        status, out, err = place.run(LC_ALL="C")
+        assert status == 0, out + err
+    finally:
+        place.run("--stop", LC_ALL="C")
+
+
 def test_three_nodes_serve_quorum_without_one_and_get_it_back(tmp_path: Path) -> None:
     port = free_port()
     try:
