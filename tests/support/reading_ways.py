@@ -67,7 +67,6 @@ class Opened:
 
     def close(self) -> None:
         self._source.close()
-        self._loop.call_soon_threadsafe(self._loop.stop)
 
     def _wait_for(self, work: Coroutine) -> object:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
