@@ -97,12 +97,9 @@ class NewGeneration:
         generations.switch(view, self.number, filled)
         config.online_store._filling.pop(view, None)
         self.online.forget()
-        kept = {self.number, before}
         for old in generations.known(view):
-            if old.number == before and old.filled is None:
-                kept.discard(before)
-        for old in generations.known(view):
-            if old.number not in kept:
+            goes_back = old.number == before and old.filled is not None
+            if old.number != self.number and not goes_back:
                 _wait_until_left(old, LEFT_SECONDS if old.filled else FOLLOWED_SECONDS)
                 generations.drop(view, old.number)
 
