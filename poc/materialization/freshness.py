@@ -37,13 +37,17 @@ class AgeCheck:
     def holds(self) -> bool:
         """Whether the age is within the limit."""
         within = self.limit is None or self.age <= self.limit
-        return self.moment is not None and within and self.age >= -CLOCKS_APART
+        return self.moment is not None and within and not self._is_ahead
+
+    @property
+    def _is_ahead(self) -> bool:
+        return self.age < -CLOCKS_APART
 
     def __str__(self) -> str:
         if self.moment is None:
             return f"{self.what}: none"
         limit = "" if self.limit is None else f" (limit {in_words(self.limit)})"
-        if self.age < -CLOCKS_APART:
+        if self._is_ahead:
             away = f"{in_words(-self.age)} in the future: a clock is wrong, here or where it was written"
         else:
             away = f"{in_words(max(self.age, timedelta(0)))} ago{limit}"

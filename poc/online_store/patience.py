@@ -16,7 +16,7 @@ HEARTBEAT_SECONDS = 4
 HEARTBEAT_TIMEOUT_SECONDS = 10
 # Two: the second node may have come back a moment ago, and be slow.
 MORE_NODES = 2
-# Once, the node may not be known to be gone yet.
+# How often a read that timed out is asked again: at the first time the node may not be known to be gone yet.
 READS_AGAIN = 2
 # The driver's 10 s were too short for three nodes on two busy cores: a read then met a node that did not
 # know the table yet.
