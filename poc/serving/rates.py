@@ -1,6 +1,7 @@
 """How many requests a second each client may make."""
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 
 from poc.settings import Settings
@@ -22,24 +23,27 @@ class Rates:
     def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_second, self._clock = per_second, clock
         self._most = max(per_second, 1.0)
-        # What is left of each client's tokens, and when that was.
-        self._left: dict[bytes, tuple[float, float]] = {}
+        # What is left of each client's tokens, and when that was; who asked last comes last.
+        self._left: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
 
     def admit(self, client: bytes) -> bool:
         """Return whether `client` may ask now, and count that it did."""
         now = self._clock()
-        if client not in self._left and len(self._left) >= MOST_CLIENTS:
-            self._forget(now)
-        tokens, since = self._left.get(client, (self._most, now))
+        tokens, since = self._left.pop(client, (self._most, now))
         tokens = min(tokens + (now - since) * self._per_second, self._most)
         admitted = tokens >= 1
         self._left[client] = (tokens - admitted, now)
+        self._forget(now)
         return admitted
 
     def _forget(self, now: float) -> None:
-        """Drop those whose bucket is full again: they are as if they had never asked."""
+        """Drop of too many those whose bucket is full again: they are as if they had never asked."""
         full = self._most / self._per_second
-        self._left = {client: left for client, left in self._left.items() if now - left[1] < full}
+        while len(self._left) > MOST_CLIENTS:
+            _, since = next(iter(self._left.values()))
+            if now - since < full:
+                break
+            self._left.popitem(last=False)
 
 
 def read_rates(settings: Settings) -> Rates | None:
