@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from fault_report import Seen
 from ports import free_port
 from predictions import Predictions
+from replaced_rows import replace_rows
 from server_process import ServerProcess
 
 pytestmark = pytest.mark.parametrize("workplace", ["stores/rows.yaml"], indirect=True, scope="module")
@@ -25,13 +24,13 @@ NEWEST, FOLLOWED_SECONDS = "newest", 5.0
 
 def put(workplace: Any, amount: float, at: datetime) -> None:
     """Add a row of its own to the data, in the place of the one before."""
-    path = workplace.folder / "data/credit_card_fraud_10k.parquet"
-    rows = pq.read_table(path).to_pandas()
-    rows = rows[rows.transaction_id != NEWEST]
-    added = rows.iloc[[0]].assign(transaction_id=NEWEST, amount=amount, timestamp=pd.Timestamp(at))
-    table = pa.Table.from_pandas(pd.concat([rows, added]), preserve_index=False)
-    pq.write_table(table, path.with_suffix(".new"), coerce_timestamps="us")
-    path.with_suffix(".new").replace(path)
+
+    def with_it(rows: pd.DataFrame) -> pd.DataFrame:
+        others = rows[rows.transaction_id != NEWEST]
+        added = others.iloc[[0]].assign(transaction_id=NEWEST, amount=amount, timestamp=pd.Timestamp(at))
+        return pd.concat([others, added])
+
+    replace_rows(workplace.folder, with_it)
 
 
 def just_now() -> datetime:

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from replaced_rows import replace_rows
 
-PARQUET = "data/credit_card_fraud_10k.parquet"
 STEPS = """
 python scripts/feast_setup.py
 python scripts/feast_materialize.py --replace
@@ -28,29 +26,23 @@ def take_steps(workplace: Any) -> None:
     workplace.shell(ROWS)
 
 
-def put(workplace: Any, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
-    """Put a person's own Parquet in the place of what is there."""
-    path = workplace.folder / PARQUET
-    table = pa.Table.from_pandas(change(pq.read_table(path).to_pandas()), preserve_index=False)
-    pq.write_table(table.replace_schema_metadata(None), path.with_suffix(".new"), coerce_timestamps="us")
-    path.with_suffix(".new").replace(path)
-
-
 def retype(workplace: Any) -> None:
     path = workplace.folder / "feature_repo/features.py"
     text = path.read_text()
     declared = re.search(r'name="device_trust_score",\s*dtype=Int64', text)
     assert declared is not None
     path.write_text(text.replace(declared[0], declared[0].replace("Int64", "Float64")))
-    put(workplace, lambda rows: rows.assign(device_trust_score=rows.device_trust_score + 0.5))
+    replace_rows(workplace.folder, lambda rows: rows.assign(device_trust_score=rows.device_trust_score + 0.5))
 
 
 CHANGES: dict[str, Callable[[Any], None]] = {
-    "corrected at the same times": lambda at: put(at, lambda rows: rows.assign(amount=rows.amount + 1)),
-    "of older times": lambda at: put(
-        at, lambda rows: rows.assign(timestamp=rows.timestamp - pd.Timedelta(days=5))
+    "corrected at the same times": lambda at: replace_rows(
+        at.folder, lambda rows: rows.assign(amount=rows.amount + 1)
     ),
-    "smaller": lambda at: put(at, lambda rows: rows.iloc[: len(rows) // 2]),
+    "of older times": lambda at: replace_rows(
+        at.folder, lambda rows: rows.assign(timestamp=rows.timestamp - pd.Timedelta(days=5))
+    ),
+    "smaller": lambda at: replace_rows(at.folder, lambda rows: rows.iloc[: len(rows) // 2]),
     "with a feature of another type": retype,
 }
 
@@ -87,6 +79,6 @@ def test_second_clone_with_other_data_takes_over_and_the_first_takes_back(
         (folder / "feature_repo" / yaml).write_text(text)
     second = replace(workplace, folder=folder)
     second.shell("python scripts/feast_setup.py")
-    put(second, lambda rows: rows.assign(amount=rows.amount * 2))
+    replace_rows(second.folder, lambda rows: rows.assign(amount=rows.amount * 2))
     take_steps(second)
     take_steps(workplace)
