@@ -18,7 +18,7 @@ import httpx
 import pytest
 from fault_report import FaultReport, Seen, note_faults
 from own_environment import own_environment
-from own_keyspace import own_keyspace
+from own_keyspace import drop_keyspaces, own_keyspace
 from own_sessions import own_sessions
 from ports import free_port
 from quick_java import MANY_KEYSPACES, MANY_KEYSPACES_HEAP_MB, quick_java
@@ -27,7 +27,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from poc.definitions import ServedFeatures
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.session import SCHEMA, Session, cassandra_session, open_session
+from poc.online_store.session import Session, cassandra_session, open_session
 from poc.repository import declared_service
 from poc.settings import Settings
 
@@ -264,9 +264,3 @@ def workplace(
     drop_keyspaces(cassandra)
     yield Workplace(folder, environment)
     drop_keyspaces(cassandra)
-
-
-def drop_keyspaces(cassandra: ConnectionSettings) -> None:
-    with cassandra_session(cassandra) as session:
-        for keyspace in ("feast_online_store", "ml_features"):
-            session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}", execution_profile=SCHEMA)

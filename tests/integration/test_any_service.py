@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from own_environment import own_environment
+from own_keyspace import drop_keyspaces
 from ports import free_port
 from second_repository import SecondRepository, write_second_repository
 from server_process import ServerProcess
@@ -19,7 +20,7 @@ from warm_python import warm
 from poc.feature_store import open_feature_store
 from poc.model.registry import load_scorer
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.session import SCHEMA, Session, cassandra_session
+from poc.online_store.session import Session
 from poc.repository import declared_service
 from poc.settings import Settings
 
@@ -98,9 +99,7 @@ def workshop(folder: Path, cassandra: ConnectionSettings, **more: Any) -> Iterat
     try:
         yield Workshop(folder, repository, online, direct)
     finally:
-        with cassandra_session(cassandra) as session:
-            for keyspace in (online, direct):
-                session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}", execution_profile=SCHEMA)
+        drop_keyspaces(cassandra, (online, direct))
 
 
 @pytest.fixture(scope="module", params=["rows", "stock"])

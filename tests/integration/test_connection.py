@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from own_keyspace import drop_keyspaces
 from place import Place, make_place
 from ports import free_port
 from protocol_proxy import ProtocolProxy
@@ -20,7 +21,7 @@ from server_process import ServerProcess
 
 from poc.local_cassandra.cluster import EmbeddedCassandra
 from poc.local_cassandra.embedded import start_embedded, stop_embedded
-from poc.online_store.session import SCHEMA, cassandra_session, idempotent, local_data_centre
+from poc.online_store.session import cassandra_session, idempotent, local_data_centre
 
 STOCK, ROWS = "../feature_store.yaml", "rows.yaml"
 BOTH = pytest.mark.parametrize("store", [STOCK, ROWS], ids=["stock", "rows"])
@@ -80,9 +81,7 @@ def stated(copy: Place, elsewhere: EmbeddedCassandra) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("DIRECT_KEYSPACE", direct)
         yield make
-    with cassandra_session(elsewhere.endpoint) as session:
-        for name in (keyspace, direct):
-            session.execute(f"DROP KEYSPACE IF EXISTS {name}", execution_profile=SCHEMA)
+    drop_keyspaces(elsewhere.endpoint, (keyspace, direct))
 
 
 def run(place: Place, *command: str, **environment: str) -> str:

@@ -18,15 +18,14 @@ import httpx
 import pytest
 import yaml
 from container_image import Dockerfile, ImageFolder
+from own_keyspace import drop_keyspaces
 from ports import free_port
 
 from poc.definitions import ServedFeatures
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.session import SCHEMA, cassandra_session
 
 pytestmark = pytest.mark.timeout(1800)
 
-KEYSPACES = ("feast_online_store", "ml_features")
 # Feast, MLflow and gunicorn together, on a busy machine.
 START_SECONDS = 300.0
 
@@ -133,12 +132,6 @@ def image(
                 path.chmod(0o755)
         shutil.rmtree(top)
         drop_keyspaces(cassandra)
-
-
-def drop_keyspaces(cassandra: ConnectionSettings) -> None:
-    with cassandra_session(cassandra) as session:
-        for keyspace in KEYSPACES:
-            session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}", execution_profile=SCHEMA)
 
 
 @dataclass
