@@ -7,8 +7,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from own_sessions import apply_definitions
 from reading_ways import WAYS, Backend, Make, Way
-from stored_features import Row, apply, write_direct, write_through_feast
+from stored_features import Row, write_direct, write_through_feast
 
 from poc.errors import PocError
 from poc.online_store.session import SCHEMA
@@ -33,7 +34,7 @@ def test_service_of_some_features_gives_those(make_backend: Make, opened: Callab
     chosen = 'features=[transaction_features[["transaction_hour", "amount"]]]'
     edit(backend, r"features=\[transaction_features\]", chosen)
     if not way.by_server:
-        apply(backend.settings)
+        apply_definitions(backend.settings)
     backend.write(Row("12345", PAYMENT, NOW - timedelta(hours=1)))
     source = opened(backend)
     [found] = source.read(["12345"])
@@ -67,7 +68,7 @@ def test_feature_is_added_between_two_reads_and_never_within_one(
     for reader in readers:
         reader.start()
     edit(backend, r"\],\n    online=True,", ADDED)
-    apply(backend.settings)
+    apply_definitions(backend.settings)
     deadline = time.monotonic() + 60
     while all(names == before for names, _ in list(seen)) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -111,7 +112,7 @@ def test_retyped_feature_is_never_read_as_what_it_was(make_backend: Make, opened
     assert source.read(["12345"])[0].values["device_trust_score"] == 61
     edit(backend, RETYPED, 'name="device_trust_score",\n            dtype=Float64')
     backend.session.execute(f"DROP TABLE {backend.table}", execution_profile=SCHEMA)
-    apply(backend.settings)
+    apply_definitions(backend.settings)
     write(backend, Row("12345", PAYMENT | {"device_trust_score": 0.73}, NOW - timedelta(hours=1)))
     seen: list[object] = []
     deadline = time.monotonic() + 60

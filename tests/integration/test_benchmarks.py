@@ -4,9 +4,10 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from own_sessions import apply_definitions
 from ports import free_port
 from small_model import register
-from stored_features import apply, environment, serving_settings
+from stored_features import environment, serving_settings
 
 from poc.definitions import ServedFeatures
 from poc.feature_store import open_feature_store
@@ -36,7 +37,7 @@ def settings(
     monkeypatch.chdir(tmp_path)
     write_sources(definitions, 3000, tmp_path, NOW)
     made = serving_settings(tmp_path, cassandra, keyspace)
-    apply(made)
+    apply_definitions(made)
     return made
 
 

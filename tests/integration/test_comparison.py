@@ -16,7 +16,7 @@ from cassandra import ConsistencyLevel
 from cassandra.cluster import ResponseFuture
 from own_sessions import apply_definitions
 from second_repository import write_second_repository
-from stored_features import apply, environment, serving_settings
+from stored_features import environment, serving_settings
 from tcp_proxy import TcpProxy
 from warm_python import warm
 
@@ -84,7 +84,7 @@ def settings(
 @pytest.fixture
 def materialized(settings: Settings) -> Settings:
     """The same with the first thirty transactions online, and no direct table."""
-    apply(settings)
+    apply_definitions(settings)
     store = open_feature_store(settings)
     store.materialize(NOW - timedelta(days=1), NOW - timedelta(hours=1))
     return settings
@@ -171,7 +171,7 @@ def test_service_of_some_features_is_compared_on_those(settings: Settings) -> No
     whole, some = "[transaction_features]", '[transaction_features[["merchant_category", "amount"]]]'
     assert whole in path.read_text()
     path.write_text(path.read_text().replace(whole, some))
-    apply(settings)
+    apply_definitions(settings)
     open_feature_store(settings).materialize(NOW - timedelta(days=1), NOW - timedelta(hours=1))
     assert compare(settings, Request(3, (1,), 1)).features == 2
 
@@ -283,7 +283,7 @@ def test_definitions_that_were_never_applied_are_said_to_be(settings: Settings) 
 
 
 def test_store_that_was_never_materialized_is_said_to_be(settings: Settings) -> None:
-    apply(settings)
+    apply_definitions(settings)
     with pytest.raises(FeaturesNotMaterialized, match="feast_materialize"):
         compare(settings)
 

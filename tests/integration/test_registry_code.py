@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from feast.protos.feast.core.Registry_pb2 import Registry
+from own_sessions import apply_definitions
 from ports import free_port
 from server_process import ServerProcess
 from small_model import register
-from stored_features import apply, environment, serving_settings
+from stored_features import environment, serving_settings
 
 from poc.definitions import ServedFeatures
 from poc.online_store.connection import ConnectionSettings
@@ -33,7 +34,7 @@ def planted(
 ) -> tuple[Settings, Path]:
     """A project whose registry somebody has added a view to, and the file that its function makes."""
     settings = serving_settings(tmp_path, cassandra, keyspace)
-    apply(settings)
+    apply_definitions(settings)
     register(settings, definitions)
     path, made = tmp_path / "registry.db", tmp_path / "made"
     registry = Registry.FromString(path.read_bytes())

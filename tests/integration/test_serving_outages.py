@@ -15,11 +15,12 @@ import httpx
 import pytest
 from fault_report import Seen
 from own_keyspace import own_keyspace
+from own_sessions import apply_definitions
 from ports import free_port
 from predictions import Predictions
 from server_process import ROOT, ServerProcess
 from small_model import register
-from stored_features import Row, apply, environment, serving_settings, write_direct, write_through_feast
+from stored_features import Row, environment, serving_settings, write_direct, write_through_feast
 from tcp_proxy import TcpProxy
 
 from poc.definitions import ServedFeatures
@@ -72,7 +73,7 @@ def stores(
 def fill(session: Session, settings: Settings, definitions: ServedFeatures) -> None:
     rows = settings.feast_repo_path / "rows.yaml"
     for store in (settings, settings.model_copy(update={"feast_fs_yaml_file_path": rows})):
-        apply(store)
+        apply_definitions(store)
         write_through_feast(store, definitions, ROWS)
     write_direct(session, settings, definitions, ROWS)
 

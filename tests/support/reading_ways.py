@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feast_server import FeastServer
+from own_sessions import apply_definitions
 from stored_features import (
     FEATURE_REPO,
     Row,
-    apply,
     prepare_direct,
     write_direct,
     write_through_feast,
@@ -100,7 +100,7 @@ class Backend:
         return self.settings.model_copy(update={"cassandra_hosts": ("127.0.0.1",), "cassandra_port": port})
 
     def prepare(self) -> None:
-        apply(self.settings)
+        apply_definitions(self.settings)
         if self.way.source == "direct":
             prepare_direct(self.session, self.settings, self.definitions)
 

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from own_keyspace import own_keyspace
+from own_sessions import apply_definitions
 from small_model import register
-from stored_features import Row, apply, serving_settings, write_direct, write_through_feast
+from stored_features import Row, serving_settings, write_direct, write_through_feast
 
 from poc.definitions import ServedFeatures
 from poc.online_store.connection import ConnectionSettings
@@ -25,7 +26,7 @@ def served_project(
     """Make a project with a model in `folder`; its online store, and with `direct` the table, hold `rows`."""
     with cassandra_session(cassandra) as session, own_keyspace(session) as keyspace:
         settings = serving_settings(folder, cassandra, keyspace)
-        apply(settings)
+        apply_definitions(settings)
         write_through_feast(settings, definitions, rows)
         if direct:
             write_direct(session, settings, definitions, rows)

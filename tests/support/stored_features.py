@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 
 import yaml
-from own_sessions import apply_definitions
 
 from poc.definitions import ServedFeatures
 from poc.feature_store import close_feature_store, open_feature_store
@@ -73,11 +72,6 @@ def environment(settings: Settings) -> dict[str, str]:
         if settings.feast_fs_yaml_file_path is None
         else {"FEAST_FS_YAML_FILE_PATH": str(settings.feast_fs_yaml_file_path)}
     )
-
-
-def apply(settings: Settings) -> None:
-    """Write the registry, and make the online store's table."""
-    apply_definitions(settings)
 
 
 def write_through_feast(settings: Settings, definitions: ServedFeatures, rows: Iterable[Row]) -> None:

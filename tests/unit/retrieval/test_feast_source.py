@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from own_sessions import apply_definitions
 from reading_ways import Opened
-from stored_features import Row, apply, feature_repo, write_through_feast
+from stored_features import Row, feature_repo, write_through_feast
 
 from poc.definitions import ServedFeatures
 from poc.errors import FeaturesNotApplied, FeaturesNotMaterialized, FeaturesOutdated
@@ -43,7 +44,7 @@ def write(settings: Settings, definitions: ServedFeatures) -> Callable[..., None
 
 @pytest.fixture
 def applied(settings: Settings) -> Settings:
-    apply(settings)
+    apply_definitions(settings)
     return settings
 
 
@@ -110,7 +111,7 @@ def test_service_of_some_features_gives_those(settings: Settings, open_source: C
         r"features=\[transaction_features\]",
         'features=[transaction_features[["transaction_hour", "amount"]]]',
     )
-    apply(settings)
+    apply_definitions(settings)
     assert open_source().feature_names == ("amount", "transaction_hour")
 
 
@@ -120,7 +121,7 @@ def test_added_feature_is_missing_until_it_is_materialized(
     write(amount=500.0)
     source = open_source()
     edit(applied, r"\],\n    online=True,", NEW_FIELD)
-    apply(applied)
+    apply_definitions(applied)
     source.refresh()
     [found] = source.read(["12345"])
     assert source.feature_names[-1] == "new_feature"
@@ -135,7 +136,7 @@ def test_changed_service_is_picked_up_in_the_background(
     write(amount=500.0)
     source = open_source(registry_refresh_seconds=0.05)
     edit(applied, r"\],\n    online=True,", NEW_FIELD)
-    apply(applied)
+    apply_definitions(applied)
     deadline = time.monotonic() + 60
     while "new_feature" not in source.feature_names and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -166,7 +167,7 @@ def test_registry_that_is_repaired_is_followed_again(
     registry.unlink()
     with pytest.raises(FeaturesNotApplied):
         source.refresh()
-    apply(applied)
+    apply_definitions(applied)
     source.refresh()
     assert source.read(["12345"])[0].values["amount"] == 500.0
 
@@ -177,6 +178,6 @@ def test_value_of_another_type_than_declared_is_outdated(
     write(merchant_category="Food")
     edit(applied, r'name="merchant_category",\s+dtype=String,', 'name="merchant_category", dtype=Int64,')
     edit(applied, r'tags=\{"values"[^}]*\},', "")
-    apply(applied)
+    apply_definitions(applied)
     with pytest.raises(FeaturesOutdated, match="merchant_category"):
         open_source().read(["12345"])
