@@ -61,6 +61,8 @@ def cluster_arguments(settings: ConnectionSettings) -> dict[str, Any]:
         # As cassandra-driver has it: a frozen node answers no heartbeat, and is given up.
         "heartbeat_interval_sec": patience.HEARTBEAT_SECONDS,
         "idle_timeout_sec": patience.HEARTBEAT_SECONDS + patience.HEARTBEAT_TIMEOUT_SECONDS,
+        # Of the schema, all tables: where rows lie it learns without.
+        "use_schema": False,
         # Else it prints that Cassandra has no ScyllaDB shards. Errors reach us as exceptions.
         "log_level": "critical",
     }

@@ -7,7 +7,7 @@ without a profile runs at the write consistency, and its rows have names.
 
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from cassandra import AuthenticationFailed, ConsistencyLevel, DriverException, InvalidRequest
@@ -109,7 +109,16 @@ def prepare(session: Session, cql: str) -> Any:
         agreement.wait_for_schema_agreement(wait_time=patience.SCHEMA_AGREEMENT_SECONDS)
         statement = session.prepare(cql)
     statement.is_idempotent = True
+    _learn_copies(session, {column.keyspace_name for column in statement.column_metadata})
     return statement
+
+
+def _learn_copies(session: Session, keyspaces: set[str]) -> None:
+    """Learn where the rows of `keyspaces` lie, so that a statement goes to a node that has them."""
+    for keyspace in keyspaces - session.cluster.metadata.keyspaces.keys():
+        # Without an answer statements take one more hop, no more.
+        with suppress(DriverException):
+            session.cluster.refresh_keyspace_metadata(keyspace, max_schema_agreement_wait=0)
 
 
 def _connected(settings: ConnectionSettings, version: int | None) -> Session:
@@ -144,6 +153,8 @@ def _cluster_arguments(settings: ConnectionSettings, version: int | None) -> dic
         "idle_heartbeat_timeout": patience.HEARTBEAT_TIMEOUT_SECONDS,
         "connect_timeout": settings.connect_timeout_seconds,
         "control_connection_timeout": settings.connect_timeout_seconds,
+        # A shared Cassandra may have thousands of tables: `prepare` learns the keyspaces that are asked.
+        "schema_metadata_enabled": False,
         "compression": "lz4" if settings.compression else False,
     }
     if settings.secure_bundle_path is not None:

@@ -26,7 +26,7 @@ from poc.measurement.cluster import bring_back, cluster_to_drill, frozen, kill
 from poc.monitoring.state import State, StateReader, open_state_reader
 from poc.online_store.errors import ReplicationDiffers
 from poc.online_store.schema import ensure_keyspace
-from poc.online_store.session import SCHEMA, Session, cassandra_session
+from poc.online_store.session import SCHEMA, Session, cassandra_session, prepare
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(900)]
 
@@ -88,6 +88,30 @@ class TestReplication:
             assert replication_of(session, keyspace)["datacenter1"] == "2"
         finally:
             session.execute(f"DROP KEYSPACE {keyspace}")
+
+
+def test_statements_go_to_a_node_that_has_the_row_and_no_session_reads_all_of_the_schema(
+    place: Place, session: Session
+) -> None:
+    keyspace = f"test_{uuid.uuid4().hex[:12]}"
+    session.execute(
+        f"CREATE KEYSPACE {keyspace}"
+        " WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 1}",
+        execution_profile=SCHEMA,
+    )
+    session.execute(f"CREATE TABLE {keyspace}.t (id text PRIMARY KEY)", execution_profile=SCHEMA)
+    try:
+        with cassandra_session(cassandra_connection(place.settings)) as opened:
+            insert = prepare(opened, f"INSERT INTO {keyspace}.t (id) VALUES (?)")
+            known = opened.cluster.metadata
+            assert set(known.keyspaces) == {keyspace}
+            for number in range(20):
+                bound = insert.bind((str(number),))
+                sent = opened.execute_async(bound)
+                sent.result()
+                assert sent.coordinator_host in known.get_replicas(keyspace, bound.routing_key)
+    finally:
+        session.execute(f"DROP KEYSPACE {keyspace}", execution_profile=SCHEMA)
 
 
 @pytest.mark.fault(
