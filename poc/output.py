@@ -3,8 +3,11 @@
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,8 @@ def require_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
 
 
+_PROJECT = Path(__file__).parents[1]
+UNKNOWN_COMMIT = "unknown"
 _NUMBERS = re.compile(r"\[[\s\d.,eE+-]+\]")
 
 
@@ -45,11 +50,28 @@ def replacing(path: Path) -> Iterator[Path]:
             draft.unlink(missing_ok=True)
 
 
-def write_json(document: Any, path: Path) -> None:
-    """Write `document` by `replacing`, for people and tools: indented, a list of numbers on one line."""
-    indented = json.dumps(document, indent=2, ensure_ascii=False)
+def write_json(document: Mapping[str, Any], path: Path) -> None:
+    """Write `document` by `replacing`, for people and tools: indented, a list of numbers on one line.
+
+    Before its own it has the keys `created`, UTC, and `git_commit`, of the project.
+    """
+    created = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    stamped = {"created": created, "git_commit": git_commit(_PROJECT), **document}
+    indented = json.dumps(stamped, indent=2, ensure_ascii=False)
     with replacing(path) as draft:
         draft.write_text(_NUMBERS.sub(lambda found: " ".join(found[0].split()), indented) + "\n")
+
+
+def git_commit(folder: Path) -> str:
+    """Name the commit of the code in `folder`, marked where files differ from it; `unknown` without git."""
+    git = partial(subprocess.run, cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+    try:
+        commit, changes = (
+            git(["git", *said]).stdout.strip() for said in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return UNKNOWN_COMMIT
+    return f"{commit} with changes" if changes else commit
 
 
 def _draft(path: Path) -> Path:

@@ -17,6 +17,17 @@ scripts/install_apart.sh audit
 sbom="${SBOM:-data/sbom.json}"
 mkdir -p "$(dirname "$sbom")"
 .audit-venv/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file "$sbom" "$(command -v python)"
+python - "$sbom" <<'PYTHON'
+import json, sys
+from pathlib import Path
+from poc.output import git_commit
+
+path = Path(sys.argv[1])
+document = json.loads(path.read_text())
+commit = {"name": "git_commit", "value": git_commit(Path.cwd())}
+document["metadata"].setdefault("properties", []).append(commit)
+path.write_text(json.dumps(document, indent=2) + "\n")
+PYTHON
 echo "✓ What is installed, and under which licences: $sbom"
 if [ "${1:-both}" = sbom ]; then exit 0; fi
 

@@ -4,10 +4,8 @@ The run says which data, which features, which code and which costs; the version
 `registry.promote` moves the alias.
 """
 
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 ARTIFACTS_FOLDER = "mlartifacts"
-UNKNOWN_COMMIT = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +67,6 @@ def keep_text(settings: Settings, recorded: Recorded, name: str, text: str) -> N
     client = open_client(settings)
     with registry_errors(settings):
         client.log_text(recorded.run_id, text, name)
-
-
-def git_commit(folder: Path) -> str:
-    """Name the commit of the code in `folder`, marked where files differ from it; `unknown` without git."""
-    git = partial(subprocess.run, cwd=folder, capture_output=True, text=True, timeout=10, check=True)
-    try:
-        commit, changes = (
-            git(["git", *said]).stdout.strip() for said in (["rev-parse", "HEAD"], ["status", "--porcelain"])
-        )
-    except (OSError, subprocess.SubprocessError):
-        return UNKNOWN_COMMIT
-    return f"{commit} with changes" if changes else commit
 
 
 def _experiment(client: "MlflowClient", settings: Settings) -> str:

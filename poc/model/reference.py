@@ -22,6 +22,7 @@ from poc.dataset.conversion import convert
 from poc.dataset.distribution import Distribution, distribution
 from poc.definitions import ServedFeatures
 from poc.errors import OutputNotWritable, ReferenceUnreadable
+from poc.output import UNKNOWN_COMMIT
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class TrainingReference:
     created_at: AwareDatetime
     rows: int
     features: Mapping[str, FeatureReference]
+    git_commit: str = UNKNOWN_COMMIT
 
 
 def make_reference(
@@ -60,6 +62,7 @@ def make_reference(
     model_alias: str,
     model_version: str,
     created_at: datetime,
+    git_commit: str = UNKNOWN_COMMIT,
 ) -> TrainingReference:
     """Summarize `rows`: a column for each feature of `served`.
 
@@ -79,6 +82,7 @@ def make_reference(
         created_at=created_at,
         rows=len(rows),
         features=features,
+        git_commit=git_commit,
     )
 
 

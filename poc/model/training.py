@@ -30,11 +30,11 @@ from poc.model.pipeline import (
     number_of_trees,
     typical_values,
 )
-from poc.model.recording import Recorded, TrainingRecord, git_commit, keep_text, record
+from poc.model.recording import Recorded, TrainingRecord, keep_text, record
 from poc.model.reference import REFERENCE_FILE, make_reference, reference_in_place, reference_json
 from poc.model.registry import load_scorer, load_version, open_client, promote
 from poc.model.scoring import ModelCard, ModelFacts, open_scorer
-from poc.output import require_folder
+from poc.output import git_commit, require_folder
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -135,7 +135,8 @@ def _release(
     agreement = check_agreement(stored, fitted.pipeline, fitted.inputs, examples.rows)
     say(report.describe_agreement(agreement))
     model = {"model_name": name, "model_alias": alias, "model_version": version}
-    reference = make_reference(examples.served, examples.rows, **model, created_at=now)
+    commit = git_commit(settings.feast_repo_path)
+    reference = make_reference(examples.served, examples.rows, **model, created_at=now, git_commit=commit)
     keep_text(settings, recorded, REFERENCE_FILE, reference_json(reference))
     with reference_in_place(settings, reference):
         promote(settings, version)

@@ -4,11 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from poc.output import git_commit
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +42,14 @@ def test_licence_of_every_package_is_said(document: dict[str, object]) -> None:
     served = {"feast", "pandas", "pyarrow", "fastapi", "onnxruntime", "cassandra-driver", "acsylla"}
     assert silent & served == set()
     assert len(silent) < 15
+
+
+def test_document_says_when_and_of_which_commit_it_was_made(document: dict[str, Any], root: Path) -> None:
+    metadata = document["metadata"]
+    assert abs(datetime.now(timezone.utc) - datetime.fromisoformat(metadata["timestamp"])) < timedelta(
+        hours=1
+    )
+    assert {"name": "git_commit", "value": git_commit(root)} in metadata["properties"]
 
 
 def parts(document: dict[str, object]) -> list[dict[str, str]]:

@@ -1,10 +1,12 @@
 import json
+import subprocess
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from poc.errors import OutputNotWritable
-from poc.output import markdown_table, replacing, require_writable, write_json
+from poc.output import git_commit, markdown_table, replacing, require_writable, write_json
 
 
 def test_folder_of_a_result_is_made_and_left_empty(tmp_path: Path) -> None:
@@ -48,9 +50,19 @@ def test_document_is_indented_with_lists_of_numbers_on_one_line(tmp_path: Path) 
     path = tmp_path / "numbers.json"
     content = {"names": ["a", "b, c"], "ms": [1.0, 2.5e-05, -3], "rows": [{"x": [1, 2]}], "none": []}
     write_json(content, path)
-    assert json.loads(path.read_text()) == content
+    written = json.loads(path.read_text())
+    del written["created"], written["git_commit"]
+    assert written == content
     assert '"ms": [ 1.0, 2.5e-05, -3 ]' in path.read_text()
     assert '  "names": [\n    "a",\n' in path.read_text()
+
+
+def test_document_says_when_and_of_which_commit_it_was_made(tmp_path: Path) -> None:
+    write_json({}, tmp_path / "x.json")
+    written = json.loads((tmp_path / "x.json").read_text())
+    made = datetime.fromisoformat(written["created"])
+    assert timedelta(0) <= datetime.now(timezone.utc) - made < timedelta(minutes=1)
+    assert written["git_commit"] == git_commit(Path(__file__).parents[2])
 
 
 def test_table_is_as_wide_as_its_cells_only_where_it_is_to_be_read_in_a_terminal() -> None:
@@ -71,3 +83,42 @@ def test_table_is_as_wide_as_its_cells_only_where_it_is_to_be_read_in_a_terminal
 
 def test_bar_in_a_cell_does_not_end_it() -> None:
     assert markdown_table(("x",), [("a|b",)]).splitlines()[-1] == r"| a\|b |"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    for command in (
+        ["init", "--quiet"],
+        [
+            "-c",
+            "user.name=a",
+            "-c",
+            "user.email=a@example.com",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "-m",
+            "x",
+        ],
+    ):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_commit_is_named(repository: Path) -> None:
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True)
+    assert git_commit(repository) == head.stdout.strip()
+
+
+def test_changed_files_are_mentioned(repository: Path) -> None:
+    (repository / "new.py").touch()
+    assert git_commit(repository).endswith(" with changes")
+
+
+def test_folder_without_git_has_an_unknown_commit(tmp_path: Path) -> None:
+    assert git_commit(tmp_path) == "unknown"
+
+
+def test_machine_without_git_has_an_unknown_commit(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert git_commit(repository) == "unknown"
