@@ -31,6 +31,7 @@ faults: setup ## Break it on purpose in every way that a test knows, and write d
 benchmark: setup ## Measure every piece and write docs/performance.md (a quarter of an hour)
 	@set -euo pipefail; . scripts/environment.sh; results=data/benchmarks; \
 	python scripts/benchmark_serving.py --json $$results/serving.json; \
+	python scripts/benchmark_rates.py --json $$results/rates.json; \
 	python scripts/compare_feast_cassandra.py --with feast-server --json $$results/comparison.json --plot $$results/comparison.png; \
 	python scripts/benchmark_registry.py --json $$results/registry.json; \
 	python scripts/benchmark_scoring.py --json $$results/scoring.json; \

@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     metrics_refresh_seconds: Interval = 15.0
     """How often a server reads the online store's state for /metrics."""
     max_concurrent_requests: int = Field(100, ge=1, le=100_000)
-    """Requests for predictions that a process judges at a time; more are answered 503 at once."""
+    """Requests for predictions that a process has in hand at a time; more are answered 503 at once."""
     requests_per_second: float | None = Field(None, gt=0, le=1_000_000)
     """Requests a second that a key, or without keys an address, may make of a process; more get 429."""
     keep_alive_seconds: int = Field(75, ge=1, le=3600)

@@ -11,11 +11,11 @@ class RaceUnderWay(PocError):
 
 
 class Overloaded(PocError):
-    """A process judges as many requests as it is to judge at a time."""
+    """A process has as many requests in hand as it is to have at a time."""
 
     def __init__(self, most: int) -> None:
         way_out = "Ask again in a second. For more at a time: WORKERS, or MAX_CONCURRENT_REQUESTS."
-        super().__init__(f"The server judges {most:,} requests already", way_out)
+        super().__init__(f"The server has {most:,} requests in hand already", way_out)
 
 
 class StillOpening(PocError):

@@ -77,25 +77,36 @@ def measure_serving(
     `workers` are numbers of processes of a server, each measured by itself. Raises `BenchmarkFailed` of one
     that does not get ready, and what says that there is no wrk, or nothing to read.
     """
+    results, ratios = [], []
+    meta = serving_meta(place) | {"seconds": seconds, "concurrency": concurrency, "rounds": rounds}
+    with requests_and_environments(place) as (bodies, environments):
+        ask = partial(ask_for_predictions, bodies=bodies, concurrency=concurrency)
+        for count in workers:
+            outcomes = _rounds(environments, count, ask, seconds, rounds, announce)
+            results += [_summary(name, count, outcomes[name]) for name in outcomes]
+            ratios += [_ratio(name, count, outcomes) for name in outcomes if name != DIRECT]
+    return {"meta": meta, "results": results, "ratios": ratios}
+
+
+def serving_meta(place: Place) -> dict[str, Any]:
+    """Describe the setting of a measurement of servers as `measured_on` does; raises as `require_wrk`."""
     tool = require_wrk()
+    meta = measured_on(place.session, "fastapi", "uvicorn", "onnxruntime")
+    meta["versions"]["wrk"] = tool
+    return meta | {"online_store": place.store.config.online_store.type}
+
+
+@contextmanager
+def requests_and_environments(place: Place) -> Iterator[tuple[Path, dict[str, dict[str, str]]]]:
+    """Yield a file of requests, a line each, and each server's settings, its store filled."""
     served = applied_service(place.store, place.settings.feature_service)
     keys = sample_keys(served, POOL)
-    results, ratios = [], []
-    meta = measured_on(place.session, "fastapi", "uvicorn", "onnxruntime")
     with TemporaryDirectory() as name:
         bodies = Path(name) / "bodies"
         requests = (dict(zip(served.key_names, key, strict=True)) for key in keys)
         bodies.write_text("".join(json.dumps(body, default=str) + "\n" for body in requests))
-        ask = partial(ask_for_predictions, bodies=bodies, concurrency=concurrency)
         with _environments(place, served, keys, Path(name)) as environments:
-            for count in workers:
-                outcomes = _rounds(environments, count, ask, seconds, rounds, announce)
-                results += [_summary(name, count, outcomes[name]) for name in outcomes]
-                ratios += [_ratio(name, count, outcomes) for name in outcomes if name != DIRECT]
-    meta["versions"]["wrk"] = tool
-    online_store = place.store.config.online_store.type
-    meta |= {"seconds": seconds, "concurrency": concurrency, "rounds": rounds, "online_store": online_store}
-    return {"meta": meta, "results": results, "ratios": ratios}
+            yield bodies, environments
 
 
 @contextmanager
@@ -122,14 +133,7 @@ def _rounds(
     announce: Announce,
 ) -> dict[str, list[LoadResult]]:
     outcomes: dict[str, list[LoadResult]] = {name: [] for name in environments}
-    with ExitStack() as started:
-        urls = {name: f"http://127.0.0.1:{free_port()}" for name in environments}
-        servers = {
-            name: started.enter_context(_server(name, urls[name], workers, own))
-            for name, own in environments.items()
-        }
-        for name, server in servers.items():
-            _wait_until_ready(name, urls[name], server)
+    with running_servers(environments, workers) as urls:
         for url in urls.values():
             ask(url, seconds=min(seconds, WARM_UP_SECONDS))
         for number in range(rounds):
@@ -138,6 +142,20 @@ def _rounds(
                 announce(f"workers: {workers}, round {number + 1} of {rounds}: {name}")
                 outcomes[name].append(ask(urls[name], seconds=seconds))
     return outcomes
+
+
+@contextmanager
+def running_servers(environments: Mapping[str, Mapping[str, str]], workers: int) -> Iterator[dict[str, str]]:
+    """Run the servers of `environments`, `workers` processes each; yield their URLs once all are ready."""
+    with ExitStack() as started:
+        urls = {name: f"http://127.0.0.1:{free_port()}" for name in environments}
+        servers = {
+            name: started.enter_context(_server(name, urls[name], workers, own))
+            for name, own in environments.items()
+        }
+        for name, server in servers.items():
+            _wait_until_ready(name, urls[name], server)
+        yield urls
 
 
 def _server(
@@ -159,10 +177,17 @@ def _wait_until_ready(name: str, url: str, server: ServerProcess) -> None:
         raise BenchmarkFailed(SCRIPTS[name], server.output() + answer) from error
 
 
-def ask_for_predictions(url: str, bodies: Path, seconds: int, concurrency: int) -> LoadResult:
-    """Let wrk ask `url` for predictions, one after the other on each of `concurrency` connections."""
+def ask_for_predictions(
+    url: str, bodies: Path, seconds: int, concurrency: int, per_second: float | None = None
+) -> LoadResult:
+    """Let wrk ask `url` for predictions, one after the other on each of `concurrency` connections.
+
+    With `per_second` requests leave at that rate, each on a connection that is free: as long as one is, none
+    waits for another's answer.
+    """
+    rate = () if per_second is None else (str(per_second),)
     command = [WRK, "-t1", f"-c{concurrency}", f"-d{seconds}s", "-s", str(_SCRIPT), f"{url}/predict"]
-    done = subprocess.run([*command, "--", str(bodies)], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, "--", str(bodies), *rate], capture_output=True, text=True, check=False)
     for line in done.stdout.splitlines():
         if line.startswith(_MARK):
             outcome: LoadResult = json.loads(line.removeprefix(_MARK))

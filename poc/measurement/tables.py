@@ -94,6 +94,24 @@ def serving_table(document: Document) -> str:
     return _table(map(dict.__or__, document["results"], found), columns)
 
 
+def rates_table(document: Document) -> str:
+    """Lay out the highest rate of each server, by number of workers, and what it did with more."""
+    columns = {
+        "workers": "{workers}",
+        "server": "`{server}`",
+        "requests/s in time": "{rate:,}",
+        "P99 ms": "{p99_ms:.1f}",
+        "asked past it": "{past_per_second:,}",
+        "answered": "{past_answered_per_second:,}",
+        "503 + Retry-After": "{past_shed_per_second:,}",
+        "P99 ms of all": "{past_p99_ms:,.0f}",
+        "errors": "{past_other_errors}",
+        "well again after ms": "{well_ms:.0f}",
+    }
+    held = (item for item in document["results"] if item["rate"] is not None)
+    return _table((item | {"well_ms": item["well_again_seconds"] * 1000} for item in held), columns)
+
+
 def scoring_table(document: Document) -> str:
     """Lay out the time to score one row, and how often the decision differs from scikit-learn's."""
     columns = {

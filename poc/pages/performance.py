@@ -30,6 +30,7 @@ SECTIONS = {
     "comparison": tables.read_tables,
     "materialization": tables.materialization_table,
     "serving": tables.serving_table,
+    "rates": tables.rates_table,
     "scoring": tables.scoring_table,
     "registry": tables.registry_table,
 }
@@ -145,7 +146,7 @@ def _section(template: str, facts: Mapping[str, Any]) -> str:
 
 def all_targets(documents: Mapping[str, Document]) -> list[Target]:
     """Compare all targets with `documents`, by the benchmark's name; without one they are not measured."""
-    judges = (_reads, _materialization, _serving, _scoring, _registry)
+    judges = (_reads, _materialization, _serving, _rates, _scoring, _registry)
     return [
         target
         for name, judge in zip(SECTIONS, judges, strict=True)
@@ -206,6 +207,14 @@ def _serving(document: Document) -> Iterator[Target]:
     if not ratios:
         for server, least in (("feast", SERVING_STOCK), ("feast-rows", SERVING_ROWS)):
             yield Target(f"server `{server}`: at least {least:.2f} {of_direct}", "", None)
+
+
+def _rates(document: Document) -> Iterator[Target]:
+    """Judge what a server does with too much; the rate itself is the machine's."""
+    shed = "past its highest rate 503 with Retry-After, no other error"
+    results = document.get("results", ())
+    errors = sum(item.get("past_other_errors", 0) for item in results)
+    yield _target(f"each server: {shed}", errors if results else None, eq, 0, "{} other errors")
 
 
 def _scoring(document: Document) -> Iterator[Target]:

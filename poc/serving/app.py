@@ -16,6 +16,7 @@ from poc.monitoring.collector import StateCollector, StateWatch
 from poc.monitoring.state import StateReader
 from poc.repository import declared_service
 from poc.retrieval.source import FeatureSource
+from poc.serving.admission import Admission
 from poc.serving.console.routes import console_router, rival_of
 from poc.serving.document import document
 from poc.serving.edge import ALWAYS_OPEN, Edge
@@ -70,13 +71,7 @@ def create_app(
         metrics.show_state(StateCollector(lambda: state.state))
         kept.append(state)
     rival = rival_of(source_name, settings)
-    predictor = Predictor(
-        features,
-        model,
-        metrics,
-        refuse_stale=settings.stale_features == "refuse",
-        most=settings.max_concurrent_requests,
-    )
+    predictor = Predictor(features, model, metrics, refuse_stale=settings.stale_features == "refuse")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -97,6 +92,7 @@ def create_app(
     app.state.asked = asked
     app.state.loop = loop
     rates = read_rates(settings)
+    app.add_middleware(Admission, most=settings.max_concurrent_requests, metrics=metrics)
     app.add_middleware(
         Edge,
         keys=keys,

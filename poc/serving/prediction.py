@@ -96,7 +96,6 @@ class Predictor:
 
     Args:
         refuse_stale: values older than the view's ttl are refused instead of marked.
-        most: requests that are judged at a time: what waits longer would come too late.
     """
 
     def __init__(
@@ -106,10 +105,9 @@ class Predictor:
         metrics: Metrics,
         *,
         refuse_stale: bool,
-        most: int,
     ) -> None:
         self._features, self._model, self._metrics = features, model, metrics
-        self._refuse_stale, self._most, self._under_way = refuse_stale, most, 0
+        self._refuse_stale = refuse_stale
         self._last_read = float("-inf")
         self._bounds: Bounds | None = None
 
@@ -120,16 +118,11 @@ class Predictor:
 
         One may come twice. `arrived` is when the request came in, by `time.monotonic`; now for None.
 
-        Raises:
-            Overloaded: as many requests are judged already as are to be at a time.
-            PocError: none of them can be judged now.
+        Raises PocError: none of them can be judged now.
         """
         if arrived is None:
             arrived = time.monotonic()
-        self._under_way += 1
         try:
-            if self._under_way > self._most:
-                raise errors.Overloaded(self._most)
             judged = await self._judge(keys, overrides)
         except Exception as error:
             self._metrics.count(problem_type(error).outcome, len(keys))
@@ -137,7 +130,6 @@ class Predictor:
                 self._metrics.not_materialized.inc()
             raise
         finally:
-            self._under_way -= 1
             self._metrics.prediction_latency.observe(time.monotonic() - arrived)
         for outcome in judged.outcomes:
             if isinstance(outcome, errors.PocError):

@@ -11,6 +11,7 @@ from stored_features import environment, serving_settings
 
 from poc.definitions import ServedFeatures
 from poc.feature_store import open_feature_store
+from poc.measurement import rates
 from poc.measurement.materialization import Way, measure_materialization
 from poc.measurement.one_materialization import write_sources
 from poc.measurement.place import open_place
@@ -89,6 +90,26 @@ def test_all_servers_are_measured_in_turns_without_errors(
     assert [line.rpartition(": ")[2] for line in told] == [*order, *order[::-1]]
     assert {item["server"]: item["errors"] for item in found["results"]} == dict.fromkeys(order, 0)
     assert all(item["requests_per_second"] > 0 for item in found["results"])
+
+
+def test_each_server_sheds_what_is_past_its_rate_and_is_well_again(
+    settings: Settings, definitions: ServedFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment(settings).items():
+        monkeypatch.setenv(name, value)
+    # On a machine with other work a rate is held for less, found roughly, and far exceeded.
+    for constant, value in {"P99_MS": 2000.0, "CLOSE": 3.0, "PAST": 10.0}.items():
+        monkeypatch.setattr(rates, constant, value)
+    register(settings, definitions)
+    open_feature_store(settings).materialize(NOW - timedelta(days=30), NOW)
+    with open_place(settings) as place:
+        found = rates.measure_rates(place, seconds=1, workers=[1])
+    print("FOUND", found["results"])
+    assert [item["server"] for item in found["results"]] == ["direct", "feast", "feast-rows"]
+    for item in found["results"]:
+        assert item["past_shed_per_second"] > 0
+        assert item["past_answered_per_second"] > 0
+        assert item["past_other_errors"] == 0
 
 
 def test_storage_is_measured_on_files_of_every_layout(settings: Settings) -> None:

@@ -58,6 +58,10 @@ def documents() -> dict[str, Any]:
                 {"server": "feast-rows", "workers": 1, "throughput": 1.01, "rounds": [0.99, 1.01, 1.1]},
             ],
         },
+        "rates": {
+            "meta": META | {"seconds": 4, "p99_ms": 5.0, "past": 3.0, "online_store": "cassandra"},
+            "results": [held("direct", 1, 500), held("feast-rows", 2, 700)],
+        },
         "scoring": {
             "meta": META | {"rounds": 200, "rows_a_turn": 20, "threads": 1},
             "results": [
@@ -139,6 +143,12 @@ def served(server: str, workers: int, each_second: float) -> dict[str, Any]:
     times = {"p50_ms": 5.0, "p95_ms": 9.0, "p99_ms": 12.0}
     counted = {"requests_per_second": each_second, "rounds": [each_second] * 3, "errors": 0}
     return {"server": server, "workers": workers} | counted | times
+
+
+def held(server: str, workers: int, rate: int) -> dict[str, Any]:
+    past = {"past_per_second": 3 * rate, "past_answered_per_second": rate, "past_shed_per_second": 2 * rate}
+    more = {"past_p99_ms": 80.0, "past_other_errors": 0, "well_again_seconds": 0.003}
+    return {"server": server, "workers": workers, "rate": rate, "p99_ms": 4.5} | past | more
 
 
 def scored(title: str, ratio: float | None, ms: float) -> dict[str, Any]:

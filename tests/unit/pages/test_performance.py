@@ -36,14 +36,14 @@ def test_pictures_that_the_page_shows_are_in_the_repository(root: Path) -> None:
 def test_page_opens_with_the_targets_and_shows_ratios_before_milliseconds(documents: Any) -> None:
     text = page(documents)
     headings = [line for line in text.splitlines() if line.startswith("## ")]
-    expected = ["Targets", "Reads", "Materialization", "Serving", "Scoring", "Registry"]
+    expected = ["Targets", "Reads", "Materialization", "Serving", "Rates", "Scoring", "Registry"]
     assert headings == [f"## {title}" for title in expected]
     assert text.index("1.05 (1.04 to 1.06)") < text.index("Milliseconds, 1 transaction a read")
 
 
 def test_page_names_machine_versions_and_day_of_each_measurement(documents: Any) -> None:
     line = "Measured 2026-01-02 on A processor, 2 cores, 8 GiB, Linux x86_64; feast 0.38.0, cassandra 5.0.6."
-    assert " ".join(page(documents).split()).count(line) == 5
+    assert " ".join(page(documents).split()).count(line) == 6
 
 
 def test_page_says_how_the_baseline_reads(documents: Any) -> None:
@@ -110,7 +110,7 @@ def test_target_is_met_only_by_a_measurement(documents: Any) -> None:
     assert set(verdicts({}).values()) == {"not measured"}
 
 
-@pytest.mark.parametrize("name", ["comparison", "materialization", "serving", "scoring", "registry"])
+@pytest.mark.parametrize("name", ["comparison", "materialization", "serving", "rates", "scoring", "registry"])
 def test_targets_of_a_benchmark_without_results_are_not_measured(documents: Any, name: str) -> None:
     del documents[name]
     assert set(verdicts(documents).values()) == {"✓ met", "not measured"}
@@ -167,6 +167,13 @@ def test_server_is_judged_for_each_number_of_workers_and_by_its_layout(documents
     assert only_missed(documents) == [
         "server `feast`, 2 workers: at least 0.88 of the direct server's predictions a second",
         "server `feast-rows`, 2 workers: at least 1.00 of the direct server's predictions a second",
+    ]
+
+
+def test_error_past_the_rate_that_is_no_503_with_retry_after_misses_the_target(documents: Any) -> None:
+    documents["rates"]["results"][1]["past_other_errors"] = 1
+    assert only_missed(documents) == [
+        "each server: past its highest rate 503 with Retry-After, no other error"
     ]
 
 

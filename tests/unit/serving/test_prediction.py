@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from poc.errors import AnswerTooLate, CassandraUnavailable, ModelMismatch, Overloaded, PocError
+from poc.errors import AnswerTooLate, CassandraUnavailable, ModelMismatch, PocError
 from poc.model.scoring import Scorer
 from poc.serving.kept import Kept
 from poc.serving.metrics import Metrics
@@ -28,7 +28,7 @@ def make(source: object, scorer: Scorer) -> Iterator[Make]:
             item.start()
             item.wait_until_tried(5)
         started.extend(kept)
-        return Predictor(*kept, Metrics("memory"), refuse_stale=False, most=2)
+        return Predictor(*kept, Metrics("memory"), refuse_stale=False)
 
     yield predictor
     for item in started:
@@ -64,24 +64,6 @@ def test_after_an_outage_the_next_request_is_refused_without_a_read(make: Make, 
         with pytest.raises(CassandraUnavailable):
             judge(predictor, ["12345"])
     assert source.reads == []
-
-
-def test_more_requests_than_are_judged_at_a_time_are_refused_at_once(make: Make, source: object) -> None:
-    predictor, held = make(), {}
-
-    async def judge_many() -> list[object]:
-        held["up"] = asyncio.Event()
-        source.check = held["up"].wait
-        asked = [asyncio.create_task(predictor.judge([("12345",)], {})) for _ in range(2)]
-        await asyncio.sleep(0)
-        with pytest.raises(Overloaded, match="The server judges 2 requests already"):
-            await predictor.judge([("12345",)], {})
-        held["up"].set()
-        await asyncio.gather(*asked)
-        return [await predictor.judge([("12345",)], {})]
-
-    [after] = asyncio.run(judge_many())
-    assert isinstance(after, Judged)
 
 
 def test_late_read_of_a_store_that_answers_others_condemns_nothing(make: Make, source: object) -> None:
