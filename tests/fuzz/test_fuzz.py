@@ -75,7 +75,7 @@ def fuzz(tmp_path: Path, seen: Seen) -> Callable[..., None]:
         assert done.returncode == 0, f"{said}\n{stopped_at.read_bytes() if stopped_at.exists() else ''!r}"
         tried = re.search(r"Done (\d+) runs", said)
         assert tried is not None, said
-        seen("inputs tried", int(tried[1]), None)
+        seen("inputs tried", int(tried[1]), "")
 
     return run
 

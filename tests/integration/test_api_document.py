@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from api_checks import require_conformance
+from api_checks import EXAMPLES, require_conformance
+from fault_report import Seen
 from feast_server import FeastServer
 from ports import free_port
 from served_project import served_project
@@ -49,6 +50,7 @@ def start_server(
             features.kill()
 
 
+@pytest.mark.timeout(600 + 60 * int(EXAMPLES))
 @pytest.mark.parametrize(
     ("name", "key"), [("serve_model_feast", None), ("serve_model", KEY), ("serve_model_remote", None)]
 )
@@ -58,9 +60,9 @@ def start_server(
     "answered as documented, never 500",
 )
 def test_answers_are_those_of_the_document(
-    start_server: Callable[..., ServerProcess], name: str, key: str | None
+    start_server: Callable[..., ServerProcess], name: str, key: str | None, seen: Seen
 ) -> None:
     asked = {} if key is None else {"X-API-Key": key}
     server = start_server(name, **({} if key is None else {"API_KEYS": key}))
-    require_conformance(server.url, **asked)
+    seen("requests tried", require_conformance(server.url, **asked), "")
     server.kill()
