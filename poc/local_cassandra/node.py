@@ -87,6 +87,7 @@ class NodePlace:
 
         With `tls_folder`, of `secure`, clients must encrypt, show a certificate and log in.
         """
+        self._remove_empty_segments()
         scratch = self.folder / "tmp"
         shutil.rmtree(scratch, ignore_errors=True)
         for folder in (self.folder, scratch, self.folder / "logs"):
@@ -141,6 +142,15 @@ class NodePlace:
             process.kill()
             raise
         return process
+
+    def _remove_empty_segments(self) -> None:
+        """Remove the parts of the commit log that a full disk left without a byte, and so without a write.
+
+        Unless it is the last one, Cassandra does not start where there is such a part.
+        """
+        for segment in (self.folder / "commitlog").glob("CommitLog-*.log"):
+            if segment.stat().st_size == 0:
+                segment.unlink()
 
     def resident_bytes(self) -> int:
         """Return how much memory the node's process holds; 0 if it does not run."""

@@ -166,6 +166,17 @@ class TestOneNode:
         with cassandra_session(started.endpoint) as session:
             assert session.execute("SELECT count(*) FROM kept.rows").one()[0] == 100
 
+    def test_it_starts_with_segments_of_its_log_that_a_full_disk_left_empty(self, place: Place) -> None:
+        place.run("--stop")
+        log = place.directory / "1-node" / "node1" / "commitlog"
+        newest = max(log.glob("CommitLog-*.log"))
+        start, _, number = newest.stem.rpartition("-")
+        for more in (1, 2):
+            (log / f"{start}-{int(number) + more}.log").touch()
+        started = start_embedded(place.directory, place.port)
+        with cassandra_session(started.endpoint) as session:
+            assert session.execute("SELECT count(*) FROM kept.rows").one()[0] == 100
+
     def test_a_stop_leaves_no_process_and_a_status_of_1(self, place: Place) -> None:
         status, out, _ = place.run("--stop")
         assert (status, out) == (0, "✓ Cassandra stopped (embedded)\n")
