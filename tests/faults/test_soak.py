@@ -1,9 +1,10 @@
-"""A server that is asked at a constant rate, for as many seconds as SOAK_SECONDS says."""
+"""Both servers, asked at a constant rate for as many seconds as SOAK_SECONDS says."""
 
 import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -35,34 +36,45 @@ def variables(
         yield environment(settings)
 
 
-@pytest.fixture(params=["poc/serve_model_feast.py", "poc/serve_model.py"])
-def server(
-    request: pytest.FixtureRequest, variables: dict[str, str], tmp_path: Path
-) -> Iterator[ServerProcess]:
-    started = ServerProcess(request.param, free_port(), variables, tmp_path, sys.executable)
-    started.wait_until_ready()
+@pytest.fixture
+def servers(variables: dict[str, str], tmp_path: Path) -> Iterator[list[ServerProcess]]:
+    started = [
+        ServerProcess(f"poc/{program}.py", free_port(), variables, tmp_path, sys.executable)
+        for program in ("serve_model_feast", "serve_model")
+    ]
+    for server in started:
+        server.wait_until_ready()
     yield started
-    started.kill()
+    for server in started:
+        server.kill()
+
+
+def asked(servers: list[ServerProcess], seconds: float) -> list[Predictions]:
+    """Ask all of them at a constant rate for so long."""
+    with ExitStack() as running:
+        loads = [running.enter_context(Predictions(server, PER_SECOND, THREADS)) for server in servers]
+        time.sleep(seconds)
+    return loads
 
 
 @pytest.mark.fault(
     "Requests", "a constant rate for a while", "every answer the right one; memory and open files stay"
 )
-def test_server_stays_as_it_is_under_a_constant_rate(server: ServerProcess, seen: Seen) -> None:
-    process = psutil.Process(server.process.pid)
-    with Predictions(server, PER_SECOND, THREADS):
-        time.sleep(WARM_UP_SECONDS)
-    memory, files = process.memory_info().rss, process.num_fds()
-    with Predictions(server, PER_SECOND, THREADS) as load:
-        time.sleep(SECONDS)
-    grown = process.memory_info().rss - memory
-    assert {answer.status for answer in load.answers} == {200}
-    assert len(load.probabilities()) == 1
-    assert grown < 0.1 * memory
-    # Connections that were closed a moment ago may be there still.
-    assert process.num_fds() <= files + 5
-    seen("predictions", len(load.answers), "")
-    seen("wrong answers", 0, "")
-    seen("rate", len(load.answers) / SECONDS, "a second")
-    seen("99 of 100 within", load.percentile_seconds(99) * 1000, "ms")
-    seen("memory grown by", grown / 2**20, "MiB")
+def test_servers_stay_as_they_are_under_a_constant_rate(servers: list[ServerProcess], seen: Seen) -> None:
+    processes = [psutil.Process(server.process.pid) for server in servers]
+    asked(servers, WARM_UP_SECONDS)
+    before = [(process.memory_info().rss, process.num_fds()) for process in processes]
+    loads = asked(servers, SECONDS)
+    for process, load, (memory, files) in zip(processes, loads, before, strict=True):
+        grown = process.memory_info().rss - memory
+        assert {answer.status for answer in load.answers} == {200}
+        assert len(load.probabilities()) == 1
+        assert grown < 0.1 * memory
+        # Connections that were closed a moment ago may be there still.
+        assert process.num_fds() <= files + 5
+        seen("predictions", len(load.answers), "")
+        seen("wrong answers", 0, "")
+        seen("for", SECONDS, "s")
+        seen("rate", len(load.answers) / SECONDS, "a second")
+        seen("99 of 100 within", load.percentile_seconds(99) * 1000, "ms")
+        seen("memory grown by", grown / 2**20, "MiB")
