@@ -28,7 +28,7 @@ faults: setup ## Break it on purpose in every way that a test knows, and write d
 	@scripts/install_test_packages.sh
 	@. scripts/environment.sh; FAULT_REPORT=docs/reliability.md exec python -m pytest -m fault
 
-benchmark: setup ## Measure every piece and write docs/performance.md (a quarter of an hour)
+benchmark: setup ## Measure every piece and write docs/performance.md (half an hour)
 	@set -euo pipefail; . scripts/environment.sh; results=data/benchmarks; \
 	python scripts/benchmark_serving.py --json $$results/serving.json; \
 	python scripts/benchmark_rates.py --json $$results/rates.json; \

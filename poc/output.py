@@ -66,9 +66,9 @@ def git_commit(folder: Path) -> str:
     """Name the commit of the code in `folder`, marked where files differ from it; `unknown` without git."""
     git = partial(subprocess.run, cwd=folder, capture_output=True, text=True, timeout=10, check=True)
     try:
-        commit, changes = (
-            git(["git", *said]).stdout.strip() for said in (["rev-parse", "HEAD"], ["status", "--porcelain"])
-        )
+        commit = git(["git", "rev-parse", "HEAD"]).stdout.strip()
+        # Without locks: a commit of somebody else's may be under way.
+        changes = git(["git", "--no-optional-locks", "status", "--porcelain"]).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return UNKNOWN_COMMIT
     return f"{commit} with changes" if changes else commit

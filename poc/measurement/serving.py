@@ -44,6 +44,8 @@ WRK = "wrk"
 POOL = 1000
 ROUNDS = 6
 WARM_UP_SECONDS = 2
+# After which wrk gives an answer up; by default it leaves all above 2 s out of its percentiles.
+ANSWER_SECONDS = 30
 _SCRIPT = Path(__file__).with_name("predict.lua")
 _MARK = "OUTCOME "
 
@@ -186,7 +188,8 @@ def ask_for_predictions(
     waits for another's answer.
     """
     rate = () if per_second is None else (str(per_second),)
-    command = [WRK, "-t1", f"-c{concurrency}", f"-d{seconds}s", "-s", str(_SCRIPT), f"{url}/predict"]
+    command = [WRK, "-t1", f"-c{concurrency}", f"-d{seconds}s", f"--timeout={ANSWER_SECONDS}s"]
+    command += ["-s", str(_SCRIPT), f"{url}/predict"]
     done = subprocess.run([*command, "--", str(bodies), *rate], capture_output=True, text=True, check=False)
     for line in done.stdout.splitlines():
         if line.startswith(_MARK):

@@ -101,15 +101,17 @@ def rates_table(document: Document) -> str:
         "server": "`{server}`",
         "requests/s in time": "{rate:,}",
         "P99 ms": "{p99_ms:.1f}",
-        "asked past it": "{past_per_second:,}",
+        "rate past it": "{past_rate:,}",
         "answered": "{past_answered_per_second:,}",
         "503 + Retry-After": "{past_shed_per_second:,}",
         "P99 ms of all": "{past_p99_ms:,.0f}",
         "errors": "{past_other_errors}",
-        "well again after ms": "{well_ms:.0f}",
+        "well again after s": "{well_again_seconds}",
     }
-    held = (item for item in document["results"] if item["rate"] is not None)
-    return _table((item | {"well_ms": item["well_again_seconds"] * 1000} for item in held), columns)
+    held = [item for item in document["results"] if item["rate"] is not None]
+    none = [item for item in document["results"] if item["rate"] is None]
+    lines = ["- `{server}`, {workers} workers: at no rate in time.".format_map(item) for item in none]
+    return "\n\n".join(filter(None, (_table(held, columns), "\n".join(lines))))
 
 
 def scoring_table(document: Document) -> str:

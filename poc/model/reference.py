@@ -62,7 +62,7 @@ def make_reference(
     model_alias: str,
     model_version: str,
     created_at: datetime,
-    git_commit: str = UNKNOWN_COMMIT,
+    git_commit: str,
 ) -> TrainingReference:
     """Summarize `rows`: a column for each feature of `served`.
 

@@ -48,6 +48,7 @@ def acsylla_reads(settings: ConnectionSettings, driver: Driver) -> "AcsyllaReads
 
 def cluster_arguments(settings: ConnectionSettings) -> dict[str, Any]:
     """Return what `acsylla.create_cluster` takes for `settings`; statements run at the write consistency."""
+    stated = settings.protocol_version
     arguments: dict[str, Any] = {
         "contact_points": list(settings.hosts),
         "port": settings.port,
@@ -61,12 +62,11 @@ def cluster_arguments(settings: ConnectionSettings) -> dict[str, Any]:
         # As cassandra-driver has it: a frozen node answers no heartbeat, and is given up.
         "heartbeat_interval_sec": patience.HEARTBEAT_SECONDS,
         "idle_timeout_sec": patience.HEARTBEAT_SECONDS + patience.HEARTBEAT_TIMEOUT_SECONDS,
-        # Of the schema, all tables: where rows lie it learns without.
-        "use_schema": False,
+        # All tables: where rows lie it learns without, but before version 4 not which columns are the key.
+        "use_schema": stated is not None and stated < 4,
         # Else it prints that Cassandra has no ScyllaDB shards. Errors reach us as exceptions.
         "log_level": "critical",
     }
-    stated = settings.protocol_version
     arguments["protocol_version"] = NEWEST_PROTOCOL if stated is None else min(stated, NEWEST_PROTOCOL)
     if settings.local_dc is not None:
         arguments["load_balance_dc_aware"] = settings.local_dc

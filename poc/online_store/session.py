@@ -109,14 +109,17 @@ def prepare(session: Session, cql: str) -> Any:
         agreement.wait_for_schema_agreement(wait_time=patience.SCHEMA_AGREEMENT_SECONDS)
         statement = session.prepare(cql)
     statement.is_idempotent = True
-    _learn_copies(session, {column.keyspace_name for column in statement.column_metadata})
+    learn_copies(session, {column.keyspace_name for column in statement.column_metadata})
     return statement
 
 
-def _learn_copies(session: Session, keyspaces: set[str]) -> None:
-    """Learn where the rows of `keyspaces` lie, so that a statement goes to a node that has them."""
+def learn_copies(session: Session, keyspaces: set[str]) -> None:
+    """Learn where the rows of `keyspaces` lie, so that a statement goes to a node that has them.
+
+    Once a session: of copies that are changed later it learns nothing.
+    """
     for keyspace in keyspaces - session.cluster.metadata.keyspaces.keys():
-        # Without an answer statements take one more hop, no more.
+        # Without an answer statements take one more hop; the next one that is prepared asks again.
         with suppress(DriverException):
             session.cluster.refresh_keyspace_metadata(keyspace, max_schema_agreement_wait=0)
 
@@ -154,7 +157,9 @@ def _cluster_arguments(settings: ConnectionSettings, version: int | None) -> dic
         "connect_timeout": settings.connect_timeout_seconds,
         "control_connection_timeout": settings.connect_timeout_seconds,
         # A shared Cassandra may have thousands of tables: `prepare` learns the keyspaces that are asked.
-        "schema_metadata_enabled": False,
+        # Before version 4 nothing else says which columns are the key. A change of tables is not ours.
+        "schema_metadata_enabled": version is not None and version < 4,
+        "schema_event_refresh_window": -1,
         "compression": "lz4" if settings.compression else False,
     }
     if settings.secure_bundle_path is not None:

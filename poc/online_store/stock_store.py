@@ -20,6 +20,7 @@ from poc.online_store.connection import ConnectionSettings, connection_settings
 from poc.online_store.layout import key_columns, row_layout
 from poc.online_store.reading_store import ReadingStore
 from poc.online_store.schema import ensure_keyspace
+from poc.online_store.session import learn_copies
 from poc.online_store.stock_layout import entity_key, stock_table
 from poc.online_store.stock_reader import StockReader
 from poc.online_store.view_reader import JoinKeys
@@ -83,6 +84,8 @@ class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore)
 
         Its writes are concurrent, and leave any of them, or a mixture.
         """
+        # Its statements are prepared by Feast.
+        learn_copies(self.session(config), {connection_settings(config).keyspace})
         latest = latest_rows(data, lambda row: (row[0].SerializeToString(deterministic=True), *row[1]))
         super().online_write_batch(config, table, list(latest.values()), progress)
 

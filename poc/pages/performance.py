@@ -213,8 +213,9 @@ def _rates(document: Document) -> Iterator[Target]:
     """Judge what a server does with too much; the rate itself is the machine's."""
     shed = "past its highest rate 503 with Retry-After, no other error"
     results = document.get("results", ())
-    errors = sum(item.get("past_other_errors", 0) for item in results)
-    yield _target(f"each server: {shed}", errors if results else None, eq, 0, "{} other errors")
+    tried = bool(results) and all(item["rate"] and item["past_shed_per_second"] for item in results)
+    errors = sum(item["past_other_errors"] for item in results) if tried else None
+    yield _target(f"each server: {shed}", errors, eq, 0, "{} other errors")
 
 
 def _scoring(document: Document) -> Iterator[Target]:

@@ -48,7 +48,8 @@ class Metrics:
     Attributes:
         registry: holds those of this process.
         feature_fetch_latency: seconds of each read of features, also of failed ones.
-        prediction_latency: seconds of each prediction request from its turn to its end, also of failed ones.
+        prediction_latency: seconds of each prediction request from its turn to its end, also of failed ones;
+            not of those that were sent away unread.
         stale_features: transactions judged by values older than the view's ttl.
         not_materialized: requests that met a store that was never filled.
     """

@@ -163,8 +163,7 @@ def install_handlers(app: FastAPI, asked: "Asked", metrics: "Metrics") -> None:
     """Make `app` answer every error with a problem; refused prediction requests are counted."""
 
     def count_refused(request: Request) -> None:
-        path = _path(request)
-        if path.startswith("/predict") or (by_inference_protocol(request) and path.endswith("/infer")):
+        if asks_for_prediction(request):
             metrics.count(INVALID_REQUEST.outcome)
 
     @app.exception_handler(errors.PocError)
@@ -204,6 +203,12 @@ def respond(request: Request, body: Problem, headers: Mapping[str, str] | None =
     if by_inference_protocol(request):
         return inference_error(body, headers)
     return problem_response(body, headers)
+
+
+def asks_for_prediction(request: Request) -> bool:
+    """Return whether `request` asks for predictions, by either protocol."""
+    path = _path(request)
+    return path.startswith("/predict") or (by_inference_protocol(request) and path.endswith("/infer"))
 
 
 def by_inference_protocol(request: Request) -> bool:

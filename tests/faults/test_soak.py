@@ -38,15 +38,16 @@ def variables(
 
 @pytest.fixture
 def servers(variables: dict[str, str], tmp_path: Path) -> Iterator[list[ServerProcess]]:
-    started = [
-        ServerProcess(f"poc/{program}.py", free_port(), variables, tmp_path, sys.executable)
-        for program in ("serve_model_feast", "serve_model")
-    ]
-    for server in started:
-        server.wait_until_ready()
-    yield started
-    for server in started:
-        server.kill()
+    with ExitStack() as ends:
+        started = []
+        for program in ("serve_model_feast", "serve_model"):
+            started.append(
+                ServerProcess(f"poc/{program}.py", free_port(), variables, tmp_path, sys.executable)
+            )
+            ends.callback(started[-1].kill)
+        for server in started:
+            server.wait_until_ready()
+        yield started
 
 
 def asked(servers: list[ServerProcess], seconds: float) -> list[Predictions]:
@@ -68,6 +69,7 @@ def test_servers_stay_as_they_are_under_a_constant_rate(servers: list[ServerProc
     for process, load, (memory, files) in zip(processes, loads, before, strict=True):
         grown = process.memory_info().rss - memory
         assert {answer.status for answer in load.answers} == {200}
+        assert len(load.answers) > 0.9 * PER_SECOND * SECONDS
         assert len(load.probabilities()) == 1
         assert grown < 0.1 * memory
         # Connections that were closed a moment ago may be there still.

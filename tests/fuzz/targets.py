@@ -65,6 +65,7 @@ def requests(folder: Path) -> Callable[[bytes], None]:
     loop.run_until_complete(app.router.lifespan_context(app).__aenter__())
     for kept in app.state.kept:
         kept.wait_until_tried(START_SECONDS)
+        assert kept.latest is not None, "the server is not ready: every request would be refused alike"
 
     def check(data: bytes) -> None:
         head, _, body = data.partition(b"\n\n")

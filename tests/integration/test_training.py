@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pandas as pd
 import pytest
+from git_folder import begin_history
 from own_sessions import apply_definitions
 
 from poc.dataset.prepare import prepare_dataset
@@ -93,6 +94,7 @@ def train_quietly(settings: Settings, now: datetime = NOW) -> TrainingReport:
 @dataclass(frozen=True)
 class Prepared:
     folder: Path
+    commit: str
     script: "subprocess.CompletedProcess[str]"
 
 
@@ -105,7 +107,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         settings = own_settings()
         prepare_dataset(payments(settings), settings.data_dir, NOW)
         apply_definitions(settings)
-    return Prepared(folder, run_script(folder))
+    return Prepared(folder, begin_history(folder), run_script(folder))
 
 
 def run_script(folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -168,7 +170,7 @@ def test_script_makes_files_in_the_data_folder_only(prepared: Prepared) -> None:
     assert made >= {"mlflow.db", "mlartifacts", "pr_curve.png", "calibration.png"}
 
 
-def test_run_keeps_what_made_the_model(settings: Settings) -> None:
+def test_run_keeps_what_made_the_model(settings: Settings, prepared: Prepared) -> None:
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(settings.mlflow_tracking_uri)
@@ -179,7 +181,7 @@ def test_run_keeps_what_made_the_model(settings: Settings) -> None:
     assert run.data.params["feature_view"] == "transaction_features"
     assert run.data.params["feature_service"] == "fraud_detection_v1"
     assert run.data.params["data_sha256"] == dataset_fingerprint(PARQUET)
-    assert run.data.params["git_commit"] == "unknown"
+    assert run.data.params["git_commit"] == f"{prepared.commit} with changes"
     assert 0 < run.data.metrics["pr_auc"] <= 1
     assert 0 < run.data.metrics["validation_pr_auc"] <= 1
     kept = {item.path for item in client.list_artifacts(version.run_id)}
@@ -194,7 +196,7 @@ def test_run_keeps_what_made_the_model(settings: Settings) -> None:
 
 
 def test_reference_is_of_the_served_model_and_is_kept_with_its_run(
-    settings: Settings, tmp_path: Path
+    settings: Settings, tmp_path: Path, prepared: Prepared
 ) -> None:
     from mlflow.tracking import MlflowClient
 
@@ -202,6 +204,7 @@ def test_reference_is_of_the_served_model_and_is_kept_with_its_run(
     reference = read_reference(settings)
     assert reference is not None
     assert (reference.model_version, reference.created_at) == (card.version, card.trained_at)
+    assert reference.git_commit == f"{prepared.commit} with changes"
     assert (reference.rows, set(reference.features)) == (10_000, set(declared_service(settings).names))
     kept = MlflowClient(settings.mlflow_tracking_uri).download_artifacts(
         str(card.run_id), REFERENCE_FILE, str(tmp_path)

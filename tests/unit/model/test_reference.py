@@ -45,6 +45,7 @@ def reference(declared: ServedFeatures) -> TrainingReference:
         model_alias="champion",
         model_version="7",
         created_at=datetime(2026, 11, 24, 9, 30, tzinfo=timezone.utc),
+        git_commit="unknown",
     )
 
 

@@ -146,7 +146,7 @@ def served(server: str, workers: int, each_second: float) -> dict[str, Any]:
 
 
 def held(server: str, workers: int, rate: int) -> dict[str, Any]:
-    past = {"past_per_second": 3 * rate, "past_answered_per_second": rate, "past_shed_per_second": 2 * rate}
+    past = {"past_rate": 3 * rate, "past_answered_per_second": rate, "past_shed_per_second": 2 * rate}
     more = {"past_p99_ms": 80.0, "past_other_errors": 0, "well_again_seconds": 0.003}
     return {"server": server, "workers": workers, "rate": rate, "p99_ms": 4.5} | past | more
 

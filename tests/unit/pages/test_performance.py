@@ -177,6 +177,17 @@ def test_error_past_the_rate_that_is_no_503_with_retry_after_misses_the_target(d
     ]
 
 
+@pytest.mark.parametrize(
+    "found", [{"rate": None}, {"past_shed_per_second": 0}], ids=["no rate in time", "nothing sent away"]
+)
+def test_what_a_server_does_past_its_rate_is_judged_only_where_it_was_tried(
+    documents: Any, found: dict[str, Any]
+) -> None:
+    documents["rates"]["results"][0] |= found
+    assert set(verdicts(documents).values()) == {"✓ met", "not measured"}
+    assert "## Rates" in page(documents)
+
+
 def test_one_flipped_decision_misses_the_target(documents: Any) -> None:
     documents["scoring"]["results"][1]["flips"] = 1
     assert only_missed(documents) == ["no decision flipped by ONNX"]

@@ -42,6 +42,7 @@ def trained_on(features: Features, rows: pa.Table) -> TrainingReference:
         model_alias="champion",
         model_version="7",
         created_at=datetime(2026, 11, 24, tzinfo=timezone.utc),
+        git_commit="unknown",
     )
 
 

@@ -50,6 +50,7 @@ def keep_reference(
         model_alias=settings.model_alias,
         model_version=version,
         created_at=NOW,
+        git_commit="unknown",
     )
     with reference_in_place(settings, reference):
         pass

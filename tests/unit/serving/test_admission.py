@@ -2,7 +2,7 @@ import asyncio
 
 import httpx
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from poc.serving.admission import Admission
 from poc.serving.metrics import Metrics
@@ -40,11 +40,72 @@ def test_more_requests_than_are_taken_at_a_time_are_sent_away_until_others_are_a
     metrics = Metrics("memory")
     answers, after = asyncio.run(crowd(path, "POST", 5, metrics))
     refused = [answer for answer in answers if answer.status_code != 200]
+    if path.startswith("/v2/"):
+        assert all(answer.json().keys() == {"error"} for answer in refused)
+    else:
+        assert {answer.json()["type"] for answer in refused} == {"/problems/overloaded"}
     assert [answer.status_code for answer in refused] == [503] * 3
     assert [answer.headers["retry-after"] for answer in refused] == ["1"] * 3
     assert all("The server has 2 requests in hand already" in answer.text for answer in refused)
     assert after.status_code == 200
-    assert b'predictions_total{outcome="overloaded",source="memory"} 3.0' in metrics.text()
+    predictions = 0.0 if path.startswith("/console") else 3.0
+    counted = f'predictions_total{{outcome="overloaded",source="memory"}} {predictions}'
+    assert counted.encode() in metrics.text()
+
+
+def test_request_whose_body_is_on_its_way_takes_no_place() -> None:
+    busy = Busy()
+    admission = Admission(busy, 2, Metrics("memory"))
+
+    async def never() -> Message:
+        return await asyncio.Future()
+
+    async def slow_and_quick() -> int:
+        scope = {"type": "http", "method": "POST", "path": "/predict", "headers": []}
+        slow = [asyncio.create_task(admission(scope, begun_body(never), ignore)) for _ in range(5)]
+        await asyncio.sleep(0.01)
+        busy.free.set()
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(admission), base_url="http://server"
+        ) as client:
+            answer = await client.post("/predict")
+        for task in slow:
+            task.cancel()
+        return answer.status_code
+
+    assert asyncio.run(slow_and_quick()) == 200
+
+
+def begun_body(then: Receive) -> Receive:
+    begun = iter([{"type": "http.request", "body": b"{", "more_body": True}])
+
+    async def receive() -> Message:
+        message = next(begun, None)
+        return await then() if message is None else message
+
+    return receive
+
+
+async def ignore(message: Message) -> None:
+    return None
+
+
+def test_app_receives_all_of_a_body_that_came_in_parts() -> None:
+    parts = [{"type": "http.request", "body": part, "more_body": part != b"c"} for part in (b"a", b"b", b"c")]
+    came: list[bytes] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        while len(came) < len(parts):
+            came.append((await receive())["body"])
+
+    waiting = iter(parts)
+
+    async def receive() -> Message:
+        return next(waiting)
+
+    scope = {"type": "http", "method": "POST", "path": "/predict", "headers": []}
+    asyncio.run(Admission(app, 1, Metrics("memory"))(scope, receive, ignore))
+    assert came == [b"a", b"b", b"c"]
 
 
 def test_probes_and_pages_are_answered_however_many_there_are() -> None:
