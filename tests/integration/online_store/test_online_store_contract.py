@@ -36,6 +36,15 @@ def test_row_comes_back_with_its_event_time_in_utc(rows: Any) -> None:
     assert rows.read(key) == [(NOON + timedelta(milliseconds=5), {"a": number(1), "b": text("one")})]
 
 
+@pytest.mark.parametrize("layout", ["rows", "stock"])
+def test_session_that_writes_knows_where_the_keyspace_lies(stores: Any, rows_of: Any, layout: str) -> None:
+    store = stores.open(layout)
+    rows = rows_of(store, stores.view(store, {"a": Int64}, {"id": String}))
+    rows.write(rows.key(id=text("x")), {"a": number(1)})
+    session = store._get_provider().online_store.session(store.config)
+    assert set(session.cluster.metadata.keyspaces) == {stores.keyspace}
+
+
 def test_absent_row_null_value_and_zero_are_three_answers(rows: Any) -> None:
     null, zero, absent = (rows.key(id=text(id)) for id in ("null", "zero", "absent"))
     rows.write(null, {"a": Value(), "b": Value()})
