@@ -2,7 +2,7 @@
 
     python tests/fuzz/targets.py csv|yaml|requests [options of libFuzzer] [folder of examples]
 
-A crash is anything that is no PocError, an answer of 500, a hang (-timeout) or a leak (-rss_limit_mb). The
+A crash is anything that is no PocError, an answer of 500, a hang or a leak (-rss_limit_mb). The
 input that led to one is written where -artifact_prefix says; given as the only argument it is tried again.
 """
 

@@ -134,6 +134,8 @@ YAMLS: dict[str, Break] = {
     "registry a list": replace("registry: ", "registry: [a] #"),
     "registry nowhere": replace("registry: ", "registry: /proc/nowhere/registry.db #"),
     "registry remote": replace("registry: ", "registry: s3://bucket/registry.db #"),
+    "registry of another scheme": replace("registry: ", "registry: hdfs://somewhere/registry.db #"),
+    "registry of a drive": replace("registry: ", "registry: C:/registry.db #"),
     "registry sql": replace("registry: ", "registry: {registry_type: sql, path: 'sqlite:////proc/a.db'} #"),
     "project with a hyphen": replace("project: ", "project: my-"),
     "project a list": replace("project: ", "project: [a] #"),
