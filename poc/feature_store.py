@@ -109,8 +109,8 @@ def _configuration_errors(path: Path) -> Iterator[None]:
         reason = "online_store and offline_store need a type each: only Feast's own providers have defaults"
         raise InvalidDefinitions(path, reason) from error
     except Exception as error:
-        # What is no YAML, or no mapping, Feast lets through to its own code. Of a registry whose scheme it does
-        # not know it raises an Exception of no kind.
+        # What is no YAML, or no mapping, Feast lets through to its own code. Of a registry whose scheme it
+        # does not know it raises an Exception of no kind.
         known = isinstance(error, _UNFIT) or is_feasts(error) or type(error) is Exception
         if known or type(error).__module__.startswith("yaml"):
             said = str(error) or f"a value is not one that Feast takes ({type(error).__name__})"
