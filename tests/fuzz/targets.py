@@ -90,6 +90,9 @@ class _Head:
         first, *lines = head.split(b"\n")
         parser.feed_data(b"\r\n".join([first + b" HTTP/1.1", *lines, b"", b""]))
         url = httptools.parse_url(self._target)
+        if url.path is None:
+            # uvicorn fails on it inside the parser, and answers 400.
+            raise httptools.HttpParserCallbackError("a target without a path")
         self.scope = {
             "type": "http",
             "http_version": "1.1",

@@ -57,7 +57,7 @@ def fuzz(tmp_path: Path, seen: Seen) -> Callable[..., None]:
             "max_total_time": SECONDS,
             # In CI the same inputs each time; whoever asks for more seconds wants new ones.
             "seed": 0 if "FUZZ_SECONDS" in os.environ else 1,
-            # Its alarm comes at half of this, and has ended the process without a word: `timeout` below is ours.
+            # Its alarm, at half of this, has ended the process without a word: `timeout` below is ours.
             "timeout": 2 * (SECONDS + HANGS_SECONDS),
             "rss_limit_mb": MOST_MEMORY_MB,
             "dict": dictionary,
