@@ -68,8 +68,7 @@ def materialization_table(document: Document) -> str:
         if item["would_take_minutes"] is not None:
             minutes = f"{item['would_take_minutes']:.0f} minutes"
             lines[-1] += f"; at the speed of its largest size it would take {minutes}"
-    table = _table(map(dict.__or__, document["results"], faster), columns)
-    return "\n\n".join(filter(None, (table, "\n".join(f"{line}." for line in lines))))
+    return _with_list(_table(map(dict.__or__, document["results"], faster), columns), lines)
 
 
 def serving_table(document: Document) -> str:
@@ -110,8 +109,8 @@ def rates_table(document: Document) -> str:
     }
     held = [item for item in document["results"] if item["rate"] is not None]
     none = [item for item in document["results"] if item["rate"] is None]
-    lines = ["- `{server}`, {workers} workers: at no rate in time.".format_map(item) for item in none]
-    return "\n\n".join(filter(None, (_table(held, columns), "\n".join(lines))))
+    lines = ["- `{server}`, workers {workers}: at no rate in time".format_map(item) for item in none]
+    return _with_list(_table(held, columns), lines)
 
 
 def scoring_table(document: Document) -> str:
@@ -161,6 +160,11 @@ def storage_table(document: Document) -> str:
     ]
     columns = ("layout", "bytes an entity", *(f"of it `{kind}`" for kind in shown), "MiB a million entities")
     return markdown_table(columns, rows, aligned=True)
+
+
+def _with_list(table: str, lines: Sequence[str]) -> str:
+    """Put a list of `lines`, if there are any, below `table`."""
+    return "\n\n".join(filter(None, (table, "\n".join(f"{line}." for line in lines))))
 
 
 def _table(items: Iterable[Document], columns: Mapping[str, str]) -> str:

@@ -85,7 +85,7 @@ class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore)
         Its writes are concurrent, and leave any of them, or a mixture.
         """
         # Its statements are prepared by Feast.
-        learn_copies(self.session(config), {connection_settings(config).keyspace})
+        learn_copies(self.session(config), {self._keyspace})
         latest = latest_rows(data, lambda row: (row[0].SerializeToString(deterministic=True), *row[1]))
         super().online_write_batch(config, table, list(latest.values()), progress)
 

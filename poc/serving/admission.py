@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from poc.errors import Overloaded
 from poc.serving.metrics import Metrics
-from poc.serving.problems import asks_for_prediction, problem_of, problem_type, respond, retry_headers
+from poc.serving.problems import answer_error, asks_for_prediction, problem_type
 from poc.serving.routes import MAX_BODY_BYTES
 
 
@@ -36,10 +36,9 @@ class Admission:
         messages = await _whole(receive)
         if self._under_way >= self._most:
             request, error = Request(scope), Overloaded(self._most)
-            kind = problem_type(error)
             if asks_for_prediction(request):
-                self._metrics.count(kind.outcome)
-            await respond(request, problem_of(error), retry_headers(kind))(scope, receive, send)
+                self._metrics.count(problem_type(error).outcome)
+            await answer_error(request, error)(scope, receive, send)
             return
         self._under_way += 1
         try:

@@ -168,7 +168,7 @@ def install_handlers(app: FastAPI, asked: "Asked", metrics: "Metrics") -> None:
 
     @app.exception_handler(errors.PocError)
     async def known(request: Request, error: errors.PocError) -> Response:
-        return respond(request, problem_of(error), retry_headers(problem_type(error)))
+        return answer_error(request, error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
@@ -203,6 +203,11 @@ def respond(request: Request, body: Problem, headers: Mapping[str, str] | None =
     if by_inference_protocol(request):
         return inference_error(body, headers)
     return problem_response(body, headers)
+
+
+def answer_error(request: Request, error: errors.PocError) -> Response:
+    """Answer `request` with `error`, as `respond` does, and with when to ask again where that helps."""
+    return respond(request, problem_of(error), retry_headers(problem_type(error)))
 
 
 def asks_for_prediction(request: Request) -> bool:

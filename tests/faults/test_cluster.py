@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from fault_report import Seen
+from own_keyspace import drop_keyspaces, own_keyspace
 from place import Place, make_place
 
 from poc.errors import CassandraUnavailable
@@ -41,9 +42,7 @@ def place(
         status, said = made.run(f"scripts/{script}.py")
         assert status == 0, said
     yield made
-    with cassandra_session(cluster.endpoint) as session:
-        for keyspace in ("feast_online_store", "ml_features"):
-            session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}", execution_profile=SCHEMA)
+    drop_keyspaces(cluster.endpoint)
 
 
 @pytest.fixture(scope="module")
@@ -93,25 +92,17 @@ class TestReplication:
 def test_statements_go_to_a_node_that_has_the_row_and_no_session_reads_all_of_the_schema(
     place: Place, session: Session
 ) -> None:
-    keyspace = f"test_{uuid.uuid4().hex[:12]}"
-    session.execute(
-        f"CREATE KEYSPACE {keyspace}"
-        " WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 1}",
-        execution_profile=SCHEMA,
-    )
-    session.execute(f"CREATE TABLE {keyspace}.t (id text PRIMARY KEY)", execution_profile=SCHEMA)
-    try:
-        with cassandra_session(cassandra_connection(place.settings)) as opened:
-            insert = prepare(opened, f"INSERT INTO {keyspace}.t (id) VALUES (?)")
-            known = opened.cluster.metadata
-            assert set(known.keyspaces) == {keyspace}
-            for number in range(20):
-                bound = insert.bind((str(number),))
-                sent = opened.execute_async(bound)
-                sent.result()
-                assert sent.coordinator_host in known.get_replicas(keyspace, bound.routing_key)
-    finally:
-        session.execute(f"DROP KEYSPACE {keyspace}", execution_profile=SCHEMA)
+    connection = cassandra_connection(place.settings)
+    with own_keyspace(session) as keyspace, cassandra_session(connection) as opened:
+        session.execute(f"CREATE TABLE {keyspace}.t (id text PRIMARY KEY)", execution_profile=SCHEMA)
+        insert = prepare(opened, f"INSERT INTO {keyspace}.t (id) VALUES (?)")
+        known = opened.cluster.metadata
+        assert set(known.keyspaces) == {keyspace}
+        for number in range(20):
+            bound = insert.bind((str(number),))
+            sent = opened.execute_async(bound)
+            sent.result()
+            assert sent.coordinator_host in known.get_replicas(keyspace, bound.routing_key)
 
 
 @pytest.mark.fault(

@@ -68,7 +68,10 @@ def fuzz(tmp_path: Path, seen: Seen) -> Callable[..., None]:
             + [f"-{name}={value}" for name, value in options.items()]
             + [folder],
             cwd=tmp_path,
-            env=own_environment() | {"FEAST_REPO_PATH": str(ROOT / "feature_repo")} | variables,
+            # It ends without tidying up.
+            env=own_environment()
+            | {"FEAST_REPO_PATH": str(ROOT / "feature_repo"), "TMPDIR": str(tmp_path)}
+            | variables,
             capture_output=True,
             text=True,
             check=False,

@@ -77,15 +77,19 @@ def test_scoring_compares_decisions_on_every_labelled_row(settings: Settings) ->
     assert [item["flips"] for item in found["results"]] == [0] * 3
 
 
-def test_all_servers_are_measured_in_turns_without_errors(
-    settings: Settings, definitions: ServedFeatures, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def to_serve(settings: Settings, definitions: ServedFeatures, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Those of a project with a model and materialized features, in the environment of servers, too."""
     for name, value in environment(settings).items():
         monkeypatch.setenv(name, value)
     register(settings, definitions)
     open_feature_store(settings).materialize(NOW - timedelta(days=30), NOW)
+    return settings
+
+
+def test_all_servers_are_measured_in_turns_without_errors(to_serve: Settings) -> None:
     told, order = [], ["direct", "feast", "feast-rows"]
-    with open_place(settings) as place:
+    with open_place(to_serve) as place:
         found = measure_serving(place, seconds=1, concurrency=2, workers=[1], rounds=2, announce=told.append)
     assert [line.rpartition(": ")[2] for line in told] == [*order, *order[::-1]]
     assert {item["server"]: item["errors"] for item in found["results"]} == dict.fromkeys(order, 0)
@@ -93,16 +97,12 @@ def test_all_servers_are_measured_in_turns_without_errors(
 
 
 def test_each_server_sheds_what_is_past_its_rate_and_is_well_again(
-    settings: Settings, definitions: ServedFeatures, monkeypatch: pytest.MonkeyPatch
+    to_serve: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in environment(settings).items():
-        monkeypatch.setenv(name, value)
     # On a machine with other work a rate is held for less, found roughly, and far exceeded.
     for constant, value in {"P99_MS": 1000.0, "CLOSE": 3.0, "PAST": 10.0}.items():
         monkeypatch.setattr(rates, constant, value)
-    register(settings, definitions)
-    open_feature_store(settings).materialize(NOW - timedelta(days=30), NOW)
-    with open_place(settings) as place:
+    with open_place(to_serve) as place:
         found = rates.measure_rates(place, seconds=1, workers=[1])
     assert [item["server"] for item in found["results"]] == ["direct", "feast", "feast-rows"]
     for item in found["results"]:

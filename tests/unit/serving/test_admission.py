@@ -7,6 +7,9 @@ from starlette.types import Message, Receive, Scope, Send
 from poc.serving.admission import Admission
 from poc.serving.metrics import Metrics
 
+PREDICTION = {"type": "http", "method": "POST", "path": "/predict", "headers": []}
+BEGUN = {"type": "http.request", "body": b"{", "more_body": True}
+
 
 class Busy:
     """An app whose answers wait until they are let go."""
@@ -57,12 +60,8 @@ def test_request_whose_body_is_on_its_way_takes_no_place() -> None:
     busy = Busy()
     admission = Admission(busy, 2, Metrics("memory"))
 
-    async def never() -> Message:
-        return await asyncio.Future()
-
     async def slow_and_quick() -> int:
-        scope = {"type": "http", "method": "POST", "path": "/predict", "headers": []}
-        slow = [asyncio.create_task(admission(scope, begun_body(never), ignore)) for _ in range(5)]
+        slow = [asyncio.create_task(admission(PREDICTION, receiving(BEGUN), ignore)) for _ in range(5)]
         await asyncio.sleep(0.01)
         busy.free.set()
         async with httpx.AsyncClient(
@@ -76,12 +75,13 @@ def test_request_whose_body_is_on_its_way_takes_no_place() -> None:
     assert asyncio.run(slow_and_quick()) == 200
 
 
-def begun_body(then: Receive) -> Receive:
-    begun = iter([{"type": "http.request", "body": b"{", "more_body": True}])
+def receiving(*messages: Message) -> Receive:
+    """What receives those messages, and then waits."""
+    waiting = iter(messages)
 
     async def receive() -> Message:
-        message = next(begun, None)
-        return await then() if message is None else message
+        message = next(waiting, None)
+        return await asyncio.Future() if message is None else message
 
     return receive
 
@@ -98,13 +98,7 @@ def test_app_receives_all_of_a_body_that_came_in_parts() -> None:
         while len(came) < len(parts):
             came.append((await receive())["body"])
 
-    waiting = iter(parts)
-
-    async def receive() -> Message:
-        return next(waiting)
-
-    scope = {"type": "http", "method": "POST", "path": "/predict", "headers": []}
-    asyncio.run(Admission(app, 1, Metrics("memory"))(scope, receive, ignore))
+    asyncio.run(Admission(app, 1, Metrics("memory"))(PREDICTION, receiving(*parts), ignore))
     assert came == [b"a", b"b", b"c"]
 
 
