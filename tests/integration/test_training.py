@@ -162,6 +162,7 @@ def test_script_keeps_what_mlflow_says_to_itself(prepared: Prepared) -> None:
 
 def test_script_makes_files_in_the_data_folder_only(prepared: Prepared) -> None:
     assert {path.name for path in prepared.folder.iterdir()} == {
+        ".git",
         "data",
         "feature_repo",
         "feature_store.yaml",
