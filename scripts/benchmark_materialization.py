@@ -20,7 +20,7 @@ def main() -> None:
         __doc__,
         settings.data_dir / "benchmarks/materialization.json",
         ("--rows", (10_000,), "sizes to measure"),
-        ("--repeats", 3, "runs of each way up to 10000 rows; larger sizes get one"),
+        ("--repeats", 3, "runs of each way; one that takes longer than a minute gets one"),
     )
     parser.add_argument("--all", action="store_true", help="measure slow ways at large sizes, too")
     wanted = parser.parse_args()

@@ -32,9 +32,9 @@ class LatestRows(ParquetSource):
         dataset, columns = open_source(definitions), parquet_columns(definitions)
         super().__init__(str(definitions.source_path), dataset, columns, start, end)
 
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
-        """Yield them, at most `rows` at a time: the join keys, features and event time of the view."""
-        for batch in super().batches(rows):
+    def batches(self, rows: int, every: int = 1) -> Iterator[pa.RecordBatch]:
+        """Yield them as `ParquetSource.batches` does: the join keys, features and event time of the view."""
+        for batch in super().batches(rows, every):
             yield from declared_columns(batch, self._definitions).combine_chunks().to_batches()
 
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from poc.online_store.errors import NoCassandra, RebuildLost
 from poc.online_store.generations import FAILED, FILLING, RENEW_SECONDS, Content, Generation, Generations
 from poc.online_store.layout import RowLayout, table_comment
 from poc.online_store.row_store import CassandraRowOnlineStore
-from poc.online_store.schema import apply_layout, take_options_over
+from poc.online_store.schema import apply_layout, compaction_of, set_compaction, take_options_over
 from poc.online_store.view_reader import RowReader
 
 if TYPE_CHECKING:
@@ -42,12 +42,18 @@ def row_store(store: "FeatureStore") -> CassandraRowOnlineStore | None:
 
 @dataclass(frozen=True, slots=True)
 class NewGeneration:
-    """The generation of one view that takes every write of this process."""
+    """The generation of one view that takes every write of this process.
+
+    Attributes:
+        compaction: how its table's files are merged once it is served. Before that they are not: while all
+            its rows are written once it would be done several times over, and take a tenth of the time.
+    """
 
     store: "FeatureStore"
     online: CassandraRowOnlineStore
     definitions: FeatureSet
     number: int
+    compaction: Mapping[str, str]
 
     def written(self) -> int:
         """Count its entities."""
@@ -68,40 +74,53 @@ class NewGeneration:
         with ThreadPoolExecutor(1) as pool:
             counted = pool.submit(self.written)
             source = LatestRows(self.definitions, start, end)
+            self._read_back(source)
             count = counted.result()
         if count < source.num_rows:
             raise OnlineValuesDiffer([f"{count:,} entities are stored, the source has {source.num_rows:,}"])
+        return count
+
+    def _read_back(self, source: LatestRows) -> None:
+        """Hold every row to the source, or a sample that is spread over all of it."""
         session, layout = self.online.session(self.store.config), self._layout()
         reader = RowReader(session, layout, None, connection_of(self.store))
-        # Spread over the batches, so that no part of the source goes unread.
-        size, share = (BATCH, 1.0) if source.num_rows <= READ_BACK else (READ_BACK, SAMPLE / source.num_rows)
-        parts = (batch.slice(0, max(1, round(batch.num_rows * share))) for batch in source.batches(size))
-        for row in beside_stored(parts, by_reader(reader, self.definitions), self.definitions):
+        size, every = (BATCH, 1) if source.num_rows <= READ_BACK else (READ_BACK, source.num_rows // SAMPLE)
+        rows = source.batches(size, every)
+        for row in beside_stored(rows, by_reader(reader, self.definitions), self.definitions):
             stored = row.stored
             if stored is not None and stored.event_time is not None and stored.event_time > row.event_time:
                 continue
             if differences(row, self.definitions):
                 held = "nothing" if stored is None else list(stored.values)
                 raise OnlineValuesDiffer([f"{row.key}: written {list(row.values)}, read back {held}"])
-        return count
 
     def _layout(self) -> RowLayout:
         view = applied_view(self.store, self.definitions.view)
         return self.online.layout(self.store.config, view, self.number)
 
     def serve(self, filled: Content) -> None:
-        """Switch to this generation, and drop those that can no longer be gone back to."""
-        config, view = self.store.config, self.definitions.view
-        generations = self.online.generations(config)
-        before = generations.standing(view).served
-        generations.switch(view, self.number, filled)
+        """Switch to this generation; the one before is kept."""
+        config, view, layout = self.store.config, self.definitions.view, self._layout()
+        set_compaction(self.online.session(config), layout.keyspace, layout.table, self.compaction)
+        self.online.generations(config).switch(view, self.number, filled)
         config.online_store._filling.pop(view, None)
         self.online.forget()
-        for old in generations.known(view):
-            goes_back = old.number == before and old.filled is not None
-            if old.number != self.number and not goes_back:
-                _wait_until_left(old, LEFT_SECONDS if old.filled else FOLLOWED_SECONDS)
-                generations.drop(view, old.number)
+
+
+def drop_left(store: "FeatureStore", definitions: FeatureSet) -> None:
+    """Drop the generations of a view from before the served one, but for that which can be gone back to.
+
+    Not before the last reader must have left them: whoever has other things to do does those first.
+    """
+    online, view = row_store(store), definitions.view
+    if online is None:
+        return
+    generations = online.generations(store.config)
+    served, earlier = generations.standing(view).served, generations.earlier(view)
+    for old in generations.known(view):
+        if old.number < served and old != earlier:
+            _wait_until_left(old, LEFT_SECONDS if old.filled else FOLLOWED_SECONDS)
+            generations.drop(view, old.number)
 
 
 @contextmanager
@@ -131,8 +150,10 @@ def new_generation(store: "FeatureStore", definitions: FeatureSet) -> Iterator[N
         session, served_table = online.session(config), online.served(config, applied).table
         apply_layout(session, layout, table_comment(config.project, applied))
         take_options_over(session, layout.keyspace, served_table, layout.table)
+        compaction = compaction_of(session, layout.keyspace, layout.table)
+        set_compaction(session, layout.keyspace, layout.table, compaction | {"enabled": "false"})
         config.online_store._filling[view] = number
-        yield NewGeneration(store, online, definitions, number)
+        yield NewGeneration(store, online, definitions, number, compaction)
         served = generations.standing(view).served == number
     finally:
         ended.set()

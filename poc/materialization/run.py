@@ -19,7 +19,7 @@ from poc.materialization.offline import (
     require_unchanged,
 )
 from poc.materialization.plan import Planned, Wish, plan_view, require_rows
-from poc.materialization.rebuild import new_generation, row_store
+from poc.materialization.rebuild import drop_left, new_generation, row_store
 from poc.materialization.records import MaterializationRecord, MaterializationRun
 from poc.materialization.verification import check_samples
 from poc.materialization.window import Window
@@ -129,6 +129,8 @@ class _Run:
                 written_us=written_us,
             )
             self.record.add(self.session, run)
+        if window.anew:
+            drop_left(self.store, definitions)
         waiting = count_waiting(definitions, datetime.now(timezone.utc))
         return ViewReport(view, window, entities, feast_seconds, direct_seconds, sampled, waiting)
 

@@ -28,8 +28,8 @@ MOST_ROWS = {
     "arrow-rows-generation": math.inf,
 }
 REPEATS = 3
-# Sizes above this are measured once: a run is long enough to average over the machine's moods.
-REPEATED_ROWS = 10_000
+# A way that takes longer at a size is measured once: its run averages over the machine's moods by itself.
+LONG_SECONDS = 60.0
 SEED = 1
 
 
@@ -48,7 +48,7 @@ class Way:
 class Run:
     """One materialization: from Feast's call until it returned, and the most memory that its process held.
 
-    What was held before the call is that with Feast loaded.
+    One into a new generation ends when that is served. What was held before is that with Feast loaded.
     """
 
     way: Way
@@ -77,7 +77,7 @@ def measure_materialization(
     """Measure the `chosen` ways at every size, and return the results as a document.
 
     Every run gets a keyspace of its own in `place`, dropped afterwards, and is announced. `repeats` are the
-    runs of each way at sizes up to `REPEATED_ROWS`; larger ones get one. With `everything`, slow ways are
+    runs of each way; one that takes longer than `LONG_SECONDS` gets one. With `everything`, slow ways are
     measured at large sizes, too. `BenchmarkFailed`: a run did not end well, or wrote other values than the
     Parquet's.
     """
@@ -88,11 +88,13 @@ def measure_materialization(
             folder, draw = Path(name) / str(rows), random.Random(SEED)
             write_sources(served, rows, folder)
             measured = [way for way in chosen if everything or rows <= MOST_ROWS[way.method]]
-            for _ in range(repeats if rows <= REPEATED_ROWS else 1):
+            for _ in range(repeats):
                 # An order that is drawn anew each time: a slow minute of the machine meets all alike.
                 for way in draw.sample(measured, len(measured)):
                     announce(f"{rows:,} rows: {way}")
                     runs.append(_run(place, folder, way, rows))
+                    if runs[-1].seconds > LONG_SECONDS:
+                        measured.remove(way)
     results = summarized(runs)
     return {
         "meta": meta | {"repeats": repeats, "features": len(served.names)},

@@ -16,7 +16,7 @@ from poc.errors import FeaturesNotMaterialized, OnlineTableMissing
 from poc.feature_store import close_feature_store, connection_of, kept_for, read_for_serving
 from poc.materialization.direct import DirectTable
 from poc.materialization.offline import interval_fingerprint
-from poc.materialization.rebuild import new_generation
+from poc.materialization.rebuild import drop_left, new_generation
 from poc.materialization.verification import gone_until
 from poc.measurement import reads
 from poc.measurement.comparison import Comparison, Request, run_comparison
@@ -216,6 +216,7 @@ def _serve_same_rows(origin: FeatureStore, rows: FeatureStore, served: ServedFea
                 covered = intervals[0][0], intervals[-1][1]
                 content = interval_fingerprint(definitions, *covered)
                 generation.serve(Content(*covered, content, generation.written()))
+            drop_left(rows, definitions)
 
 
 def _materialized_intervals(store: FeatureStore, view: str) -> list[Interval]:

@@ -191,16 +191,21 @@ class Generations:
             self._state(view, number, FAILED),
         )
 
+    def earlier(self, view: str) -> Generation | None:
+        """Return the generation that `roll_back` would serve; None for none."""
+        kept = (item for item in self.known(view) if item.state == KEPT and item.filled is not None)
+        return next(kept, None)
+
     def require_earlier(self, view: str) -> Generation:
-        """Return the generation that `roll_back` would serve.
+        """Return what `earlier` does.
 
         Raises:
             NoEarlierGeneration: none is kept.
         """
-        for generation in self.known(view):
-            if generation.state == KEPT and generation.filled is not None:
-                return generation
-        raise NoEarlierGeneration(view)
+        generation = self.earlier(view)
+        if generation is None:
+            raise NoEarlierGeneration(view)
+        return generation
 
     def roll_back(self, view: str) -> Generation:
         """Serve the generation before the served one again; return it.

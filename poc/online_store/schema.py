@@ -161,6 +161,17 @@ def take_options_over(session: Session, keyspace: str, table: str, new: str) -> 
         session.execute(alter, execution_profile=SCHEMA)
 
 
+def compaction_of(session: Session, keyspace: str, table: str) -> dict[str, str]:
+    """Return how Cassandra merges the files of a table that is there."""
+    return dict(_read(session, "compaction FROM system_schema.tables", keyspace, table)[0][0])
+
+
+def set_compaction(session: Session, keyspace: str, table: str, options: Mapping[str, str]) -> None:
+    """Let Cassandra merge the files of a table by `options`, as `compaction_of` gives them."""
+    alter = f"ALTER TABLE {quoted(keyspace)}.{quoted(table)} WITH compaction = {_literal(options)}"
+    session.execute(alter, execution_profile=SCHEMA)
+
+
 def _literal(option: Any) -> str:
     if isinstance(option, Mapping):
         return "{" + ", ".join(f"'{name}': '{value}'" for name, value in option.items()) + "}"

@@ -76,20 +76,21 @@ class ParquetSource:
         """How many rows `batches` yields: one an entity."""
         return len(self._positions)
 
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
-        """Yield the latest rows, in batches of at most `rows`.
+    def batches(self, rows: int, every: int = 1) -> Iterator[pa.RecordBatch]:
+        """Yield the latest rows, or of each `every` of them one, in batches of at most `rows`.
 
         Raises:
             SourceChanged: the files were rewritten since the first scan.
         """
+        positions = self._positions[::every]
         position = given = 0
         for batch in self._scan(self._columns.all(), rows):
-            low, high = np.searchsorted(self._positions, (position, position + batch.num_rows))
+            low, high = np.searchsorted(positions, (position, position + batch.num_rows))
             position += batch.num_rows
             if high > low:
                 given += int(high - low)
-                yield batch.take(pa.array(self._positions[low:high] - (position - batch.num_rows)))
-        if position != self._latest.seen or given != self.num_rows:
+                yield batch.take(pa.array(positions[low:high] - (position - batch.num_rows)))
+        if position != self._latest.seen or given != len(positions):
             raise SourceChanged(self._name)
 
     def _scan(self, columns: Sequence[str], rows: int | None) -> Iterator[pa.RecordBatch]:

@@ -26,6 +26,7 @@ from poc.online_store.connection import ConnectionSettings
 from poc.online_store.errors import NoEarlierGeneration, RebuildRunning
 from poc.online_store.generations import Generations
 from poc.online_store.row_store import CassandraRowOnlineStore
+from poc.online_store.schema import compaction_of
 from poc.online_store.session import SCHEMA, Session
 from poc.retrieval.feast_source import open_feast_source
 
@@ -136,6 +137,29 @@ def test_what_somebody_set_on_the_served_table_is_set_on_the_next_one(place: Car
     )
     seconds, compaction = place.session.execute(select, (place.keyspace,)).one()
     assert (seconds, compaction["scaling_parameters"]) == (7200, "L10")
+
+
+def test_files_of_a_new_generation_are_merged_from_the_switch_on(
+    place: Cards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from poc.materialization import rebuild
+
+    merged = []
+    checked = rebuild.NewGeneration.check
+
+    def check(*args: Any) -> int:
+        merged.append(compaction_of(place.session, place.keyspace, "cards_project__cards__g2"))
+        return checked(*args)
+
+    place.declare()
+    place.load(1)
+    place.materialize()
+    own = compaction_of(place.session, place.keyspace, "cards_project__cards__g1")
+    monkeypatch.setattr(rebuild.NewGeneration, "check", check)
+    place.load(2)
+    place.materialize()
+    assert merged == [own | {"enabled": "false"}]
+    assert compaction_of(place.session, place.keyspace, "cards_project__cards__g2") == own
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,8 @@ class Model(RuleBasedStateMachine):
 def test_any_history_serves_what_the_model_says(
     cassandra: ConnectionSettings, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rebuild, "LEFT_SECONDS", 0.0)
+    for waited in ("LEFT_SECONDS", "FOLLOWED_SECONDS"):
+        monkeypatch.setattr(rebuild, waited, 0.0)
     Place.cassandra, Place.session = cassandra, session
     bounds = settings(
         max_examples=HISTORIES,

@@ -45,6 +45,13 @@ def test_one_row_an_entity_the_latest_is_read(tmp_path: Path) -> None:
     assert {row["id"]: row["a"] for row in read(path)} == {"x": 3, "y": 2, "z": 4}
 
 
+def test_one_of_so_many_rows_is_read_from_all_over_the_source(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    pq.write_table(table([f"{number}" for number in range(10)], list(range(10)), hours(*range(10))), path)
+    source = ParquetSource(str(path), open_dataset(str(path)), COLUMNS, *hours(1, 10))
+    assert [row["a"] for batch in source.batches(2, every=4) for row in batch.to_pylist()] == [1, 5, 9]
+
+
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 @pytest.mark.parametrize("tz", [None, "UTC", "Asia/Tokyo"])
 def test_start_is_included_and_end_excluded_in_every_unit_and_zone(
