@@ -16,24 +16,28 @@ readable() {
              s/ ; python_full_version < '3.13'( \\\\)?\$/\1/; s/ and python_full_version < '3.13'//" "$1"
 }
 
-echo "-e .[dev,fast]" | compile - --output-file requirements-poc.txt "$@"
-readable requirements-poc.txt
-grep -v "^-e" requirements-poc.txt |
-  compile pyproject.toml --extra fast --constraint - --generate-hashes --output-file requirements/hashed.txt
-readable requirements/hashed.txt
+# Write a file by what `uv pip compile` takes.
+lock() {
+  compile "${@:2}" --output-file "$1"
+  readable "$1"
+}
+
+pins() {
+  grep -v "^-e" requirements-poc.txt
+}
+
+echo "-e .[dev,fast]" | lock requirements-poc.txt - "$@"
+# The rest follow from it, each by itself: most of the time is spent waiting for the index.
+jobs=()
+{ pins | lock requirements/hashed.txt pyproject.toml --extra fast --constraint - --generate-hashes; } & jobs+=($!)
 # What 01_install.sh installs: all of requirements-poc.txt, and what builds the project itself.
-{ grep -v "^-e" requirements-poc.txt && echo setuptools; } |
-  compile - --generate-hashes --output-file requirements/hashed-poc.txt
-readable requirements/hashed-poc.txt
+{ { pins && echo setuptools; } | lock requirements/hashed-poc.txt - --generate-hashes; } & jobs+=($!)
 # Spark is installed beside the rest; the warehouses' clients refuse some of its versions.
-echo "-e .[spark]" |
-  compile - --constraint <(grep -v "^-e" requirements-poc.txt) --output-file requirements/spark.txt "$@"
-readable requirements/spark.txt
-echo "-e .[validation,fast]" | compile - --output-file requirements/validation.txt "$@"
-readable requirements/validation.txt
-echo "-e .[warehouses,fast]" | compile - --output-file requirements/warehouses.txt "$@"
-readable requirements/warehouses.txt
-printf '%s\n' cyclonedx-bom pip-audit | compile - --output-file requirements/audit.txt "$@"
-readable requirements/audit.txt
-compile deploy/airflow/requirements.in --output-file requirements/airflow.txt "$@"
-readable requirements/airflow.txt
+{ echo "-e .[spark]" | lock requirements/spark.txt - --constraint <(pins) "$@"; } & jobs+=($!)
+{ echo "-e .[validation,fast]" | lock requirements/validation.txt - "$@"; } & jobs+=($!)
+{ echo "-e .[warehouses,fast]" | lock requirements/warehouses.txt - "$@"; } & jobs+=($!)
+{ printf '%s\n' cyclonedx-bom pip-audit | lock requirements/audit.txt - "$@"; } & jobs+=($!)
+lock requirements/airflow.txt deploy/airflow/requirements.in "$@" & jobs+=($!)
+for job in "${jobs[@]}"; do
+  wait "$job"
+done

@@ -1,13 +1,17 @@
 """A full run into the row store: a new generation, held to the source before it is served."""
 
+import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
+
+from cassandra import DriverException
+from cassandra.cluster import NoHostAvailable
 
 from poc.definitions import FeatureSet, applied_view
 from poc.errors import OnlineValuesDiffer
@@ -20,11 +24,13 @@ from poc.online_store.errors import NoCassandra, RebuildLost
 from poc.online_store.generations import FAILED, FILLING, RENEW_SECONDS, Content, Generation, Generations
 from poc.online_store.layout import RowLayout, table_comment
 from poc.online_store.row_store import CassandraRowOnlineStore
-from poc.online_store.schema import apply_layout, compaction_of, set_compaction, take_options_over
+from poc.online_store.schema import apply_layout, take_options_over
 from poc.online_store.view_reader import RowReader
 
 if TYPE_CHECKING:
     from feast import FeatureStore
+
+log = logging.getLogger(__name__)
 
 # Readers follow a switch within a second, and then nobody comes to one that was never filled. A read of
 # another may have begun before, and take as long as it is given.
@@ -40,20 +46,19 @@ def row_store(store: "FeatureStore") -> CassandraRowOnlineStore | None:
     return online if isinstance(online, CassandraRowOnlineStore) else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewGeneration:
     """The generation of one view that takes every write of this process.
 
-    Attributes:
-        compaction: how its table's files are merged once it is served. Before that they are not: while all
-            its rows are written once it would be done several times over, and take a tenth of the time.
+    Its files are not merged before it is served: where every row is written once, that would be done several
+    times over, and take a tenth of the time.
     """
 
     store: "FeatureStore"
     online: CassandraRowOnlineStore
     definitions: FeatureSet
     number: int
-    compaction: Mapping[str, str]
+    is_served: bool = False
 
     def written(self) -> int:
         """Count its entities."""
@@ -100,27 +105,47 @@ class NewGeneration:
 
     def serve(self, filled: Content) -> None:
         """Switch to this generation; the one before is kept."""
-        config, view, layout = self.store.config, self.definitions.view, self._layout()
-        set_compaction(self.online.session(config), layout.keyspace, layout.table, self.compaction)
+        config, view = self.store.config, self.definitions.view
+        self._take_options_over(merged=True)
         self.online.generations(config).switch(view, self.number, filled)
+        self.is_served = True
         config.online_store._filling.pop(view, None)
         self.online.forget()
+
+    def make_table(self) -> None:
+        """Make the table, by the present definitions."""
+        session, view = (
+            self.online.session(self.store.config),
+            applied_view(self.store, self.definitions.view),
+        )
+        apply_layout(session, self._layout(), table_comment(self.store.config.project, view))
+        self._take_options_over(merged=False)
+
+    def _take_options_over(self, merged: bool) -> None:
+        config, layout = self.store.config, self._layout()
+        view = applied_view(self.store, self.definitions.view)
+        served = self.online.served(config, view).table
+        take_options_over(self.online.session(config), layout.keyspace, served, layout.table, merged)
 
 
 def drop_left(store: "FeatureStore", definitions: FeatureSet) -> None:
     """Drop the generations of a view from before the served one, but for that which can be gone back to.
 
-    Not before the last reader must have left them: whoever has other things to do does those first.
+    Not before the last reader must have left them: whoever has other things to do does those first. What
+    cannot be dropped now is by the next run.
     """
     online, view = row_store(store), definitions.view
     if online is None:
         return
     generations = online.generations(store.config)
-    served, earlier = generations.standing(view).served, generations.earlier(view)
-    for old in generations.known(view):
-        if old.number < served and old != earlier:
-            _wait_until_left(old, LEFT_SECONDS if old.filled else FOLLOWED_SECONDS)
-            generations.drop(view, old.number)
+    for old in generations.outlived(view):
+        _wait_until_left(old, LEFT_SECONDS if old.filled else FOLLOWED_SECONDS)
+        # Somebody may have gone back meanwhile.
+        if old.number in {item.number for item in generations.outlived(view)}:
+            try:
+                generations.drop(view, old.number)
+            except (DriverException, NoHostAvailable) as error:
+                log.warning("Generation %d of %s is left to the next run: %s", old.number, view, error)
 
 
 @contextmanager
@@ -140,25 +165,19 @@ def new_generation(store: "FeatureStore", definitions: FeatureSet) -> Iterator[N
     ended = threading.Event()
     args = (generations, view, number, ended)
     threading.Thread(target=_stay_alive, args=args, name="claim", daemon=True).start()
-    served = False
+    generation = NewGeneration(store, online, definitions, number)
     try:
         for left in generations.known(view):
             if left.number != number and left.state in (FILLING, FAILED):
                 generations.drop(view, left.number)
-        applied = applied_view(store, view)
-        layout = online.layout(config, applied, number)
-        session, served_table = online.session(config), online.served(config, applied).table
-        apply_layout(session, layout, table_comment(config.project, applied))
-        take_options_over(session, layout.keyspace, served_table, layout.table)
-        compaction = compaction_of(session, layout.keyspace, layout.table)
-        set_compaction(session, layout.keyspace, layout.table, compaction | {"enabled": "false"})
+        drop_left(store, definitions)
+        generation.make_table()
         config.online_store._filling[view] = number
-        yield NewGeneration(store, online, definitions, number, compaction)
-        served = generations.standing(view).served == number
+        yield generation
     finally:
         ended.set()
         config.online_store._filling.pop(view, None)
-        if not served and generations.standing(view).served != number:
+        if not generation.is_served and generations.standing(view).served != number:
             generations.give_up(view, number)
             generations.drop(view, number)
 

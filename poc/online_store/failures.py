@@ -19,7 +19,7 @@ from poc.online_store.errors import (
 from poc.online_store.session import reason
 
 # What Cassandra says of a keyspace or table, and of a column, that is not there or has another type.
-_NO_TABLE = ("does not exist", "unconfigured table")
+_NO_TABLE = ("does not exist", "doesn't exist", "unconfigured table")
 _NO_COLUMN = ("Undefined column", "Unknown identifier", "Undefined name", "Cannot assign value")
 
 

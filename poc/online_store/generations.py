@@ -8,7 +8,7 @@ lease: of a run that is heard no more, another takes it over.
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -115,8 +115,7 @@ class Generations:
             RebuildRunning: another run is filling one.
         """
         standing = self.standing(view)
-        if standing.owner is not None and not _is_dead(standing.owner):
-            raise RebuildRunning(view, standing.owner)
+        self._require_nobody_fills(view, standing)
         taken = [item.number for item in self.known(view)]
         number = max(standing.served, standing.filling or 0, *taken, 0) + 1
         applied = self._batch(
@@ -191,21 +190,23 @@ class Generations:
             self._state(view, number, FAILED),
         )
 
-    def earlier(self, view: str) -> Generation | None:
-        """Return the generation that `roll_back` would serve; None for none."""
-        kept = (item for item in self.known(view) if item.state == KEPT and item.filled is not None)
-        return next(kept, None)
-
     def require_earlier(self, view: str) -> Generation:
-        """Return what `earlier` does.
+        """Return the generation that `roll_back` would serve.
 
         Raises:
             NoEarlierGeneration: none is kept.
         """
-        generation = self.earlier(view)
-        if generation is None:
+        earlier = _earlier(self.known(view))
+        if earlier is None:
             raise NoEarlierGeneration(view)
-        return generation
+        return earlier
+
+    def outlived(self, view: str) -> list[Generation]:
+        """List the generations from before the served one, but for that which `roll_back` would serve."""
+        known = self.known(view)
+        served = max((item.number for item in known if item.state == SERVED), default=0)
+        earlier = _earlier(known)
+        return [item for item in known if item.number < served and item is not earlier]
 
     def roll_back(self, view: str) -> Generation:
         """Serve the generation before the served one again; return it.
@@ -215,12 +216,13 @@ class Generations:
             RebuildRunning: a run is filling the next one.
         """
         standing, back = self.standing(view), self.require_earlier(view)
+        self._require_nobody_fills(view, standing)
         now = datetime.now(timezone.utc)
         if not self._batch(
             lambda: self.standing(view).served == back.number,
             (
-                f"UPDATE {self._table} SET served = %s {_OF_VIEW} IF served = %s AND owner = null",
-                (back.number, self._project, view, standing.served),
+                f"UPDATE {self._table} SET served = %s {_OF_VIEW} IF served = %s AND owner = %s",
+                (back.number, self._project, view, standing.served, standing.owner),
             ),
             self._state(view, standing.served, TAKEN_BACK, left_at=now),
             self._state(view, back.number, SERVED, left_at=None),
@@ -242,6 +244,11 @@ class Generations:
         if numbers != {0}:
             delete = idempotent(f"DELETE FROM {self._table} {_OF_VIEW}")
             self._session.execute(delete, (self._project, view))
+
+    def _require_nobody_fills(self, view: str, standing: Standing) -> None:
+        """Raise RebuildRunning unless whoever claimed to fill a generation is known to have died."""
+        if standing.owner is not None and not _is_dead(standing.owner):
+            raise RebuildRunning(view, standing.owner)
 
     def _state(self, view: str, number: int, state: str, **columns: Any) -> tuple[str, tuple[Any, ...]]:
         assigned = "".join(f", {name} = %s" for name in columns)
@@ -307,6 +314,10 @@ def _is_dead(owner: str) -> bool:
     except PermissionError:
         pass
     return False
+
+
+def _earlier(known: Iterable[Generation]) -> Generation | None:
+    return next((item for item in known if item.state == KEPT and item.filled is not None), None)
 
 
 def _generation(row: Any) -> Generation:

@@ -19,6 +19,8 @@ from poc.online_store.layout import RowLayout
 from poc.online_store.naming import quoted
 from poc.online_store.session import SCHEMA, idempotent, local_data_centre
 
+SCHEMA_TRIES = 3
+
 
 @dataclass(frozen=True, slots=True)
 class StoredTable:
@@ -141,35 +143,39 @@ def make_table(session: Session, keyspace: str, table: str, definition: str) -> 
         )
 
 
-def take_options_over(session: Session, keyspace: str, table: str, new: str) -> None:
-    """Give the table `new` the options that somebody gave `table` by ALTER TABLE."""
+def take_options_over(session: Session, keyspace: str, table: str, new: str, merged: bool = True) -> None:
+    """Give the table `new` the options that somebody gave `table` by ALTER TABLE.
+
+    Args:
+        merged: whether Cassandra merges the files of `new` from now on.
+    """
+    # A node that hears of a change late may answer, and alter, by what was before: it is looked at again.
+    for _ in range(SCHEMA_TRIES):
+        changed = _differing_options(session, keyspace, table, new, merged)
+        if not changed:
+            return
+        alter = f"ALTER TABLE {quoted(keyspace)}.{quoted(new)} WITH {' AND '.join(changed)}"
+        session.execute(alter, execution_profile=SCHEMA)
+
+
+def _differing_options(session: Session, keyspace: str, table: str, new: str, merged: bool) -> list[str]:
     # How a reader and a repair treat it belongs to the table; the rest, as its comment, is ours.
     options = (
         "compaction, compression, caching, gc_grace_seconds, default_time_to_live, bloom_filter_fp_chance,"
         " speculative_retry, additional_write_policy, crc_check_chance, memtable_flush_period_in_ms"
     )
     found = [_read(session, f"{options} FROM system_schema.tables", keyspace, name) for name in (table, new)]
-    if not all(found):
-        return
-    changed = [
+    if not found[1]:
+        return []
+    compaction, *wanted = (found[0] or found[1])[0]
+    # Never taken over: a switch that came between two nodes must not leave a table unmerged for good.
+    own = {name: value for name, value in compaction.items() if name != "enabled"}
+    wanted = [own if merged else own | {"enabled": "false"}, *wanted]
+    return [
         f"{name} = {_literal(stated)}"
-        for name, stated, default in zip(options.split(", "), found[0][0], found[1][0], strict=True)
-        if stated != default
+        for name, stated, present in zip(options.split(", "), wanted, found[1][0], strict=True)
+        if stated != (dict(present) if name == "compaction" else present)
     ]
-    if changed:
-        alter = f"ALTER TABLE {quoted(keyspace)}.{quoted(new)} WITH {' AND '.join(changed)}"
-        session.execute(alter, execution_profile=SCHEMA)
-
-
-def compaction_of(session: Session, keyspace: str, table: str) -> dict[str, str]:
-    """Return how Cassandra merges the files of a table that is there."""
-    return dict(_read(session, "compaction FROM system_schema.tables", keyspace, table)[0][0])
-
-
-def set_compaction(session: Session, keyspace: str, table: str, options: Mapping[str, str]) -> None:
-    """Let Cassandra merge the files of a table by `options`, as `compaction_of` gives them."""
-    alter = f"ALTER TABLE {quoted(keyspace)}.{quoted(table)} WITH compaction = {_literal(options)}"
-    session.execute(alter, execution_profile=SCHEMA)
 
 
 def _literal(option: Any) -> str:

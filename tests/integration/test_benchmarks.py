@@ -105,7 +105,7 @@ def test_each_server_sheds_what_is_past_its_rate_and_is_well_again(
     for constant, value in {"P99_MS": 1000.0, "CLOSE": 1e3, "PAST": 1e4}.items():
         monkeypatch.setattr(rates, constant, value)
     with open_place(to_serve) as place:
-        found = rates.measure_rates(place, seconds=2, workers=[1])
+        found = rates.measure_rates(place, seconds=1, workers=[1])
     assert [item["server"] for item in found["results"]] == ["direct", "feast", "feast-rows"]
     for item in found["results"]:
         assert item["past_shed_per_second"] > 0, item

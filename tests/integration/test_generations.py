@@ -5,6 +5,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,14 +20,16 @@ import pandas as pd
 import pytest
 from cards import CARDS, DAY, ROWS, TWO, Cards
 
-from poc.errors import LoadTakenBack, SourceChanged, ValuesInTheWay
+from poc.definitions import applied_service
+from poc.errors import LoadTakenBack, OnlineValuesDiffer, SourceChanged, ValuesInTheWay
 from poc.feature_store import close_feature_store, open_feature_store
-from poc.materialization import command
+from poc.materialization import command, rebuild
+from poc.materialization import run as materialization
+from poc.online_store import generations
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.errors import NoEarlierGeneration, RebuildRunning
 from poc.online_store.generations import Generations
 from poc.online_store.row_store import CassandraRowOnlineStore
-from poc.online_store.schema import compaction_of
 from poc.online_store.session import SCHEMA, Session
 from poc.retrieval.feast_source import open_feast_source
 
@@ -139,27 +142,93 @@ def test_what_somebody_set_on_the_served_table_is_set_on_the_next_one(place: Car
     assert (seconds, compaction["scaling_parameters"]) == (7200, "L10")
 
 
+def compaction_of(place: Cards, generation: int) -> dict[str, str]:
+    select = (
+        "SELECT compaction FROM system_schema.tables"
+        f" WHERE keyspace_name = %s AND table_name = 'cards_project__cards__g{generation}'"
+    )
+    return dict(place.session.execute(select, (place.keyspace,)).one().compaction)
+
+
 def test_files_of_a_new_generation_are_merged_from_the_switch_on(
     place: Cards, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from poc.materialization import rebuild
-
-    merged = []
-    checked = rebuild.NewGeneration.check
-
-    def check(*args: Any) -> int:
-        merged.append(compaction_of(place.session, place.keyspace, "cards_project__cards__g2"))
-        return checked(*args)
-
     place.declare()
     place.load(1)
     place.materialize()
-    own = compaction_of(place.session, place.keyspace, "cards_project__cards__g1")
+    own, filling = compaction_of(place, 1), []
+    checked = rebuild.NewGeneration.check
+
+    def check(*args: Any) -> int:
+        filling.append(compaction_of(place, 2))
+        return checked(*args)
+
     monkeypatch.setattr(rebuild.NewGeneration, "check", check)
     place.load(2)
     place.materialize()
-    assert merged == [own | {"enabled": "false"}]
-    assert compaction_of(place.session, place.keyspace, "cards_project__cards__g2") == own
+    assert filling == [own | {"enabled": "false"}]
+    assert compaction_of(place, 2) == own
+
+
+def test_table_that_is_not_merged_does_not_make_the_next_one_so(place: Cards) -> None:
+    place.declare()
+    place.load(1)
+    place.materialize()
+    place.session.execute(
+        f"ALTER TABLE {place.keyspace}.cards_project__cards__g1 WITH compaction ="
+        " {'class': 'SizeTieredCompactionStrategy', 'enabled': 'false'}",
+        execution_profile=SCHEMA,
+    )
+    place.load(2)
+    place.materialize()
+    assert compaction_of(place, 2).get("enabled", "true") == "true"
+
+
+def test_runs_that_fail_after_the_switch_leave_no_more_tables_than_others(
+    place: Cards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.declare()
+    place.load(1)
+    place.materialize()
+
+    def differ(*_: Any) -> None:
+        raise OnlineValuesDiffer(["as if"])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(materialization, "check_samples", differ)
+        for number in range(2, 6):
+            place.load(number)
+            with pytest.raises(OnlineValuesDiffer):
+                place.materialize()
+    assert len(place.tables() - {"cards_project__cards__direct"}) <= 3
+    place.materialize()
+    assert len(place.tables() - {"cards_project__cards__direct"}) == 2
+
+
+def test_table_that_somebody_goes_back_to_meanwhile_is_not_dropped(
+    place: Cards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.declare()
+    for number in range(1, 4):
+        place.load(number)
+        # The oldest stays until a run drops it.
+        with monkeypatch.context() as patch:
+            patch.setattr(materialization, "drop_left", lambda *_: None)
+            patch.setattr(rebuild, "drop_left", lambda *_: None)
+            place.materialize()
+    back = iter([True])
+
+    def go_back(*_: Any) -> None:
+        if next(back, False):
+            command.roll_back(place.settings)
+
+    monkeypatch.setattr(rebuild, "_wait_until_left", go_back)
+    store = open_feature_store(place.settings)
+    [definitions] = applied_service(store, place.settings.feature_service).feature_sets
+    rebuild.drop_left(store, definitions)
+    close_feature_store(store)
+    assert place.served(0) == [(2, 2)]
+    assert place.tables() >= {f"cards_project__cards__g{number}" for number in (1, 2, 3)}
 
 
 @pytest.mark.parametrize(
@@ -388,6 +457,22 @@ def test_of_two_full_runs_at_once_one_says_so(place: Cards) -> None:
     place.materialize(full=True)
 
 
+def test_what_a_killed_run_claimed_does_not_keep_a_bad_load_from_being_taken_back(
+    place: Cards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.declare()
+    for number in (1, 2):
+        place.load(number)
+        place.materialize(full=True)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    with monkeypatch.context() as patch:
+        patch.setattr(generations, "owner", lambda: f"{socket.gethostname()} process {ended.pid}")
+        Generations(place.session, place.keyspace, "cards_project").claim("cards")
+    command.roll_back(place.settings)
+    assert place.served(0) == [(1, 1)]
+
+
 @pytest.mark.fault("Data", "a push during a full run", "nothing pushed is lost")
 def test_what_is_pushed_while_a_run_fills_is_served_after_the_switch(
     place: Cards, monkeypatch: pytest.MonkeyPatch
@@ -401,8 +486,6 @@ def test_what_is_pushed_while_a_run_fills_is_served_after_the_switch(
         at = datetime.now(timezone.utc)
         frame = pd.DataFrame({"card_id": [0, CARDS], "a": [9, 9], "b": [9, 9], "at": [at, at]})
         pusher.push("pushed", frame)
-
-    from poc.materialization import rebuild
 
     checked = rebuild.NewGeneration.check
     monkeypatch.setattr(
@@ -425,8 +508,6 @@ def test_source_that_is_replaced_while_it_is_materialized_is_not_recorded(
     place.declare()
     place.load(1)
     place.materialize()
-    from poc.materialization import rebuild
-
     checked = rebuild.NewGeneration.check
     monkeypatch.setattr(
         rebuild.NewGeneration, "check", lambda self, *window: (checked(self, *window), place.load(3))[0]
