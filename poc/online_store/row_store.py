@@ -19,7 +19,7 @@ from poc.online_store.errors import NotAcknowledged, NotApplied
 from poc.online_store.generations import Generations
 from poc.online_store.layout import Column, RowLayout, row_layout, table_comment
 from poc.online_store.reading_store import ReadingStore
-from poc.online_store.schema import apply_layout, ensure_keyspace, extend_layout, stored_table
+from poc.online_store.schema import apply_layout, ensure_keyspace, extend_layout, has_table, stored_table
 from poc.online_store.view_reader import RowReader
 from poc.online_store.write import FeastRow, bound_rows, by_features, now_us
 from poc.online_store.writer import write_all
@@ -61,14 +61,18 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
     def written(self, config: RepoConfig, view: FeatureView) -> list[int]:
         """List the generations that take a write now: one that is being filled, and that which is served.
 
-        A run that fills one writes to that alone.
+        A run that fills one writes to that alone. What is claimed is not begun before it has its table: its
+        run may have died.
         """
         own = config.online_store._filling.get(view.name)
         if own is not None:
             return [own]
         standing = self.generations(config).standing(view.name)
-        filled = () if standing.owner is None or standing.filling is None else (standing.filling,)
-        return [*filled, standing.served]
+        if standing.owner is None or standing.filling is None:
+            return [standing.served]
+        layout = self.layout(config, view, standing.filling)
+        begun = has_table(self.session(config), layout.keyspace, layout.table)
+        return [standing.filling, standing.served] if begun else [standing.served]
 
     def _new_reader(self, config: RepoConfig, view: FeatureView, features: Sequence[str] | None) -> RowReader:
         return RowReader(

@@ -473,6 +473,15 @@ def test_what_a_killed_run_claimed_does_not_keep_a_bad_load_from_being_taken_bac
     assert place.served(0) == [(1, 1)]
 
 
+def test_claim_that_has_no_table_yet_keeps_nothing_from_being_written(place: Cards) -> None:
+    place.declare()
+    place.load(1)
+    place.materialize()
+    Generations(place.session, place.keyspace, "cards_project").claim("cards")
+    place.push(9, 0)
+    assert place.served(0, 1) == [(9, 9), (1, 1)]
+
+
 @pytest.mark.fault("Data", "a push during a full run", "nothing pushed is lost")
 def test_what_is_pushed_while_a_run_fills_is_served_after_the_switch(
     place: Cards, monkeypatch: pytest.MonkeyPatch
