@@ -31,7 +31,7 @@ ARROW_ENGINE = "poc.online_store.arrow_engine.ArrowMaterializationEngine"
 RESOLVING_PROVIDER = "poc.online_store.provider.ResolvingProvider"
 # Feast's own, which looks every name up in each call.
 LOCAL_PROVIDER = "local"
-REGISTRY = "registry_rows.db"
+REGISTRY = "registry_measured.db"
 
 # Feast's import alone takes 4-8 s, more on a machine with other work.
 START_SECONDS = 120.0
@@ -111,17 +111,24 @@ def configuration(store: FeatureStore, **changed: object) -> RepoConfig:
 
 
 def rows_configuration(store: FeatureStore, data_dir: Path) -> RepoConfig:
-    """Return `store` on the row store, with a registry of its own in `data_dir`.
+    """Return `store` on the row store, for measurements alone.
 
-    For the project's own yaml that is feature_repo/stores/rows.yaml.
+    Its project is another, with a registry in `data_dir`: the tables of whoever has the row store beside, as
+    by feature_repo/stores/rows.yaml, are theirs, and so is what they serve.
     """
     return configuration(
         store,
+        project=measured_project(store.project),
         provider=RESOLVING_PROVIDER,
         registry=str((data_dir / REGISTRY).resolve()),
         online_store=online_block(store, type=ROW_STORE),
         batch_engine={"type": ARROW_ENGINE},
     )
+
+
+def measured_project(project: str) -> str:
+    """Name the project whose tables hold what is measured beside the online store of `project`."""
+    return f"{project}_measured"
 
 
 def open_configuration(config: RepoConfig) -> FeatureStore:

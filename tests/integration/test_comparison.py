@@ -35,10 +35,20 @@ from poc.feature_store import close_feature_store, open_feature_store
 from poc.materialization.direct import DirectTable
 from poc.measurement.comparison import Comparison, Request
 from poc.measurement.methods import Key, Method, differences
-from poc.measurement.place import chosen_methods, open_place, rows_configuration, write_configuration
+from poc.measurement.place import (
+    ARROW_ENGINE,
+    ROW_STORE,
+    chosen_methods,
+    configuration,
+    measured_project,
+    online_block,
+    open_place,
+    rows_configuration,
+    write_configuration,
+)
 from poc.measurement.stores import compare_stores, open_methods
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.generations import Generations
+from poc.online_store.generations import Generations, Standing
 from poc.online_store.naming import generation_table
 from poc.online_store.session import Session
 from poc.settings import Settings
@@ -182,11 +192,32 @@ def test_row_store_with_another_value_is_filled_again(
     with opened(materialized, ("feast-rows",)):
         pass
     view, keyspace = definitions.feature_sets[0].view, materialized.direct_keyspace
-    served = Generations(session, keyspace, "ml_platform_poc").standing(view).served
-    table = generation_table("ml_platform_poc", view, served)
+    project = measured_project("ml_platform_poc")
+    served = Generations(session, keyspace, project).standing(view).served
+    table = generation_table(project, view, served)
     session.execute(f'TRUNCATE "{keyspace}".{table}', timeout=60)
     with opened(materialized, ("feast-rows",)) as (direct, rows):
         assert rows.read(KEYS) == direct.read(KEYS)
+
+
+def test_row_store_of_the_same_project_goes_on_serving_what_it_served(
+    materialized: Settings, session: Session, keyspace: str, tmp_path: Path
+) -> None:
+    """Somebody has it beside the default yaml, as stores/rows.yaml has: in its keyspace, by its project."""
+    origin = open_feature_store(materialized)
+    config = configuration(
+        origin,
+        registry=str(tmp_path / "own.db"),
+        online_store=online_block(origin, type=ROW_STORE),
+        batch_engine={"type": ARROW_ENGINE},
+    )
+    yaml = write_configuration(config, tmp_path / "own.yaml")
+    apply_definitions(materialized.model_copy(update={"feast_fs_yaml_file_path": yaml}))
+    with opened(materialized, ("feast-rows",)):
+        pass
+    own = Generations(session, keyspace, origin.project)
+    [view] = [item.name for item in origin.list_feature_views()]
+    assert (own.standing(view), own.known(view)) == (Standing(), [])
 
 
 def test_project_on_the_row_store_compares_its_own_store(materialized: Settings, tmp_path: Path) -> None:
