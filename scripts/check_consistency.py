@@ -48,8 +48,8 @@ def main() -> int:
             for line in rest:
                 note(f"  {line}")
         if view.offline_changed:
-            note("  The offline rows are not those that were materialized:")
-            note("  python scripts/feast_materialize.py")
+            note("  The offline rows are not those that were materialized. If a load was taken back, correct")
+            note("  the source first; then: python scripts/feast_materialize.py")
         elif not view.holds:
             note("  Write everything anew: python scripts/feast_materialize.py --full")
             note("  What differs even then was written by something else, and later: see docs/validation.md")

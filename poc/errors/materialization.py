@@ -22,8 +22,8 @@ class ValuesInTheWay(PocError):
     """A table with a fixed name holds values that a full run cannot replace."""
 
     way_out = (
-        "Nothing was changed. Empty the table and fill it anew (meanwhile its values are missing):"
-        " python scripts/feast_materialize.py --full --replace"
+        "Nothing was written. Empty the table and fill it anew (meanwhile its values are missing; with"
+        " --accept-drift where that was given): python scripts/feast_materialize.py --full --replace"
     )
 
     def __init__(self, table: str, found: Sequence[str]) -> None:

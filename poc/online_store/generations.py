@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -228,7 +228,7 @@ class Generations:
             self._state(view, back.number, SERVED, left_at=None),
         ):
             raise RebuildRunning(view, self.standing(view).owner or "another run")
-        return back
+        return replace(back, state=SERVED, left_at=None)
 
     def drop(self, view: str, number: int) -> None:
         """Drop the table of a generation that nobody reads any more, and forget it."""
