@@ -21,7 +21,15 @@ from poc.materialization.stored_rows import BATCH, beside_stored, by_reader, dif
 from poc.materialization.verification import gone_until
 from poc.online_store.counting import count_partitions
 from poc.online_store.errors import NoCassandra, RebuildLost
-from poc.online_store.generations import FAILED, FILLING, RENEW_SECONDS, Content, Generation, Generations
+from poc.online_store.generations import (
+    FAILED,
+    FILLING,
+    LEFT,
+    RENEW_SECONDS,
+    Content,
+    Generation,
+    Generations,
+)
 from poc.online_store.layout import RowLayout, table_comment
 from poc.online_store.row_store import CassandraRowOnlineStore
 from poc.online_store.schema import apply_layout, take_options_over
@@ -129,7 +137,7 @@ class NewGeneration:
 
 
 def drop_left(store: "FeatureStore", definitions: FeatureSet) -> None:
-    """Drop the generations of a view from before the served one, but for that which can be gone back to.
+    """Drop the generations of a view that nobody goes back to.
 
     Not before the last reader must have left them: whoever has other things to do does those first. What
     cannot be dropped now is by the next run.
@@ -138,10 +146,9 @@ def drop_left(store: "FeatureStore", definitions: FeatureSet) -> None:
     if online is None:
         return
     generations = online.generations(store.config)
-    for old in generations.outlived(view):
-        _wait_until_left(old, LEFT_SECONDS if old.filled else FOLLOWED_SECONDS)
-        # Somebody may have gone back meanwhile.
-        if old.number in {item.number for item in generations.outlived(view)}:
+    for old in generations.known(view):
+        if old.state == LEFT:
+            _wait_until_left(old, LEFT_SECONDS if old.filled else FOLLOWED_SECONDS)
             try:
                 generations.drop(view, old.number)
             except (DriverException, NoHostAvailable) as error:

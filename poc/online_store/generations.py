@@ -8,7 +8,7 @@ lease: of a run that is heard no more, another takes it over.
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
@@ -24,7 +24,8 @@ from poc.online_store.patience import SPECULATIVE_RETRY
 from poc.online_store.schema import drop_table, make_table
 from poc.online_store.session import idempotent
 
-FILLING, SERVED, KEPT, FAILED, TAKEN_BACK = "filling", "served", "kept", "failed", "taken back"
+FILLING, SERVED, KEPT, FAILED = "filling", "served", "kept", "failed"
+TAKEN_BACK, LEFT = "taken back", "left"
 # A run says this often that it lives; after the whole time another takes its claim over.
 LEASE_SECONDS = 30
 RENEW_SECONDS = 10.0
@@ -64,7 +65,8 @@ class Generation:
     """One generation of a view. Times are UTC-aware.
 
     Attributes:
-        state: filling, served, kept (served before, can be again), failed, or taken back by a person.
+        state: filling, served, kept (served before, can be again), failed, taken back by a person, or left:
+            nobody goes back to it, and it is to be dropped.
         left_at: when it ceased to be served; None where it never was, or still is.
         filled: None while it is not.
     """
@@ -145,12 +147,18 @@ class Generations:
             raise RebuildLost(view)
 
     def switch(self, view: str, number: int, filled: Content) -> None:
-        """Serve generation `number`, which has been filled, from now on; the one before is kept.
+        """Serve generation `number`, which has been filled, from now on; the one before is kept, if it was.
 
         Raises:
             RebuildLost: another run took over meanwhile.
         """
-        before = self.standing(view)
+        before, known = self.standing(view), self.known(view)
+        is_filled = any(item.number == before.served and item.filled is not None for item in known)
+        left = [
+            self._state(view, item.number, LEFT)
+            for item in known
+            if item.state in (KEPT, TAKEN_BACK) and item.number != before.served
+        ]
         now = datetime.now(timezone.utc)
         if not self._batch(
             lambda: self.standing(view).served == number,
@@ -160,7 +168,8 @@ class Generations:
                 (number, self._project, view, number),
             ),
             self._state(view, number, SERVED, **asdict(filled)),
-            self._state(view, before.served, KEPT, left_at=now),
+            self._state(view, before.served, KEPT if is_filled else LEFT, left_at=now),
+            *left,
         ):
             raise RebuildLost(view)
 
@@ -196,17 +205,10 @@ class Generations:
         Raises:
             NoEarlierGeneration: none is kept.
         """
-        earlier = _earlier(self.known(view))
-        if earlier is None:
-            raise NoEarlierGeneration(view)
-        return earlier
-
-    def outlived(self, view: str) -> list[Generation]:
-        """List the generations from before the served one, but for that which `roll_back` would serve."""
-        known = self.known(view)
-        served = max((item.number for item in known if item.state == SERVED), default=0)
-        earlier = _earlier(known)
-        return [item for item in known if item.number < served and item is not earlier]
+        for generation in self.known(view):
+            if generation.state == KEPT and generation.filled is not None:
+                return generation
+        raise NoEarlierGeneration(view)
 
     def roll_back(self, view: str) -> Generation:
         """Serve the generation before the served one again; return it.
@@ -314,10 +316,6 @@ def _is_dead(owner: str) -> bool:
     except PermissionError:
         pass
     return False
-
-
-def _earlier(known: Iterable[Generation]) -> Generation | None:
-    return next((item for item in known if item.state == KEPT and item.filled is not None), None)
 
 
 def _generation(row: Any) -> Generation:

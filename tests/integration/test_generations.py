@@ -228,7 +228,22 @@ def test_table_that_somebody_goes_back_to_meanwhile_is_not_dropped(
     rebuild.drop_left(store, definitions)
     close_feature_store(store)
     assert place.served(0) == [(2, 2)]
-    assert place.tables() >= {f"cards_project__cards__g{number}" for number in (1, 2, 3)}
+    assert place.tables() >= {f"cards_project__cards__g{number}" for number in (2, 3)}
+
+
+def test_only_one_load_can_be_taken_back_also_where_older_ones_are_not_dropped_yet(
+    place: Cards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.declare()
+    for number in range(1, 4):
+        place.load(number)
+        with monkeypatch.context() as patch:
+            patch.setattr(materialization, "drop_left", lambda *_: None)
+            patch.setattr(rebuild, "drop_left", lambda *_: None)
+            place.materialize()
+    command.roll_back(place.settings)
+    with pytest.raises(NoEarlierGeneration):
+        command.roll_back(place.settings)
 
 
 @pytest.mark.parametrize(
