@@ -90,7 +90,6 @@ class Model(RuleBasedStateMachine):
         self.served, self.kept = Load(), None
         self.taken_back: list[Load] = []
         self.number = 0
-        self.corrected = False
         self.opened = fresh_cards()
         self.cards = self.opened.__enter__()
 
@@ -115,7 +114,6 @@ class Model(RuleBasedStateMachine):
         """Change every value of the source, and no time."""
         self.number += 1
         self.put({card: (moment, self.number) for card, (moment, _) in self.source.items()})
-        self.corrected = True
 
     def put(self, rows: Rows) -> None:
         self.source = rows
@@ -150,10 +148,18 @@ class Model(RuleBasedStateMachine):
     def switch(self, covered: tuple[datetime, datetime]) -> None:
         self.kept = None if self.served.interval is None else self.served
         rows = within(self.source, *covered)
-        self.served, self.taken_back, self.corrected = Load(dict(rows), covered, rows), [], False
+        self.served, self.taken_back = Load(dict(rows), covered, rows), []
+
+    def corrects(self) -> bool:
+        """Tell whether the source has another value of a time that is served."""
+        served = self.served.rows
+        return any(
+            card in served and served[card][0] == moment and served[card][1] != value
+            for card, (moment, value) in self.source.items()
+        )
 
     # Of two values of one time Cassandra keeps the greater: a backfill is no correction.
-    @precondition(lambda self: not self.corrected)
+    @precondition(lambda self: not self.corrects())
     @rule(data=st.data())
     def backfill(self, data: Any) -> None:
         """Write an interval of the source that has rows."""
