@@ -1,6 +1,5 @@
 """A full run into the row store: a new generation, held to the source before it is served."""
 
-import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -9,9 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
-
-from cassandra import DriverException
-from cassandra.cluster import NoHostAvailable
 
 from poc.definitions import FeatureSet, applied_view
 from poc.errors import OnlineValuesDiffer
@@ -37,8 +33,6 @@ from poc.online_store.view_reader import RowReader
 
 if TYPE_CHECKING:
     from feast import FeatureStore
-
-log = logging.getLogger(__name__)
 
 # Readers follow a switch within a second, and then nobody comes to one that was never filled. A read of
 # another may have begun before, and take as long as it is given.
@@ -149,10 +143,7 @@ def drop_left(store: "FeatureStore", definitions: FeatureSet) -> None:
     for old in generations.known(view):
         if old.state == LEFT:
             _wait_until_left(old, LEFT_SECONDS if old.filled else FOLLOWED_SECONDS)
-            try:
-                generations.drop(view, old.number)
-            except (DriverException, NoHostAvailable) as error:
-                log.warning("Generation %d of %s is left to the next run: %s", old.number, view, error)
+            generations.drop_if_possible(view, old.number)
 
 
 @contextmanager

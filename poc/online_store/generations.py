@@ -5,6 +5,7 @@ run claims the next number, fills that generation's table beside the served one,
 lease: of a run that is heard no more, another takes it over.
 """
 
+import logging
 import os
 import socket
 import time
@@ -13,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from cassandra import ConsistencyLevel, InvalidRequest, OperationTimedOut, Timeout
+from cassandra import ConsistencyLevel, DriverException, InvalidRequest, OperationTimedOut, Timeout
 from cassandra.cluster import NoHostAvailable, Session
 from cassandra.connection import ConnectionException
 from cassandra.query import BatchStatement, SimpleStatement
@@ -23,6 +24,8 @@ from poc.online_store.naming import GENERATIONS, Table, generation_table, quoted
 from poc.online_store.patience import SPECULATIVE_RETRY
 from poc.online_store.schema import drop_table, make_table
 from poc.online_store.session import idempotent
+
+log = logging.getLogger(__name__)
 
 FILLING, SERVED, KEPT, FAILED = "filling", "served", "kept", "failed"
 TAKEN_BACK, LEFT = "taken back", "left"
@@ -237,6 +240,13 @@ class Generations:
         drop_table(self._session, self._keyspace, generation_table(self._project, view, number))
         cql = f"DELETE FROM {self._table} {_OF_VIEW} AND generation = %s IF EXISTS"
         self._batch(lambda: True, (cql, (self._project, view, number)))
+
+    def drop_if_possible(self, view: str, number: int) -> None:
+        """Do what `drop` does, or leave it to the next run: what is served does not depend on it."""
+        try:
+            self.drop(view, number)
+        except (DriverException, NoHostAvailable) as error:
+            log.warning("Generation %d of %s is left to the next run to drop: %s", number, view, error)
 
     def forget(self, view: str) -> None:
         """Drop every table of `view`, and all that is known of it."""
