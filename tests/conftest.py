@@ -38,8 +38,13 @@ ROOT = Path(__file__).parents[1]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take Ctrl-C as a terminal's child does: a shell's background job, as some runners are, ignores it."""
+    """Take Ctrl-C as a terminal's child does: a shell's background job, as some runners are, ignores it.
+
+    And take nobody's settings: one that is exported, as README says of CASSANDRA_PORT, leads no test.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in os.environ.keys() - own_environment().keys():
+        del os.environ[name]
     if page := os.environ.get("FAULT_REPORT"):
         config.pluginmanager.register(FaultReport(ROOT / page))
 

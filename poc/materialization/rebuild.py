@@ -116,18 +116,15 @@ class NewGeneration:
 
     def make_table(self) -> None:
         """Make the table, by the present definitions."""
-        session, view = (
-            self.online.session(self.store.config),
-            applied_view(self.store, self.definitions.view),
-        )
-        apply_layout(session, self._layout(), table_comment(self.store.config.project, view))
+        config, view = self.store.config, applied_view(self.store, self.definitions.view)
+        comment = table_comment(config.project, view)
+        apply_layout(self.online.session(config), self._layout(), comment)
         self._take_options_over(merged=False)
 
     def _take_options_over(self, merged: bool) -> None:
         config, layout = self.store.config, self._layout()
-        view = applied_view(self.store, self.definitions.view)
-        served = self.online.served(config, view).table
-        take_options_over(self.online.session(config), layout.keyspace, served, layout.table, merged)
+        served = self.online.served(config, applied_view(self.store, self.definitions.view))
+        take_options_over(self.online.session(config), layout.keyspace, served.table, layout.table, merged)
 
 
 def drop_left(store: "FeatureStore", definitions: FeatureSet) -> None:

@@ -143,7 +143,7 @@ def make_table(session: Session, keyspace: str, table: str, definition: str) -> 
         )
 
 
-def take_options_over(session: Session, keyspace: str, table: str, new: str, merged: bool = True) -> None:
+def take_options_over(session: Session, keyspace: str, table: str, new: str, merged: bool) -> None:
     """Give the table `new` the options that somebody gave `table` by ALTER TABLE.
 
     Args:
@@ -174,7 +174,7 @@ def _differing_options(session: Session, keyspace: str, table: str, new: str, me
     return [
         f"{name} = {_literal(stated)}"
         for name, stated, present in zip(options.split(", "), wanted, found[1][0], strict=True)
-        if stated != (dict(present) if name == "compaction" else present)
+        if stated != present
     ]
 
 

@@ -205,17 +205,21 @@ def test_runs_that_fail_after_the_switch_leave_no_more_tables_than_others(
     assert len(place.tables() - {"cards_project__cards__direct"}) == 2
 
 
+def load_three_and_drop_none(place: Cards, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As runs leave it that were killed between the switch and the drop."""
+    place.declare()
+    with monkeypatch.context() as patch:
+        for module in (materialization, rebuild):
+            patch.setattr(module, "drop_left", lambda *_: None)
+        for number in range(1, 4):
+            place.load(number)
+            place.materialize()
+
+
 def test_table_that_somebody_goes_back_to_meanwhile_is_not_dropped(
     place: Cards, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.declare()
-    for number in range(1, 4):
-        place.load(number)
-        # The oldest stays until a run drops it.
-        with monkeypatch.context() as patch:
-            patch.setattr(materialization, "drop_left", lambda *_: None)
-            patch.setattr(rebuild, "drop_left", lambda *_: None)
-            place.materialize()
+    load_three_and_drop_none(place, monkeypatch)
     back = iter([True])
 
     def go_back(*_: Any) -> None:
@@ -234,13 +238,7 @@ def test_table_that_somebody_goes_back_to_meanwhile_is_not_dropped(
 def test_only_one_load_can_be_taken_back_also_where_older_ones_are_not_dropped_yet(
     place: Cards, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.declare()
-    for number in range(1, 4):
-        place.load(number)
-        with monkeypatch.context() as patch:
-            patch.setattr(materialization, "drop_left", lambda *_: None)
-            patch.setattr(rebuild, "drop_left", lambda *_: None)
-            place.materialize()
+    load_three_and_drop_none(place, monkeypatch)
     command.roll_back(place.settings)
     with pytest.raises(NoEarlierGeneration):
         command.roll_back(place.settings)

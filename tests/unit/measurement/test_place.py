@@ -17,12 +17,6 @@ from poc.measurement.place import (
 from poc.settings import Settings
 
 
-@pytest.fixture(autouse=True)
-def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
 def opened(root: Path, name: str = "feature_store.yaml", **more: object) -> Any:
     repo = root / "feature_repo"
     given = {"feast_repo_path": repo, "feast_fs_yaml_file_path": repo / name} | more
@@ -35,8 +29,9 @@ def test_row_store_that_is_measured_is_that_of_the_yaml_in_stores_under_names_of
     config = rows_configuration(opened(root), root / "data")
     found = yaml.safe_load(write_configuration(config, tmp_path / "rows.yaml").read_text())
     expected = yaml.safe_load((root / "feature_repo/stores/rows.yaml").read_text())
-    for own in ("registry", "project"):
-        assert found.pop(own) != expected.pop(own)
+    assert found.pop("registry") == str((root / "data/registry_measured.db").resolve())
+    assert found.pop("project") == f"{expected.pop('project')}_measured"
+    assert expected.pop("registry") == "data/registry_rows.db"
     assert found == expected
 
 
