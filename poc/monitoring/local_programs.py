@@ -6,9 +6,8 @@ listen on the loopback address can be reached from a container only on the host'
 
 import os
 import shutil
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,19 +126,19 @@ class RunningProgram:
         if status is not None:
             raise self._failure(f"ended with status {status}")
 
-    def wait_until_ready(self, stopping: threading.Event) -> bool:
-        """Wait until it says that it can be used, or until `stopping` is set; tell whether it can be used.
+    def wait_until_ready(self, stopping: Callable[[], bool]) -> bool:
+        """Wait until it says that it can be used, or until `stopping` says so; tell whether it can be used.
 
         MonitoringFailed says that it ended, or took too long.
         """
         deadline = time.monotonic() + self.program.start_seconds
-        while not stopping.is_set():
+        while not stopping():
             self.require_running()
             if self._answers(self.program.ready_path):
                 return True
             if time.monotonic() >= deadline:
                 raise self._failure(f"was not ready within {self.program.start_seconds:g} s")
-            stopping.wait(POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
         return False
 
     def page(self, *paths: str) -> str:

@@ -63,6 +63,12 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def prometheus_of(process: "subprocess.Popen[str]") -> psutil.Process:
+    """The one it runs, which answers already; looking for docker is a child for a moment, too."""
+    [prometheus] = [child for child in psutil.Process(process.pid).children() if child.name() == "prometheus"]
+    return prometheus
+
+
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_runs_prometheus_until_told_to_stop(start: Callable, tmp_path: Path, sig: signal.Signals) -> None:
     port = free_port()
@@ -74,7 +80,7 @@ def test_runs_prometheus_until_told_to_stop(start: Callable, tmp_path: Path, sig
     assert httpx.get(f"http://127.0.0.1:{port}/-/ready").is_success
     # It reads the targets some seconds after it is ready.
     assert watched(port) == {"serve_model_feast", "serve_model"}
-    [prometheus] = psutil.Process(process.pid).children()
+    prometheus = prometheus_of(process)
     process.send_signal(sig)
     assert process.wait(timeout=30) == 0
     assert not prometheus.is_running()
@@ -99,10 +105,22 @@ def test_stops_at_once_while_prometheus_is_not_ready_yet(
     assert "ready" not in process.stdout.read()
 
 
+def test_stops_however_often_it_is_told_to(start: Callable) -> None:
+    process = start(free_port())
+    said = process.stdout.readline()
+    assert "Prometheus is ready" in said
+    prometheus = prometheus_of(process)
+    # A terminal and make each send one; a lock in what hears them would be waited for for ever.
+    for _ in range(200):
+        process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0
+    assert not prometheus.is_running()
+
+
 def test_prometheus_that_ends_is_an_error_with_its_last_words(start: Callable, tmp_path: Path) -> None:
     process = start(free_port())
     process.stdout.readline()
-    [prometheus] = psutil.Process(process.pid).children()
+    prometheus = prometheus_of(process)
     prometheus.kill()
     assert process.wait(timeout=30) == 1
     said = process.stderr.read()
