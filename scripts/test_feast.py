@@ -52,6 +52,8 @@ def main() -> int:
     met = average_ms < TARGET_MS
     (ok if met else fail)(f"{'Meets' if met else 'Misses'} <{TARGET_MS:.0f}ms target")
     wrong = any(check.differences for check in checks)
+    if wrong:
+        note("  All that differs, and what to do: python scripts/check_consistency.py")
     return int(wrong or (arguments.strict and not met))
 
 

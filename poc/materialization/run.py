@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from poc.definitions import FeatureSet, applied_service
 from poc.feature_store import connection_of
 from poc.materialization.offline import (
     FileStates,
+    LatestRows,
     file_states,
     interval_fingerprint,
     require_unchanged,
@@ -136,7 +137,7 @@ class _Run:
 
     def _fill_online(self, planned: Planned, content: str, files: FileStates) -> None:
         definitions, window, rows = planned.definitions, planned.window, row_store(self.store)
-        filled = Content(window.covered_from, window.covered_until, content, 0)
+        covered = (window.covered_from, window.covered_until)
         if rows is None:
             if planned.empty_stock and planned.stock is not None:
                 planned.stock.empty()
@@ -146,9 +147,11 @@ class _Run:
                 self._materialize(definitions, window)
                 entities = generation.check(window.start, window.end)
                 require_unchanged(definitions, files)
-                generation.serve(replace(filled, entities=entities))
+                generation.serve(Content(*covered, content, entities))
         else:
             self._materialize(definitions, window)
+            entities = LatestRows(definitions, *covered).num_rows
+            filled = Content(*covered, content, entities)
             rows.generations(self.store.config).note(definitions.view, filled)
 
     def _materialize(self, definitions: FeatureSet, window: Window) -> None:

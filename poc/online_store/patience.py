@@ -17,7 +17,8 @@ HEARTBEAT_TIMEOUT_SECONDS = 10
 # Two: the second node may have come back a moment ago, and be slow.
 MORE_NODES = 2
 # How often a read that timed out is asked again: at the first time the node may not be known to be gone yet.
-READS_AGAIN = 2
+# The driver counts the nodes that it asks side by side together: all of them wait for the same dead one.
+READS_AGAIN = 2 * (1 + MORE_NODES)
 # The driver's 10 s were too short for three nodes on two busy cores: a read then met a node that did not
 # know the table yet.
 SCHEMA_AGREEMENT_SECONDS = 60.0

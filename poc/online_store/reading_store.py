@@ -7,7 +7,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -103,7 +103,13 @@ class ReadingStore(Generic[Reader]):
         wanted = None if features is None else tuple(features)
         name = (config.project, view.name, wanted)
         known = self._readers.get(name)
-        if known is not None and (known.view is view or _columns(known.view) == _columns(view)):
+        if known is not None and known.view is view:
+            return known.reader
+        if known is not None and _columns(known.view) == _columns(view):
+            # The same view of another reading of the registry, which will be asked for again.
+            with self._lock:
+                if self._readers.get(name) is known:
+                    self._readers[name] = replace(known, view=view)
             return known.reader
         if len(self._readers) >= MOST_READERS:
             self._readers.clear()
@@ -117,8 +123,10 @@ class ReadingStore(Generic[Reader]):
         for name, kept in list(self._readers.items()):
             if self._is_outdated(kept.config, kept.view, kept.reader):
                 reader = self._new_reader(kept.config, kept.view, name[-1])
-                if self._readers.get(name) is kept:
-                    self._readers[name] = _Kept(kept.config, kept.view, reader)
+                with self._lock:
+                    now = self._readers.get(name)
+                    if now is not None and now.reader is kept.reader:
+                        self._readers[name] = replace(now, reader=reader)
 
     def online_read(
         self,

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -97,6 +98,42 @@ def test_what_was_served_before_can_be_gone_back_to_and_is_not_loaded_again_by_i
     place.materialize()
     assert place.served(0) == [(3, 3)]
     place.require_equal()
+
+
+def test_load_that_was_taken_back_is_explained_to_who_tests_what_is_served(place: Cards) -> None:
+    place.declare()
+    for number in (1, 2):
+        place.load(number)
+        place.materialize()
+    command.roll_back(place.settings)
+    tested = run_script(place, "scripts/test_feast.py")
+    assert tested.returncode == 1
+    assert re.search(r"\d+\.a: online 1, offline 2", tested.stdout)
+    [way_out] = re.findall(r"what to do: python (scripts/\S+)", tested.stderr)
+    assert "If a load was taken back, correct" in run_script(place, way_out).stderr
+
+
+def run_script(place: Cards, script: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, script],
+        env=os.environ | place.environment,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_generation_is_known_by_what_it_holds_after_a_later_run_too(
+    place: Cards, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.declare()
+    place.load(1)
+    place.materialize()
+    assert place.materialize().window.continues
+    command.list_generations(place.settings)
+    assert "1: served, made" in (said := capsys.readouterr().out)
+    assert f", {CARDS:,} entities of" in said
 
 
 def test_every_table_asks_another_copy_for_what_is_late(place: Cards) -> None:

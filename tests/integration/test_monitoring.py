@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -87,7 +86,7 @@ def watched(
         with run_program(program, folder) as started:
             for server in (feast, direct):
                 server.wait_until_ready()
-            assert started.wait_until_ready(threading.Event())
+            assert started.wait_until_ready(lambda: False)
             watched = Watched(feast, direct, proxy, program.url)
 
             def are_seen_to_predict() -> bool:

@@ -91,6 +91,68 @@ def test_fingerprint_changes_with_any_value(
     assert interval_fingerprint(two_features, DAY, NEXT_DAY) != before
 
 
+def test_fingerprint_tells_the_same_values_under_another_name_apart(two_features: FeatureSet) -> None:
+    write(two_features, [("a", 1.0, 1, DAY, DAY)])
+    first, second = two_features.features
+    renamed = replace(two_features, features=(replace(first, name="another"), second))
+    before = interval_fingerprint(two_features, DAY, NEXT_DAY)
+    write(renamed, [("a", 1.0, 1, DAY, DAY)])
+    assert interval_fingerprint(renamed, DAY, NEXT_DAY) != before
+
+
+def test_fingerprint_counts_the_rows_of_every_batch(two_features: FeatureSet) -> None:
+    rows = [(f"t{number}", float(number), number, DAY, DAY) for number in range(300_000)]
+    write(two_features, rows)
+    counted, total, columns = interval_fingerprint(two_features, DAY, NEXT_DAY).split("-")
+    assert (counted, len(total), len(columns)) == ("300000", 16, 16)
+
+
+def test_fingerprint_does_not_depend_on_how_rows_are_cut_into_files(two_features: FeatureSet) -> None:
+    rows = [(f"t{number}", float(number), number, DAY, DAY) for number in range(10)]
+    write(two_features, rows)
+    whole = interval_fingerprint(two_features, DAY, NEXT_DAY)
+    folder = two_features.source_path.with_name("parts")
+    folder.mkdir()
+    for number, part in enumerate((rows[:3], rows[3:])):
+        write(replace(two_features, source_path=folder / f"{number}.parquet"), part)
+    parts = replace(two_features, source_path=folder)
+    assert interval_fingerprint(parts, DAY, NEXT_DAY) == whole
+
+
+def test_fingerprint_sees_what_is_inside_a_list(tmp_path: Path) -> None:
+    view = FeatureSet(
+        view="cards",
+        join_keys=(),
+        features=(Feature("parts", PARTS, "", {}),),
+        ttl=None,
+        source_path=tmp_path / "cards.parquet",
+        timestamp_column="at",
+        created_timestamp_column=None,
+    )
+
+    def summary(parts: list[float | None]) -> str:
+        pq.write_table(pa.table({"parts": [parts], "at": [DAY]}), view.source_path)
+        return interval_fingerprint(view, DAY, NEXT_DAY)
+
+    assert summary([1.5, None]) == summary([1.5, None])
+    assert len({summary([1.5, None]), summary([1.5]), summary([2.5, None])}) == 3
+
+
+def test_view_without_join_keys_has_one_entity_where_it_has_rows(tmp_path: Path) -> None:
+    view = FeatureSet(
+        view="totals",
+        join_keys=(),
+        features=(Feature("total", Int64, "", {}),),
+        ttl=None,
+        source_path=tmp_path / "totals.parquet",
+        timestamp_column="at",
+        created_timestamp_column=None,
+    )
+    pq.write_table(pa.table({"total": [1, 2], "at": [DAY, DAY]}), view.source_path)
+    assert keys_in_interval(view, DAY, NEXT_DAY, 5) == [()]
+    assert keys_in_interval(view, NEXT_DAY, NEXT_DAY + timedelta(days=1), 5) == []
+
+
 def test_fingerprint_changes_with_a_declared_feature(two_features: FeatureSet) -> None:
     write(two_features, [("a", 1.0, 1, DAY, DAY)])
     fewer = replace(two_features, features=two_features.features[:1])

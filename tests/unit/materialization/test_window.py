@@ -1,5 +1,7 @@
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from poc.materialization.window import (
     cut_at_now,
     full_window,
     given_window,
+    in_words,
     next_window,
 )
 
@@ -38,7 +41,13 @@ def choose(
     until: datetime | None = None,
     ttl: timedelta | None = TTL,
 ) -> Window:
-    return next_window(NOW, ttl, last, registry_until, holds, lambda start, end: content, until)
+    return next_window(NOW, ttl, last, registry_until, holds, summary_of_covered(content), until)
+
+
+def summary_of_covered(content: str) -> Callable[[datetime, datetime], str]:
+    """Say `content` of what the last run covered, and something else of any other interval."""
+    covered = (LAST.covered_from, LAST.covered_until)
+    return lambda *asked: content if asked == covered else "of another interval"
 
 
 @pytest.mark.parametrize(
@@ -57,6 +66,25 @@ def test_first_run_takes_what_is_not_stale(ttl: timedelta | None, start: datetim
     assert (window.covered_from, window.covered_until) == (start, NOW)
 
 
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [
+        (timedelta(days=1), "1 d"),
+        (timedelta(days=2, hours=3, minutes=4), "2 d 3 h"),
+        (timedelta(hours=23, minutes=59, seconds=59), "23 h 59 min"),
+        (timedelta(minutes=1, seconds=1), "1 min 1 s"),
+        (timedelta(milliseconds=900), "0 s"),
+    ],
+)
+def test_length_of_time_is_said_in_its_two_greatest_units(length: timedelta, said: str) -> None:
+    assert in_words(length) == said
+
+
+@pytest.mark.parametrize(("days", "said"), [(1, "the last 1 d"), (2, "the last 2 days")])
+def test_ttl_of_whole_days_is_said_in_days(days: int, said: str) -> None:
+    assert full_window(NOW, timedelta(days=days), "x").why == f"{said}: x"
+
+
 def test_guides_full_run_is_announced_in_the_guides_words() -> None:
     assert str(full_window(NOW, TTL, "as asked")) == (
         "Materializing 2026-10-25T12:00:00 to 2026-11-24T12:00:00 UTC (the last 30 days: as asked)"
@@ -64,28 +92,41 @@ def test_guides_full_run_is_announced_in_the_guides_words() -> None:
 
 
 def test_later_run_takes_what_is_new() -> None:
-    assert choose().start == LAST.covered_until
+    window = choose()
+    assert (window.start, window.end) == (LAST.covered_until, NOW)
+    assert window.covered_until == NOW
+    assert window.why == "new since the last run"
 
 
 def test_later_run_writes_nothing_anew() -> None:
     assert choose().continues
+    assert not choose().anew
     assert not choose(content="another").continues
+
+
+def test_full_run_takes_the_place_of_what_was_stored_unless_told_otherwise() -> None:
+    assert choose(content="another").anew
+    assert not full_window(NOW, TTL, "as asked", anew=False).anew
 
 
 def test_later_run_remembers_where_the_online_store_begins() -> None:
     assert choose().covered_from == LAST.covered_from
 
 
-def test_changed_rows_make_a_full_run() -> None:
-    assert choose(content="another").start == NOW - TTL
-
-
-def test_empty_online_store_makes_a_full_run() -> None:
-    assert choose(holds=False).start == NOW - TTL
-
-
-def test_new_registry_makes_a_full_run() -> None:
-    assert choose(registry_until=None).start == NOW - TTL
+@pytest.mark.parametrize(
+    ("choice", "why"),
+    [
+        ({"content": "another"}, "the data or the definitions changed"),
+        ({"holds": False}, "the online store is empty"),
+        ({"registry_until": None}, "first run"),
+    ],
+    ids=["changed rows", "empty online store", "new registry"],
+)
+def test_what_is_not_as_the_last_run_left_it_makes_a_full_run_that_says_why(
+    choice: dict[str, Any], why: str
+) -> None:
+    window = choose(**choice)
+    assert (window.start, window.end, window.why) == (NOW - TTL, NOW, f"the last 30 days: {why}")
 
 
 @pytest.mark.parametrize("ttl", [timedelta(days=31), None])
@@ -93,7 +134,7 @@ def test_ttl_that_grew_makes_a_full_run(ttl: timedelta | None) -> None:
     window = choose(ttl=ttl)
     assert not window.continues
     assert window.start == (EARLIEST if ttl is None else NOW - ttl)
-    assert "the ttl reaches further back" in window.why
+    assert window.why.endswith(": the ttl reaches further back than the last run did")
 
 
 def test_ttl_that_shrank_leaves_what_was_materialized() -> None:
@@ -104,6 +145,7 @@ def test_run_that_reached_into_the_future_makes_a_full_run_up_to_now() -> None:
     future = replace(LAST, covered_until=NOW + timedelta(days=400))
     window = choose(last=future, registry_until=future.covered_until)
     assert (window.start, window.end, window.covered_until) == (NOW - TTL, NOW, NOW)
+    assert window.why == "the last 30 days: the last run reached into the future"
 
 
 def test_registry_behind_the_record_leaves_no_gap() -> None:
@@ -116,8 +158,11 @@ def test_given_interval_is_taken_as_it_is() -> None:
     assert (window.start, window.end) == (NOW - timedelta(days=2), NOW - timedelta(days=1))
 
 
+BACKFILL = given_window(NOW - timedelta(days=12), NOW - timedelta(days=8))
+
+
 def covered(window: Window, holds: bool = True, content: str = LAST.content) -> tuple[datetime, datetime]:
-    found = beside(window, LAST, holds, lambda start, end: content)
+    found = beside(window, LAST, holds, summary_of_covered(content))
     assert (found.start, found.end) == (window.start, window.end)
     return found.covered_from, found.covered_until
 
@@ -127,9 +172,6 @@ def test_backfill_beside_a_run_into_the_future_covers_itself_only() -> None:
     assert beside(BACKFILL, future, True, lambda start, end: LAST.content) == BACKFILL
 
 
-BACKFILL = given_window(NOW - timedelta(days=12), NOW - timedelta(days=8))
-
-
 def test_backfill_takes_nothing_away_from_what_was_covered() -> None:
     assert covered(BACKFILL) == (LAST.covered_from, LAST.covered_until)
 
@@ -137,6 +179,11 @@ def test_backfill_takes_nothing_away_from_what_was_covered() -> None:
 def test_backfill_before_what_was_covered_adds_to_it() -> None:
     before = given_window(LAST.covered_from - timedelta(days=9), LAST.covered_from)
     assert covered(before) == (before.start, LAST.covered_until)
+
+
+def test_backfill_after_what_was_covered_adds_to_it() -> None:
+    after = given_window(LAST.covered_until, NOW)
+    assert covered(after) == (LAST.covered_from, NOW)
 
 
 def test_backfill_that_leaves_a_gap_covers_itself_only() -> None:
