@@ -50,6 +50,14 @@ def test_check_says_the_moment_its_age_and_the_limit() -> None:
     assert str(event) == "transaction_features newest event: 2026-11-22T12:00:00 UTC, 2 d ago (limit 30 d)"
 
 
+def test_check_without_a_limit_or_without_a_moment_says_neither() -> None:
+    no_limit = replace(FOUND, ttl=None).checks(NOW, HOUR)[1]
+    assert str(no_limit) == "transaction_features newest event: 2026-11-22T12:00:00 UTC, 2 d ago"
+    nothing = replace(FOUND, newest_event=None).checks(NOW, HOUR)[1]
+    assert str(nothing) == "transaction_features newest event: none"
+    assert nothing.age == timedelta(0)
+
+
 def test_moment_in_the_future_does_not_hold_and_says_that_a_clock_is_wrong() -> None:
     materialized, _ = replace(FOUND, materialized_until=NOW + HOUR).checks(NOW, HOUR)
     assert not materialized.holds

@@ -1,6 +1,8 @@
 import gc
 import os
 import platform
+import re
+import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -219,7 +221,11 @@ def test_interval_holds_the_true_ratio_of_drifting_series_most_of_the_time() -> 
 
 def test_machine_is_described_by_what_does_not_name_it() -> None:
     machine = this_machine()
-    assert machine["cpu"]
+    if platform.system() == "Linux":
+        described = subprocess.run(["lscpu"], capture_output=True, text=True, check=True).stdout
+        [model] = re.findall(r"^Model name: +(.+?) *$", described, re.MULTILINE)
+        assert machine["cpu"] == model
+    assert machine["system"] == f"{platform.system()} {platform.machine()}"
     assert 1 <= machine["cores"] <= (os.cpu_count() or 1)
     assert machine["memory_gib"] >= 1
     assert platform.node() not in f"{machine['cpu']} {machine['system']}"

@@ -15,6 +15,17 @@ def test_each_state_has_its_line_with_what_failed_in_it() -> None:
     ]
 
 
+def test_of_many_reads_the_99th_of_a_hundred_is_told_beside_the_slowest() -> None:
+    many = tuple(Operation(0.0, number / 1000, None) for number in range(1, 201))
+    [line] = drill_table(Outcome((Phase("all", many, many),), 1, (), 2, 0)).splitlines()[2:]
+    assert line == "| all | 200 | 0 | 100.0 ms | 198.0 ms | 200.0 ms | 200 | 0 | 198.0 ms |"
+
+
+def test_three_errors_are_enough() -> None:
+    outcome = Outcome((Phase("one frozen", (LATE,) * 9, ()),), 1, (), 2, 0)
+    assert len(first_errors(outcome)) == 3
+
+
 def test_failed_reads_are_counted_over_all_states() -> None:
     assert (OUTCOME.reads, OUTCOME.failed_reads, OUTCOME.refused_writes) == (3, [LATE], [])
 

@@ -30,6 +30,14 @@ def test_rate_that_is_not_answered_in_time_is_none(outcome: dict[str, float]) ->
     assert highest_rate(server(1000.0, **outcome)) is None
 
 
+def test_requests_are_counted_by_the_second() -> None:
+    assert (
+        highest_rate(lambda rate: server(100.0)(rate) | {"requests": rate * 10, "seconds": 10.0}) is not None
+    )
+    slow = server(1e9, requests=FIRST_RATE, seconds=10.0)
+    assert highest_rate(slow) is None
+
+
 def test_one_bad_try_of_a_rate_does_not_end_the_search() -> None:
     tries: list[float] = []
 

@@ -88,6 +88,13 @@ def test_gap_between_intervals_stays() -> None:
     assert joined_intervals([hours(0, 1), hours(5, 6)]) == [hours(0, 1), hours(5, 6)]
 
 
+def test_interval_of_another_time_zone_is_one_of_utc() -> None:
+    start, end = hours(0, 1)
+    [(first, last)] = joined_intervals([(start.astimezone(timezone(timedelta(hours=5))), end)])
+    assert (first, last) == (start, end)
+    assert first.utcoffset() == timedelta(0)
+
+
 def test_naive_times_are_utc() -> None:
     start, end = hours(0, 1)
     assert joined_intervals([(start.replace(tzinfo=None), end)]) == [(start, end)]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from poc.online_store.errors import NullJoinKey, WrongValueType
 from poc.online_store.keys import bound_key, join_keys, kept, kept_column, written_key
 from poc.online_store.layout import Column
-from poc.online_store.types import key_type
+from poc.online_store.types import NULL_SECONDS, key_type
 
 
 def column(name: str, dtype: FeastType) -> Column:
@@ -52,6 +52,38 @@ def test_key_longer_than_cassandra_allows_finds_nothing() -> None:
     assert bound(("é" * 32768,)) is None
 
 
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_key_of_texts_is_bound_up_to_cassandras_last_byte(parts: int) -> None:
+    bound = bound_key([column(f"part{number}", String) for number in range(parts)])
+    # Of several parts each carries three bytes more.
+    longest = 65535 - (3 * parts if parts > 1 else 0)
+    rest = ("é" * 7,) * (parts - 1)
+    first = "x" * (longest - 14 * (parts - 1))
+    assert bound((first, *rest)) == (first, *rest)
+    assert bound((first + "x", *rest)) is None
+
+
+def test_number_beside_a_long_text_takes_its_eight_bytes() -> None:
+    bound = bound_key([column("id", String), column("number", Int64)])
+    longest = "x" * (65535 - 8 - 6)
+    assert bound((longest, 1)) == (longest, 1)
+    assert bound((longest + "x", 1)) is None
+
+
+def test_blob_is_as_long_as_its_bytes() -> None:
+    bound = bound_key([column("id", Bytes)])
+    assert bound((b"x" * 65535,)) == (b"x" * 65535,)
+    assert bound((b"x" * 65536,)) is None
+
+
+def test_key_of_numbers_is_bound_as_it_is() -> None:
+    assert bound_key([column("a", Int32), column("b", Int64)])((1, 2)) == (1, 2)
+
+
+def test_one_empty_text_is_bound_as_it_is_kept() -> None:
+    assert bound_key([column("id", String)])(("",)) == ("\0",)
+
+
 def test_several_join_keys_are_bound_in_the_tables_order() -> None:
     columns = [column("a", Int32), column("b", Bytes), column("c", Int64)]
     key = entity_key(c=Value(int64_val=3), a=Value(int32_val=1), b=Value(bytes_val=b""))
@@ -62,6 +94,13 @@ def test_several_join_keys_are_bound_in_the_tables_order() -> None:
 def test_one_of_several_join_keys_of_another_type_finds_nothing() -> None:
     columns = [column("a", Int32), column("b", Int32)]
     assert join_keys(columns)(entity_key(a=Value(int32_val=1), b=Value(string_val="1"))) is None
+
+
+def test_join_key_without_a_value_finds_nothing() -> None:
+    columns = [column("a", UnixTimestamp), column("b", Int32)]
+    nothing = Value(unix_timestamp_val=NULL_SECONDS)
+    assert join_keys(columns)(entity_key(a=nothing, b=Value(int32_val=1))) is None
+    assert join_keys(columns)(entity_key(b=Value(int32_val=1))) is None
 
 
 def test_writing_without_a_join_key_is_refused() -> None:
@@ -75,5 +114,15 @@ def test_writing_a_join_key_of_another_type_is_refused() -> None:
 
 
 def test_column_with_missing_keys_is_refused_with_their_number() -> None:
-    with pytest.raises(NullJoinKey, match="null in 2 of the rows"):
+    with pytest.raises(NullJoinKey, match="'id' is null in 2 of the rows"):
         kept_column(["a", None, None], column("id", String))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values", "stored"),
+    [(String, ["", "a"], ["\0", "a"]), (Bytes, [b"", b"a"], [b"\0", b"a"]), (Int64, [0, 1], [0, 1])],
+)
+def test_column_of_keys_is_kept_as_each_of_them_is(
+    dtype: FeastType, values: list[object], stored: list[object]
+) -> None:
+    assert kept_column(values, column("id", dtype)) == stored

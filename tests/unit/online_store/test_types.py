@@ -1,9 +1,11 @@
+from datetime import datetime
+
 import pytest
 from feast.protos.feast.types.Value_pb2 import Int64List, StringList, Value
 from feast.types import Array, Bool, Bytes, Float32, Float64, Int32, Int64, Invalid, String, UnixTimestamp
 
 from poc.online_store.errors import UnsupportedType, ValueOutOfRange, WrongValueType
-from poc.online_store.types import MAX_SECONDS, NULL_SECONDS, column_type, key_type
+from poc.online_store.types import MAX_SECONDS, MIN_SECONDS, NULL_SECONDS, column_type, key_type
 
 
 @pytest.mark.parametrize(
@@ -65,9 +67,25 @@ def test_missing_time_is_bound_as_null() -> None:
     assert column_type("at", UnixTimestamp).bindable("at", Value(unix_timestamp_val=NULL_SECONDS)) is None
 
 
-def test_time_after_the_year_9999_is_refused() -> None:
-    with pytest.raises(ValueOutOfRange, match="'at'"):
-        column_type("at", UnixTimestamp).bindable("at", Value(unix_timestamp_val=MAX_SECONDS + 1))
+@pytest.mark.parametrize("seconds", [MIN_SECONDS - 1, MAX_SECONDS + 1])
+def test_time_that_python_cannot_read_again_is_refused_with_the_years_that_it_can(seconds: int) -> None:
+    said = f"'at'.* {seconds}.*seconds since 1970 are outside the years 1 to 9999"
+    with pytest.raises(ValueOutOfRange, match=said):
+        column_type("at", UnixTimestamp).bindable("at", Value(unix_timestamp_val=seconds))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "moment"),
+    [
+        (MIN_SECONDS, datetime(1, 1, 1)),  # noqa: DTZ001 - as the drivers bind it.
+        (-1, datetime(1969, 12, 31, 23, 59, 59)),  # noqa: DTZ001
+        (1_714_996_800, datetime(2024, 5, 6, 12)),  # noqa: DTZ001
+        (MAX_SECONDS, datetime(9999, 12, 31, 23, 59, 59)),  # noqa: DTZ001
+    ],
+)
+def test_time_is_bound_as_its_moment_in_utc(seconds: int, moment: datetime) -> None:
+    value = Value(unix_timestamp_val=seconds)
+    assert column_type("at", UnixTimestamp).bindable("at", value) == moment
 
 
 def test_missing_time_in_a_list_is_refused_because_cassandra_lists_hold_no_nulls() -> None:
