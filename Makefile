@@ -3,7 +3,7 @@ SHELL := bash
 PYTEST_ARGS ?=
 ROWS ?= 10000
 
-.PHONY: help setup poc serve test check faults benchmark monitor lock clean
+.PHONY: help setup poc serve test check faults mutants benchmark monitor lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ check: setup ## Lint, format, types, floors
 faults: setup ## Break it on purpose in every way that a test knows, and write docs/reliability.md (half an hour)
 	@scripts/install_test_packages.sh
 	@. scripts/environment.sh; FAULT_REPORT=docs/reliability.md exec python -m pytest -m fault
+
+mutants: setup ## Change the code of four rooms on purpose, and see how much of it the tests see (an hour)
+	@scripts/install_apart.sh mutants
+	@. scripts/environment.sh; exec python scripts/try_mutants.py
 
 benchmark: setup ## Measure every piece and write docs/performance.md (half an hour)
 	@set -euo pipefail; . scripts/environment.sh; results=data/benchmarks; \

@@ -5,8 +5,8 @@
 set -euo pipefail
 . "$(dirname "$0")/environment.sh"
 
-environments=(.airflow-venv .validation-venv .warehouses-venv .venv)
-caches=(.pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build)
+environments=(.airflow-venv .audit-venv .mutants-venv .validation-venv .warehouses-venv .venv)
+caches=(.pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build mutants)
 answer="${CONFIRM:-}"
 if [ -z "$answer" ]; then
   read -r -p "Remove ${environments[*]}, .airflow, .cassandra and everything in data/? [y/N] " answer || true

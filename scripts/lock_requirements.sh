@@ -37,6 +37,7 @@ jobs=()
 { echo "-e .[validation,fast]" | lock requirements/validation.txt - "$@"; } & jobs+=($!)
 { echo "-e .[warehouses,fast]" | lock requirements/warehouses.txt - "$@"; } & jobs+=($!)
 { printf '%s\n' cyclonedx-bom pip-audit | lock requirements/audit.txt - "$@"; } & jobs+=($!)
+{ echo mutmut | lock requirements/mutants.txt - --constraint <(pins) "$@"; } & jobs+=($!)
 lock requirements/airflow.txt deploy/airflow/requirements.in "$@" & jobs+=($!)
 for job in "${jobs[@]}"; do
   wait "$job"

@@ -17,6 +17,7 @@ FILES = (
     "requirements/warehouses.txt",
     "requirements/airflow.txt",
     "requirements/audit.txt",
+    "requirements/mutants.txt",
 )
 
 

@@ -8,10 +8,16 @@ from pathlib import Path
 import pytest
 
 
+def made_folders(project: Path) -> list[str]:
+    """The hidden folders that git ignores: environments, caches, what programs keep."""
+    ignored = (project / ".gitignore").read_text().splitlines()
+    return [name.strip("/") for name in ignored if name.startswith("/.") and name.endswith("/")]
+
+
 @pytest.fixture
 def used(project: Path) -> Path:
     """A copy of the project in which something was made."""
-    for name in ("data/mine.csv", ".airflow/airflow.db", ".mypy_cache/x", ".venv/pyvenv.cfg"):
+    for name in ("data/mine.csv", *(f"{folder}/x" for folder in made_folders(project))):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).touch()
     return project
@@ -45,4 +51,4 @@ def test_confirmed_clean_leaves_what_a_clone_has(
     done = clean(used, environment, typed)
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (used / "data").iterdir()) == [".gitkeep"]
-    assert not [name for name in (".airflow", ".mypy_cache", ".venv") if (used / name).exists()]
+    assert not [name for name in made_folders(used) if (used / name).exists()]
