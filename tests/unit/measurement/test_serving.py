@@ -1,4 +1,5 @@
 import json
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -63,3 +64,10 @@ def test_missing_load_tool_is_named_with_its_package(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LoadToolMissing, match="apt-get install wrk"):
         require_wrk()
+
+
+def test_version_of_the_load_tool_is_the_packages_own() -> None:
+    described = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${Version}", "wrk"], capture_output=True, text=True, check=True
+    )
+    assert require_wrk() == described.stdout
