@@ -14,7 +14,7 @@ from pathlib import Path
 
 from colorama import Fore, Style
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from poc.errors import PocError
 
@@ -144,7 +144,7 @@ def parse_duration(text: str) -> timedelta:
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[int], None]]:
     """Show on standard error how many things are done; yields the function that counts some more of them."""
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn(title), BarColumn(), TextColumn("{task.completed:,}"), TimeElapsedColumn())
     with progress_console() as console:
         progress = Progress(*columns, console=console)
 
