@@ -45,6 +45,9 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in os.environ.keys() - own_environment().keys():
         del os.environ[name]
+    # A time that somebody takes for local is three quarters of an hour off, at least.
+    os.environ["TZ"] = "Pacific/Chatham"
+    time.tzset()
     if page := os.environ.get("FAULT_REPORT"):
         config.pluginmanager.register(FaultReport(ROOT / page))
 

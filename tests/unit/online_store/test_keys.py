@@ -31,8 +31,14 @@ def test_two_blobs_never_share_a_row(one: bytes, other: bytes) -> None:
     assert (kept(one) == kept(other)) == (one == other)
 
 
-def test_ordinary_key_is_kept_as_it_is() -> None:
-    assert kept("T00000001") == "T00000001"
+@pytest.mark.parametrize("value", ["T00000001", "\0a", "a\0", "X\0", b"a", b"\0a", b"a\0", b"\1", 7])
+def test_ordinary_key_is_kept_as_it_is(value: object) -> None:
+    assert kept(value) == value
+
+
+@pytest.mark.parametrize("value", ["", "\0", "\0\0", b"", b"\0", b"\0\0"])
+def test_key_of_nothing_but_nuls_is_kept_with_one_more(value: str | bytes) -> None:
+    assert kept(value) == value + ("\0" if isinstance(value, str) else b"\0")
 
 
 def test_key_of_another_type_finds_nothing() -> None:
@@ -104,12 +110,13 @@ def test_join_key_without_a_value_finds_nothing() -> None:
 
 
 def test_writing_without_a_join_key_is_refused() -> None:
-    with pytest.raises(NullJoinKey, match="'id'"):
-        written_key([column("id", String)], entity_key(id=Value()))
+    for key in (entity_key(id=Value()), entity_key(other=Value(string_val="x"))):
+        with pytest.raises(NullJoinKey, match="'id' is null in 1 of the rows"):
+            written_key([column("id", String)], key)
 
 
 def test_writing_a_join_key_of_another_type_is_refused() -> None:
-    with pytest.raises(WrongValueType):
+    with pytest.raises(WrongValueType, match="'id' is declared String"):
         written_key([column("id", String)], entity_key(id=Value(int64_val=1)))
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poc.online_store.naming import MAX_TABLE_NAME, column_name, quoted, table_name
+from poc.online_store.naming import MAX_TABLE_NAME, column_name, generation_table, quoted, table_name
 
 names = st.text(min_size=1, max_size=60)
 # The pairs that a simple join would mix up.
@@ -11,6 +11,11 @@ near_names = st.text(alphabet="ab_", min_size=1, max_size=6)
 
 def test_guide_table_is_named_readably() -> None:
     assert table_name("ml_platform_poc", "transaction_features") == "ml_platform_poc__transaction_features"
+
+
+def test_each_generation_has_a_table_and_the_first_the_plain_name() -> None:
+    assert generation_table("project", "view", 0) == table_name("project", "view")
+    assert generation_table("project", "view", 12) == "project__view__g12"
 
 
 def test_table_name_differs_from_the_stock_stores() -> None:
