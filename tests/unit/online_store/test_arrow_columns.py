@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from poc.online_store.arrow_columns import canonical, event_times, milliseconds, python_values
 from poc.online_store.errors import NullJoinKey, UnsupportedType, ValueOutOfRange, WrongValueType
 from poc.online_store.stock_layout import entity_keys, value_bytes
-from poc.online_store.types import column_type
+from poc.online_store.types import MAX_SECONDS, MIN_SECONDS, column_type
 
 times = st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1))  # noqa: DTZ001
 Values = st.SearchStrategy[Any]
@@ -158,6 +158,19 @@ def test_integer_too_large_for_its_declared_type_is_refused() -> None:
         python_values(pa.array([2**31], pa.int64()), column_type("x", Int32), "x")
 
 
+@pytest.mark.parametrize("seconds", [MIN_SECONDS - 1, MAX_SECONDS + 1])
+def test_time_that_cannot_be_read_again_is_refused_with_the_years_that_can(seconds: int) -> None:
+    said = f"'at'.* {seconds}.*seconds since 1970 are outside the years 1 to 9999"
+    with pytest.raises(ValueOutOfRange, match=said):
+        python_values(pa.array([0, seconds], pa.int64()), column_type("at", UnixTimestamp), "at")
+
+
+def test_first_and_last_time_that_can_be_read_are_written() -> None:
+    seconds = pa.array([MIN_SECONDS, MAX_SECONDS], pa.int64())
+    moments = python_values(seconds, column_type("at", UnixTimestamp), "at")
+    assert [(moment.year, moment.month, moment.day) for moment in moments] == [(1, 1, 1), (9999, 12, 31)]
+
+
 def test_null_inside_a_list_is_refused_as_by_feast() -> None:
     with pytest.raises(
         WrongValueType, match=r"'x' is declared Array.Int64., but the value is list<item: int64>"
@@ -203,11 +216,17 @@ def test_entity_keys_are_feasts_own(names: list[str], version: int, data: st.Dat
     assert entity_keys(columns, version) == [expected]
 
 
-def test_entity_key_without_a_value_is_refused() -> None:
-    with pytest.raises(NullJoinKey):
-        entity_keys({"id": (column_type("id", String), pa.array(["a", None]))}, 2)
+def test_entity_key_without_a_value_is_refused_with_the_number_of_rows() -> None:
+    with pytest.raises(NullJoinKey, match="'id' is null in 2 of the rows"):
+        entity_keys({"id": (column_type("id", String), pa.array([None, "a", None]))}, 2)
+
+
+def test_entity_key_of_a_column_that_has_no_arrow_type_of_its_own_is_feasts_own() -> None:
+    whole = entity_keys({"id": (column_type("id", Int64), pa.array([7]))}, 2)
+    assert entity_keys({"id": (column_type("id", Int64), pa.array([7], pa.decimal128(5)))}, 2) == whole
 
 
 def test_entity_key_of_a_type_that_feasts_encoding_lacks_is_refused() -> None:
-    with pytest.raises(UnsupportedType):
+    said = "'id': Float64 cannot be a join key in Feast's own stores"
+    with pytest.raises(UnsupportedType, match=said):
         entity_keys({"id": (column_type("id", Float64), pa.array([1.0]))}, 2)

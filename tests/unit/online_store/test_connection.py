@@ -126,14 +126,29 @@ def test_hosts_of_the_environment_do_for_a_store_that_has_none(
     assert connection(tmp_path, sqlite).hosts == ("b",)
 
 
-def test_a_port_that_is_none_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def at_port(folder: Path, stated: str) -> ConnectionSettings:
+    """What Feast's own commands connect to, which know none of our settings, where CASSANDRA_PORT says so."""
     from feast import FeatureStore
 
     from poc.online_store.connection import connection_settings
 
-    connection(tmp_path, {})
-    with pytest.raises(EnvironmentUnusable, match="CASSANDRA_PORT='x'"):
-        connection_settings(FeatureStore(str(tmp_path)).config, {"CASSANDRA_PORT": "x"})
+    connection(folder, {"port": 9999})
+    return connection_settings(FeatureStore(str(folder)).config, {"CASSANDRA_PORT": stated})
+
+
+@pytest.mark.parametrize("stated", ["x", "0", "65536", "-1", "٣"])
+def test_a_port_that_is_none_is_refused_by_name(tmp_path: Path, stated: str) -> None:
+    with pytest.raises(EnvironmentUnusable, match=f"CASSANDRA_PORT='{stated}' is no port"):
+        at_port(tmp_path, stated)
+
+
+@pytest.mark.parametrize(
+    ("stated", "port"), [("1", 1), ("65535", 65535), ("", 9999), ("tcp://10.0.0.1:9042", 9999)]
+)
+def test_first_and_last_port_are_ports_and_an_address_of_kubernetes_is_nobodys_choice(
+    tmp_path: Path, stated: str, port: int
+) -> None:
+    assert at_port(tmp_path, stated).port == port
 
 
 @BOTH

@@ -18,6 +18,21 @@ def test_each_generation_has_a_table_and_the_first_the_plain_name() -> None:
     assert generation_table("project", "view", 12) == "project__view__g12"
 
 
+@pytest.mark.parametrize(
+    ("project", "view", "use", "name"),
+    [
+        ("a" * 24, "b" * 22, "", "a" * 24 + "__" + "b" * 22),
+        ("a" * 24, "b" * 23, "", "a" * 24 + "_bbbbbbbbbb_4491ffb741c2"),
+        ("_p_", "v" * 40, "g3", "p_" + "v" * 33 + "_9a154b5cf9cf"),
+        ("pro-ject", "view", "g12", "pro_ject_view_d5a705974284"),
+        ("é", "ü", "", "55341cb0969e"),
+    ],
+)
+def test_table_has_the_name_that_it_has_had(project: str, view: str, use: str, name: str) -> None:
+    """Under another one, nobody would find what is stored."""
+    assert table_name(project, view, use) == name
+
+
 def test_table_name_differs_from_the_stock_stores() -> None:
     assert table_name("project", "view") != "project_view"
 
