@@ -132,6 +132,12 @@ def test_tls_files_are_seen_from_the_feature_repository() -> None:
     assert files == TlsFiles("/srv/feature_repo/../tls/ca.pem", "/etc/client.pem", "/etc/client.key")
 
 
+def test_own_certificate_is_seen_from_there_too() -> None:
+    files = connection(config(tls={"ca": "a.pem", "cert": "c.pem", "key": "k.pem"})).tls
+    assert files == TlsFiles(*(f"/srv/feature_repo/{name}.pem" for name in "ack"))
+    assert connection(config(tls={"ca": "a.pem"})).tls == TlsFiles("/srv/feature_repo/a.pem")
+
+
 def test_password_is_shown_nowhere() -> None:
     settings = config(username="me", password="secret-word")
     assert "secret-word" not in repr(settings)

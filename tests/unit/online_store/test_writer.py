@@ -45,6 +45,17 @@ def test_waits_stay_below_the_longest() -> None:
     assert max(waits) <= 10
 
 
+def test_waits_double_from_a_tenth_of_a_second_on(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("random.uniform", lambda low, high: high)
+    waits: list[float] = []
+    with pytest.raises(NotAcknowledged):
+        write_all(Flaky(0, TimeoutError("slow")), ROWS, sleep=waits.append)
+    assert waits == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6])
+    assert len([text for text in caplog.messages if "slow" in text]) == 5
+
+
 def test_giving_up_says_how_many_rows_are_missing_and_why() -> None:
     with pytest.raises(NotAcknowledged, match="3 of 5 rows were not acknowledged: TimeoutError: slow"):
         write_all(Flaky(1, TimeoutError("slow")), ROWS, attempts=2, sleep=lambda _: None)

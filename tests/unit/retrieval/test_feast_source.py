@@ -13,7 +13,7 @@ from reading_ways import Opened
 from stored_features import Row, feature_repo, write_through_feast
 
 from poc.definitions import ServedFeatures
-from poc.errors import FeaturesNotApplied, FeaturesNotMaterialized, FeaturesOutdated
+from poc.errors import CassandraUnavailable, FeaturesNotApplied, FeaturesNotMaterialized, FeaturesOutdated
 from poc.feature_store import open_feature_store
 from poc.retrieval.feast_source import open_feast_source
 from poc.settings import Settings
@@ -98,11 +98,47 @@ def test_store_other_than_cassandra_counts_as_empty_until_feast_recorded_a_mater
     applied: Settings, definitions: ServedFeatures, open_source: Callable
 ) -> None:
     source = open_source()
-    with pytest.raises(FeaturesNotMaterialized):
+    with pytest.raises(FeaturesNotMaterialized, match="transaction_features"):
         source.read(["nobody"])
     record_materialization(applied, definitions)
     source.refresh()
     assert source.read(["nobody"]) == [None]
+
+
+def test_source_that_was_closed_says_so(applied: Settings, write: Callable, open_source: Callable) -> None:
+    write(amount=500.0)
+    source = open_source()
+    source.close()
+    with pytest.raises(CassandraUnavailable, match=r"online store \(sqlite\): the source was closed"):
+        source.read(["12345"])
+
+
+def test_once_filled_an_unknown_entity_is_absent_also_where_nothing_is_left(
+    applied: Settings, write: Callable, open_source: Callable
+) -> None:
+    write(amount=500.0)
+    source = open_source()
+    assert source.read(["12345"])[0] is not None
+    assert source.read(["nobody"]) == [None]
+
+
+def test_values_that_do_not_fit_are_looked_into_once_a_second(
+    applied: Settings, write: Callable, open_source: Callable, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(merchant_category="Food")
+    source = open_source()
+    source.read(["12345"])
+    edit(applied, r'name="merchant_category",\s+dtype=String,', 'name="merchant_category", dtype=Int64,')
+    edit(applied, r'tags=\{"values"[^}]*\},', "")
+    apply_definitions(applied)
+    source.refresh()
+    (applied.feast_repo_path.parent / "registry.db").unlink()
+    for _ in range(5):
+        with pytest.raises(FeaturesOutdated, match="merchant_category"):
+            source.read(["12345"])
+    said = [text for text in caplog.messages if text.startswith("The features stay as they were: ")]
+    assert 1 <= len(said) <= 2
+    assert "fraud_detection_v1" in said[0]
 
 
 def test_service_of_some_features_gives_those(settings: Settings, open_source: Callable) -> None:
