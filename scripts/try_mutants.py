@@ -4,8 +4,8 @@
     .mutants-venv/bin/mutmut show NAME         what a change is
 
 A change in a function that no unit test calls is not tried: those need a Cassandra, and integration tests are
-to see them. Exit status 1 where fewer than 90 of 100 are seen. What was tried is tried again once the code or
-the tests have changed: remove mutants/ to begin anew.
+to see them. Exit status 1 where fewer than 90 of 100 are seen. A change that was tried is not tried again while
+its function stays as it is: remove mutants/ to begin anew.
 """
 
 import os

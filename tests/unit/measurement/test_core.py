@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -226,6 +227,8 @@ def test_machine_is_described_by_what_does_not_name_it() -> None:
         [model] = re.findall(r"^Model name: +(.+?) *$", described, re.MULTILINE)
         assert machine["cpu"] == model
     assert machine["system"] == f"{platform.system()} {platform.machine()}"
+    if platform.system() == "Linux":
+        assert machine["cores"] == len(os.sched_getaffinity(0))
     assert 1 <= machine["cores"] <= (os.cpu_count() or 1)
-    assert machine["memory_gib"] >= 1
+    assert machine["memory_gib"] == round(psutil.virtual_memory().total / 1024**3)
     assert platform.node() not in f"{machine['cpu']} {machine['system']}"

@@ -164,6 +164,26 @@ def test_failed_answer_is_told_by_its_kind(
     assert type(caught.value) is expected
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"detail": "No  such\\n thing"}', "it answered 500, No such thing"),
+        (b"Internal Server Error", "it answered 500, Internal Server Error"),
+        (b"\xff?", "it answered 500, \ufffd?"),
+        (b'{"detail": "Feature service fraud_detection_v1 does not exist"}', "fraud_detection_v1"),
+        (b'{"detail": "table t does not exist"}', "for fraud_detection_v1: table t does not exist"),
+    ],
+)
+def test_failed_answer_is_told_in_the_servers_words(
+    server: Server, open_source: Callable, content: bytes, said: str
+) -> None:
+    server.status, server.content = 500, content
+    with pytest.raises(PocError) as caught:
+        open_source(server.url).read(["a"])
+    assert said in caught.value.what
+    assert server.url in caught.value.what or type(caught.value) is not FeatureServerFailed
+
+
 def test_feature_that_the_server_does_not_know_is_named(
     server: Server, open_source: Callable, definitions: ServedFeatures
 ) -> None:
