@@ -28,7 +28,7 @@ faults: setup ## Break it on purpose in every way that a test knows, and write d
 	@scripts/install_test_packages.sh
 	@. scripts/environment.sh; FAULT_REPORT=docs/reliability.md exec python -m pytest -m fault
 
-mutants: setup ## Change the code of four rooms on purpose, and count what the tests see of it (half an hour)
+mutants: setup ## Change the code of four rooms on purpose, and count what the unit tests see of it (half an hour)
 	@scripts/install_apart.sh mutants
 	@. scripts/environment.sh; exec python scripts/try_mutants.py
 

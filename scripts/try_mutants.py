@@ -1,11 +1,11 @@
-"""Change the code a place at a time, and count how many of the changes the tests see; name the others.
+"""Change the code a place at a time, and count how many of the changes the unit tests see; name the others.
 
     make mutants                               all rooms that pyproject.toml names for mutmut
     .mutants-venv/bin/mutmut show NAME         what a change is
 
-A change in a function that is called by no test without a Cassandra is not tried: integration tests are to
-see those. Exit status 1 where fewer than 90 of 100 are seen. What was tried is not tried again until its
-function changes: remove mutants/ to begin anew.
+A change in a function that no unit test calls is not tried: integration and contract tests are to see those.
+Exit status 1 where fewer than 90 of 100 are seen. What was tried is not tried again until its function changes:
+remove mutants/ to begin anew.
 """
 
 import os
