@@ -4,8 +4,8 @@
     .mutants-venv/bin/mutmut show NAME         what a change is
 
 A change in a function that no unit test calls is not tried: integration and contract tests are to see those.
-Exit status 1 where fewer than 90 of 100 are seen. What was tried is not tried again until its function changes:
-remove mutants/ to begin anew.
+Exit status 1 where fewer than 90 of 100 are seen. What was tried is not tried again until its function
+changes: remove mutants/ to begin anew.
 """
 
 import os
