@@ -29,8 +29,7 @@ faults: setup ## Break it on purpose in every way that a test knows, and write d
 	@. scripts/environment.sh; FAULT_REPORT=docs/reliability.md exec python -m pytest -m fault
 
 mutants: setup ## Change the code of four rooms on purpose, and count what the unit tests see of it (half an hour)
-	@scripts/install_apart.sh mutants
-	@. scripts/environment.sh; exec python scripts/try_mutants.py
+	@. scripts/environment.sh && exec python scripts/try_mutants.py
 
 benchmark: setup ## Measure every piece and write docs/performance.md (half an hour)
 	@set -euo pipefail; . scripts/environment.sh; results=data/benchmarks; \

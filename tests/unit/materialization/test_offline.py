@@ -44,6 +44,19 @@ def write(definitions: FeatureSet, rows: list[tuple[str, float, int, datetime, d
     pq.write_table(pa.table(dict(zip(names, columns, strict=True))), definitions.source_path)
 
 
+def without_keys(feature: Feature, folder: Path) -> FeatureSet:
+    """A view of one feature and no join keys, over a Parquet in `folder`."""
+    return FeatureSet(
+        view="totals",
+        join_keys=(),
+        features=(feature,),
+        ttl=None,
+        source_path=folder / "totals.parquet",
+        timestamp_column="at",
+        created_timestamp_column=None,
+    )
+
+
 def latest(definitions: FeatureSet, batch_rows: int = 1000) -> list[tuple[object, ...]]:
     source = LatestRows(definitions, DAY, NEXT_DAY)
     found = [tuple(row.values()) for batch in source.batches(batch_rows) for row in batch.to_pylist()]
@@ -120,15 +133,7 @@ def test_fingerprint_does_not_depend_on_how_rows_are_cut_into_files(two_features
 
 
 def test_fingerprint_sees_what_is_inside_a_list(tmp_path: Path) -> None:
-    view = FeatureSet(
-        view="cards",
-        join_keys=(),
-        features=(Feature("parts", PARTS, "", {}),),
-        ttl=None,
-        source_path=tmp_path / "cards.parquet",
-        timestamp_column="at",
-        created_timestamp_column=None,
-    )
+    view = without_keys(Feature("parts", PARTS, "", {}), tmp_path)
 
     def summary(parts: list[float | None]) -> str:
         pq.write_table(pa.table({"parts": [parts], "at": [DAY]}), view.source_path)
@@ -139,15 +144,7 @@ def test_fingerprint_sees_what_is_inside_a_list(tmp_path: Path) -> None:
 
 
 def test_view_without_join_keys_has_one_entity_where_it_has_rows(tmp_path: Path) -> None:
-    view = FeatureSet(
-        view="totals",
-        join_keys=(),
-        features=(Feature("total", Int64, "", {}),),
-        ttl=None,
-        source_path=tmp_path / "totals.parquet",
-        timestamp_column="at",
-        created_timestamp_column=None,
-    )
+    view = without_keys(Feature("total", Int64, "", {}), tmp_path)
     pq.write_table(pa.table({"total": [1, 2], "at": [DAY, DAY]}), view.source_path)
     assert keys_in_interval(view, DAY, NEXT_DAY, 5) == [()]
     assert keys_in_interval(view, NEXT_DAY, NEXT_DAY + timedelta(days=1), 5) == []
