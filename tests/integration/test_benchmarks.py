@@ -96,16 +96,17 @@ def test_all_servers_are_measured_in_turns_without_errors(to_serve: Settings) ->
     assert all(item["requests_per_second"] > 0 for item in found["results"])
 
 
+@pytest.mark.alone
 def test_each_server_sheds_what_is_past_its_rate_and_is_well_again(
     to_serve: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # On a machine with other work a rate is found roughly, and may be a small part of what a server can do:
-    # past it each of 160 connections asks again as soon as it is answered, and 16 requests are let in.
+    # A rate is found roughly, and may be a small part of what a server can do: past it each of 40 connections
+    # asks again as soon as it is answered, and 16 requests are let in.
     monkeypatch.setenv("MAX_CONCURRENT_REQUESTS", "16")
     for constant, value in {"P99_MS": 1000.0, "CLOSE": 1e3, "PAST": 1e4}.items():
         monkeypatch.setattr(rates, constant, value)
     with open_place(to_serve) as place:
-        found = rates.measure_rates(place, seconds=1, workers=[1])
+        found = rates.measure_rates(place, seconds=2, workers=[1])
     assert [item["server"] for item in found["results"]] == ["direct", "feast", "feast-rows"]
     for item in found["results"]:
         assert item["past_shed_per_second"] > 0, item

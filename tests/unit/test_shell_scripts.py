@@ -1,4 +1,4 @@
-"""What `make clean` removes, and when it does not."""
+"""What `make clean` removes, and when it does not; how `make test` ends."""
 
 import os
 import subprocess
@@ -52,3 +52,50 @@ def test_confirmed_clean_leaves_what_a_clone_has(
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (used / "data").iterdir()) == [".gitkeep"]
     assert not [name for name in made_folders(used) if (used / name).exists()]
+
+
+BESIDE = "'PYTEST_XDIST_WORKER' not in os.environ"
+
+
+@pytest.fixture
+def runner(tmp_path: Path, project: Path) -> Path:
+    """A project that has nothing but what runs its tests; there is no other Python to run them on."""
+    (tmp_path / "own/scripts").mkdir(parents=True)
+    for name in ("environment.sh", "run_tests.sh"):
+        (tmp_path / "own/scripts" / name).write_bytes((project / "scripts" / name).read_bytes())
+        (tmp_path / "own/scripts" / name).chmod(0o755)
+    others = tmp_path / "own/scripts/test_pythons.sh"
+    others.write_text("#!/bin/sh\n")
+    others.chmod(0o755)
+    (tmp_path / "own/pytest.ini").write_text("[pytest]\nmarkers = alone\n")
+    return tmp_path / "own"
+
+
+@pytest.mark.parametrize(
+    ("beside", "alone", "status"),
+    [
+        (["True"], "True", 0),
+        ([BESIDE] * 5, "True", 0),
+        ([BESIDE] * 6, "True", 1),
+        ([BESIDE, "False"], "True", 1),
+        (["os._exit(3)"], "True", 1),
+        (["True"], "False", 1),
+        ([BESIDE], "False", 1),
+    ],
+)
+def test_few_tests_that_fail_beside_others_alone_are_forgiven_and_named(
+    runner: Path, beside: list[str], alone: str, status: int
+) -> None:
+    tests = [f"def test_{number}():\n    assert {holds}\n" for number, holds in enumerate(beside)]
+    tests.append(f"@pytest.mark.alone\ndef test_alone():\n    assert {alone}\n")
+    (runner / "test_own.py").write_text("import os\n\nimport pytest\n\n\n" + "\n\n".join(tests))
+    # Of pytest's plugins the one that it is about: the others take longer to import than these tests run.
+    plugins = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "-p xdist", "TEST_WORKERS": "2"}
+    environment = {**os.environ, **plugins}
+    done = subprocess.run(
+        ["scripts/run_tests.sh"], cwd=runner, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    told = done.stdout.partition("! Failed beside others, passed alone:\n")[2].splitlines()
+    forgiven = [f"test_own.py::test_{at}" for at, holds in enumerate(beside) if holds == BESIDE]
+    assert sorted(told) == (forgiven if len(forgiven) == len(beside) <= 5 else [])
