@@ -2,15 +2,14 @@
 
 import asyncio
 import json
-import math
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from answers import looked_at, outcome
 from feast import FeatureStore, RepoConfig, feature_server
 from feast.online_response import OnlineResponse
 from generated_repository import COMMON_KEYS, OTHER_KEYS, Repository, Request, repositories, requests
@@ -111,57 +110,6 @@ def views_of(store: FeatureStore) -> dict[str, Any]:
         *store._list_stream_feature_views(hide_dummy_entity=False),
     ]
     return {view.name: view for view in views}
-
-
-def outcome(call: Callable[[], Any], seen: Callable[[Any], Any]) -> Any:
-    """Return what is seen of an answer, or the error's type and message."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            answer = call()
-        except Exception as error:
-            return type(error), str(error)
-    return seen(answer)
-
-
-def looked_at(answer: OnlineResponse) -> dict[str, Any]:
-    """Return all that an answer says, but for the order of its columns."""
-    return {
-        "dict": outcome(answer.to_dict, comparable),
-        "times": outcome(lambda: answer.to_dict(include_event_timestamps=True), comparable),
-        "frame": outcome(answer.to_df, lambda frame: (frame_types(frame), comparable(frame.to_dict("list")))),
-        "frame with times": outcome(lambda: answer.to_df(True), frame_types),
-        "arrow": outcome(answer.to_arrow, arrow_columns),
-        "messages": messages(answer),
-    }
-
-
-def messages(answer: OnlineResponse) -> dict[tuple[str, int], bytes]:
-    """Return each feature vector, statuses and times included, by its name and the count of its like."""
-    found: dict[tuple[str, int], bytes] = {}
-    for name, vector in zip(answer.proto.metadata.feature_names.val, answer.proto.results, strict=True):
-        number = sum(1 for known, _ in found if known == name)
-        found[name, number] = vector.SerializeToString(deterministic=True)
-    return found
-
-
-def frame_types(frame: Any) -> dict[str, str]:
-    return {name: str(dtype) for name, dtype in frame.dtypes.items()}
-
-
-def arrow_columns(table: Any) -> Any:
-    return {field.name: str(field.type) for field in table.schema}, comparable(table.to_pydict())
-
-
-def comparable(value: Any) -> Any:
-    """Make a NaN equal to itself, and 1 another thing than True and 1.0."""
-    if isinstance(value, Mapping):
-        return {name: comparable(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [comparable(item) for item in value]
-    if isinstance(value, float) and math.isnan(value):
-        return "NaN"
-    return type(value), value
 
 
 def ask(twins: Twins, store: FeatureStore, request: Request) -> Callable[[], OnlineResponse]:
