@@ -4,7 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -12,7 +12,7 @@ from feast import FeatureStore, RepoConfig
 
 from poc.dataset.stored import sample_keys
 from poc.definitions import ServedFeatures, applied_service, applied_view
-from poc.errors import FeaturesNotMaterialized, OnlineTableMissing
+from poc.errors import CassandraUnavailable, FeaturesNotMaterialized, OnlineTableMissing
 from poc.feature_store import close_feature_store, connection_of, kept_for, read_for_serving
 from poc.materialization.direct import DirectTable
 from poc.materialization.offline import interval_fingerprint
@@ -42,6 +42,7 @@ from poc.retrieval.following import holds_rows
 
 TIMEOUT_SECONDS = 10.0
 FIRST_ROW_SECONDS = 10.0
+CONNECT_TRIES = 3
 # A row that is removed meanwhile would look like a way that disagrees.
 READ_WITHIN = timedelta(minutes=10)
 
@@ -119,7 +120,9 @@ class _Opening:
             yield reads.direct_cassandra_in(place.session, views, size, consistency)
         if "feast-unresolved" in names:
             config = configuration(place.store, provider=LOCAL_PROVIDER)
-            yield reads.public_call("feast-unresolved", self._open(config), served)
+            unresolved = reads.public_call("feast-unresolved", self._open(config), served)
+            self._connect(unresolved)
+            yield unresolved
         if any(name.startswith("feast-rows") for name in names):
             yield from self._rows(feast, names)
         if "direct-acsylla" in names:
@@ -163,6 +166,13 @@ class _Opening:
         self.opened.callback(loop.close)
         return loop
 
+    def _connect(self, feast: Method) -> None:
+        """Read once: Feast's own store gives a node 2 s to list all tables, and a busy one takes more."""
+        for _ in range(CONNECT_TRIES - 1):
+            with suppress(CassandraUnavailable), cassandra_failures(self.place.connection):
+                feast.read(self.probe[:1])
+                return
+
     def _require_materialized(self, feast: Method) -> None:
         """Raise an error unless each view was materialized, and `feast` finds some of `probe`."""
         store = self.place.store
@@ -174,6 +184,7 @@ class _Opening:
         cql = f"SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = '{keyspace}'"
         if self.place.session.execute(idempotent(cql)).one() is None:
             raise OnlineTableMissing(f"in keyspace {keyspace}, which is not there")
+        self._connect(feast)
         if not any(feast.read(self.probe)):
             raise FeaturesNotMaterialized(f"The online store of feature service {self.served.service}")
 

@@ -3,7 +3,7 @@ from contextlib import ExitStack
 
 import pytest
 from own_keyspace import own_keyspace
-from reading_ways import BUDGET_SECONDS, Backend, Make, Opened, ServedBackend, Way
+from reading_ways import PATIENT_SECONDS, Backend, Make, Opened, ServedBackend, Way
 from stored_features import serving_settings
 
 from poc.definitions import ServedFeatures
@@ -26,7 +26,7 @@ def served_backend(
                 made[way].restore()
                 return made[way]
             keyspace, folder = opened.enter_context(own_keyspace(session)), tmp_path_factory.mktemp("served")
-            settings = serving_settings(folder, cassandra, keyspace, feature_timeout_seconds=BUDGET_SECONDS)
+            settings = serving_settings(folder, cassandra, keyspace, feature_timeout_seconds=PATIENT_SECONDS)
             made[way] = ServedBackend(way, settings, definitions, session, folder)
             made[way].start()
             return made[way]
@@ -50,7 +50,7 @@ def make_backend(
             if way.by_server:
                 return served_backend(way)
             keyspace, folder = opened.enter_context(own_keyspace(session)), tmp_path_factory.mktemp("store")
-            settings = serving_settings(folder, cassandra, keyspace, feature_timeout_seconds=BUDGET_SECONDS)
+            settings = serving_settings(folder, cassandra, keyspace, feature_timeout_seconds=PATIENT_SECONDS)
             backend = Backend(way, settings, definitions, session)
             backend.prepare()
             return backend

@@ -26,7 +26,8 @@ from poc.retrieval.feature_server_source import open_feature_server_source
 from poc.retrieval.source import EntityFeatures, FeatureSource
 from poc.settings import Settings
 
-BUDGET_SECONDS = 0.6
+# What a read may take: as long as a busy machine needs, or, where that is what a test is about, little.
+PATIENT_SECONDS, BUDGET_SECONDS = 20.0, 0.6
 OPENERS = {
     "feast": open_feast_source,
     "feature-server": open_feature_server_source,
@@ -96,8 +97,9 @@ class Backend:
         return self.settings.cassandra_hosts[0], self.settings.cassandra_port
 
     def through(self, port: int) -> Settings:
-        """Settings of a source that connects to `port` instead, on 127.0.0.1."""
-        return self.settings.model_copy(update={"cassandra_hosts": ("127.0.0.1",), "cassandra_port": port})
+        """Settings of a source with little time that connects to `port` instead, on 127.0.0.1."""
+        there = {"cassandra_hosts": ("127.0.0.1",), "cassandra_port": port}
+        return self.settings.model_copy(update={**there, "feature_timeout_seconds": BUDGET_SECONDS})
 
     def prepare(self) -> None:
         apply_definitions(self.settings)
@@ -132,7 +134,8 @@ class ServedBackend(Backend):
         return "127.0.0.1", self.server.port
 
     def through(self, port: int) -> Settings:
-        return self.settings.model_copy(update={"feature_server_url": f"http://127.0.0.1:{port}"})
+        there = {"feature_server_url": f"http://127.0.0.1:{port}"}
+        return self.settings.model_copy(update={**there, "feature_timeout_seconds": BUDGET_SECONDS})
 
     def start(self) -> None:
         """Apply the definitions, and start the server."""

@@ -91,7 +91,9 @@ def test_few_tests_that_fail_beside_others_alone_are_forgiven_and_named(
     (runner / "test_own.py").write_text("import os\n\nimport pytest\n\n\n" + "\n\n".join(tests))
     # Of pytest's plugins the one that it is about: the others take longer to import than these tests run.
     plugins = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "-p xdist", "TEST_WORKERS": "2"}
-    environment = {**os.environ, **plugins}
+    # These tests may be a worker's themselves.
+    own = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
+    environment = {**own, **plugins}
     done = subprocess.run(
         ["scripts/run_tests.sh"], cwd=runner, env=environment, capture_output=True, text=True, check=False
     )
