@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Run all tests: first those that watch the clock, alone; then the others, TEST_WORKERS (3) side by side, and beside them
 # the guide on the other Pythons. Up to five tests that fail there are run once more, alone, with all of their files, for a
-# machine with too much to do may be the reason: those that pass then are named. What is named after it goes to pytest, which then runs once:
+# machine with too much to do may be the reason: those that pass then are named. What is named after this script goes to
+# pytest, which then runs once:
 #
 #   scripts/run_tests.sh tests/unit -k rates
 set -euo pipefail
@@ -22,7 +23,7 @@ wait "$pythons" || failed=1
 if [ "$beside" = 1 ]; then
   names=$(python -c 'import json; print(*json.load(open(".pytest_cache/v/cache/lastfailed")), sep="\n")')
   # Whole files: a step of the guide needs those before it.
-  mapfile -t files < <(cut -d: -f1 <<<"$names" | sort -u)
+  read -r -d "" -a files < <(cut -d: -f1 <<<"$names" | sort -u) || true
   if [ "$(wc -l <<<"$names")" -le 5 ] && python -m pytest -m "not alone" "${files[@]}"; then
     printf '! Failed beside others, passed alone:\n%s\n' "$names"
     beside=0
