@@ -48,7 +48,10 @@ def _can_expire(ttl_seconds: int) -> int:
     return ttl_seconds
 
 
-_CONSISTENCIES = [level for level in ConsistencyLevel.name_to_value if not level.endswith("SERIAL")]
+# ANY reads nothing, and takes for written what no replica has.
+_CONSISTENCIES = [
+    level for level in ConsistencyLevel.name_to_value if level != "ANY" and not level.endswith("SERIAL")
+]
 Consistency = Annotated[StrictStr, _one_of(_CONSISTENCIES)]
 PositiveInt = Annotated[int, Field(strict=True, ge=1)]
 

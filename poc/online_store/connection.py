@@ -10,7 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from poc.online_store.errors import CredentialsUnusable, EnvironmentUnusable, NoCassandra
+from poc.online_store.errors import (
+    CredentialsUnusable,
+    EnvironmentUnusable,
+    NoCassandra,
+    StoreSettingUnusable,
+)
 from poc.online_store.tls import TlsFiles
 
 if TYPE_CHECKING:
@@ -94,6 +99,7 @@ def connection_settings(
     Raises:
         NoCassandra: the online store names no hosts and no bundle.
         CredentialsUnusable: the environment has a user without a password, or the other way round.
+        StoreSettingUnusable: a number of statements in flight is none.
     """
     stated = functools.partial(_stated, config.online_store)
     hosts = _hosts(environment.get(HOSTS_VARIABLE)) or _hosts(stated("hosts"))
@@ -106,6 +112,9 @@ def connection_settings(
         username, password = (None, None) if login is None else (login.username, login.password)
     consistency = stated("consistency_level", "LOCAL_ONE")
     same = {name: value for name in _SAME_NAME if (value := stated(name)) is not None}
+    for name in ("read_concurrency", "write_concurrency"):
+        if same.get(name, 1) < 1:
+            raise StoreSettingUnusable(name, same[name], "and nothing is ever sent then")
     return ConnectionSettings(
         hosts=hosts if bundle is None else (),
         port=_port(environment.get(PORT_VARIABLE)) or stated("port", DEFAULT_PORT),

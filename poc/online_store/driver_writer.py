@@ -1,7 +1,7 @@
 """Write rows with cassandra-driver: a window of statements in flight, refilled by its callbacks."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from cassandra import OperationTimedOut, Timeout, Unavailable, WriteFailure
@@ -12,8 +12,10 @@ from cassandra.query import PreparedStatement
 from tenacity import retry, retry_if_exception_message, stop_after_attempt, wait_fixed
 
 from poc.online_store.session import WRITE, prepare
+from poc.online_store.write import later_write_time
 from poc.online_store.writer import BoundRow, Outcome, outcome
 
+Stored = Callable[[Sequence[BoundRow]], Sequence[int | None]]
 PASSING_ERRORS = (
     OperationTimedOut,
     Timeout,
@@ -51,6 +53,40 @@ class DriverWriter:
         """End the session if it is the writer's own."""
         if self._owns_session:
             self._session.cluster.shutdown()
+
+
+class ReplacingWriter:
+    """Sends by a `DriverWriter`; a row of the same event time as the stored one replaces it whole.
+
+    Args:
+        at: the place of the write time, µs, in a row.
+        stored: tells for each row when the one that is stored was written; None for none.
+    """
+
+    def __init__(self, writer: DriverWriter, at: int, stored: Stored) -> None:
+        self._writer, self._at, self._stored = writer, at, stored
+
+    def send(self, rows: Sequence[BoundRow]) -> Outcome:
+        """See `Writer.send`."""
+        at = self._at
+        try:
+            times = self._stored(rows)
+        except PASSING_ERRORS as error:
+            return Outcome(rows, error)
+        return self._writer.send(
+            [
+                (*row[:at], later_write_time(row[at], time), *row[at + 1 :])
+                for row, time in zip(rows, times, strict=True)
+            ]
+        )
+
+    def fetch(self, cql: str) -> list[tuple[Any, ...]]:
+        """See `Writer.fetch`."""
+        return self._writer.fetch(cql)
+
+    def close(self) -> None:
+        """See `Writer.close`."""
+        self._writer.close()
 
 
 @retry(

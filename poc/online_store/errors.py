@@ -125,6 +125,15 @@ class EnvironmentUnusable(_CallRefused):
     way_out = "Correct or unset it in the environment or in .env."
 
 
+class StoreSettingUnusable(_CallRefused):
+    """A key of the yaml's online_store, which Feast takes, has a value that nothing can be done with."""
+
+    way_out = "Correct it in feature_store.yaml, or leave it out."
+
+    def __init__(self, key: str, value: object, reason: str) -> None:
+        super().__init__(f"online_store: {key} is {value!r}, {reason}")
+
+
 class FeastNotSupported(OnlineStoreError):
     """This Feast is none that the resolved call is written for."""
 
@@ -204,8 +213,10 @@ class UnsupportedType(_CallRefused):
 
     way_out = "Declare a type of feast.types for it."
 
-    def __init__(self, field: str, dtype: object, reason: str = "has no column type") -> None:
-        super().__init__(f"Field {field!r}: {dtype} {reason}")
+    def __init__(
+        self, field: str, dtype: object, reason: str = "has no column type", way_out: str | None = None
+    ) -> None:
+        super().__init__(f"Field {field!r}: {dtype} {reason}", way_out)
 
 
 class TypeChanged(OnlineStoreError):

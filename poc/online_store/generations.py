@@ -104,14 +104,14 @@ class Generations:
         select = idempotent(f"SELECT served, filling, owner FROM {self._table} {_OF_VIEW} LIMIT 1")
         if exactly:
             select.consistency_level = ConsistencyLevel.LOCAL_SERIAL
-        row = self._row(select, view)
-        return Standing() if row is None else Standing(row.served or 0, row.filling, row.owner)
+        for row in self._rows(select, view):
+            return Standing(row.served or 0, row.filling, row.owner)
+        return Standing()
 
     def known(self, view: str) -> list[Generation]:
         """List the generations of `view`, the newest first."""
         select = idempotent(f"SELECT {_COLUMNS} FROM {self._table} {_OF_VIEW}")
-        rows = self._session.execute(select, (self._project, view)).all()
-        return [_generation(row) for row in rows if row.generation is not None]
+        return [_generation(row) for row in self._rows(select, view) if row.generation is not None]
 
     def claim(self, view: str) -> int:
         """Begin the next generation of `view`; return its number.
@@ -267,12 +267,12 @@ class Generations:
         cql = f"UPDATE {self._table} SET state = %s{assigned} {_OF_VIEW} AND generation = %s"
         return cql, (state, *columns.values(), self._project, view, number)
 
-    def _row(self, statement: Any, view: str) -> Any:
+    def _rows(self, statement: Any, view: str) -> list[Any]:
         try:
-            return self._session.execute(statement, (self._project, view)).one()
+            return list(self._session.execute(statement, (self._project, view)).all())
         except InvalidRequest:
-            # A keyspace, or a table, that is not there yet: no generation was ever made.
-            return None
+            # A keyspace, or a table, that is not there: no generation was ever made, or all were dropped.
+            return []
 
     def _batch(self, is_done: Callable[[], bool], *statements: tuple[str, tuple[Any, ...]]) -> bool:
         """Run statements about one view as one compare-and-set; tell whether the comparison held.

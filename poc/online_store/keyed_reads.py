@@ -58,9 +58,9 @@ class KeyedReads:
         acsylla: AcsyllaReads | None = None,
     ) -> None:
         self._session, self._in_flight = session, in_flight
-        self._one = prepare(session, statements.one)
+        self._one = _in_one_page(prepare(session, statements.one))
         asked_together = statements.several if keys_per_statement > 1 else None
-        self._several = None if asked_together is None else prepare(session, asked_together)
+        self._several = None if asked_together is None else _in_one_page(prepare(session, asked_together))
         self._keys_per_statement = keys_per_statement
         self._acsylla, self._one_by_acsylla = acsylla, statements.one
 
@@ -114,12 +114,17 @@ class KeyedReads:
             if not answer.done():
                 action(outcome)
 
-        # Never of several pages: a key has few rows, and a statement few keys.
         self._session.execute_async(statement, bound, execution_profile=READ).add_callbacks(
             lambda rows: loop.call_soon_threadsafe(settle, answer.set_result, rows),
             lambda error: loop.call_soon_threadsafe(settle, answer.set_exception, error),
         )
         return await answer
+
+
+def _in_one_page(statement: PreparedStatement) -> PreparedStatement:
+    """Let all rows come at once: a statement asks for few keys, and who awaits it takes the first page."""
+    statement.fetch_size = None
+    return statement
 
 
 def _in_order(sent: Iterator[ResponseFuture], in_flight: int) -> Iterator[Sequence[Row]]:

@@ -75,8 +75,13 @@ class RowLayout:
         driver goes on reading by the types that a statement was prepared with: a double as an integer. A CAST
         would convert it, and lose its fraction.
         """
-        condition = " AND ".join(f"{quoted(column.name)} = ?" for column in self.keys)
-        return f"SELECT {_selected(features)} FROM {self.qualified} WHERE {condition}"
+        return f"SELECT {_selected(features)} FROM {self.qualified} WHERE {self._condition()}"
+
+    def select_write_time(self) -> tuple[str, str | None]:
+        """SELECT when one entity's row was written, and of several: see `select` and `select_several`."""
+        time, key = f"WRITETIME({quoted(EVENT_TIMESTAMP)})", self._only_key()
+        one = f"SELECT {time} FROM {self.qualified} WHERE {self._condition()}"
+        return one, None if key is None else f"SELECT {time}, {key} FROM {self.qualified} WHERE {key} IN ?"
 
     def select_several(self, features: Sequence[Column]) -> str | None:
         """SELECT `features`, the event timestamp and the key of several entities; binds a list of keys.
@@ -84,10 +89,18 @@ class RowLayout:
         None where rows could not be told apart by what the driver gives for their key: a key of several
         columns, and types in which equal values are different keys (-0.0) or a value is not itself (NaN).
         """
+        key = self._only_key()
+        if key is None:
+            return None
+        return f"SELECT {_selected(features)}, {key} FROM {self.qualified} WHERE {key} IN ?"
+
+    def _condition(self) -> str:
+        return " AND ".join(f"{quoted(column.name)} = ?" for column in self.keys)
+
+    def _only_key(self) -> str | None:
         if len(self.keys) != 1 or self.keys[0].kind.cql not in _KEYS_TOLD_APART:
             return None
-        key = quoted(self.keys[0].name)
-        return f"SELECT {_selected(features)}, {key} FROM {self.qualified} WHERE {key} IN ?"
+        return quoted(self.keys[0].name)
 
 
 def _selected(features: Sequence[Column]) -> str:

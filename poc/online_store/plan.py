@@ -33,8 +33,6 @@ _NATIVE: dict[ValueType, Callable[[Any], bool]] = {
     ValueType.INT32: lambda value: type(value) is int and -_INT32 <= value < _INT32,
     ValueType.BYTES: lambda value: type(value) is bytes and value != b"",
 }
-# The types that Feast takes an alias's values for, which it has no declaration of.
-_GUESSED = (ValueType.STRING, ValueType.INT64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +140,8 @@ def resolve(
         declared = {column.name: column.dtype.to_value_type() for column in part.view.entity_columns}
         for key, asked in part.request_keys.items():
             kind = declared[key]
-            # Of an alias Feast knows no type, and guesses it by the values.
-            if kind not in (_GUESSED if asked not in types else _NATIVE) or types.get(asked, kind) != kind:
+            # Of an alias Feast knows no type, and guesses it by the values: an Int32 is none that it finds.
+            if kind not in _NATIVE or types.get(asked, kind) != kind:
                 return None
             if kinds.setdefault(asked, kind) != kind:
                 return None

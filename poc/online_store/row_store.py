@@ -14,15 +14,16 @@ from feast.protos.feast.core.Registry_pb2 import Registry
 
 from poc.online_store.config import RowStoreSettings
 from poc.online_store.connection import connection_settings
-from poc.online_store.driver_writer import DriverWriter
+from poc.online_store.driver_writer import DriverWriter, ReplacingWriter
 from poc.online_store.errors import NotAcknowledged, NotApplied
 from poc.online_store.generations import Generations
+from poc.online_store.keyed_reads import KeyedReads, Statements
 from poc.online_store.layout import Column, RowLayout, row_layout, table_comment
 from poc.online_store.reading_store import ReadingStore
 from poc.online_store.schema import apply_layout, ensure_keyspace, extend_layout, has_table, stored_table
 from poc.online_store.view_reader import RowReader
 from poc.online_store.write import FeastRow, bound_rows, by_features, now_us
-from poc.online_store.writer import write_all
+from poc.online_store.writer import BoundRow, write_all
 
 
 class CassandraRowOnlineStoreConfig(RowStoreSettings):
@@ -39,7 +40,7 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
 
     def __init__(self) -> None:
         super().__init__()
-        self._writers: dict[str, DriverWriter] = {}
+        self._writers: dict[str, ReplacingWriter] = {}
 
     def generations(self, config: RepoConfig) -> Generations:
         """Return what says which tables are served."""
@@ -178,15 +179,29 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
             self.generations(config).forget(view.name)
         self.forget()
 
-    def _writer(self, config: RepoConfig, layout: RowLayout, features: Sequence[Column]) -> DriverWriter:
-        cql = layout.insert(features, config.online_store.ttl_seconds is not None)
+    def _writer(self, config: RepoConfig, layout: RowLayout, features: Sequence[Column]) -> ReplacingWriter:
+        block = config.online_store
+        cql = layout.insert(features, block.ttl_seconds is not None)
         writer = self._writers.get(cql)
         if writer is None:
-            session = self.session(config)
+            session, width = self.session(config), len(layout.keys)
             extend_layout(session, layout)
             # A feature that has its column now is lacking no more.
             self._readers.clear()
-            writer = DriverWriter(session, cql, config.online_store.write_concurrency)
+            times = KeyedReads(
+                session,
+                Statements(*layout.select_write_time()),
+                in_flight=block.read_concurrency,
+                keys_per_statement=block.read_keys_per_statement,
+            )
+
+            def stored(rows: Sequence[BoundRow]) -> list[int | None]:
+                found = times.rows([row[:width] for row in rows])
+                return [found[row[:width]][0][0] if row[:width] in found else None for row in rows]
+
+            # After the keys, the features, and two timestamps.
+            at = width + len(features) + 2
+            writer = ReplacingWriter(DriverWriter(session, cql, block.write_concurrency), at, stored)
             self._writers[cql] = writer
         return writer
 

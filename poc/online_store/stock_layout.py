@@ -10,13 +10,15 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
+from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.protos.feast.types import Value_pb2 as protos
 
 from poc.online_store.arrow_columns import canonical, feast_values
-from poc.online_store.errors import NullJoinKey, UnsupportedType, WrittenByAnotherEngine
+from poc.online_store.errors import NullJoinKey, UnsupportedType, ValueOutOfRange, WrittenByAnotherEngine
 from poc.online_store.naming import quoted, stock_table_name
 from poc.online_store.types import ColumnType, Value
-from poc.online_store.write import microseconds, naive_utc
+from poc.online_store.write import FeastRow, microseconds, naive_utc, whole_milliseconds
+from poc.online_store.writer import BoundRow
 
 _STRING = protos.ValueType.STRING
 # A double's and a float's field tag in Value, then its eight or four bytes (protobuf's wire format).
@@ -43,6 +45,24 @@ def batch_insert(table: str, features: Sequence[str], timestamped: bool) -> str:
     return f"BEGIN UNLOGGED BATCH {'USING TIMESTAMP ? ' if timestamped else ''}{inserts} APPLY BATCH"
 
 
+def write_times(table: str) -> tuple[str, str]:
+    """SELECT when each feature of one entity key was written, and of several: name, µs, then the key."""
+    select = f"SELECT feature_name, WRITETIME(value){{}} FROM {table} WHERE entity_key "
+    return select.format("") + "= ?", select.format(", entity_key") + "IN ?"
+
+
+def bound_entity(row: FeastRow, version: int) -> BoundRow:
+    """Bind what Feast gives of one entity for a timestamped `batch_insert` of its features.
+
+    Args:
+        version: `entity_key_serialization_version`.
+    """
+    key = serialize_entity_key(row[0], version).hex()
+    event = naive_utc(row[2])
+    cells = [(value.SerializeToString(), key, whole_milliseconds(event)) for value in row[1].values()]
+    return microseconds(event), *(part for cell in cells for part in cell)
+
+
 def entity_keys(columns: Mapping[str, tuple[ColumnType, pa.Array]], version: int) -> list[str]:
     """Serialize entity keys as `feast.infra.key_encoding_utils.serialize_entity_key`, in hexadecimal.
 
@@ -53,6 +73,7 @@ def entity_keys(columns: Mapping[str, tuple[ColumnType, pa.Array]], version: int
     Raises:
         NullJoinKey: a value is missing.
         UnsupportedType: Feast's key encoding does not know the type.
+        ValueOutOfRange: it has no room for an integer, as version 1 has for 32 bits.
     """
     names = sorted(columns)
     head = _key_head(names)
@@ -88,7 +109,12 @@ def _key_head(names: Sequence[str]) -> bytes:
 def _key_packer(name: str, kind: ColumnType) -> Callable[[Any, int], bytes]:
     pack = _KEY_PACKERS.get(kind.attribute)
     if pack is None:
-        raise UnsupportedType(name, kind.name, "cannot be a join key in Feast's own stores")
+        raise UnsupportedType(
+            name,
+            kind.name,
+            "cannot be a join key in Feast's own stores",
+            "Declare String, Bytes, Int32 or Int64 for it, or use the row store, which takes it.",
+        )
     return pack
 
 
@@ -105,7 +131,12 @@ def _key_parts(name: str, kind: ColumnType, array: pa.Array, version: int) -> li
     missing = values.count(None)
     if missing:
         raise NullJoinKey(name, missing)
-    return [pack(value, version) for value in values]
+    try:
+        return [pack(value, version) for value in values]
+    except struct.error as error:
+        largest = max(values, key=lambda value: abs(value))
+        reason = "needs entity_key_serialization_version: 2 in feature_store.yaml"
+        raise ValueOutOfRange(name, largest, reason) from error
 
 
 def _sized(code: int, content: bytes) -> bytes:

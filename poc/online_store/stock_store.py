@@ -17,14 +17,17 @@ from feast.infra.online_stores.contrib.cassandra_online_store.cassandra_online_s
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 
 from poc.online_store.connection import ConnectionSettings, connection_settings
+from poc.online_store.driver_writer import DriverWriter, ReplacingWriter
+from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, KeyedReads, Statements
 from poc.online_store.layout import key_columns, row_layout
 from poc.online_store.reading_store import ReadingStore
 from poc.online_store.schema import ensure_keyspace
 from poc.online_store.session import learn_copies
-from poc.online_store.stock_layout import entity_key, stock_table
+from poc.online_store.stock_layout import batch_insert, bound_entity, entity_key, stock_table, write_times
 from poc.online_store.stock_reader import StockReader
 from poc.online_store.view_reader import JoinKeys
-from poc.online_store.write import FeastRow, latest_rows
+from poc.online_store.write import FeastRow, by_features, latest_rows
+from poc.online_store.writer import BoundRow, write_all
 
 
 class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore):  # type: ignore[misc]
@@ -82,12 +85,46 @@ class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore)
     ) -> None:
         """Write as Feast's own store does, but of several rows of one entity only the latest.
 
-        Its writes are concurrent, and leave any of them, or a mixture.
+        Its writes are concurrent, and leave any of them, or a mixture. Where the batch engine writes at event
+        time, so does this: it could not replace what was written at the clock's.
+
+        Raises:
+            NotAcknowledged: Cassandra did not confirm every row that was to be written at event time.
         """
-        # Its statements are prepared by Feast.
-        learn_copies(self.session(config), {self._keyspace})
+        session = self.session(config)
         latest = latest_rows(data, lambda row: (row[0].SerializeToString(deterministic=True), *row[1]))
-        super().online_write_batch(config, table, list(latest.values()), progress)
+        if getattr(config.batch_engine, "write_time", None) != "event":
+            # Its statements are prepared by Feast.
+            learn_copies(session, {self._keyspace})
+            super().online_write_batch(config, table, list(latest.values()), progress)
+            return
+        version = config.entity_key_serialization_version
+        for features, rows in by_features(latest.values()):
+            write_all(self._writer(config, table, features), [bound_entity(row, version) for row in rows])
+        if progress is not None:
+            progress(len(data))
+
+    def _writer(self, config: RepoConfig, view: FeatureView, features: Sequence[str]) -> ReplacingWriter:
+        session, settings = self.session(config), connection_settings(config)
+        table = stock_table(settings.keyspace, config.project, view.name)
+        times = KeyedReads(
+            session,
+            Statements(*write_times(table)),
+            in_flight=settings.read_concurrency,
+            keys_per_statement=KEYS_PER_STATEMENT,
+        )
+
+        def stored(rows: Sequence[BoundRow]) -> list[int | None]:
+            # A row is the write time, and of each feature value, entity key, event time.
+            keys = [(row[2],) for row in rows]
+            found = times.rows(keys)
+            return [
+                max((time for name, time in found.get(key, ()) if name in features), default=None)
+                for key in keys
+            ]
+
+        cql = batch_insert(table, features, timestamped=True)
+        return ReplacingWriter(DriverWriter(session, cql, settings.write_concurrency), 0, stored)
 
     def update(
         self,

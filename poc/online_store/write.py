@@ -56,6 +56,20 @@ def seconds_left(event_us: int, ttl_seconds: int, now_us: int) -> int:
     return min(event_us // _SECOND_US + ttl_seconds - now, most)
 
 
+def later_write_time(event_us: int, stored_us: int | None) -> int:
+    """Return the write time, in µs, by which a row of `event_us` replaces one of the same event time whole.
+
+    Cassandra would settle two writes of one time value by value, and mix the rows. A time of whole
+    milliseconds leaves 999 microseconds above it, which a timestamp column does not tell from it.
+
+    Args:
+        stored_us: when the row that is there was written; None for none.
+    """
+    above = -1 if stored_us is None else stored_us - event_us
+    most = 0 if event_us % _MILLISECOND_US else _MILLISECOND_US - 2
+    return event_us + above + 1 if 0 <= above <= most else event_us
+
+
 def by_features(rows: Iterable[FeastRow]) -> Iterator[tuple[tuple[str, ...], list[FeastRow]]]:
     """Group rows by the features they carry: each group is one statement."""
     groups: dict[tuple[str, ...], list[FeastRow]] = {}

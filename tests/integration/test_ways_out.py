@@ -144,11 +144,11 @@ def edit_yaml(old: str, new: str) -> Callable[[Cards], None]:
     return edit
 
 
-def stated(block: str) -> Callable[[Cards], None]:
+def stated(block: str, layout: str = ROWS) -> Callable[[Cards], None]:
     """Fill, then state `block` in online_store."""
 
     def into(cards: Cards) -> None:
-        filled(cards)
+        filled(cards, layout)
         edit_yaml("online_store:\n", f"online_store:\n  {block}\n")(cards)
 
     return into
@@ -213,6 +213,12 @@ WAYS: dict[type[errors.PocError], Way] = {
     errors.DatasetNotPrepared: Way(without_source, MATERIALIZE, "is not there", lambda cards: cards.load(1)),
     store_errors.ReplicationDiffers: Way(
         stated("replication: {datacenter1: 3}"), SETUP, "has replication", unstated("replication")
+    ),
+    store_errors.StoreSettingUnusable: Way(
+        stated("write_concurrency: 0", STOCK),
+        SETUP,
+        "write_concurrency is 0",
+        unstated("write_concurrency"),
     ),
     store_errors.DataCentreUnknown: Way(
         stated("local_dc: nowhere"), SETUP, "has no data centre", unstated("local_dc")

@@ -104,6 +104,17 @@ def test_teardown_drops_what_apply_made_and_a_type_may_then_change(
     assert rows.read(key)[0][1] == {"a": Value(double_val=1.5)}
 
 
+@pytest.mark.parametrize("layout", ["rows", "stock"])
+def test_teardown_ends_well_where_somebody_dropped_the_keyspace(
+    stores: Any, session: Session, layout: str
+) -> None:
+    store = stores.open(layout)
+    stores.view(store, {"a": Int64}, {"id": String})
+    session.execute(f"DROP KEYSPACE {stores.keyspace}", execution_profile=SCHEMA)
+    store.teardown()
+    assert list(stores.folder.glob("*.db")) == []
+
+
 def test_deleted_view_loses_its_table_and_the_others_keep_theirs(stores: Any, session: Session) -> None:
     store = stores.open()
     kept = stores.view(store, {"a": Int64}, {"id": String})

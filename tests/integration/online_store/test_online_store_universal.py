@@ -1,5 +1,6 @@
 """Behaviours that Feast's own universal tests ask of every online store, on this one."""
 
+import asyncio
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -113,6 +114,62 @@ def test_pushes_and_materializations_leave_the_newest_event_whatever_their_order
     push(["a"], ["newest a"], NOW + timedelta(seconds=1))
     store.materialize(NOW - 12 * HOUR, NOW + HOUR)
     assert texts() == ["newest a", "new b", "new c"]
+
+
+@pytest.mark.parametrize("layout", ["rows", "stock"])
+def test_of_two_pushes_of_one_event_time_the_later_is_served_whole(stores: Any, layout: str) -> None:
+    store = stores.open(layout, engine={})
+    rows = {"id": ["x"], "amount": [100.0], "hour": [5], "event_timestamp": [NOW]}
+    pd.DataFrame(rows).to_parquet(stores.source())
+    stores.view(store, {"amount": Float64, "hour": Int64}, {"id": String})
+    names = ["stats:amount", "stats:hour"]
+
+    def served() -> list[Any]:
+        found = store.get_online_features(names, [{"id": "x"}]).to_dict()
+        return [found["amount"][0], found["hour"][0]]
+
+    store.materialize(NOW - HOUR, NOW + HOUR)
+    assert served() == [100.0, 5]
+    for amount, hour in ((50.0, 9), (None, 1), (7.0, 0)):
+        pushed = pd.DataFrame({"id": ["x"], "amount": [amount], "hour": [hour], "event_timestamp": [NOW]})
+        store.write_to_online_store("stats", pushed.astype({"amount": "float64"}))
+        assert served() == [amount, hour]
+    older = pd.DataFrame(rows | {"event_timestamp": [NOW - timedelta(milliseconds=1)]})
+    store.write_to_online_store("stats", older)
+    assert served() == [7.0, 0]
+
+
+def test_push_is_no_obstacle_to_what_is_materialized_after_it(stores: Any) -> None:
+    # More entities than the Arrow engine looks at for others' writes.
+    store, ids = stores.open("stock", engine={}), [f"i{number}" for number in range(300)]
+    source = pd.DataFrame({"id": ids, "a": 1, "event_timestamp": NOW - 2 * HOUR})
+    source.to_parquet(stores.source())
+    stores.view(store, {"a": Int64}, {"id": String})
+    store.materialize(NOW - 12 * HOUR, NOW)
+    pushed = pd.DataFrame({"id": ["i7"], "a": [-1], "event_timestamp": [NOW - 3 * HOUR / 2]})
+    store.write_to_online_store("stats", pushed)
+    assert store.get_online_features(["stats:a"], [{"id": "i7"}]).to_dict()["a"] == [-1]
+    source.assign(a=999, event_timestamp=NOW - HOUR).to_parquet(stores.source())
+    store.materialize(NOW - 12 * HOUR, NOW)
+    assert (
+        store.get_online_features(["stats:a"], [{"id": item} for item in ids]).to_dict()["a"] == [999] * 300
+    )
+
+
+@pytest.mark.parametrize("driver", ["cassandra-driver", "auto"])
+@pytest.mark.parametrize("layout", ["rows", "stock"])
+def test_wide_views_are_read_whole_by_those_who_await_it(stores: Any, layout: str, driver: str) -> None:
+    features, ids = [f"f{number}" for number in range(300)], [f"i{number}" for number in range(40)]
+    store = stores.open(layout, engine={})
+    frame = pd.DataFrame({"id": ids, "event_timestamp": NOW} | dict.fromkeys(features, 1))
+    frame.to_parquet(stores.source())
+    stores.view(store, dict.fromkeys(features, Int64), {"id": String})
+    store.materialize(NOW - HOUR, NOW + HOUR)
+    store._get_provider().online_store.driver = driver
+    asked = [f"stats:{name}" for name in features], [{"id": item} for item in ids]
+    store.get_online_features(*asked)
+    found = asyncio.run(store.get_online_features_async(*asked)).to_dict()
+    assert {name: sum(found[name]) for name in features} == dict.fromkeys(features, 40)
 
 
 @pytest.mark.parametrize("layout", ["rows", "stock"])

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from answers import comparable, looked_at, outcome
 from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
-from feast.types import Array, Bool, Bytes, Float64, Int64, String, UnixTimestamp
+from feast.types import Array, Bool, Bytes, Float64, Int32, Int64, String, UnixTimestamp
 
 from poc.online_store.response import ResolvedResponse
 
@@ -42,13 +42,15 @@ class Twins:
         shops = view("shops", [shop], {"shop_id": Int64, "count": Int64, "mean": Float64})
         world = view("world", [], {"rate": Float64})
         # Feast cannot compare a view that has a name of its own with one that has not.
+        numbered = Entity(name="numbered", join_keys=["number"], value_type=ValueType.INT32)
+        rooms = view("rooms", [numbered], {"number": Int32, "size": Int64})
         stores = shops.with_name("stores").with_join_key_map({"shop_id": "store"})
         services = [
             FeatureService(name="some", features=[cards[["mean", "count"]], world]),
             FeatureService(name="renamed", features=[stores]),
             FeatureService(name="twice", features=[stores, shops.with_name("shops_too")]),
         ]
-        self.ours.apply([card, shop, cards, shops, world, *services])
+        self.ours.apply([card, shop, numbered, cards, shops, world, rooms, *services])
         self.feasts.refresh_registry()
         self._write()
 
@@ -79,6 +81,8 @@ class Twins:
         shops = {"shop_id": [7, -8], "count": [3, 4], "mean": [0.5, 1.5], "event_timestamp": [NOON, NOON]}
         self.feasts.write_to_online_store("cards", pd.DataFrame(cards))
         self.feasts.write_to_online_store("shops", pd.DataFrame(shops))
+        rooms = pd.DataFrame({"number": [4], "size": [44], "event_timestamp": [NOON]})
+        self.feasts.write_to_online_store("rooms", rooms.astype({"number": "int32"}))
         world = pd.DataFrame({"__dummy_id": [""], "rate": [2.5], "event_timestamp": [NOON]})
         self.feasts.write_to_online_store("world", world)
 
@@ -148,6 +152,14 @@ def test_other_call_is_answered_or_refused_as_by_feast(twins: Twins, asked: Aske
     answer = outcome(lambda: twins.ask(twins.ours, asked), lambda found: (type(found), looked_at(found)))
     assert answer[0] is not ResolvedResponse
     assert answer == expected or answer[1] == expected
+
+
+def test_int32_key_is_found_by_another_name_too(twins: Twins) -> None:
+    # Feast takes it for an Int64 then, and finds nothing.
+    renamed = twins.ours.get_feature_view("rooms").with_join_key_map({"number": "door"})
+    twins.ours.apply([FeatureService(name="doors", features=[renamed])])
+    found = twins.ask(twins.ours, ("doors", {"door": [4, 5]}, False))
+    assert found.to_dict() == {"door": [4, 5], "size": [44, None]}
 
 
 def test_columns_come_in_the_order_of_the_call(twins: Twins) -> None:

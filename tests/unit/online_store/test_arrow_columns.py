@@ -230,3 +230,9 @@ def test_entity_key_of_a_type_that_feasts_encoding_lacks_is_refused() -> None:
     said = "'id': Float64 cannot be a join key in Feast's own stores"
     with pytest.raises(UnsupportedType, match=said):
         entity_keys({"id": (column_type("id", Float64), pa.array([1.0]))}, 2)
+
+
+def test_key_that_the_older_serialization_has_no_room_for_says_which_has() -> None:
+    column = column_type("id", Int64), pa.array([1, 2**31, 3])
+    with pytest.raises(ValueOutOfRange, match="2147483648 needs entity_key_serialization_version: 2"):
+        entity_keys({"id": column}, 1)

@@ -9,7 +9,12 @@ import yaml
 from poc.errors import InvalidDefinitions, OnlineStoreError
 from poc.feature_store import cassandra_connection
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.errors import CredentialsUnusable, EnvironmentUnusable, NoCassandra
+from poc.online_store.errors import (
+    CredentialsUnusable,
+    EnvironmentUnusable,
+    NoCassandra,
+    StoreSettingUnusable,
+)
 from poc.online_store.session import _cluster_arguments
 from poc.settings import Settings
 
@@ -41,6 +46,21 @@ def test_a_block_of_hosts_alone_is_a_plain_connection(tmp_path: Path, store: str
     assert (str(found), found.keyspace) == ("a:9042", "feast_keyspace")
     assert (found.read_consistency, found.tls, found.username) == ("LOCAL_ONE", None, None)
     assert (found.local_dc, found.protocol_version, found.replication) == (None, None, None)
+
+
+@pytest.mark.parametrize("key", ["read_concurrency", "write_concurrency"])
+@pytest.mark.parametrize("number", [0, -1])
+def test_no_statement_in_flight_is_refused_before_anything_is_said_to_be_done(
+    tmp_path: Path, key: str, number: int
+) -> None:
+    with pytest.raises(StoreSettingUnusable, match=f"{key} is {number}"):
+        connection(tmp_path, {"type": "cassandra", key: number})
+
+
+@pytest.mark.parametrize("key", ["consistency_level", "read_consistency_level"])
+def test_row_store_takes_no_level_at_which_nothing_is_known_to_be_written(tmp_path: Path, key: str) -> None:
+    with pytest.raises(InvalidDefinitions, match="is none of"):
+        connection(tmp_path, {key: "ANY"})
 
 
 @BOTH

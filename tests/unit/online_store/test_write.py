@@ -9,7 +9,14 @@ from feast.protos.feast.types.Value_pb2 import Value
 from feast.types import Int64, String
 
 from poc.online_store.layout import RowLayout, row_layout
-from poc.online_store.write import FeastRow, bound_rows, by_features, microseconds, seconds_left
+from poc.online_store.write import (
+    FeastRow,
+    bound_rows,
+    by_features,
+    later_write_time,
+    microseconds,
+    seconds_left,
+)
 from poc.online_store.writer import BoundRow
 
 NOON = datetime(2024, 5, 6, 12, tzinfo=timezone.utc)
@@ -34,6 +41,29 @@ def test_write_time_is_the_event_time_in_microseconds(layout: RowLayout) -> None
     [(id, a, event, created, write_time)] = bound(layout, [row("x", 7, NOON + timedelta(microseconds=1234))])
     assert (id, a, created, write_time) == ("x", 7, None, NOON_US + 1234)
     assert event == NOON.replace(microsecond=1000, tzinfo=None)
+
+
+@pytest.mark.parametrize(
+    ("event_us", "stored_us", "written_us"),
+    [
+        (5000, None, 5000),
+        (5000, 4999, 5000),
+        (5000, 5000, 5001),
+        (5000, 5001, 5002),
+        (5000, 5998, 5999),
+        # No microsecond is left that is still the event's own.
+        (5000, 5999, 5000),
+        (5000, 6000, 5000),
+        (5001, 5001, 5002),
+        # Another event, a microsecond later.
+        (5001, 5002, 5001),
+        (-5000, -5000, -4999),
+    ],
+)
+def test_row_of_the_stored_ones_event_time_is_written_over_it(
+    event_us: int, stored_us: int | None, written_us: int
+) -> None:
+    assert later_write_time(event_us, stored_us) == written_us
 
 
 def test_time_without_a_zone_means_utc_and_zones_are_converted(layout: RowLayout) -> None:
