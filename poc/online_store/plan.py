@@ -33,6 +33,8 @@ _NATIVE: dict[ValueType, Callable[[Any], bool]] = {
     ValueType.INT32: lambda value: type(value) is int and -_INT32 <= value < _INT32,
     ValueType.BYTES: lambda value: type(value) is bytes and value != b"",
 }
+# Of an alias Feast knows no type: it guesses one by the values, the wrong one for an Int32, and finds none.
+_BY_ALIAS = (ValueType.STRING, ValueType.INT64, ValueType.INT32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +142,7 @@ def resolve(
         declared = {column.name: column.dtype.to_value_type() for column in part.view.entity_columns}
         for key, asked in part.request_keys.items():
             kind = declared[key]
-            # Of an alias Feast knows no type, and guesses it by the values: an Int32 is none that it finds.
-            if kind not in _NATIVE or types.get(asked, kind) != kind:
+            if kind not in (_BY_ALIAS if asked not in types else _NATIVE) or types.get(asked, kind) != kind:
                 return None
             if kinds.setdefault(asked, kind) != kind:
                 return None

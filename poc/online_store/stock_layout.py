@@ -134,9 +134,9 @@ def _key_parts(name: str, kind: ColumnType, array: pa.Array, version: int) -> li
     try:
         return [pack(value, version) for value in values]
     except struct.error as error:
-        largest = max(values, key=lambda value: abs(value))
+        numbers = [value for value in values if isinstance(value, int)]
         reason = "needs entity_key_serialization_version: 2 in feature_store.yaml"
-        raise ValueOutOfRange(name, largest, reason) from error
+        raise ValueOutOfRange(name, max(numbers, key=abs), reason) from error
 
 
 def _sized(code: int, content: bytes) -> bytes:

@@ -231,8 +231,10 @@ def _projection(
     keys = [f"k{place}" for place in view.keys]
     renamed = {}
     for key in keys:
-        other = draw(st.sampled_from((None, None, f"other_{key}")))
-        needed[key if other is None else other] = repository.keys[int(key[1:])]
+        dtype = repository.keys[int(key[1:])]
+        # An Int32 by another name Feast takes for an Int64, and finds nothing.
+        other = None if dtype == Int32 else draw(st.sampled_from((None, None, f"other_{key}")))
+        needed[key if other is None else other] = dtype
         if other is not None:
             renamed[key] = other
     return prefix + view.name, tuple(names), alias, renamed
