@@ -21,6 +21,7 @@ from poc.dataset.column_types import LABEL, TIME, arrow_type, key_columns
 from poc.dataset.conversion import convert, convert_times
 from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures, ServedView
 from poc.errors import ColumnsMissing, DatasetNotPrepared, DatasetUnreadable, LabelsUnavailable
+from poc.online_store.file_types import values_fit
 from poc.online_store.latest import LatestRows
 from poc.online_store.source import Columns, matched, open_dataset
 
@@ -44,14 +45,15 @@ def open_source(definitions: FeatureSet, columns: Sequence[str] | None = None) -
     Args:
         columns: what is wanted of it, by its own names; all that is declared for None.
 
-    Raises DatasetNotPrepared, DatasetUnreadable, ColumnsMissing.
+    Raises DatasetNotPrepared, DatasetUnreadable, ColumnsMissing, and WrongValueType where its files have no
+    type in common for a wanted column.
     """
     path = definitions.source_path
     if matched(str(path)) is None:
         raise DatasetNotPrepared(path)
-    with _unreadable(path):
-        dataset = open_dataset(str(path))
     wanted = parquet_columns(definitions).all() if columns is None else columns
+    with _unreadable(path):
+        dataset = open_dataset(str(path), wanted)
     missing = [name for name in wanted if name not in dataset.schema.names]
     if missing:
         raise ColumnsMissing(path, missing, dataset.schema.names)
@@ -61,10 +63,13 @@ def open_source(definitions: FeatureSet, columns: Sequence[str] | None = None) -
 def read_source(
     definitions: FeatureSet, columns: Sequence[str] | None = None, where: ds.Expression | None = None
 ) -> pa.Table:
-    """Read the rows of `where` of what `open_source` opens, and raise what that does."""
+    """Read the rows of `where` of what `open_source` opens.
+
+    Raises what that does, and ValueOutOfRange where the type that files have in common does not hold a value.
+    """
     dataset = open_source(definitions, columns)
     wanted = parquet_columns(definitions).all() if columns is None else list(columns)
-    with _unreadable(definitions.source_path):
+    with _unreadable(definitions.source_path), values_fit(dataset, wanted):
         return dataset.to_table(columns=wanted, filter=where)
 
 

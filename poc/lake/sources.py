@@ -6,6 +6,7 @@ from: the working directory, or `base_path` of the offline store, for example a 
 
 import copy
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -24,6 +25,9 @@ from poc.lake.errors import ColumnsNotThere, SourceNotParquet, SourceUnreadable
 
 # Where a row stands: files in the order of their paths, as Arrow reads them, and its place in its file.
 POSITION = {"__feast_file": "_metadata.file_path", "__feast_row": "_metadata.row_index"}
+
+# How Spark's own messages begin, inside of Java's.
+_CONDITION = re.compile(r"(?<=SparkException: )\[[A-Z_.]+\] ")
 
 
 def location(path: str, base_path: str | None = None) -> str:
@@ -63,12 +67,19 @@ def open_source(session: SparkSession, source: DataSource, base_path: str | None
             frame = session.read.option("mergeSchema", "true").parquet(where)
         except Exception as error:
             if isinstance(error, AnalysisException) or "Parquet" in str(error):
-                raise SourceUnreadable(where, str(error).partition("\n")[0]) from error
+                raise SourceUnreadable(where, reason(str(error))) from error
             raise
     for name in filter(None, (source.timestamp_field, source.created_timestamp_column)):
         if name in frame.columns and not isinstance(frame.schema[name].dataType, TimestampType):
             frame = frame.withColumn(name, F.col(quoted(name)).cast(TimestampType()))
     return frame
+
+
+def reason(said: str) -> str:
+    """Return what Spark itself says, on one line, in what `said` may wrap in Java's words and its stack."""
+    told = said.partition("\n\tat ")[0]
+    spoken = _CONDITION.search(told)
+    return " ".join(told[spoken.start() :].split()) if spoken else said.partition("\n")[0]
 
 
 def quoted(name: str) -> str:

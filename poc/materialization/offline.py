@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
@@ -14,6 +15,7 @@ import pyarrow.dataset as ds
 from poc.dataset.stored import Key, declared_columns, open_source, parquet_columns
 from poc.definitions import FeatureSet
 from poc.errors import PocError, SourceChanged
+from poc.online_store.file_types import values_fit
 from poc.online_store.source import ParquetSource, time_window
 
 # Of each file: inode, bytes, and when it was written.
@@ -59,13 +61,13 @@ def interval_fingerprint(definitions: FeatureSet, start: datetime, end: datetime
 
     Equal for equal rows in any order; different once a row, a value, a column's name or type differs.
     """
-    scanner = _scanner(definitions, start, end)
-    columns = hashlib.sha256(str(scanner.projected_schema.remove_metadata()).encode()).hexdigest()[:16]
     rows, total = 0, 0
-    for batch in scanner.to_batches():
-        hashes = pd.util.hash_pandas_object(_hashable(batch), index=False).to_numpy()
-        rows += len(hashes)
-        total = (total + int(hashes.sum(dtype=np.uint64))) % 2**64
+    with _scanner(definitions, start, end) as scanner:
+        columns = hashlib.sha256(str(scanner.projected_schema.remove_metadata()).encode()).hexdigest()[:16]
+        for batch in scanner.to_batches():
+            hashes = pd.util.hash_pandas_object(_hashable(batch), index=False).to_numpy()
+            rows += len(hashes)
+            total = (total + int(hashes.sum(dtype=np.uint64))) % 2**64
     return f"{rows}-{total:016x}-{columns}"
 
 
@@ -79,18 +81,23 @@ def _hashable(batch: pa.RecordBatch) -> pd.DataFrame:
 
 def count_in_interval(definitions: FeatureSet, start: datetime, end: datetime) -> int:
     """Count the rows in [start, end), both UTC."""
-    return int(_scanner(definitions, start, end).count_rows())
+    with _scanner(definitions, start, end) as scanner:
+        return int(scanner.count_rows())
 
 
 def keys_in_interval(definitions: FeatureSet, start: datetime, end: datetime, count: int) -> list[Key]:
     """Read the entities of the first `count` rows in [start, end), both UTC, each once."""
-    rows = declared_columns(_scanner(definitions, start, end).head(count), definitions)
+    with _scanner(definitions, start, end) as scanner:
+        rows = declared_columns(scanner.head(count), definitions)
     columns = [rows.column(name).to_pylist() for name in definitions.key_names]
     keys = zip(*columns, strict=True) if columns else ((),) * min(rows.num_rows, 1)
     return list(dict.fromkeys(keys))
 
 
-def _scanner(definitions: FeatureSet, start: datetime, end: datetime) -> ds.Scanner:
+@contextmanager
+def _scanner(definitions: FeatureSet, start: datetime, end: datetime) -> Iterator[ds.Scanner]:
     dataset, moment = open_source(definitions), definitions.timestamp_column
     inside = time_window(moment, dataset.schema, start, end)
-    return dataset.scanner(columns=parquet_columns(definitions).all(), filter=inside)
+    columns = parquet_columns(definitions).all()
+    with values_fit(dataset, columns):
+        yield dataset.scanner(columns=columns, filter=inside)

@@ -1,7 +1,8 @@
 """Arrow columns of a feature view, converted a column at a time to what a store keeps.
 
-A column whose Arrow type fits its declared Feast type is converted here; any other pair goes through
-Feast's own conversion, value by value, so that the outcome is Feast's in every case.
+A column whose Arrow type fits its declared Feast type is converted here; the values of any other pair go
+through Feast's own conversion. What a value becomes depends on nothing but itself: not on a null beside it,
+nor on the batch that holds it. A number is never cut to fit: it is refused.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,15 @@ import pyarrow.compute as pc
 from feast.type_map import python_values_to_proto_values
 
 from poc.online_store.errors import ValueOutOfRange, WrongValueType
-from poc.online_store.types import COLUMN_TYPES, MAX_SECONDS, MIN_SECONDS, NULL_SECONDS, ColumnType, Value
+from poc.online_store.types import (
+    COLUMN_TYPES,
+    MAX_SECONDS,
+    MIN_SECONDS,
+    NULL,
+    NULL_SECONDS,
+    ColumnType,
+    Value,
+)
 
 Times: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.datetime64]]"
 _ARROW_TYPES = {
@@ -25,6 +34,7 @@ _ARROW_TYPES = {
     "double_val": pa.float64(),
     "float_val": pa.float32(),
     "bool_val": pa.bool_(),
+    "unix_timestamp_val": pa.int64(),
 }
 _FITTING: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
     "bytes_val": (pa.types.is_binary, pa.types.is_large_binary),
@@ -34,8 +44,12 @@ _FITTING: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
     "double_val": (pa.types.is_integer, pa.types.is_floating),
     "float_val": (pa.types.is_integer, pa.types.is_floating),
     "bool_val": (pa.types.is_boolean,),
+    "unix_timestamp_val": (pa.types.is_timestamp, pa.types.is_integer),
 }
+_WHOLE = ("int32_val", "int64_val", "unix_timestamp_val")
 _LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+# How a missing time reads where times are kept as numbers.
+_NULL_TIME = Value(unix_timestamp_val=NULL_SECONDS)
 _VALUE_TYPES = {kind.name: value_type for value_type, kind in COLUMN_TYPES.items()}
 
 
@@ -45,20 +59,24 @@ def canonical(array: pa.Array, kind: ColumnType, field: str) -> pa.Array | None:
     A NaN in a scalar column becomes null, as pandas and so Feast has it; in a list it stays.
 
     Raises:
-        ValueOutOfRange: an integer too large for the declared type.
+        ValueOutOfRange: a number too large for the declared type.
+        WrongValueType: a number with a fraction, declared as an integer or as a time.
     """
     if kind.items is None:
-        return _canonical_scalars(array, kind.attribute, field)
+        scalars = _without_nan(_decoded(array))
+        if kind.attribute in _WHOLE and _may_be_fractional(scalars.type):
+            scalars = _whole(scalars, kind, field)
+        return _canonical_scalars(scalars, kind.attribute, field)
     if not any(is_list(array.type) for is_list in _LISTS):
         return None
     if array.offset:
         array = array.take(pa.array(np.arange(len(array))))
-    if array.values.null_count and not kind.timestamp:
-        return None
-    item_attribute = kind.attribute.replace("_list_val", "_val")
     if pa.types.is_fixed_size_list(array.type):
         array = array.cast(pa.list_(array.type.value_type))
-    items = _canonical_scalars(array.values, item_attribute, field, keep_nan=True)
+    values = _decoded(array.values)
+    if values.null_count and not pa.types.is_timestamp(values.type):
+        return None
+    items = _canonical_scalars(values, kind.attribute.replace("_list_val", "_val"), field)
     if items is None:
         return None
     rebuilt = pa.LargeListArray if pa.types.is_large_list(array.type) else pa.ListArray
@@ -70,8 +88,8 @@ def python_values(array: pa.Array, kind: ColumnType, field: str) -> list[Any]:
     """Return the column as the drivers bind it: None, numbers, text, bytes, naive UTC datetimes, lists.
 
     Raises:
-        ValueOutOfRange: a time outside the years 1 to 9999, an integer too large.
-        WrongValueType: Feast refuses the values.
+        ValueOutOfRange: a time outside the years 1 to 9999, a number too large.
+        WrongValueType: Feast refuses the values, or would cut them.
     """
     plain = canonical(array, kind, field)
     if plain is None:
@@ -86,16 +104,26 @@ def python_values(array: pa.Array, kind: ColumnType, field: str) -> list[Any]:
 
 
 def feast_values(array: pa.Array, kind: ColumnType, field: str) -> list[Value]:
-    """Convert by Feast's own function, from the same numpy array that its local engine would see.
+    """Convert by Feast's own function, from the same numpy values that its local engine would see.
+
+    Only what is there is shown to it: beside a null pandas, and so Feast, has integers as floats.
 
     Raises:
-        WrongValueType: Feast refuses the values.
+        WrongValueType: Feast refuses the values, or would take a list's one number for it.
     """
-    values = pa.Array.from_pandas(array.to_pandas()).to_numpy(zero_copy_only=False)
+    array = _without_nan(_decoded(array))
+    if kind.attribute in _WHOLE and pa.types.is_nested(array.type):
+        raise WrongValueType(field, kind.name, f"{array.type}")
+    there = pa.Array.from_pandas(array.drop_null().to_pandas()).to_numpy(zero_copy_only=False)
+    # Of several lists Feast looks at the first only.
+    parts = [there] if kind.items is None else [there[place : place + 1] for place in range(len(there))]
+    declared = _VALUE_TYPES[kind.name]
     try:
-        return list(python_values_to_proto_values(values, _VALUE_TYPES[kind.name]))
+        values = iter([value for part in parts for value in python_values_to_proto_values(part, declared)])
     except (TypeError, ValueError, AssertionError) as error:
         raise WrongValueType(field, kind.name, f"{array.type} ({error})") from error
+    null = _NULL_TIME if kind.attribute == "unix_timestamp_val" else NULL
+    return [next(values) if valid else null for valid in array.is_valid().to_pylist()]
 
 
 def event_times(array: pa.Array) -> Times:
@@ -105,6 +133,9 @@ def event_times(array: pa.Array) -> Times:
         return moments
     import pandas as pd
 
+    if pa.types.is_integer(array.type):
+        # As pandas reads them; beside a null it would round them first.
+        return event_times(array.cast(pa.int64()).cast(pa.timestamp("ns")))
     times = pd.to_datetime(pd.Series(array.to_numpy(zero_copy_only=False)), utc=True)
     parsed: Times = times.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
     return parsed
@@ -116,29 +147,47 @@ def milliseconds(times: Times) -> list[datetime | None]:
     return rounded
 
 
-def _canonical_scalars(
-    array: pa.Array, attribute: str, field: str, keep_nan: bool = False
-) -> pa.Array | None:
-    kind = array.type
-    if attribute == "unix_timestamp_val":
-        return _seconds(array) if pa.types.is_timestamp(kind) else None
-    if not _fits(kind, attribute):
+def _canonical_scalars(array: pa.Array, attribute: str, field: str) -> pa.Array | None:
+    if not any(check(array.type) for check in _FITTING[attribute]):
         return None
-    floating = attribute in ("double_val", "float_val")
+    if pa.types.is_timestamp(array.type):
+        return _seconds(array)
+    # An integer too large to be exact as a float is rounded, as Python does.
+    plain = _cast(array, _ARROW_TYPES[attribute], field, safe=attribute not in ("double_val", "float_val"))
+    return plain.fill_null(NULL_SECONDS) if attribute == "unix_timestamp_val" else plain
+
+
+def _cast(array: pa.Array, kind: pa.DataType, field: str, safe: bool = True) -> pa.Array:
     try:
-        # An integer too large to be exact as a float is rounded, as Python does.
-        plain = array.cast(_ARROW_TYPES[attribute], safe=not floating)
+        return array.cast(kind, safe=safe)
     except pa.ArrowInvalid as error:
         raise ValueOutOfRange(field, str(error), "does not fit the declared type") from error
-    if floating and not keep_nan:
-        return pc.if_else(pc.is_nan(plain), None, plain)
-    return plain
 
 
-def _fits(kind: pa.DataType, attribute: str) -> bool:
-    if pa.types.is_dictionary(kind):
-        return attribute == "string_val" and bool(pa.types.is_string(kind.value_type))
-    return any(check(kind) for check in _FITTING[attribute])
+def _decoded(array: pa.Array) -> pa.Array:
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def _without_nan(array: pa.Array) -> pa.Array:
+    if not pa.types.is_floating(array.type):
+        return array
+    # By numpy, since Arrow computes nothing of half floats.
+    return pa.array(array.to_numpy(zero_copy_only=False), from_pandas=True)
+
+
+def _may_be_fractional(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _whole(array: pa.Array, kind: ColumnType, field: str) -> pa.Array:
+    """Return numbers without a fraction as integers."""
+    # The one width of each that Arrow compares and rounds.
+    exact = pa.decimal256(76, array.type.scale) if pa.types.is_decimal(array.type) else pa.float64()
+    numbers = array.cast(exact)
+    fractional = numbers.filter(pc.not_equal(pc.floor(numbers), numbers))
+    if len(fractional):
+        raise WrongValueType(field, kind.name, f"{fractional[0].as_py()}, and not a whole number")
+    return _cast(numbers, pa.int64(), field)
 
 
 def _seconds(array: pa.Array) -> pa.Array:

@@ -1,6 +1,6 @@
 """Where materialized batches go: the row layout, the stock layout, or any other online store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,9 +9,7 @@ import pyarrow as pa
 from cassandra.cluster import Session
 from feast import FeatureView, RepoConfig
 from feast.infra.online_stores.online_store import OnlineStore
-
-# What Feast's own engine converts with, under this name, in every release since 0.20.
-from feast.utils import _convert_arrow_to_proto
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 
 from poc.online_store import stock_layout
 from poc.online_store.arrow_columns import event_times, milliseconds, python_values
@@ -20,7 +18,7 @@ from poc.online_store.keys import kept_column
 from poc.online_store.layout import RowLayout
 from poc.online_store.row_store import CassandraRowOnlineStore
 from poc.online_store.schema import extend_layout
-from poc.online_store.types import column_type, key_type
+from poc.online_store.types import ColumnType, Value, column_type, key_type
 from poc.online_store.write import now_us, seconds_left
 from poc.online_store.writer import BoundRow, Writer, write_all
 from poc.online_store.writers import SinkSettings, open_writer
@@ -207,11 +205,28 @@ class AnySink(Sink):
 
     def __init__(self, config: RepoConfig, store: OnlineStore, view: FeatureView) -> None:
         self._config, self._store, self._view = config, store, view
-        self._keys = {field.name: field.dtype.to_value_type() for field in view.entity_columns}
+        self._keys = {field.name: key_type(field.name, field.dtype) for field in view.entity_columns}
+        self._features = {field.name: column_type(field.name, field.dtype) for field in view.features}
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Write `batch` as Feast's own engine would."""
-        # Through pandas and back, because that is where Feast's conversion expects values to come from.
-        table = pa.Table.from_pandas(batch.to_pandas())
-        rows = _convert_arrow_to_proto(table, self._view, self._keys)
+        """Write `batch` as Feast's own engine does, but that a null beside a value changes nothing of it."""
+        source = self._view.batch_source
+        keys = [
+            EntityKey(join_keys=list(row), entity_values=list(row.values()))
+            for row in _messages(batch, self._keys)
+        ]
+        features = _messages(batch, self._features)
+        events = event_times(batch.column(source.timestamp_field)).tolist()
+        created: list[datetime | None] = [None] * batch.num_rows
+        if source.created_timestamp_column:
+            created = event_times(batch.column(source.created_timestamp_column)).tolist()
+        rows = list(zip(keys, features, events, created, strict=True))
         self._store.online_write_batch(self._config, self._view, rows, None)
+
+
+def _messages(batch: pa.RecordBatch, kinds: Mapping[str, ColumnType]) -> list[dict[str, Value]]:
+    columns = {name: stock_layout.value_bytes(batch.column(name), kind, name) for name, kind in kinds.items()}
+    return [
+        {name: Value.FromString(column[row]) for name, column in columns.items()}
+        for row in range(batch.num_rows)
+    ]

@@ -5,7 +5,7 @@ the latest row of each entity, the second reads the rest and lets only those row
 holds the whole source.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from glob import glob, has_magic
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from poc.online_store.errors import MissingColumns, SourceChanged
+from poc.online_store.file_types import values_fit, with_common_types
 from poc.online_store.latest import LatestRows
 
 _UNITS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -54,6 +55,7 @@ class ParquetSource:
 
     Raises:
         MissingColumns: the files lack some of the columns.
+        ValueOutOfRange: a value is too large for the type that other files have its column in.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class ParquetSource:
 
         Raises:
             SourceChanged: the files were rewritten since the first scan.
+            ValueOutOfRange: a value is too large for the type that other files have its column in.
         """
         positions = self._positions[::every]
         position = given = 0
@@ -97,7 +100,8 @@ class ParquetSource:
         limits = {"batch_readahead": _READ_AHEAD, "fragment_readahead": _READ_AHEAD}
         if rows is not None:
             limits["batch_size"] = rows
-        yield from self._dataset.to_batches(columns=list(columns), filter=self._window, **limits)
+        with values_fit(self._dataset, columns):
+            yield from self._dataset.to_batches(columns=list(columns), filter=self._window, **limits)
 
 
 def local_path(path: str) -> str:
@@ -115,10 +119,17 @@ def matched(path: str) -> str | list[str] | None:
     return found if found else None
 
 
-def open_dataset(path: str, filesystem: Any = None) -> ds.Dataset:
+def open_dataset(path: str, columns: Collection[str] | None = None, filesystem: Any = None) -> ds.Dataset:
     """Open a Parquet file, the files of a pattern, or a folder of them, partitioned by `name=value` or not.
 
-    Files may differ in columns: a file without one reads as nulls.
+    Files may differ in columns: a file without one reads as nulls. They may differ in a column's type, which
+    is read with the one that holds it in all of them.
+
+    Args:
+        columns: what will be read of it; None for all.
+
+    Raises:
+        WrongValueType: files have types for one of the columns that nothing holds together.
     """
     there = matched(path) if filesystem is None else None
     named = path if there is None else there
@@ -126,19 +137,19 @@ def open_dataset(path: str, filesystem: Any = None) -> ds.Dataset:
     scan = ds.ParquetFragmentScanOptions(pre_buffer=filesystem is not None)
     layout = ds.ParquetFileFormat(default_fragment_scan_options=scan)
     dataset = ds.dataset(named, format=layout, filesystem=filesystem, partitioning="hive")
-    schemas = [fragment.physical_schema for fragment in dataset.get_fragments()]
-    if len(schemas) < 2:
-        return dataset
-    schema = pa.unify_schemas([dataset.schema, *schemas], promote_options="permissive")
-    return dataset.replace_schema(schema.remove_metadata())
+    return dataset if len(dataset.files) < 2 else with_common_types(dataset, columns)
 
 
 def readable(path: str, dataset_column: str) -> bool:
-    """Whether `path` names local files whose `dataset_column` holds times."""
+    """Whether `path` names local files whose `dataset_column` holds times.
+
+    Raises:
+        WrongValueType: it does in some of them, and in others something else.
+    """
     if matched(path) is None:
         return False
     try:
-        schema = open_dataset(path).schema
+        schema = open_dataset(path, [dataset_column]).schema
     except (pa.ArrowInvalid, OSError):
         return False
     index = schema.get_field_index(dataset_column)

@@ -38,6 +38,7 @@ def open_rows(
 
     Raises:
         MissingColumns: the source lacks declared columns.
+        WrongValueType, ValueOutOfRange: its files have no type in common for one, or not for its values.
     """
     keys, features, timestamp, created = _get_column_names(view, list(entities))
     mapping = dict(view.batch_source.field_mapping or {})
@@ -46,7 +47,8 @@ def open_rows(
     # Whether reading the files is what the offline store would do.
     plain = isinstance(config.offline_store, FileOfflineStoreConfig) and isinstance(source, FileSource)
     if plain and isinstance(source.file_format, ParquetFormat | None) and readable(source.path, timestamp):
-        parquet = ParquetSource(source.path, open_dataset(source.path), columns, start, end)
+        dataset = open_dataset(source.path, columns.all())
+        parquet = ParquetSource(source.path, dataset, columns, start, end)
         return ViewRows(parquet.num_rows, partial(_renamed, parquet, mapping, not keys))
     pulled = offline_store.pull_latest_from_table_or_query(
         config=config,

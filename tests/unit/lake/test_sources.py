@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from poc.lake.sources import location
+from poc.lake.sources import location, reason
 
 
 def test_relative_path_counts_from_the_working_directory(
@@ -31,3 +31,22 @@ def test_s3_is_named_as_hadoop_does(scheme: str) -> None:
 
 def test_absolute_path_stays_what_it_is(tmp_path: Path) -> None:
     assert location(str(tmp_path / "a"), "s3a://bucket") == f"file://{tmp_path.resolve()}/a"
+
+
+def test_files_of_different_types_are_told_by_spark_and_not_by_java() -> None:
+    merging = (
+        '[CANNOT_MERGE_SCHEMAS] Failed merging schemas:{}Initial schema:{}"STRUCT<n: BIGINT>"{}'
+        'Schema that cannot be merged with the initial schema:{}"STRUCT<n: DOUBLE>".'
+    )
+    said = (
+        "An error occurred while calling o30.parquet.\n: org.apache.spark.SparkException: Job aborted:"
+        f" Lost task 0.0: org.apache.spark.SparkException: {merging.format(*4 * [chr(10)])}"
+        "\n\tat org.apache.spark.Some.where(Some.scala:1)\n"
+    )
+    assert reason(said) == merging.format(*" " * 4)
+
+
+def test_what_spark_says_by_itself_is_its_first_line() -> None:
+    assert reason("[PATH_NOT_FOUND] Path does not exist: file:/x.\nMore") == (
+        "[PATH_NOT_FOUND] Path does not exist: file:/x."
+    )

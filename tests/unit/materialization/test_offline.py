@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -7,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from feast.types import Array, Float32, Float64, Int64, String
 
-from poc.dataset.stored import newest_event
+from poc.dataset.stored import latest_rows, newest_event
 from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures
 from poc.errors import ColumnsMissing, DatasetNotPrepared
 from poc.materialization.offline import (
@@ -16,6 +17,7 @@ from poc.materialization.offline import (
     interval_fingerprint,
     keys_in_interval,
 )
+from poc.online_store.errors import ValueOutOfRange, WrongValueType
 
 DAY = datetime(2026, 11, 1, tzinfo=timezone.utc)
 NEXT_DAY = DAY + timedelta(days=1)
@@ -228,3 +230,52 @@ def test_rows_come_under_the_declared_names_and_types(tmp_path: Path) -> None:
     assert batch.column("at").to_pylist() == [DAY + timedelta(hours=1)]
     assert keys_in_interval(definitions, DAY, NEXT_DAY, 5) == [(7, "m")]
     assert interval_fingerprint(definitions, DAY, NEXT_DAY).startswith("2-")
+
+
+def write_days(folder: Path, *numbers: pa.Array) -> FeatureSet:
+    """Write a file a day, each with one row of key 1, and return the view over them: `n`, declared Int64."""
+    folder.mkdir()
+    for day, number in enumerate(numbers):
+        at = pa.array([DAY + timedelta(hours=day)], pa.timestamp("us", "UTC"))
+        pq.write_table(pa.table({"id": [f"{day}"], "n": number, "at": at}), folder / f"{day}.parquet")
+    view = replace(without_keys(Feature("n", Int64, "", {}), folder), source_path=folder)
+    return replace(view, join_keys=(JoinKey("id", String),))
+
+
+def test_integers_are_read_as_declared_where_another_file_has_floats(tmp_path: Path) -> None:
+    view = write_days(tmp_path / "days", pa.array([3]), pa.array([4.0]), pa.array([None], pa.float64()))
+    assert {row[:2] for row in latest(view)} == {("0", 3), ("1", 4), ("2", None)}
+    assert {key: row.values["n"] for key, row in latest_rows(view).items()} == {
+        ("0",): 3,
+        ("1",): 4,
+        ("2",): None,
+    }
+    assert sorted(keys_in_interval(view, DAY, NEXT_DAY, 9)) == [("0",), ("1",), ("2",)]
+    assert interval_fingerprint(view, DAY, NEXT_DAY).startswith("3-")
+
+
+def test_text_in_one_file_and_numbers_in_another_are_refused(tmp_path: Path) -> None:
+    view = write_days(tmp_path / "days", pa.array(["3"]), pa.array([4]))
+    for read in (latest, latest_rows):
+        with pytest.raises(
+            WrongValueType, match=r"'n' is declared string in .*0\.parquet, but .* int64 in .*1\."
+        ):
+            read(view)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        latest,
+        latest_rows,
+        lambda view: interval_fingerprint(view, DAY, NEXT_DAY),
+        lambda view: keys_in_interval(view, DAY, NEXT_DAY, 9),
+    ],
+    ids=["latest", "latest_rows", "fingerprint", "keys"],
+)
+def test_integer_that_no_float_of_another_file_equals_is_refused(
+    tmp_path: Path, read: Callable[[FeatureSet], object]
+) -> None:
+    view = write_days(tmp_path / "days", pa.array([2**53 + 1]), pa.array([4.0]))
+    with pytest.raises(ValueOutOfRange, match=r"'n'.*9007199254740993.*0\.parquet does not fit double"):
+        read(view)
