@@ -111,7 +111,7 @@ def check_service(
     for definitions in served.feature_sets:
         if definitions is not prepared:
             with doing(f"reading {definitions.source_path}"):
-                checked.append(_check_source(definitions, known.get(definitions.source_path)))
+                checked.append(check_source(definitions, known.get(definitions.source_path)))
     return tuple(checked)
 
 
@@ -140,8 +140,14 @@ def _is_only_read(view: FeatureSet, data_dir: Path) -> bool:
     return moment in columns and LABEL not in columns
 
 
-def _check_source(definitions: FeatureSet, known: pa.Table | None) -> CheckedDataset:
-    """Check a source that is not ours to write: its columns, types and limits."""
+def check_source(definitions: FeatureSet, known: pa.Table | None = None) -> CheckedDataset:
+    """Check a source that is not ours to write: its columns, types and limits.
+
+    Args:
+        known: what it is going to hold, where it is prepared for another view; None for what is there.
+
+    Raises SourceMissing, DatasetUnreadable, DatasetRefused, ColumnsMissing.
+    """
     path = definitions.source_path
     names = [*value_types(definitions, label=False), definitions.timestamp_column]
     if known is None:
