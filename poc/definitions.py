@@ -150,11 +150,33 @@ def applied_service(store: "FeatureStore", service: str, cached: bool = False) -
         found = store.get_feature_service(service, allow_cache=cached)
         projected = {item.name for item in found.feature_view_projections}
         views = {name: applied_view(store, name, cached) for name in projected}
-        entities = {item.name: item.join_key for item in store.list_entities(allow_cache=cached)}
+        entities = _join_keys(store, cached)
     except (FeastObjectNotFoundException, OSError) as error:
         # Where there is no registry file, Feast writes one, and fails where it may not.
         raise FeaturesNotApplied(service) from error
     return served_features(found, views, entities)
+
+
+def applied_feature_set(store: "FeatureStore", view: str) -> FeatureSet:
+    """Read a view from the registry, whether a service takes it or not.
+
+    Raises:
+        FeaturesNotApplied: the registry does not know it.
+        InvalidDefinitions: it is computed on demand, or see `feature_set`.
+    """
+    from feast.errors import FeastObjectNotFoundException
+
+    try:
+        found, entities = applied_view(store, view), _join_keys(store, False)
+    except (FeastObjectNotFoundException, OSError) as error:
+        raise FeaturesNotApplied(view, "feature view") from error
+    if found is None:
+        raise _refused(f"view {view} is computed on demand: nothing of it is stored")
+    return feature_set(found, entities)
+
+
+def _join_keys(store: "FeatureStore", cached: bool) -> dict[str, str]:
+    return {item.name: item.join_key for item in store.list_entities(allow_cache=cached)}
 
 
 def applied_view(store: "FeatureStore", name: str, cached: bool = False) -> Any:

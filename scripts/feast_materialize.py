@@ -3,6 +3,7 @@
     python scripts/feast_materialize.py          what is not stale; later, what is new since the last run
     python scripts/feast_materialize.py --full   what is not stale, in place of what was stored
     python scripts/feast_materialize.py --full --replace   also where that first empties a table
+    python scripts/feast_materialize.py --full --view NAME   of one view alone, of the service or not
     python scripts/feast_materialize.py --until 2026-11-02T00:00:00   what is new and before that; once
     python scripts/feast_materialize.py --start 2026-11-01T00:00:00 --end 2026-11-02T00:00:00
     python scripts/feast_materialize.py --generations   what the row store keeps of full runs
@@ -23,6 +24,7 @@ def main() -> None:
     parser = argument_parser(__doc__)
     parser.add_argument("--full", action="store_true", help="what is not stale, in place of what was stored")
     parser.add_argument("--replace", action="store_true", help="empty a table that cannot be replaced")
+    parser.add_argument("--view", metavar="NAME", help="fill that view alone, of the service or not")
     parser.add_argument("--start", type=parse_time, metavar="TIME", help="begin of the interval")
     parser.add_argument("--end", type=parse_time, metavar="TIME", help="end of it; now when not given")
     parser.add_argument("--until", type=parse_time, metavar="TIME", help="leave out what is not before it")
@@ -32,6 +34,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.until is not None and (arguments.full or arguments.start or arguments.end):
         parser.error("--until stands alone")
+    if arguments.view is not None and (arguments.generations or arguments.rollback):
+        parser.error("--view is of what is filled; generations are those of every view of the service")
     end = min(time for time in (arguments.end, datetime.now(timezone.utc)) if time is not None)
     if arguments.start is not None and arguments.start >= end:
         parser.error(f"--start is not before the end, {end.isoformat()}: rows in the future wait")
@@ -48,7 +52,8 @@ def main() -> None:
         from poc.materialization.plan import Wish
         from poc.quality.validation import materialize
 
-        wish = Wish(arguments.full, arguments.start, arguments.end, arguments.until, arguments.replace)
+        bounds = (arguments.start, arguments.end, arguments.until)
+        wish = Wish(arguments.full, *bounds, arguments.replace, arguments.view)
         materialize(settings, wish, accept_drift=arguments.accept_drift)
 
 

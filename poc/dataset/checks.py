@@ -32,6 +32,16 @@ _MISSING = "not_nullable"
 _ROWS_AT_A_TIME = 50_000
 # With these, nulls leave whole numbers whole.
 _PANDAS_TYPES = {pa.int64(): "Int64", pa.int32(): "Int32", pa.bool_(): "boolean"}
+# A declared type, and those that are read as it.
+_FITTING: tuple[tuple[Callable[[pa.DataType], bool], ...], ...] = (
+    (pa.types.is_string, pa.types.is_string, pa.types.is_large_string),
+    (pa.types.is_integer, pa.types.is_integer, pa.types.is_floating),
+    (pa.types.is_floating, pa.types.is_integer, pa.types.is_floating),
+    (pa.types.is_boolean, pa.types.is_boolean),
+    (pa.types.is_binary, pa.types.is_binary, pa.types.is_large_binary),
+    (pa.types.is_timestamp, pa.types.is_timestamp),
+    (pa.types.is_list, pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list),
+)
 
 
 def build_schema(
@@ -123,6 +133,31 @@ def find_problems(
         values = None if rule == "missing" else original.column(column)
         problems.append(f"{column}: {rule} in {describe_rows(rows, place, values)}")
     return problems
+
+
+def find_misfits(schema: pa.Schema, definitions: FeatureSet) -> list[str]:
+    """Name the columns of a file that is used as it is whose type nobody who reads it takes for the declared.
+
+    Materialization and training convert numbers of any width, and text however it is kept.
+    """
+    problems = []
+    for name, kind in value_types(definitions, label=False).items():
+        stored = schema.field(name).type
+        if not _fits(stored, kind):
+            problems.append(
+                f"{name}: {stored}, and declared as {described(kind)}: declare the type that it has, or write"
+                " it with the other; this file is never rewritten"
+            )
+    for time in (definitions.timestamp_column, definitions.created_timestamp_column):
+        if time is not None and not pa.types.is_timestamp(schema.field(time).type):
+            problems.append(f"{time}: {schema.field(time).type}, and no timestamps")
+    return problems
+
+
+def _fits(stored: pa.DataType, declared: pa.DataType) -> bool:
+    plain = stored.value_type if pa.types.is_dictionary(stored) else stored
+    wanted = next((kinds for is_declared, *kinds in _FITTING if is_declared(declared)), [])
+    return any(is_stored(plain) for is_stored in wanted)
 
 
 def _failures(table: pa.Table, schema: "DataFrameSchema") -> Iterator[tuple[str, str, int]]:

@@ -1,8 +1,8 @@
 """Prepare the offline Parquet: find the records, check them, add timestamps, and, if all holds, write.
 
-Records that are in place are kept as long as they hold; the timestamps of a person's file are never
-changed; a file that breaks a rule changes nothing. Of a service over several views one source is prepared;
-the others are a person's, checked and never written.
+Records that are in place are kept as long as they hold; a file that breaks a rule changes nothing. Only a
+Parquet whose note says that it was made here is ever written over: a person's is checked and used as it is.
+Of a service over several views one source is prepared; the others are a person's.
 """
 
 from dataclasses import dataclass, fields
@@ -13,7 +13,7 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from poc.command_line import doing
-from poc.dataset.checks import build_schema, build_source_schema, find_problems
+from poc.dataset.checks import build_schema, build_source_schema, find_misfits, find_problems
 from poc.dataset.column_types import LABEL, created_timestamp_column, key_columns, value_types
 from poc.dataset.conversion import convert, convert_ids, convert_times
 from poc.dataset.csv_file import find_csv
@@ -68,9 +68,9 @@ def prepare_dataset(
 ) -> PreparedDataset:
     """Make `definitions.source_path` hold checked, timestamped records with every declared feature.
 
-    A person's `<data_dir>/<name of the Parquet>.csv`, or Parquet in its place, is used where there is
-    one; else 10,000 records are generated. A second call changes nothing, unless the person's file is
-    another, the declarations have changed, or our timestamps have aged out.
+    A person's `<data_dir>/<name of the Parquet>.csv` is used where there is one; a person's Parquet in that
+    place stays as it is; else 10,000 records are generated. A second call changes nothing, unless the
+    person's file is another, the declarations have changed, or our timestamps have aged out.
 
     Args:
         now: aware; timestamps that we make lie in the days before it.
@@ -106,11 +106,12 @@ def check_service(
     if prepared is not None:
         with doing(f"preparing {prepared.source_path}"):
             checked.append(check_dataset(prepared, data_dir, now, refresh=refresh))
-    known = {item.path: item.table for item in checked}
+    # A person's file stays as it is, and so every view is held to what it has.
+    known = {item.path: item.table for item in checked if item.provenance is not None}
     for definitions in served.feature_sets:
         if definitions is not prepared:
             with doing(f"reading {definitions.source_path}"):
-                checked.append(_check_source(definitions, known.get(definitions.source_path)))
+                checked.append(check_source(definitions, known.get(definitions.source_path)))
     return tuple(checked)
 
 
@@ -139,8 +140,14 @@ def _is_only_read(view: FeatureSet, data_dir: Path) -> bool:
     return moment in columns and LABEL not in columns
 
 
-def _check_source(definitions: FeatureSet, known: pa.Table | None) -> CheckedDataset:
-    """Check a source that is not ours to write: its columns, types and limits."""
+def check_source(definitions: FeatureSet, known: pa.Table | None = None) -> CheckedDataset:
+    """Check a source that is not ours to write: its columns, types and limits.
+
+    Args:
+        known: what it is going to hold, where it is prepared for another view; None for what is there.
+
+    Raises SourceMissing, DatasetUnreadable, DatasetRefused, ColumnsMissing.
+    """
     path = definitions.source_path
     names = [*value_types(definitions, label=False), definitions.timestamp_column]
     if known is None:
@@ -172,12 +179,12 @@ def check_dataset(
     csv_path = find_csv(data_dir, definitions.source_path)
     sources = find_sources(definitions, csv_path, refresh=refresh)
     records, table, added = _first_that_holds(sources, definitions, now, refresh)
-    provenance, stored, changed = records.provenance, sources.stored, True
-    if stored is not None and _same(table, stored.table, definitions):
-        # A person's prepared file that needs nothing carries no note of ours, and is left alone.
-        changed = stored.provenance is not None and stored.provenance != provenance
-    origins = {"csv": str(csv_path), "parquet": str(definitions.source_path)}
-    path, origin = definitions.source_path, origins.get(provenance.origin, "generated transactions")
+    provenance, stored, path = records.provenance, sources.stored, definitions.source_path
+    if records.owned:
+        return CheckedDataset(path, table.num_rows, str(path), False, added, definitions, table, None)
+    same = stored is not None and _same(table, stored.table, definitions)
+    changed = not same or stored is None or stored.provenance != provenance
+    origin = {"csv": str(csv_path), "parquet": str(path)}.get(provenance.origin, "generated transactions")
     return CheckedDataset(path, table.num_rows, origin, changed, added, definitions, table, provenance)
 
 
@@ -207,8 +214,12 @@ def _complete(
     unique = [*key_columns(definitions), *(() if one_an_id else (moment,))]
     schema = build_schema(definitions, times=times, nullable_times=made_by_us, unique=unique)
     problems = find_problems(table, original, schema, definitions, records.place)
+    if not problems and records.owned:
+        problems = find_misfits(original.schema, definitions)
     if problems:
         raise DatasetRefused(records.path, problems)
+    if records.owned:
+        return records, table, added
     seed = records.provenance.seed
     if made_by_us:
         stamped_before = moment in table.column_names and table.column(moment).null_count == 0
@@ -227,8 +238,10 @@ def _with_declared_columns(records: Records, definitions: FeatureSet) -> tuple[p
     if table.num_rows == 0:
         raise DatasetRefused(records.path, ["it has no records"])
     wanted = list(value_types(definitions))
-    if created_timestamp_column(definitions) in table.column_names:
+    if records.owned or created_timestamp_column(definitions) in table.column_names:
         wanted.append(definitions.timestamp_column)
+    if records.owned and definitions.created_timestamp_column is not None:
+        wanted.append(definitions.created_timestamp_column)
     missing = [name for name in wanted if name not in table.column_names]
     if not missing:
         return table, ()

@@ -24,12 +24,16 @@ GENERATED = "credit_card_fraud_10k.parquet"
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Records as found in the file that a person would correct; `place` names a row, counted from 0."""
+    """Records as found in the file that a person would correct; `place` names a row, counted from 0.
+
+    Those of an `owned` file, a person's Parquet, are used as they are: nothing is written there.
+    """
 
     path: Path
     table: pa.Table
     provenance: Provenance
     place: Callable[[int], str]
+    owned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ def find_sources(definitions: FeatureSet, csv_path: Path, *, refresh: bool) -> S
     candidates: list[Callable[[], Records]] = []
     same_file = digest is None or (note is not None and note.sha256 == digest)
     if stored is not None and same_file and not (refresh and anew is not None):
-        candidates.append(partial(_in_place, path, stored, definitions))
+        candidates.append(partial(_in_place, path, stored))
     if anew is not None:
         candidates.append(anew)
     return Sources(stored, tuple(candidates))
@@ -102,12 +106,11 @@ def _generated(path: Path, definitions: FeatureSet) -> Records:
     return Records(path, generate_dataset(definitions, SEED), provenance, _row)
 
 
-def _in_place(path: Path, stored: ParquetFile, definitions: FeatureSet) -> Records:
-    provenance = stored.provenance
-    if provenance is None:
-        own = definitions.timestamp_column in stored.table.column_names
-        provenance = Provenance("parquet", stored.sha256, SEED, own_timestamps=own)
-    return Records(path, stored.table, provenance, _row)
+def _in_place(path: Path, stored: ParquetFile) -> Records:
+    if stored.provenance is not None:
+        return Records(path, stored.table, stored.provenance, _row)
+    provenance = Provenance("parquet", stored.sha256, SEED, own_timestamps=True)
+    return Records(path, stored.table, provenance, _row, owned=True)
 
 
 def _row(row: int) -> str:

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from poc.dataset.stored import newest_event
+from poc.definitions import applied_feature_set
 from poc.errors import PocError
 from poc.feature_store import connection_of
 from poc.materialization.records import AttemptRecord, MaterializationRecord
@@ -58,17 +59,22 @@ def materialization_lock(data_dir: Path, announce: Callable[[str], None]) -> Ite
 
 @contextmanager
 def recorded_attempt(
-    settings: Settings, store: "FeatureStore", session: Session, announce: Callable[[str], None]
+    settings: Settings,
+    store: "FeatureStore",
+    session: Session,
+    announce: Callable[[str], None],
+    view: str | None = None,
 ) -> Iterator[None]:
     """Hold the materialization lock, and record whether the block that materializes succeeds or raises.
 
-    Each view of the service has a record, and all of them say the same. What the block raises is raised
-    again, also where it could not be recorded: Cassandra may be what failed. SIGTERM is raised in the block,
-    and so recorded too, where the program does not handle it itself.
+    Each view of the service, or the `view` alone, has a record, and all of them say the same. What the block
+    raises is raised again, also where it could not be recorded: Cassandra may be what failed. SIGTERM is
+    raised in the block, and so recorded too, where the program does not handle it itself.
 
-    Raises NotInProjectFolder, InvalidDefinitions, ReplicationDiffers, Terminated.
+    Raises NotInProjectFolder, InvalidDefinitions, FeaturesNotApplied, ReplicationDiffers, Terminated.
     """
-    views, online_store = declared_service(settings).feature_sets, store.config.online_store.type
+    online_store = store.config.online_store.type
+    views = declared_service(settings).feature_sets if view is None else (applied_feature_set(store, view),)
     record = AttemptRecord(settings.direct_keyspace, store.project)
     runs = MaterializationRecord(settings.direct_keyspace, store.project)
     with materialization_lock(settings.data_dir, announce):

@@ -79,7 +79,8 @@ class StockTable:
         table = f"{quoted(self._keyspace)}.{quoted(self._name)}"
         cells = self._session.execute(stock_layout.CELL_TIMES.format(table=table)).all()
         try:
-            stock_layout.refuse_wall_clock_cells(table, [tuple(cell) for cell in cells])
+            found = [tuple(cell) for cell in cells]
+            stock_layout.refuse_wall_clock_cells(self._definitions.view, table, found)
         except WrittenByAnotherEngine:
             return ["values written at wall-clock time, by Feast's own engine or by a push"]
         return []

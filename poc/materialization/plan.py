@@ -33,6 +33,7 @@ class Wish:
         end: its end, UTC, exclusive; None for now, and taken for now where it lies in the future.
         until: of what is needed, the part before this moment, UTC; None for now.
         replace: empty tables of fixed names, or make them anew, where a run cannot replace what they hold.
+        view: the only one that is meant, of the feature service or not; None for all of the service.
     """
 
     full: bool = False
@@ -40,6 +41,7 @@ class Wish:
     end: datetime | None = None
     until: datetime | None = None
     replace: bool = False
+    view: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,14 @@ class Planned:
     """What is to be done for one view.
 
     Attributes:
+        direct: its direct table; None for a view that the service does not take.
         last: the last recorded run into this online store; None where there is none.
         stock: the table, where the online store is Feast's own layout.
         remake_direct, empty_stock: what has to make way.
     """
 
     definitions: FeatureSet
-    direct: DirectTable
+    direct: DirectTable | None
     last: MaterializationRun | None
     window: Window
     has_rows: bool
@@ -68,8 +71,13 @@ def plan_view(
     record: MaterializationRecord,
     definitions: FeatureSet,
     wish: Wish,
+    *,
+    served: bool = True,
 ) -> Planned:
     """Decide what a run as wished does to one view. Reads; changes nothing.
+
+    Args:
+        served: whether the service takes the view, which then has a direct table.
 
     Raises:
         DirectTableDiffers: the direct table has columns of other types, and may not be made anew.
@@ -77,10 +85,11 @@ def plan_view(
         ValuesInTheWay: the stock layout holds values that the run cannot replace, and may not be emptied.
     """
     last = record.last(session, store.config.online_store.type, definitions.view)
-    direct = DirectTable(store, record.keyspace, definitions.view)
+    direct = DirectTable(store, record.keyspace, definitions.view) if served else None
     remake = False
     try:
-        direct.require_usable(session)
+        if direct is not None:
+            direct.require_usable(session)
     except DirectTableDiffers:
         if not wish.replace:
             raise

@@ -20,8 +20,11 @@ def tell(reports: Sequence[ViewReport]) -> None:
     ok(f"Materialization complete ({sum(item.feast_seconds for item in reports):.1f}s)")
     several = len(reports) > 1
     for item in reports:
-        of_view, what = (f"{item.view}: ", "entities") if several else ("", "transactions")
-        note(f"  {of_view}{item.entities:,} {what}; the direct table took {item.direct_seconds:.1f}s")
+        named = several or item.direct_seconds is None
+        of_view, what = (f"{item.view}: ", "entities") if named else ("", "transactions")
+        seconds = item.direct_seconds
+        beside = "no direct table" if seconds is None else f"the direct table took {seconds:.1f}s"
+        note(f"  {of_view}{item.entities:,} {what}; {beside}")
         if item.waiting:
             rows = "1 row lies" if item.waiting == 1 else f"{item.waiting:,} rows lie"
             note(f"  {of_view}{rows} in the future and wait{'s' if item.waiting == 1 else ''}")

@@ -19,6 +19,7 @@ from poc.materialization.offline import (
     interval_fingerprint,
     require_unchanged,
 )
+from poc.materialization.one_view import chosen_views, is_served
 from poc.materialization.plan import Planned, Wish, plan_view, require_rows
 from poc.materialization.rebuild import drop_left, new_generation, row_store
 from poc.materialization.records import MaterializationRecord, MaterializationRun
@@ -39,6 +40,7 @@ class ViewReport:
 
     Attributes:
         entities: how many have a row in it.
+        direct_seconds: None for a view that the service does not take: it has no direct table.
         sampled: entities whose online values were read back and are exactly the source's; empty where
             each entity of the interval has a newer row after it, or is past the store's time to live.
         waiting: rows of its source that lie in the future.
@@ -48,7 +50,7 @@ class ViewReport:
     window: Window
     entities: int
     feast_seconds: float
-    direct_seconds: float
+    direct_seconds: float | None
     sampled: tuple[str, ...]
     waiting: int
 
@@ -61,7 +63,7 @@ def run_materialization(
     announce: Callable[[FeatureSet, Window], None],
     progress: Callable[[int], object] | None = None,
 ) -> tuple[ViewReport, ...]:
-    """Fill the online store and the direct tables, view by view of the service.
+    """Fill the online store and the direct tables, view by view of the service, or of the view of `wish`.
 
     A run is recorded only after every write was acknowledged and the sample agreed: one that was interrupted
     is made good by the next. Whatever can be refused is, before the first write.
@@ -79,7 +81,10 @@ def run_materialization(
     ensure_keyspace(session, connection, settings.direct_keyspace)
     record = MaterializationRecord(settings.direct_keyspace, store.project)
     record.create(session)
-    planned = [plan_view(store, session, record, view, wish) for view in served.feature_sets]
+    planned = [
+        plan_view(store, session, record, view, wish, served=is_served(served, view.view))
+        for view in chosen_views(store, served, wish.view)
+    ]
     require_rows(planned)
     todo = [item for item in planned if item.has_rows]
     for item in todo:
@@ -113,7 +118,7 @@ class _Run:
         before = time.perf_counter()
         written_us = self.record.next_write_time(self.session, view)
         entities = self._fill_direct(planned, written_us)
-        direct_seconds = time.perf_counter() - before
+        direct_seconds = None if planned.direct is None else time.perf_counter() - before
         require_unchanged(definitions, files)
         sampled = check_samples(self.store, definitions, window.covered_from, window.covered_until)
         if not window.is_empty:
@@ -161,6 +166,8 @@ class _Run:
 
     def _fill_direct(self, planned: Planned, written_us: int) -> int:
         direct, window, last = planned.direct, planned.window, planned.last
+        if direct is None:
+            return LatestRows(planned.definitions, window.start, window.end).num_rows
         whole = window.anew or planned.remake_direct
         if planned.remake_direct:
             direct.drop(self.session)

@@ -13,8 +13,10 @@ from poc.online_store.naming import (
     CREATED_TIMESTAMP,
     EVENT_TIMESTAMP,
     GENERATIONS,
+    MAX_STOCK_TABLE_NAME,
     MAX_TABLE_NAME,
     PLAIN_TABLE,
+    STOCK_TABLE,
     direct_table_name,
     project_name,
     stock_table_name,
@@ -33,7 +35,7 @@ BESIDE_KEYS = frozenset(
         *("event_timestamp", "error", "threshold", "model", "source", "latency_ms"),
     )
 )
-_NO_NAME = f"is no name for Cassandra, which takes up to {MAX_TABLE_NAME} letters, digits and underscores"
+_NO_NAME = f"is no keyspace for Cassandra: up to {MAX_TABLE_NAME} letters, digits and underscores are one"
 _OWN_COLUMNS = frozenset((EVENT_TIMESTAMP, CREATED_TIMESTAMP))
 
 
@@ -109,11 +111,11 @@ def _refuse_names(what: str, names: Iterable[str], why: str) -> None:
 
 def _require_stock_table(project: str, view: str) -> None:
     table = stock_table_name(project, view)
-    if PLAIN_TABLE.fullmatch(table) is None:
+    if STOCK_TABLE.fullmatch(table) is None:
         raise _refused(
             f"Feast's own store would call the table of view {view!r} {table!r}, and Cassandra takes up to"
-            f" {MAX_TABLE_NAME} letters, digits and underscores: rename the view, or take the row store,"
-            " which keeps any (type: poc.online_store.row_store.CassandraRowOnlineStore)"
+            f" {MAX_STOCK_TABLE_NAME} letters, digits and underscores: rename the view, or take the row"
+            " store, which keeps any (type: poc.online_store.row_store.CassandraRowOnlineStore)"
         )
 
 

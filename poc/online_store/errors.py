@@ -1,5 +1,6 @@
 """What can go wrong between Feast and Cassandra, and the way out of each."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 
 START_CASSANDRA = "docker-compose up -d cassandra   or, without Docker:   python scripts/start_cassandra.py"
@@ -145,12 +146,12 @@ class FeastNotSupported(OnlineStoreError):
 
 
 class FeaturesNotApplied(PocError):
-    """The registry does not know the feature service."""
+    """The registry does not know the feature service, or a view that was asked for."""
 
     way_out = "Apply the definitions: python scripts/feast_setup.py"
 
-    def __init__(self, service: str) -> None:
-        super().__init__(f"The feature registry has no feature service {service!r}")
+    def __init__(self, name: str, kind: str = "feature service") -> None:
+        super().__init__(f"The feature registry has no {kind} {name!r}")
 
 
 class OnlineTableMissing(FeaturesNotApplied):
@@ -219,23 +220,30 @@ class UnsupportedType(_CallRefused):
         super().__init__(f"Field {field!r}: {dtype} {reason}", way_out)
 
 
+def _full_run(view: str) -> str:
+    """Name the command for one view: it may be one that the feature service does not take."""
+    return f"python scripts/feast_materialize.py --full --view {shlex.quote(view)}"
+
+
 class TypeChanged(OnlineStoreError):
     """A field was declared with another type than its column has."""
 
-    way_out = "Write every value anew: python scripts/feast_materialize.py --full"
-
-    def __init__(self, table: str, column: str, stored: str, declared: str) -> None:
-        super().__init__(f"{table}: column {column!r} is {stored}, but is now declared as {declared}")
+    def __init__(self, view: str, table: str, column: str, stored: str, declared: str) -> None:
+        super().__init__(
+            f"{table}: column {column!r} is {stored}, but is now declared as {declared}",
+            f"Write every value anew: {_full_run(view)}",
+        )
 
 
 class KeyChanged(OnlineStoreError):
     """A view's join keys are not the table's partition key any more."""
 
-    way_out = "Write every value anew: python scripts/feast_materialize.py --full"
-
-    def __init__(self, table: str, stored: Sequence[str], declared: Sequence[str]) -> None:
+    def __init__(self, view: str, table: str, stored: Sequence[str], declared: Sequence[str]) -> None:
         here, wanted = ", ".join(stored), ", ".join(declared)
-        super().__init__(f"{table}: its key is ({here}), but the view's join keys are ({wanted})")
+        super().__init__(
+            f"{table}: its key is ({here}), but the view's join keys are ({wanted})",
+            f"Write every value anew: {_full_run(view)}",
+        )
 
 
 class RebuildRunning(OnlineStoreError):
@@ -337,11 +345,11 @@ class NotAcknowledged(OnlineStoreError):
 class WrittenByAnotherEngine(OnlineStoreError):
     """A stock table holds cells whose write time would beat event times."""
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, view: str, table: str) -> None:
         super().__init__(
             f"{table} holds values written at wall-clock time, by Feast's own engine or by a push: values of "
             "newer events, written at event time, would lose against them",
-            "Empty it and fill it anew: python scripts/feast_materialize.py --full --replace   or set"
+            f"Empty it and fill it anew: {_full_run(view)} --replace   or set"
             " `write_time: now` in batch_engine.",
         )
 

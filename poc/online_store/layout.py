@@ -26,6 +26,7 @@ class Column:
 class RowLayout:
     """The table of a feature view: one row an entity. Keys are ordered by name, features as declared."""
 
+    view: str
     keyspace: str
     table: str
     keys: tuple[Column, ...]
@@ -148,4 +149,4 @@ def _layout(keyspace: str, table: str, view: FeatureView) -> RowLayout:
         for field in view.features
         if field.name not in repeated
     ]
-    return RowLayout(keyspace, table, keys, tuple(features))
+    return RowLayout(view.name, keyspace, table, keys, tuple(features))

@@ -4,11 +4,14 @@ import hashlib
 import re
 from typing import TypeAlias
 
-# Cassandra's limit for a table's name; a longer one is refused by the server.
+# What every Cassandra takes for the name of a table, so that ours are good anywhere, or of a keyspace.
 MAX_TABLE_NAME = 48
+# The most that Cassandra 5.0.6 takes for a table's: its folder, `name-` and 32 digits, is to fit a file name.
+MAX_STOCK_TABLE_NAME = 222
 _DIGEST = 12
-# What Cassandra takes for a table's name, in quotes.
+# What Cassandra takes for a name, in quotes.
 PLAIN_TABLE = re.compile(rf"[A-Za-z0-9_]{{1,{MAX_TABLE_NAME}}}")
+STOCK_TABLE = re.compile(rf"[A-Za-z0-9_]{{1,{MAX_STOCK_TABLE_NAME}}}")
 _PLAIN = re.compile(r"[A-Za-z0-9](_?[A-Za-z0-9])*")
 _NOT_WORD = re.compile(r"[^A-Za-z0-9]+")
 

@@ -42,10 +42,10 @@ def changes(stored: StoredTable | None, layout: RowLayout, comment: str) -> list
     declared = layout.columns()
     keys = frozenset(column.name for column in layout.keys)
     if keys != stored.keys:
-        raise KeyChanged(layout.qualified, sorted(stored.keys), sorted(keys))
+        raise KeyChanged(layout.view, layout.qualified, sorted(stored.keys), sorted(keys))
     for name, cql in declared.items():
         if name in stored.columns and stored.columns[name] != cql:
-            raise TypeChanged(layout.qualified, name, stored.columns[name], cql)
+            raise TypeChanged(layout.view, layout.qualified, name, stored.columns[name], cql)
     added = [f"{quoted(name)} {cql}" for name, cql in declared.items() if name not in stored.columns]
     return [f"ALTER TABLE {layout.qualified} ADD ({', '.join(added)})"] if added else []
 

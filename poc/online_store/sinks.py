@@ -182,7 +182,7 @@ class StockSink(_CassandraSink):
         if self._at_event_time:
             try:
                 cells = self._writer.fetch(stock_layout.CELL_TIMES.format(table=table))
-                stock_layout.refuse_wall_clock_cells(table, cells)
+                stock_layout.refuse_wall_clock_cells(view.name, table, cells)
             except BaseException:
                 self._writer.close()
                 raise

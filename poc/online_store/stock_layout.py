@@ -177,7 +177,9 @@ def value_bytes(array: pa.Array, kind: ColumnType, field: str) -> list[bytes]:
     return [b"" if index is None else distinct[index] for index in encoded.indices.to_pylist()]
 
 
-def refuse_wall_clock_cells(table: str, cells: Iterable[tuple[int | None, datetime | None]]) -> None:
+def refuse_wall_clock_cells(
+    view: str, table: str, cells: Iterable[tuple[int | None, datetime | None]]
+) -> None:
     """Refuse to go on where a cell's write time, of what `CELL_TIMES` gave, is not its event time.
 
     Raises:
@@ -187,4 +189,4 @@ def refuse_wall_clock_cells(table: str, cells: Iterable[tuple[int | None, dateti
         if written_us is None or event is None:
             continue
         if written_us > microseconds(naive_utc(event)) + _TOLERANCE_US:
-            raise WrittenByAnotherEngine(table)
+            raise WrittenByAnotherEngine(view, table)

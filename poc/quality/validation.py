@@ -15,13 +15,14 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from poc.command_line import fail, note, ok, progress_bar
-from poc.dataset.prepare import CheckedDataset, PreparedDataset, check_service, write_dataset
+from poc.dataset.prepare import CheckedDataset, PreparedDataset, check_service, check_source, write_dataset
 from poc.dataset.stored import declared_columns, open_source
-from poc.definitions import FeatureSet, ServedFeatures, applied_service
+from poc.definitions import FeatureSet, ServedFeatures, applied_feature_set, applied_service
 from poc.errors import DatasetDrifted
 from poc.feature_store import connection_of, open_feature_store
 from poc.materialization.attempts import recorded_attempt
 from poc.materialization.offline import LatestRows
+from poc.materialization.one_view import asked_of, is_served
 from poc.materialization.plan import Wish
 from poc.materialization.report import tell, tell_prepared
 from poc.materialization.run import run_materialization
@@ -148,20 +149,26 @@ def gate(
 def materialize(settings: Settings, wish: Wish, *, accept_drift: bool = False) -> None:
     """Prepare and validate the sources, fill both stores as `wish` says, record and tell how it ended.
 
+    Of a view that the service does not take the source is only checked, and the online store filled.
+
     Raises what `run_materialization`, `prepare_validated` and `recorded_attempt` raise.
     """
     store = open_feature_store(settings)
     connection = connection_of(store)
     with (
+        asked_of(wish.view),
         cassandra_session(connection) as session,
         cassandra_failures(connection),
-        recorded_attempt(settings, store, session, note),
+        recorded_attempt(settings, store, session, note, wish.view),
         progress_bar("Direct table") as progress,
     ):
         served = applied_service(store, settings.feature_service)
         now = datetime.now(timezone.utc)
-        for data in prepare_validated(settings, served, now, accept_drift=accept_drift):
-            tell_prepared(data)
+        if wish.view is None or is_served(served, wish.view):
+            for data in prepare_validated(settings, served, now, accept_drift=accept_drift):
+                tell_prepared(data)
+        else:
+            check_source(applied_feature_set(store, wish.view))
         begin = gate(settings, served, note, accept_drift=accept_drift)
         reports = run_materialization(settings, store, session, wish, begin, progress)
     tell(reports)

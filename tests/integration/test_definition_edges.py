@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from card_stores import write_configuration
+from cassandra import InvalidRequest
+from cassandra.protocol import ConfigurationException
 from own_sessions import apply_definitions
 
 from poc.dataset.stored import latest_rows, sample_keys
@@ -23,6 +25,7 @@ from poc.model.evaluation import Costs
 from poc.model.registry import load_scorer
 from poc.model.training import train
 from poc.online_store.connection import ConnectionSettings
+from poc.online_store.naming import MAX_STOCK_TABLE_NAME, MAX_TABLE_NAME
 from poc.online_store.session import Session
 from poc.quality.consistency import check_consistency
 from poc.quality.validation import prepare_validated
@@ -165,9 +168,26 @@ def test_join_key_of_any_name_is_right(repository: Repository, session: Session,
     repository.require_right(session)
 
 
-VIEWS = ("select", "Cards", "cards2", "generations", "v" * 33)
+# The longest view whose table in the stock layout Cassandra takes.
+LONGEST = MAX_STOCK_TABLE_NAME - len("cards_project_")
+VIEWS = ("select", "Cards", "cards2", "generations", "v" * 33, "v" * 60, "v" * LONGEST)
 # What Cassandra takes for no table's name.
-ODD_VIEWS = ("card view", "card-view", "größe", "a.b", "v" * 60, 'quo"te', "o'brien")
+ODD_VIEWS = ("card view", "card-view", "größe", "a.b", "v" * (LONGEST + 1), 'quo"te', "o'brien")
+
+
+def test_longest_names_are_those_that_cassandra_takes(session: Session) -> None:
+    copies = "{'class': 'SimpleStrategy', 'replication_factor': 1}"
+    taken = "n" * MAX_TABLE_NAME
+    session.execute(f"CREATE KEYSPACE {taken} WITH replication = {copies}")
+    try:
+        with pytest.raises(InvalidRequest, match="48"):
+            session.execute(f"CREATE KEYSPACE {taken}n WITH replication = {copies}")
+        table = "t" * MAX_STOCK_TABLE_NAME
+        session.execute(f"CREATE TABLE {taken}.{table} (id int PRIMARY KEY)")
+        with pytest.raises(ConfigurationException, match="more than 222"):
+            session.execute(f"CREATE TABLE {taken}.{table}t (id int PRIMARY KEY)")
+    finally:
+        session.execute(f"DROP KEYSPACE {taken}")
 
 
 @pytest.mark.parametrize("name", [*VIEWS, *ODD_VIEWS])

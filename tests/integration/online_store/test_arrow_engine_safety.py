@@ -255,7 +255,7 @@ def test_stock_table_that_feasts_engine_filled_is_refused_rather_than_written_in
     own.materialize(NOON - DAY, NOON + DAY)
     store = open_applied(stores, "stock", driver)
     stores.write_source(version_table(5, 2, NOON + timedelta(hours=1)))
-    with pytest.raises(WrittenByAnotherEngine, match="--full --replace"):
+    with pytest.raises(WrittenByAnotherEngine, match="--full --view stats --replace"):
         store.materialize(NOON - DAY, NOON + DAY)
     before = versions(session, stores.keyspace, "stock")
     at_now = stores.open("stock", engine={"driver": driver, "write_time": "now"})

@@ -12,7 +12,7 @@ from feast.types import Float64, Int64, String
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from poc.dataset.column_types import LABEL, created_timestamp_column, value_types
+from poc.dataset.column_types import LABEL, value_types
 from poc.dataset.generate import generate_records
 from poc.dataset.prepare import PreparedDataset, check_dataset, prepare_dataset
 from poc.dataset.stored import latest_rows
@@ -366,46 +366,67 @@ class TestCsv:
 
 
 class TestParquet:
-    def test_raw_file_is_prepared_in_place_and_loses_nothing(
-        self, definitions: FeatureSet, prepare: Prepare, public_records: pd.DataFrame
+    @pytest.mark.parametrize("lacking", ["timestamp", "created_timestamp"])
+    def test_file_without_a_time_is_refused_and_given_none(
+        self, definitions: FeatureSet, prepare: Prepare, persons_parquet: pd.DataFrame, lacking: str
     ) -> None:
-        raw = public_records.assign(notes=[[1, None, 3]] * 200, gap=[None, *range(199)])
-        raw.to_parquet(definitions.source_path, index=False)
-        before = pq.read_table(definitions.source_path)
+        persons_parquet.drop(columns=lacking).to_parquet(definitions.source_path, index=False)
+        before = state(definitions.source_path)
+        for refresh in (False, True):
+            with pytest.raises(ColumnsMissing, match=f"has no column {lacking} ") as raised:
+                prepare(refresh=refresh)
+        assert f"Add {lacking} to" in raised.value.way_out
+        assert state(definitions.source_path) == before
+
+    @pytest.mark.parametrize(
+        ("column", "change", "said"),
+        [
+            (
+                "transaction_id",
+                lambda ids: ids.astype("int64"),
+                "transaction_id: int64, and declared as text",
+            ),
+            (
+                "foreign_transaction",
+                lambda flags: flags.astype(bool),
+                "foreign_transaction: bool, and declared",
+            ),
+            ("amount", lambda amounts: amounts.astype(str), "amount: string, and declared as a number"),
+            ("timestamp", lambda times: times.astype(str), "timestamp: string, and no timestamps"),
+        ],
+    )
+    def test_column_of_a_type_that_nobody_reads_is_named_and_left(
+        self,
+        definitions: FeatureSet,
+        prepare: Prepare,
+        persons_parquet: pd.DataFrame,
+        tmp_path: Path,
+        column: str,
+        change: Callable[["pd.Series[object]"], "pd.Series[object]"],
+        said: str,
+    ) -> None:
+        """Also outside of the data's folder: setup writes over nothing but what it has made."""
+        changed = persons_parquet.assign(**{column: change(persons_parquet[column])})
+        for path in (definitions.source_path, tmp_path / "warehouse" / "payments.parquet"):
+            path.parent.mkdir(exist_ok=True)
+            changed.to_parquet(path, index=False)
+            before = state(path)
+            with pytest.raises(DatasetRefused, match=said):
+                prepare(definitions=replace(definitions, source_path=path))
+            assert state(path) == before
+
+    def test_file_of_pandas_own_types_is_used_as_it_is(
+        self, definitions: FeatureSet, prepare: Prepare, persons_parquet: pd.DataFrame
+    ) -> None:
+        typed = {"merchant_category": "category", "cardholder_age": "float64"}
+        written = persons_parquet.astype(typed).convert_dtypes().set_index(definitions.key_names[0])
+        written.to_parquet(definitions.source_path)
+        before = state(definitions.source_path)
         prepared = prepare()
-        assert (prepared.changed, prepared.origin) == (True, str(definitions.source_path))
-        after = pq.read_table(definitions.source_path)
-        assert after.select(before.column_names).equals(before)
-        assert after.column_names[-2:] == ["timestamp", "created_timestamp"]
-        assert prepare().changed is False
-
-    def test_raw_file_with_numbers_for_ids_gets_text(
-        self, definitions: FeatureSet, prepare: Prepare, public_records: pd.DataFrame
-    ) -> None:
-        public_records.astype({definitions.key_names[0]: int}).to_parquet(definitions.source_path)
-        prepare()
-        stored = pd.read_parquet(definitions.source_path)
-        pd.testing.assert_frame_equal(stored[public_records.columns], public_records)
-
-    def test_raw_file_with_the_ids_as_index_and_pandas_own_types_is_read(
-        self, definitions: FeatureSet, prepare: Prepare, public_records: pd.DataFrame
-    ) -> None:
-        written = public_records.astype({"merchant_category": "category"}).convert_dtypes()
-        written.set_index(definitions.key_names[0]).to_parquet(definitions.source_path)
-        prepare()
-        stored = pd.read_parquet(definitions.source_path)
-        pd.testing.assert_frame_equal(stored[public_records.columns], public_records)
-
-    def test_raw_file_ages_like_any_other_and_refresh_makes_only_timestamps(
-        self, definitions: FeatureSet, prepare: Prepare, public_records: pd.DataFrame, now: datetime
-    ) -> None:
-        public_records.to_parquet(definitions.source_path, index=False)
-        prepare()
-        for days, refresh in ((31, False), (32, True)):
-            assert prepare(now=now + timedelta(days=days), refresh=refresh).changed is True
-        stored = pd.read_parquet(definitions.source_path)
-        pd.testing.assert_frame_equal(stored[public_records.columns], public_records)
-        assert stored["timestamp"].min() > now
+        assert (prepared.changed, prepared.records) == (False, len(persons_parquet))
+        assert state(definitions.source_path) == before
+        row = latest_rows(definitions, [("7",)])[("7",)]
+        assert row.values == persons_parquet.loc[6, list(definitions.names)].to_dict()
 
     def test_prepared_file_of_a_person_is_left_alone(
         self, definitions: FeatureSet, prepare: Prepare, persons_parquet: pd.DataFrame
@@ -423,18 +444,11 @@ class TestParquet:
         for name in ("timestamp", "created_timestamp"):
             naive[name] = naive[name].dt.tz_localize(None)
         naive.to_parquet(definitions.source_path, index=False)
-        assert prepare().changed is True
-        pd.testing.assert_frame_equal(pd.read_parquet(definitions.source_path), persons_parquet)
-        assert prepare(refresh=True).changed is False
-
-    def test_missing_time_of_writing_is_added(
-        self, definitions: FeatureSet, prepare: Prepare, persons_parquet: pd.DataFrame
-    ) -> None:
-        persons_parquet.drop(columns="created_timestamp").to_parquet(definitions.source_path)
-        assert prepare().changed is True
-        stored = pd.read_parquet(definitions.source_path)
-        assert (stored["timestamp"] == persons_parquet["timestamp"]).all()
-        assert (stored[created_timestamp_column(definitions)] > stored["timestamp"]).all()
+        before = state(definitions.source_path)
+        assert prepare().changed is False
+        assert state(definitions.source_path) == before
+        found = latest_rows(definitions, [("7",)])[("7",)].event_timestamp
+        assert found == persons_parquet.loc[6, "timestamp"]
 
     def test_same_moment_twice_is_refused(
         self, definitions: FeatureSet, prepare: Prepare, persons_parquet: pd.DataFrame

@@ -5,8 +5,11 @@ from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
+from poc.dataset.generate import SEED
+from poc.dataset.parquet import Provenance, write_parquet
 from poc.dataset.prepare import PreparedDataset
 from poc.dataset.sources import find_sources
 from poc.definitions import FeatureSet
@@ -103,17 +106,15 @@ def test_records_of_a_csv_that_is_gone_are_kept_whatever_is_asked(
     assert origins(definitions, refresh=True) == [("csv", True)]
 
 
-@pytest.mark.parametrize("prepared", [False, True])
+@pytest.mark.parametrize("noted", [False, True])
 def test_csv_never_replaces_a_persons_parquet(
-    definitions: FeatureSet,
-    prepare: Callable[..., PreparedDataset],
-    public_records: pd.DataFrame,
-    csv_path: Path,
-    prepared: bool,
+    definitions: FeatureSet, public_records: pd.DataFrame, csv_path: Path, noted: bool
 ) -> None:
+    """Nor one that is the only copy of its records, whoever made it."""
     public_records.to_parquet(definitions.source_path)
-    if prepared:
-        prepare()
+    if noted:
+        table = pq.read_table(definitions.source_path)
+        write_parquet(definitions.source_path, table, Provenance("parquet", "0" * 64, SEED, False))
     public_records.to_csv(csv_path, index=False)
     with pytest.raises(TwoDatasets, match="both hold data of yours"):
         origins(definitions)
