@@ -402,7 +402,7 @@ class TestParquet:
         persons_parquet: pd.DataFrame,
         tmp_path: Path,
         column: str,
-        change: Callable[["pd.Series[object]"], "pd.Series[object]"],
+        change: Callable[[pd.Series], pd.Series],
         said: str,
     ) -> None:
         """Also outside of the data's folder: setup writes over nothing but what it has made."""
