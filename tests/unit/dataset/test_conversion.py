@@ -27,7 +27,9 @@ def converted(values: list[Any], kind: pa.DataType, binary: bool = False) -> lis
         ([14.0, 14.5, math.nan, math.inf, 1e19], [14, None, None, None, None]),
         ([Decimal("14.00"), Decimal("14.50")], [14, None]),
         ([True, False], [None, None]),
-        (["9007199254740993"], [9007199254740993]),
+        (["9007199254740993", "9007199254740993.0", "9.007199254740993e15"], [9007199254740993] * 3),
+        (["-9223372036854775808.0", "9223372036854775808.0"], [-(2**63), None]),
+        (["14.00000000000000000001", "1e999999999", "1e99999999999999999999", "1e-999999999"], [None] * 4),
     ],
 )
 def test_whole_numbers(values: list[Any], wanted: list[Any]) -> None:
