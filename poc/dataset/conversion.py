@@ -178,7 +178,12 @@ def _time(value: Any) -> datetime | None:
         value = datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
     if not isinstance(value, datetime):
         return None
-    return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
+    if value.tzinfo is None:
+        return value.replace(tzinfo=timezone.utc)
+    try:
+        return value.astimezone(timezone.utc)
+    except OverflowError:
+        return None  # In UTC it is of no year from 1 to 9999.
 
 
 def read_time(text: str) -> datetime | None:

@@ -148,6 +148,11 @@ def test_what_is_no_time_is_null() -> None:
     assert convert_times(pa.chunked_array([[1700000000]])).to_pylist() == [None]
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+def test_time_that_leaves_the_calendar_in_utc_is_none(text: str) -> None:
+    assert convert_times(pa.chunked_array([[text, "2024-12-01T12:00:00Z"]])).to_pylist() == [None, NOON]
+
+
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
