@@ -162,7 +162,7 @@ def _unpacked(path: Path, content: bytes) -> bytes:
     try:
         if ending == ".zip":
             with zipfile.ZipFile(io.BytesIO(content)) as packed:
-                files = [name for name in packed.namelist() if not name.endswith("/")]
+                files = [name for name in packed.namelist() if not name.endswith("/") and _is_shown(name)]
                 names = [name for name in files if name.lower().endswith(".csv")] or files
                 if len(names) != 1:
                     raise DatasetUnreadable(path, f"it holds {len(names)} files, and one CSV is wanted")
@@ -179,3 +179,8 @@ def _unpacked(path: Path, content: bytes) -> bytes:
         zipfile.BadZipFile,
     ) as error:
         raise DatasetUnreadable(path, f"it cannot be unpacked ({error})") from error
+
+
+def _is_shown(name: str) -> bool:
+    """Tell whether an entry is a person's: macOS packs notes of its own beside each file."""
+    return not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))

@@ -73,6 +73,15 @@ def test_packed_file_is_found_and_read(path: Path, ending: str) -> None:
     assert read_csv(target).table.equals(pa.table({"id": ["1"], "a": ["x"]}))
 
 
+def test_what_macos_packs_beside_a_file_is_none(path: Path) -> None:
+    target = path.with_name("x.zip")
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("mine/any.csv", "id,a\n1,x\n")
+        for name in ("__MACOSX/mine/._any.csv", "mine/.DS_Store", "mine/._other.csv", ".hidden/old.csv"):
+            archive.writestr(name, b"\0\5")
+    assert read_csv(target).table.equals(pa.table({"id": ["1"], "a": ["x"]}))
+
+
 @pytest.mark.parametrize("ending", [".csv.gz", ".csv.bz2", ".csv.xz", ".zip"])
 def test_packed_file_that_is_cut_is_refused(path: Path, ending: str) -> None:
     target = packed(path, ending, b"id,a\n1,x\n" * 100)
