@@ -19,7 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from poc.dataset.checks import describe_rows
-from poc.dataset.parquet import read_content
+from poc.dataset.parquet import read_content, require_no_dead_link
 from poc.errors import DatasetMisnamed, DatasetRefused, DatasetUnreadable
 
 # What a person's CSV may be called after the Parquet's stem, in any case.
@@ -42,11 +42,14 @@ def find_csv(data_dir: Path, parquet: Path) -> Path:
 
     Raises:
         DatasetMisnamed: there are several.
+        DatasetUnreadable: it is a link that leads nowhere.
     """
     usual, stem = data_dir / f"{parquet.stem}.csv", len(parquet.stem)
     found = [path for path in called_alike(data_dir, parquet) if _CSV.fullmatch(path.name[stem:])]
     if len(found) > 1:
         raise DatasetMisnamed(found, usual)
+    for path in found:
+        require_no_dead_link(path)
     return found[0] if found else usual
 
 

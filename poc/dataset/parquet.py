@@ -66,12 +66,19 @@ def read_parquet(path: Path) -> ParquetFile | None:
 
 def read_content(path: Path) -> bytes | None:
     """Read a whole file, or None where there is none, or raise DatasetUnreadable."""
+    require_no_dead_link(path)
     try:
         return path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise DatasetUnreadable(path, str(error.strerror)) from error
+
+
+def require_no_dead_link(path: Path) -> None:
+    """Raise DatasetUnreadable for a link to a file that is gone: somebody's data was meant to be there."""
+    if path.is_symlink() and not path.exists():
+        raise DatasetUnreadable(path, f"it is a link, and {path.readlink()} is not there")
 
 
 def write_parquet(path: Path, table: pa.Table, provenance: Provenance) -> None:

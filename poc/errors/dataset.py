@@ -76,12 +76,18 @@ class TwoDatasets(PocError):
 
 
 class DatasetMisnamed(PocError):
-    """Files look like a person's records, and none of them is called so that it is taken."""
+    """Files look like a person's records, and none of them is called so that it is taken.
 
-    def __init__(self, found: Sequence[Path], wanted: Path) -> None:
+    `prepared` holds records that were made before, from a file that is gone or from none.
+    """
+
+    def __init__(self, found: Sequence[Path], wanted: Path, prepared: Path | None = None) -> None:
         named = ", ".join(map(str, found))
+        rest = "nothing is made up beside it"
+        if prepared is not None:
+            rest = f"{prepared} was made before, and not from it"
         super().__init__(
-            f"Which data is to be used? There is {named}, and nothing is made up beside it",
+            f"Which data is to be used? There is {named}, and {rest}",
             f"Call the one that is meant {wanted}, or .csv.gz, or {wanted.stem}.parquet, and move the rest to"
             " another folder; then: python scripts/feast_setup.py",
         )

@@ -131,7 +131,7 @@ def test_time_without_zone_is_utc(text: str) -> None:
 
 
 def test_time_that_leaves_the_calendar_in_utc_is_a_usage_error() -> None:
-    with pytest.raises(ValueError, match="^0001-01-01T00:00:00"):
+    with pytest.raises(ValueError, match=r"^0001-01-01T00:00:00"):
         parse_time("0001-01-01T00:00:00+05:00")
 
 

@@ -98,6 +98,13 @@ def test_name_is_found_in_any_case_and_of_two_none_is_chosen(path: Path) -> None
         find_csv(path.parent, path.with_suffix(".parquet"))
 
 
+def test_link_that_leads_nowhere_is_named_as_that(path: Path) -> None:
+    path.symlink_to("gone.csv")
+    for read in (lambda: find_csv(path.parent, path.with_suffix(".parquet")), lambda: csv_digest(path)):
+        with pytest.raises(DatasetUnreadable, match=r"x\.csv: it is a link, and gone\.csv is not there"):
+            read()
+
+
 def test_digest_changes_with_the_content(path: Path) -> None:
     assert csv_digest(path) is None
     path.write_text("id\n1\n")
