@@ -34,6 +34,11 @@ class Provenance:
     seed: int
     own_timestamps: bool
 
+    @property
+    def made_up_times(self) -> bool:
+        """Whether a person's records have event times that are none of theirs."""
+        return self.origin != "generated" and not self.own_timestamps
+
 
 @dataclass(frozen=True, slots=True)
 class ParquetFile:

@@ -5,7 +5,7 @@ changed; a file that breaks a rule changes nothing. Of a service over several vi
 the others are a person's, checked and never written.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
@@ -19,6 +19,7 @@ from poc.dataset.conversion import convert, convert_ids, convert_times
 from poc.dataset.csv_file import find_csv
 from poc.dataset.generate import generate_dataset
 from poc.dataset.limits import read_limits
+from poc.dataset.own_times import require_times_named
 from poc.dataset.parquet import Provenance, write_parquet
 from poc.dataset.sources import GENERATED, Records, Sources, find_sources, source_missing
 from poc.dataset.stored import read_source, source_columns
@@ -39,6 +40,7 @@ class PreparedDataset:
         origin: where they come from, to follow "Data prepared from".
         changed: whether this preparation wrote the file.
         added_columns: declared features that the generated records did not have yet.
+        made_up_times: whether a person's records have no event times of their own, so that we made them.
     """
 
     path: Path
@@ -46,6 +48,7 @@ class PreparedDataset:
     origin: str
     changed: bool
     added_columns: tuple[str, ...]
+    made_up_times: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def write_dataset(checked: CheckedDataset) -> PreparedDataset:
     """
     if checked.changed and checked.provenance is not None:
         write_parquet(checked.path, checked.table, checked.provenance)
-    return PreparedDataset(*(getattr(checked, item.name) for item in fields(PreparedDataset)))
+    return PreparedDataset(**{item.name: getattr(checked, item.name) for item in fields(PreparedDataset)})
 
 
 def check_service(
@@ -178,7 +181,8 @@ def check_dataset(
         changed = stored.provenance is not None and stored.provenance != provenance
     origins = {"csv": str(csv_path), "parquet": str(definitions.source_path)}
     path, origin = definitions.source_path, origins.get(provenance.origin, "generated transactions")
-    return CheckedDataset(path, table.num_rows, origin, changed, added, definitions, table, provenance)
+    found = (path, table.num_rows, origin, changed, added, definitions, table, provenance)
+    return CheckedDataset(*found, made_up_times=provenance.made_up_times)
 
 
 def _first_that_holds(sources: Sources, definitions: FeatureSet, now: datetime, refresh: bool) -> _Completed:
@@ -198,6 +202,7 @@ def _complete(
 ) -> _Completed:
     """Bring records to their final form: declared columns and types, checked, with timestamps."""
     original, added = _with_declared_columns(records, definitions)
+    require_times_named(records, definitions)
     table = _converted(original, definitions)
     made_by_us = not records.provenance.own_timestamps
     moment = definitions.timestamp_column

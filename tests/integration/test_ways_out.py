@@ -376,6 +376,7 @@ NOT_FOLLOWED: dict[str, tuple[str, ...]] = {
         "DatasetUnreadable",
         "DatasetMisnamed",
         "DatasetRefused",
+        "TimesMisnamed",
         "TwoDatasets",
         "SourceMissing",
         "ReferenceUnreadable",
