@@ -18,6 +18,7 @@ from poc.dataset.column_types import LABEL, created_timestamp_column, key_column
 from poc.dataset.conversion import convert, convert_ids, convert_times
 from poc.dataset.csv_file import find_csv
 from poc.dataset.generate import generate_dataset
+from poc.dataset.label_values import require_labels
 from poc.dataset.limits import read_limits
 from poc.dataset.own_times import require_times_named
 from poc.dataset.parquet import Provenance, write_parquet
@@ -150,6 +151,7 @@ def _check_source(definitions: FeatureSet, known: pa.Table | None) -> CheckedDat
         if matched(str(path)) is None:
             raise source_missing(definitions)
         known = read_source(definitions)
+        require_labels(definitions)
     original = known.select(names)
     moments = original.schema.field(definitions.timestamp_column).type
     if not pa.types.is_timestamp(moments):

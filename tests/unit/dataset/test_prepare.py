@@ -261,6 +261,8 @@ class TestCsv:
             ("transaction_hour", "24", "transaction_hour: above 23 in 1 row (line 5: '24')"),
             ("transaction_id", "1", "transaction_id: repeated in 2 rows (line 2: '1', line 5: '1')"),
             (LABEL, "2", "is_fraud: neither 0 nor 1 in 1 row (line 5: '2')"),
+            (LABEL, "-1", "is_fraud: neither 0 nor 1 in 1 row (line 5: '-1')"),
+            (LABEL, "yes", "is_fraud: neither 0 nor 1 in 1 row (line 5: 'yes')"),
         ],
     )
     def test_broken_file_is_refused_and_the_parquet_stays(
