@@ -55,12 +55,12 @@ def require_times_named(records: Records, definitions: FeatureSet) -> None:
     if records.provenance.origin == "generated":
         return
     table, own = records.table, records.provenance.own_timestamps
-    created = created_timestamp_column(definitions)
-    known = {*value_types(definitions), definitions.timestamp_column, created}
+    times = {definitions.timestamp_column, created_timestamp_column(definitions)}
+    known = {*value_types(definitions), *times}
     others = [name for name in table.column_names if name not in known]
-    for wanted in (definitions.timestamp_column, created):
-        event = wanted != created
-        if own if event else created in table.column_names:
+    for wanted in (definitions.timestamp_column, definitions.created_timestamp_column):
+        event = wanted == definitions.timestamp_column
+        if wanted is None or (own if event else wanted in table.column_names):
             continue
         found = {
             name: _first(table.column(name))

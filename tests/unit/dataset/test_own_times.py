@@ -1,6 +1,7 @@
 """Times of a person's that are not called as they are looked for: no made-up ones take their place."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -99,7 +100,7 @@ def test_renamed_or_taken_out_they_are_taken_as_the_way_out_says(
 def test_times_beside_some_that_are_missing_or_wrong_are_times(
     prepare: Prepare, csv_path: Path, public_records: pd.DataFrame
 ) -> None:
-    bought = [None, "unknown", *["2026-11-01"] * 198]
+    bought = pd.Series([None, "unknown", *["2026-11-01"] * 198])
     public_records.assign(bought=bought, born="1980-01-01").to_csv(csv_path, index=False)
     with pytest.raises(TimesMisnamed) as raised:
         prepare()
@@ -122,13 +123,14 @@ def test_dates_beside_own_times_are_a_further_column(
     assert prepare().made_up_times is False
 
 
-def test_time_of_writing_that_is_spelled_otherwise_is_not_passed_over(
-    prepare: Prepare, csv_path: Path, public_records: pd.DataFrame
+def test_time_of_writing_that_is_spelled_otherwise_is_not_passed_over_where_one_is_declared(
+    definitions: FeatureSet, prepare: Prepare, csv_path: Path, public_records: pd.DataFrame
 ) -> None:
     named = public_records.assign(timestamp=MOMENT, **{"Created Timestamp": MOMENT})
     named.to_csv(csv_path, index=False)
     with pytest.raises(TimesMisnamed, match="Rename Created Timestamp to created_timestamp"):
         prepare()
+    prepare(definitions=replace(definitions, created_timestamp_column=None))
 
 
 @pytest.mark.parametrize(
