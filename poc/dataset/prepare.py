@@ -5,7 +5,7 @@ changed; a file that breaks a rule changes nothing. Of a service over several vi
 the others are a person's, checked and never written.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
@@ -41,7 +41,6 @@ class PreparedDataset:
         origin: where they come from, to follow "Data prepared from".
         changed: whether this preparation wrote the file.
         added_columns: declared features that the generated records did not have yet.
-        made_up_times: whether a person's records have no event times of their own, so that we made them.
     """
 
     path: Path
@@ -49,7 +48,6 @@ class PreparedDataset:
     origin: str
     changed: bool
     added_columns: tuple[str, ...]
-    made_up_times: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ def write_dataset(checked: CheckedDataset) -> PreparedDataset:
     """
     if checked.changed and checked.provenance is not None:
         write_parquet(checked.path, checked.table, checked.provenance)
-    return PreparedDataset(**{item.name: getattr(checked, item.name) for item in fields(PreparedDataset)})
+    return PreparedDataset(*(getattr(checked, item.name) for item in fields(PreparedDataset)))
 
 
 def check_service(
@@ -183,8 +181,7 @@ def check_dataset(
         changed = stored.provenance is not None and stored.provenance != provenance
     origins = {"csv": str(csv_path), "parquet": str(definitions.source_path)}
     path, origin = definitions.source_path, origins.get(provenance.origin, "generated transactions")
-    found = (path, table.num_rows, origin, changed, added, definitions, table, provenance)
-    return CheckedDataset(*found, made_up_times=provenance.made_up_times)
+    return CheckedDataset(path, table.num_rows, origin, changed, added, definitions, table, provenance)
 
 
 def _first_that_holds(sources: Sources, definitions: FeatureSet, now: datetime, refresh: bool) -> _Completed:

@@ -9,13 +9,14 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from poc.dataset.parquet import Provenance, read_parquet, write_parquet
+from poc.dataset.own_times import require_times_named
+from poc.dataset.parquet import Provenance, has_made_up_times, read_parquet, write_parquet
 from poc.dataset.prepare import PreparedDataset
+from poc.dataset.sources import Records
 from poc.definitions import FeatureSet
-from poc.errors import TimesMisnamed
+from poc.errors import ColumnsMissing, TimesMisnamed
 from poc.materialization.report import tell_made_up, tell_prepared
 
 Prepare = Callable[..., PreparedDataset]
@@ -93,7 +94,7 @@ def test_renamed_or_taken_out_they_are_taken_as_the_way_out_says(
         with pytest.raises(TimesMisnamed):
             prepare()
         written.to_csv(csv_path, index=False)
-        assert prepare().made_up_times is (moments > 1)
+        assert has_made_up_times(prepare().path) is (moments > 1)
         assert (len(pd.read_parquet(definitions.source_path)["timestamp"].unique()) > 1) == (moments > 1)
 
 
@@ -113,14 +114,14 @@ def test_what_is_no_time_is_a_further_column(
     prepare: Prepare, csv_path: Path, public_records: pd.DataFrame, name: str, value: str
 ) -> None:
     public_records.assign(**{name: value}).to_csv(csv_path, index=False)
-    assert prepare().made_up_times is True
+    assert has_made_up_times(prepare().path)
 
 
 def test_dates_beside_own_times_are_a_further_column(
     prepare: Prepare, csv_path: Path, public_records: pd.DataFrame
 ) -> None:
     public_records.assign(timestamp=MOMENT, born="1980-01-01").to_csv(csv_path, index=False)
-    assert prepare().made_up_times is False
+    assert not has_made_up_times(prepare().path)
 
 
 def test_time_of_writing_that_is_spelled_otherwise_is_not_passed_over_where_one_is_declared(
@@ -147,13 +148,21 @@ def test_time_of_writing_that_is_spelled_otherwise_is_not_passed_over_where_one_
     ],
     ids=lambda value: str(getattr(value, "type", value)),
 )
-def test_own_times_of_a_raw_parquet_are_not_passed_over(
-    definitions: FeatureSet, prepare: Prepare, public_records: pd.DataFrame, name: str, values: pa.Array
+def test_times_of_every_kind_are_not_passed_over(
+    definitions: FeatureSet, public_records: pd.DataFrame, name: str, values: pa.Array
 ) -> None:
     table = pa.Table.from_pandas(public_records, preserve_index=False).append_column(name, values)
-    pq.write_table(table, definitions.source_path)
-    before = definitions.source_path.read_bytes()
+    provenance = Provenance("parquet", None, 1, own_timestamps=False)
     with pytest.raises(TimesMisnamed, match=f"Rename {name} to timestamp"):
+        require_times_named(Records(definitions.source_path, table, provenance, str), definitions)
+
+
+def test_own_times_of_a_raw_parquet_are_not_passed_over(
+    definitions: FeatureSet, prepare: Prepare, public_records: pd.DataFrame
+) -> None:
+    public_records.assign(Timestamp=MOMENT).to_parquet(definitions.source_path)
+    before = definitions.source_path.read_bytes()
+    with pytest.raises((TimesMisnamed, ColumnsMissing), match=r"no column (is called )?timestamp"):
         prepare()
     assert definitions.source_path.read_bytes() == before
 
