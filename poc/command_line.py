@@ -125,7 +125,10 @@ def parse_time(text: str) -> datetime:
     Of a ValueError argparse makes a usage error.
     """
     time = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time.astimezone(timezone.utc)
+    try:
+        return time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time.astimezone(timezone.utc)
+    except OverflowError:
+        raise ValueError(f"{text} is of no year from 1 to 9999 in UTC") from None
 
 
 def parse_duration(text: str) -> timedelta:

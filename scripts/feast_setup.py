@@ -24,6 +24,7 @@ def main() -> None:
     import feast
 
     from poc.feature_store import connection_of, open_feature_store
+    from poc.materialization.report import tell_made_up
     from poc.materialization.servable import require_servable
     from poc.online_store.failures import cassandra_failures
     from poc.online_store.schema import ensure_keyspace
@@ -43,6 +44,7 @@ def main() -> None:
         prepared, *others = prepare_validated(settings, served, now, refresh=arguments.refresh)
         ok(f"Data prepared with {prepared.records:,} records")
         note(f"  {prepared.path}: {prepared.origin}" + ("" if prepared.changed else ", unchanged"))
+        tell_made_up(prepared)
         for view in served.feature_sets:
             for key, count in count_long_keys(view, MAX_ID_LENGTH).items():
                 note(f"  {count:,} have a {key} of more than {MAX_ID_LENGTH} characters: no request takes it")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 SHOWN = 3
 _SHOWN_CHARACTERS = 40
 _MISSING = "not_nullable"
+_NO_LABEL = "neither 0 nor 1"
 _ROWS_AT_A_TIME = 50_000
 # With these, nulls leave whole numbers whole.
 _PANDAS_TYPES = {pa.int64(): "Int64", pa.int32(): "Int32", pa.bool_(): "boolean"}
@@ -51,7 +52,7 @@ def build_schema(
     from pandera.pandas import Check, Column, DataFrameSchema
 
     columns = _declared_columns(definitions)
-    columns[LABEL] = Column("Int64", Check.isin([0, 1], error="neither 0 nor 1"))
+    columns[LABEL] = Column("Int64", Check.isin([0, 1], error=_NO_LABEL))
     if times:
         columns[definitions.timestamp_column] = Column(nullable=nullable_times)
         columns[created_timestamp_column(definitions)] = Column(nullable=nullable_times, required=False)
@@ -117,7 +118,8 @@ def find_problems(
             blank = _is_blank(original.column(column)[number].as_py())
             if blank and column in optional:
                 continue
-            rule = "missing" if blank else f"not {described(kinds.get(column, TIME))}"
+            unread = _NO_LABEL if column == LABEL else f"not {described(kinds.get(column, TIME))}"
+            rule = "missing" if blank else unread
         broken.setdefault((column, rule), []).append(number)
     keys = table.select(schema.unique or [])
     # Which rows they are is found out only where there are some.

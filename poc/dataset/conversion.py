@@ -7,7 +7,7 @@ Nothing is rounded and nothing is guessed: 14.0 is a whole number, 14.5 is none.
 import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import partial
 from math import isfinite
 from typing import Any
@@ -27,6 +27,8 @@ _ISO = re.compile(
     r"(?: ?[Zz]| ?([+-])([0-9]{2}(?::?[0-9]{2})?))?"
 )
 _WHOLE_AS_FLOAT = r"^[0-9]+\.0+$"
+# What a whole number of 64 bits stays below.
+_DIGITS = 20
 _VALUES_AT_A_TIME = 50_000
 _FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
@@ -108,7 +110,7 @@ def _whole(value: Any, bits: int, binary: bool) -> int | None:
         elif binary and text.lower() in _FLAGS:
             value = int(_FLAGS[text.lower()])
         else:
-            value = _number(text)
+            value = _decimal(text)
     if isinstance(value, float | Decimal):
         finite = isfinite(value)
         value = int(value) if finite and value == int(value) else None
@@ -117,12 +119,28 @@ def _whole(value: Any, bits: int, binary: bool) -> int | None:
     return value if -(2 ** (bits - 1)) <= value < 2 ** (bits - 1) else None
 
 
+def _plain_number(text: str) -> str | None:
+    """Return the text of a number without groups of thousands; None where it is none."""
+    if _GROUPED.fullmatch(text):
+        return text.replace(",", "")
+    return text if _NUMBER.fullmatch(text) else None
+
+
+def _decimal(text: str) -> Decimal | None:
+    """Read a number as it stands: a float has no room for every whole number of 64 bits."""
+    plain = _plain_number(text)
+    try:
+        value = None if plain is None else Decimal(plain)
+    except InvalidOperation:
+        return None  # An exponent that no Decimal has.
+    # As an integer, the longest would take all memory.
+    return value if value is not None and value.is_finite() and value.adjusted() < _DIGITS else None
+
+
 def _number(value: Any) -> float | None:
     if isinstance(value, str):
-        text = value.strip()
-        if _GROUPED.fullmatch(text):
-            text = text.replace(",", "")
-        return float(text) if _NUMBER.fullmatch(text) else None
+        text = _plain_number(value.strip())
+        return None if text is None else float(text)
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     try:
@@ -160,7 +178,12 @@ def _time(value: Any) -> datetime | None:
         value = datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
     if not isinstance(value, datetime):
         return None
-    return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
+    if value.tzinfo is None:
+        return value.replace(tzinfo=timezone.utc)
+    try:
+        return value.astimezone(timezone.utc)
+    except OverflowError:
+        return None  # In UTC it is of no year from 1 to 9999.
 
 
 def read_time(text: str) -> datetime | None:

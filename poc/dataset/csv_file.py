@@ -19,7 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from poc.dataset.checks import describe_rows
-from poc.dataset.parquet import read_content
+from poc.dataset.parquet import read_content, require_no_dead_link
 from poc.errors import DatasetMisnamed, DatasetRefused, DatasetUnreadable
 
 # What a person's CSV may be called after the Parquet's stem, in any case.
@@ -42,11 +42,14 @@ def find_csv(data_dir: Path, parquet: Path) -> Path:
 
     Raises:
         DatasetMisnamed: there are several.
+        DatasetUnreadable: it is a link that leads nowhere.
     """
     usual, stem = data_dir / f"{parquet.stem}.csv", len(parquet.stem)
     found = [path for path in called_alike(data_dir, parquet) if _CSV.fullmatch(path.name[stem:])]
     if len(found) > 1:
         raise DatasetMisnamed(found, usual)
+    for path in found:
+        require_no_dead_link(path)
     return found[0] if found else usual
 
 
@@ -162,7 +165,7 @@ def _unpacked(path: Path, content: bytes) -> bytes:
     try:
         if ending == ".zip":
             with zipfile.ZipFile(io.BytesIO(content)) as packed:
-                files = [name for name in packed.namelist() if not name.endswith("/")]
+                files = [name for name in packed.namelist() if not name.endswith("/") and _is_shown(name)]
                 names = [name for name in files if name.lower().endswith(".csv")] or files
                 if len(names) != 1:
                     raise DatasetUnreadable(path, f"it holds {len(names)} files, and one CSV is wanted")
@@ -179,3 +182,8 @@ def _unpacked(path: Path, content: bytes) -> bytes:
         zipfile.BadZipFile,
     ) as error:
         raise DatasetUnreadable(path, f"it cannot be unpacked ({error})") from error
+
+
+def _is_shown(name: str) -> bool:
+    """Tell whether an entry is a person's: macOS packs notes of its own beside each file."""
+    return not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))

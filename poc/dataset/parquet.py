@@ -59,19 +59,41 @@ def read_parquet(path: Path) -> ParquetFile | None:
     except (pa.ArrowException, OSError) as error:
         first_line = str(error).partition("\n")[0]
         raise DatasetUnreadable(path, f"it is no whole Parquet file ({first_line})") from error
-    note = (table.schema.metadata or {}).get(_NOTE)
-    provenance = None if note is None else Provenance(**json.loads(note))
-    return ParquetFile(table, provenance, sha256(content).hexdigest())
+    return ParquetFile(table, _provenance(table.schema), sha256(content).hexdigest())
+
+
+def has_made_up_times(path: Path) -> bool:
+    """Whether a person's records stand in the file with event times that are none of theirs.
+
+    Raises DatasetUnreadable.
+    """
+    try:
+        provenance = _provenance(pq.read_schema(path))
+    except (pa.ArrowException, OSError) as error:
+        raise DatasetUnreadable(path, str(error).partition("\n")[0]) from error
+    return provenance is not None and provenance.origin != "generated" and not provenance.own_timestamps
+
+
+def _provenance(schema: pa.Schema) -> Provenance | None:
+    note = (schema.metadata or {}).get(_NOTE)
+    return None if note is None else Provenance(**json.loads(note))
 
 
 def read_content(path: Path) -> bytes | None:
     """Read a whole file, or None where there is none, or raise DatasetUnreadable."""
+    require_no_dead_link(path)
     try:
         return path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise DatasetUnreadable(path, str(error.strerror)) from error
+
+
+def require_no_dead_link(path: Path) -> None:
+    """Raise DatasetUnreadable for a link to a file that is gone: somebody's data was meant to be there."""
+    if path.is_symlink() and not path.exists():
+        raise DatasetUnreadable(path, f"it is a link, and {path.readlink()} is not there")
 
 
 def write_parquet(path: Path, table: pa.Table, provenance: Provenance) -> None:

@@ -18,7 +18,9 @@ from poc.dataset.column_types import LABEL, created_timestamp_column, key_column
 from poc.dataset.conversion import convert, convert_ids, convert_times
 from poc.dataset.csv_file import find_csv
 from poc.dataset.generate import generate_dataset
+from poc.dataset.label_values import require_labels
 from poc.dataset.limits import read_limits
+from poc.dataset.own_times import require_times_named
 from poc.dataset.parquet import Provenance, write_parquet
 from poc.dataset.sources import GENERATED, Records, Sources, find_sources, source_missing
 from poc.dataset.stored import read_source, source_columns
@@ -154,6 +156,7 @@ def check_source(definitions: FeatureSet, known: pa.Table | None = None) -> Chec
         if matched(str(path)) is None:
             raise source_missing(definitions)
         known = read_source(definitions)
+        require_labels(definitions)
     original = known.select(names)
     moments = original.schema.field(definitions.timestamp_column).type
     if not pa.types.is_timestamp(moments):
@@ -205,6 +208,7 @@ def _complete(
 ) -> _Completed:
     """Bring records to their final form: declared columns and types, checked, with timestamps."""
     original, added = _with_declared_columns(records, definitions)
+    require_times_named(records, definitions)
     table = _converted(original, definitions)
     made_by_us = not records.provenance.own_timestamps
     moment = definitions.timestamp_column

@@ -78,6 +78,8 @@ def find_sources(definitions: FeatureSet, csv_path: Path, *, refresh: bool) -> S
     elif stored is None:
         raise source_missing(definitions)
     else:
+        if note is not None and note.origin != "parquet" and (alike := _newcomers(csv_path.parent, path)):
+            raise DatasetMisnamed(alike, csv_path, path)
         anew = None
     candidates: list[Callable[[], Records]] = []
     same_file = digest is None or (note is not None and note.sha256 == digest)
@@ -86,6 +88,15 @@ def find_sources(definitions: FeatureSet, csv_path: Path, *, refresh: bool) -> S
     if anew is not None:
         candidates.append(anew)
     return Sources(stored, tuple(candidates))
+
+
+def _newcomers(data_dir: Path, path: Path) -> list[Path]:
+    """List what may be meant to replace the records at `path`, whose own file is gone."""
+    alike = called_alike(data_dir, path)
+    if path.name == GENERATED:
+        return alike
+    # Beside another source than the guide's, a Parquet may be that of a view called alike.
+    return [item for item in alike if item.suffix.lower() != path.suffix]
 
 
 def source_missing(definitions: FeatureSet) -> SourceMissing:

@@ -57,7 +57,10 @@ def stamp_created(table: pa.Table, definitions: FeatureSet, seed: int) -> pa.Tab
     name = created_timestamp_column(definitions)
     delays = 1 + np.floor(uniform(seed, "writing delay", table.num_rows) * 59).astype(np.int64)
     events = table.column(definitions.timestamp_column).cast(TIME, safe=False)
-    return _filled(table, name, pc.add(events, pa.array(delays * _SECOND).cast(pa.duration("us"))))
+    written = pc.add(events, pa.array(delays * _SECOND).cast(pa.duration("us")))
+    # Beyond it Python has no time, and could not read back what was written.
+    last = pa.scalar(datetime.max.replace(tzinfo=timezone.utc), TIME)
+    return _filled(table, name, pc.if_else(pc.greater(written, last), last, written))
 
 
 def without_current(table: pa.Table, definitions: FeatureSet) -> pa.Table:

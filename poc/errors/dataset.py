@@ -1,6 +1,6 @@
 """Offline data that cannot be used."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from poc.errors.base import PocError
@@ -19,13 +19,32 @@ class DatasetUnreadable(PocError):
 class DatasetRefused(PocError):
     """A data file breaks rules; nothing was written."""
 
-    def __init__(self, path: Path, problems: Sequence[str]) -> None:
+    def __init__(self, path: Path, problems: Sequence[str], way_out: str | None = None) -> None:
         lines = "".join(f"\n    {problem}" for problem in problems)
         super().__init__(
             f"{path} is refused, and nothing was changed:{lines}",
-            f"Correct {path}, then: python scripts/feast_setup.py",
+            f"Correct {path}, then: python scripts/feast_setup.py" if way_out is None else way_out,
         )
         self.problems = tuple(problems)
+
+
+class TimesMisnamed(DatasetRefused):
+    """A data file has no column of the name that times are taken from, and others that hold times.
+
+    `found` names them, each with a value. `prepared` says that made-up times stand in the file already.
+    """
+
+    def __init__(self, path: Path, wanted: str, found: Mapping[str, object], prepared: bool) -> None:
+        shown = [f"{name} ({value!s:.40})" for name, value in found.items()]
+        lacks = f"{wanted} is made up" if prepared else f"no column is called {wanted}"
+        which = " or ".join(found)
+        file = f"the file that {path} was made from, and put that in its place" if prepared else path
+        super().__init__(
+            path,
+            [f"{lacks}, and {', '.join(shown)} would be passed over"],
+            f"Rename {which} to {wanted} if that is what it says, else take it out, in {file}"
+            " (README.md, Your own data); then: python scripts/feast_setup.py",
+        )
 
 
 class DatasetDrifted(PocError):
@@ -76,12 +95,18 @@ class TwoDatasets(PocError):
 
 
 class DatasetMisnamed(PocError):
-    """Files look like a person's records, and none of them is called so that it is taken."""
+    """Files look like a person's records, and none of them is called so that it is taken.
 
-    def __init__(self, found: Sequence[Path], wanted: Path) -> None:
+    `prepared` holds records that were made before, from a file that is gone or from none.
+    """
+
+    def __init__(self, found: Sequence[Path], wanted: Path, prepared: Path | None = None) -> None:
         named = ", ".join(map(str, found))
+        rest = "nothing is made up beside it"
+        if prepared is not None:
+            rest = f"{prepared} was made before, and not from it"
         super().__init__(
-            f"Which data is to be used? There is {named}, and nothing is made up beside it",
+            f"Which data is to be used? There is {named}, and {rest}",
             f"Call the one that is meant {wanted}, or .csv.gz, or {wanted.stem}.parquet, and move the rest to"
             " another folder; then: python scripts/feast_setup.py",
         )

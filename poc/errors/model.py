@@ -25,7 +25,11 @@ class LabelsUnavailable(PocError):
 
     def __init__(self, paths: Sequence[Path], reason: str) -> None:
         named = ", ".join(map(str, paths))
-        super().__init__(f"No labels in {named}: {reason}", "Prepare the data: python scripts/feast_setup.py")
+        super().__init__(
+            f"No labels in {named}: {reason}",
+            "Let one source, and no other, say which payments were fraud (is_fraud: 1, others 0); then:"
+            " python scripts/feast_setup.py && python poc/train_fraud_model.py",
+        )
 
 
 class DefinitionsChanged(PocError):

@@ -3,14 +3,23 @@
 from collections.abc import Sequence
 
 from poc.command_line import note, ok
+from poc.dataset.parquet import has_made_up_times
 from poc.dataset.prepare import PreparedDataset
 from poc.materialization.run import ViewReport
+
+
+def tell_made_up(data: PreparedDataset) -> None:
+    """Tell of times that a person's file does not have."""
+    # A folder or pattern is a person's, and has all that is declared.
+    if data.path.is_file() and has_made_up_times(data.path):
+        note(f"  Its times are made up, moments of the last weeks: {data.origin} has none")
 
 
 def tell_prepared(data: PreparedDataset) -> None:
     """Tell of a source that was prepared, where that changed it."""
     if data.changed:
         ok(f"Data prepared with {data.records:,} records from {data.origin}")
+        tell_made_up(data)
     for name in data.added_columns:
         note(f"  {name}: generated values, like those of the other generated columns")
 

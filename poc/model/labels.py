@@ -11,6 +11,7 @@ import pyarrow as pa
 from poc.dataset.column_types import LABEL, arrow_type
 from poc.dataset.conversion import convert, convert_times
 from poc.dataset.history import NEVER, Integers, entity_numbers, microseconds
+from poc.dataset.label_values import as_labels
 from poc.dataset.stored import read_source
 from poc.definitions import ServedFeatures, ServedView
 from poc.errors import LabelsUnavailable
@@ -47,7 +48,7 @@ class Labels:
 def read_labels(served: ServedFeatures, labelled: ServedView) -> Labels:
     """Read the labels from the source of `labelled`: of a payment that was corrected, the latest.
 
-    Raises DatasetNotPrepared, DatasetUnreadable, ColumnsMissing, LabelsUnavailable.
+    Raises DatasetNotPrepared, DatasetUnreadable, DatasetRefused, ColumnsMissing, LabelsUnavailable.
     """
     definitions, columns = labelled.definitions, served.key_columns(labelled)
     times = [definitions.timestamp_column]
@@ -56,7 +57,7 @@ def read_labels(served: ServedFeatures, labelled: ServedView) -> Labels:
     stored = read_source(definitions, list(dict.fromkeys([*columns.values(), *times, LABEL])))
     keys = {key.name: convert(stored.column(columns[key.name]), arrow_type(key)) for key in served.join_keys}
     moments, *created_column = (convert_times(stored.column(name)) for name in times)
-    label = convert(stored.column(LABEL), pa.int64(), binary=True)
+    label = as_labels(stored.column(LABEL), definitions)
     rows = pa.table({**keys, EVENT_TIMESTAMP: moments, LABEL: label})
 
     own = [*(keys[name] for name in labelled.request_keys or keys), moments]
@@ -68,7 +69,10 @@ def read_labels(served: ServedFeatures, labelled: ServedView) -> Labels:
     np.minimum.at(first_created, payments, created)
     is_labelled = ~repeated & rows.column(LABEL).is_valid().to_numpy()
     if not is_labelled.any():
-        raise LabelsUnavailable([definitions.source_path], f"its column {LABEL} is empty")
+        reason = f"its column {LABEL} is empty"
+        if label.null_count < len(label):
+            reason = "of each payment there are rows of the same time, and nothing says which one is right"
+        raise LabelsUnavailable([definitions.source_path], reason)
     has_keys = np.logical_and.reduce([column.is_valid().to_numpy() for column in rows.columns[:-1]])
     usable = np.flatnonzero(is_labelled & has_keys)
     latest = LatestRows(["payment"], ["created"])

@@ -21,7 +21,10 @@ def public_file(workplace: Any, definitions: ServedFeatures) -> str:
 
 
 def test_public_file_goes_through_every_step(workplace: Any, public_file: str) -> None:
-    assert "✓ Data prepared with 10,000 records" in workplace.shell("python scripts/feast_setup.py").stdout
+    for _ in range(2):
+        prepared = workplace.shell("python scripts/feast_setup.py")
+        assert "✓ Data prepared with 10,000 records" in prepared.stdout
+        assert f"\n  Its times are made up, moments of the last weeks: {CSV} has none\n" in prepared.stderr
     assert "10,000 transactions" in workplace.shell("python scripts/feast_materialize.py").stderr
     assert workplace.shell("python scripts/test_feast.py").stdout.count("✓ Transaction") == 5
     assert "✓ Registered" in workplace.shell("python poc/train_fraud_model.py").stdout
@@ -60,6 +63,16 @@ def test_missing_column_is_named(workplace: Any, public_file: str) -> None:
     (workplace.folder / CSV).write_text(public_file)
     assert refused.returncode == 1
     assert "no column device_trust_score" in refused.stderr
+
+
+def test_times_under_another_name_are_named(workplace: Any, public_file: str) -> None:
+    header, *rest = public_file.splitlines()
+    timed = [f"{header},Timestamp", *(f"{line},2026-11-01T10:00:00Z" for line in rest)]
+    (workplace.folder / CSV).write_text("\n".join(timed))
+    refused = workplace.shell("python scripts/feast_setup.py", check=False)
+    (workplace.folder / CSV).write_text(public_file)
+    assert refused.returncode == 1
+    assert "Rename Timestamp to timestamp" in refused.stderr
 
 
 def test_other_file_for_the_same_transactions_replaces_what_is_served(

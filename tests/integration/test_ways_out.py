@@ -387,6 +387,7 @@ NOT_FOLLOWED: dict[str, tuple[str, ...]] = {
         "DatasetUnreadable",
         "DatasetMisnamed",
         "DatasetRefused",
+        "TimesMisnamed",
         "TwoDatasets",
         "SourceMissing",
         "ReferenceUnreadable",

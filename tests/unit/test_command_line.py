@@ -130,6 +130,11 @@ def test_time_without_zone_is_utc(text: str) -> None:
     assert parse_time(text) == datetime(2026, 11, 1, 10, tzinfo=timezone.utc)
 
 
+def test_time_that_leaves_the_calendar_in_utc_is_a_usage_error() -> None:
+    with pytest.raises(ValueError, match=r"^0001-01-01T00:00:00"):
+        parse_time("0001-01-01T00:00:00+05:00")
+
+
 @pytest.mark.parametrize(
     ("text", "length"),
     [

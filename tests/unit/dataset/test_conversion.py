@@ -27,7 +27,9 @@ def converted(values: list[Any], kind: pa.DataType, binary: bool = False) -> lis
         ([14.0, 14.5, math.nan, math.inf, 1e19], [14, None, None, None, None]),
         ([Decimal("14.00"), Decimal("14.50")], [14, None]),
         ([True, False], [None, None]),
-        (["9007199254740993"], [9007199254740993]),
+        (["9007199254740993", "9007199254740993.0", "9.007199254740993e15"], [9007199254740993] * 3),
+        (["-9223372036854775808.0", "9223372036854775808.0"], [-(2**63), None]),
+        (["14.00000000000000000001", "1e999999999", "1e99999999999999999999", "1e-999999999"], [None] * 4),
     ],
 )
 def test_whole_numbers(values: list[Any], wanted: list[Any]) -> None:
@@ -144,6 +146,11 @@ def test_times_keep_their_precision() -> None:
 def test_what_is_no_time_is_null() -> None:
     assert convert_times(pa.chunked_array([["soon", "14"]])).to_pylist() == [None, None]
     assert convert_times(pa.chunked_array([[1700000000]])).to_pylist() == [None]
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+def test_time_that_leaves_the_calendar_in_utc_is_none(text: str) -> None:
+    assert convert_times(pa.chunked_array([[text, "2024-12-01T12:00:00Z"]])).to_pylist() == [None, NOON]
 
 
 @pytest.mark.parametrize(

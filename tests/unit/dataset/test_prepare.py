@@ -230,6 +230,27 @@ class TestCsv:
         }
         assert prepare().changed is False
 
+    @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+    def test_time_that_leaves_the_calendar_in_utc_is_refused_with_its_line(
+        self, prepare: Prepare, csv_path: Path, public_records: pd.DataFrame, moment: str
+    ) -> None:
+        public_records["timestamp"] = "2026-11-01T10:00:00Z"
+        public_records.loc[3, "timestamp"] = moment
+        public_records.to_csv(csv_path, index=False)
+        with pytest.raises(DatasetRefused) as raised:
+            prepare()
+        assert raised.value.problems == (f"timestamp: not a time (ISO 8601) in 1 row (line 5: '{moment}')",)
+
+    def test_first_and_last_time_of_the_calendar_are_read(
+        self, definitions: FeatureSet, prepare: Prepare, csv_path: Path, public_records: pd.DataFrame
+    ) -> None:
+        public_records["timestamp"] = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"] * 100
+        public_records.to_csv(csv_path, index=False)
+        prepare()
+        written = pq.read_table(definitions.source_path, columns=["timestamp", "created_timestamp"])
+        assert {row["timestamp"].year for row in written.to_pylist()} == {1, 9999}
+        assert prepare().changed is False
+
     @pytest.mark.parametrize(
         ("column", "value", "named"),
         [
@@ -240,6 +261,8 @@ class TestCsv:
             ("transaction_hour", "24", "transaction_hour: above 23 in 1 row (line 5: '24')"),
             ("transaction_id", "1", "transaction_id: repeated in 2 rows (line 2: '1', line 5: '1')"),
             (LABEL, "2", "is_fraud: neither 0 nor 1 in 1 row (line 5: '2')"),
+            (LABEL, "-1", "is_fraud: neither 0 nor 1 in 1 row (line 5: '-1')"),
+            (LABEL, "yes", "is_fraud: neither 0 nor 1 in 1 row (line 5: 'yes')"),
         ],
     )
     def test_broken_file_is_refused_and_the_parquet_stays(

@@ -73,6 +73,15 @@ def test_packed_file_is_found_and_read(path: Path, ending: str) -> None:
     assert read_csv(target).table.equals(pa.table({"id": ["1"], "a": ["x"]}))
 
 
+def test_what_macos_packs_beside_a_file_is_none(path: Path) -> None:
+    target = path.with_name("x.zip")
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("mine/any.csv", "id,a\n1,x\n")
+        for name in ("__MACOSX/mine/._any.csv", "mine/.DS_Store", "mine/._other.csv", ".hidden/old.csv"):
+            archive.writestr(name, b"\0\5")
+    assert read_csv(target).table.equals(pa.table({"id": ["1"], "a": ["x"]}))
+
+
 @pytest.mark.parametrize("ending", [".csv.gz", ".csv.bz2", ".csv.xz", ".zip"])
 def test_packed_file_that_is_cut_is_refused(path: Path, ending: str) -> None:
     target = packed(path, ending, b"id,a\n1,x\n" * 100)
@@ -87,6 +96,13 @@ def test_name_is_found_in_any_case_and_of_two_none_is_chosen(path: Path) -> None
     path.with_name("x.csv.gz").write_bytes(b"")
     with pytest.raises(DatasetMisnamed, match=r"x\.csv\.gz"):
         find_csv(path.parent, path.with_suffix(".parquet"))
+
+
+def test_link_that_leads_nowhere_is_named_as_that(path: Path) -> None:
+    path.symlink_to("gone.csv")
+    for read in (lambda: find_csv(path.parent, path.with_suffix(".parquet")), lambda: csv_digest(path)):
+        with pytest.raises(DatasetUnreadable, match=r"x\.csv: it is a link, and gone\.csv is not there"):
+            read()
 
 
 def test_digest_changes_with_the_content(path: Path) -> None:

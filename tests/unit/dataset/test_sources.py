@@ -56,6 +56,66 @@ def test_nothing_is_generated_beside_what_may_be_a_persons_records(
         origins(definitions)
 
 
+@pytest.mark.parametrize("source", ["credit_card_fraud_10k", "cards"])
+def test_new_file_under_another_name_is_not_passed_over_for_what_was_prepared(
+    definitions: FeatureSet,
+    prepare: Callable[..., PreparedDataset],
+    public_records: pd.DataFrame,
+    tmp_path: Path,
+    source: str,
+) -> None:
+    declared = replace(definitions, source_path=tmp_path / f"{source}.parquet")
+    csv_path = tmp_path / f"{source}.csv"
+    public_records.to_csv(csv_path, index=False)
+    prepare(definitions=declared)
+    new = csv_path.rename(tmp_path / f"{source} (1).csv")
+    with pytest.raises(
+        DatasetMisnamed, match=re.escape(f"{new}, and {declared.source_path} was made before")
+    ):
+        origins(declared)
+    new.rename(csv_path)
+    assert origins(declared) == [("csv", True), ("csv", False)]
+
+
+def test_another_views_parquet_is_nothing_new(
+    definitions: FeatureSet,
+    prepare: Callable[..., PreparedDataset],
+    public_records: pd.DataFrame,
+    tmp_path: Path,
+) -> None:
+    declared = replace(definitions, source_path=tmp_path / "card.parquet")
+    public_records.to_csv(tmp_path / "card.csv", index=False)
+    prepare(definitions=declared)
+    (tmp_path / "card.csv").unlink()
+    public_records.to_parquet(tmp_path / "card_aggregates.parquet")
+    assert origins(declared) == [("csv", True)]
+
+
+@pytest.mark.parametrize("prepared", [False, True])
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_link_that_leads_nowhere_is_named_and_nothing_stands_in_for_it(
+    definitions: FeatureSet,
+    prepare: Callable[..., PreparedDataset],
+    public_records: pd.DataFrame,
+    csv_path: Path,
+    prepared: bool,
+    ending: str,
+) -> None:
+    if prepared:
+        public_records.to_csv(csv_path, index=False)
+        prepare()
+        csv_path.unlink()
+    link = csv_path.with_suffix(ending)
+    link.unlink(missing_ok=True)
+    link.symlink_to("gone")
+    for look in (prepare, lambda: origins(definitions)):
+        with pytest.raises(
+            DatasetUnreadable, match=re.escape(f"{link}: it is a link, and gone is not there")
+        ):
+            look()
+    assert link.is_symlink()
+
+
 @pytest.mark.parametrize("name", ["cards.parquet", "*.parquet", "credit_card_fraud.parquet"])
 def test_nothing_is_generated_for_another_source_than_the_guides(definitions: FeatureSet, name: str) -> None:
     other = replace(definitions, source_path=definitions.source_path.with_name(name))
