@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from io import TextIOWrapper
 from pathlib import Path
 
 from colorama import Fore, Style
@@ -38,6 +39,7 @@ def run(main: Callable[[], int | None]) -> None:
     if not sys.warnoptions:
         warnings.showwarning = lambda *warning, **where: None
     hide_bars_of_others()
+    show_every_letter()
     try:
         status = main()
     except BrokenPipeError:
@@ -177,6 +179,13 @@ def hide_bars_of_others() -> None:
         for codes in (Fore, Style):
             for name in vars(codes):
                 setattr(codes, name, "")
+
+
+def show_every_letter() -> None:
+    """Write what an output's encoding lacks, as Latin-1 does a ✓, as its number: nothing ends for that."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextmanager

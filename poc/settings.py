@@ -47,7 +47,13 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        frozen=True, env_file=".env", env_ignore_empty=True, extra="ignore", use_attribute_docstrings=True
+        frozen=True,
+        env_file=".env",
+        # A mark at the beginning, as Windows' editors leave it, is no letter of the first name.
+        env_file_encoding="utf-8-sig",
+        env_ignore_empty=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
     )
 
     feast_repo_path: Path = Path("feature_repo")
@@ -190,10 +196,17 @@ def load_settings() -> Settings:
 
     A variable that does not fit raises `InvalidSettings` when it is read. From here on no proxy comes between
     this process and others of this machine.
+
+    Raises InvalidSettings: `.env` cannot be read.
     """
     _leave_out_proxies()
     try:
         return Settings()
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise InvalidSettings([f".env is not UTF-8 (line {line}): save it as UTF-8"]) from error
+    except OSError as error:
+        raise InvalidSettings([f".env cannot be read: {error.strerror or error}"]) from error
     except ValidationError as error:
         problems = {
             str(item["loc"][0]): f"{str(item['loc'][0]).upper()}={item['input']!r}: {item['msg']}"

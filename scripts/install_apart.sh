@@ -12,10 +12,12 @@ case "${1:-}" in
   *) echo "✗ Name what to install: scripts/install_apart.sh airflow, warehouses, validation, audit or mutants" >&2 && exit 2 ;;
 esac
 requirements="requirements/$name.txt"
-stamp=".$name-venv/.requirements-$name"
-if cmp -s "$requirements" "$stamp"; then exit 0; fi
-rm -rf ".$name-venv"
-uv venv --quiet --python "$(command -v python)" ".$name-venv"
-uv pip install --quiet --python ".$name-venv/bin/python" -r "$requirements"
+apart=".$name-venv"
+stamp="$apart/.requirements-$name"
+if same "$requirements" "$stamp" && is_of "$apart/bin/python" "$apart" && is_in_place "$apart"; then exit 0; fi
+require_installed
+rm -rf "$apart"
+uv venv --quiet --python "$(command -v python)" "$apart"
+uv pip install --quiet --python "$apart/bin/python" -r "$requirements"
 cp "$requirements" "$stamp"
-echo "✓ $requirements installed in .$name-venv"
+echo "✓ $requirements installed in $apart"

@@ -4,15 +4,15 @@
 set -euo pipefail
 . "$(dirname "$0")/environment.sh"
 
-feast_url="http://127.0.0.1:${FEAST_PORT:-8000}"
-direct_url="http://127.0.0.1:${DIRECT_PORT:-8001}"
+feast_port="${FEAST_PORT:-8000}"
+direct_port="${DIRECT_PORT:-8001}"
 logs=data/logs
 servers=()
 trap 'for pid in "${servers[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" || true; done' EXIT
 
-for url in "$feast_url" "$direct_url"; do
-  if (exec 3<>"/dev/tcp/127.0.0.1/${url##*:}") 2>/dev/null; then
-    echo "✗ Port ${url##*:} is taken: stop what is there, or FEAST_PORT=8100 DIRECT_PORT=8101 make poc" >&2
+for port in "$feast_port" "$direct_port"; do
+  if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+    echo "✗ Port $port is taken: stop what is there, or FEAST_PORT=8100 DIRECT_PORT=8101 make poc" >&2
     exit 1
   fi
 done
@@ -21,25 +21,17 @@ step() { printf '\n== %s\n' "$1"; }
 
 serve() { # name, port, command
   mkdir -p "$logs"
-  PORT="$2" "${@:3}" >"$logs/$1.out" 2>"$logs/$1.log" &
+  # Whatever the settings open it to otherwise: here it is asked on this machine alone.
+  HOST=127.0.0.1 PORT="$2" "${@:3}" >"$logs/$1.out" 2>"$logs/$1.log" &
   servers+=($!)
 }
 
-ready() { # name, url, pid
-  for _ in $(seq 120); do
-    if ! kill -0 "$3" 2>/dev/null; then break; fi
-    if curl -sf "$2/ready" >/dev/null; then echo "✓ $1 answers at $2" && return; fi
-    sleep 0.5
-  done
-  echo "✗ $1 did not become ready; the end of $logs/$1.log:" >&2
-  tail -n 5 "$logs/$1.log" >&2
-  exit 1
-}
-
-ask() { # url
-  echo "\$ curl -X POST $1/predict -H 'Content-Type: application/json' -d '$keys'"
-  curl -sf -X POST "$1/predict" -H 'Content-Type: application/json' -d "$keys"
-  echo
+ask() { # name, port, pid
+  if ! python scripts/ask_for_prediction.py "$2" "$keys" --pid "$3"; then
+    echo "✗ $1 gave no prediction; the end of $logs/$1.log:" >&2
+    tail -n 5 "$logs/$1.log" >&2
+    exit 1
+  fi
 }
 
 step "Step 1: install the dependencies"
@@ -60,13 +52,11 @@ step "Train the model"
 python poc/train_fraud_model.py --if-none
 
 step "Step 5: serve the model, with Feast and with direct reads"
-serve serve_model_feast "${feast_url##*:}" python poc/serve_model_feast.py
-serve serve_model "${direct_url##*:}" python poc/serve_model.py
-ready serve_model_feast "$feast_url" "${servers[0]}"
-ready serve_model "$direct_url" "${servers[1]}"
+serve serve_model_feast "$feast_port" python poc/serve_model_feast.py
+serve serve_model "$direct_port" python poc/serve_model.py
 keys="$(python scripts/sample_transaction.py --json)"
-ask "$feast_url"
-ask "$direct_url"
+ask serve_model_feast "$feast_port" "${servers[0]}"
+ask serve_model "$direct_port" "${servers[1]}"
 
 step "Compare Feast with direct Cassandra reads"
 scripts/06_compare.sh

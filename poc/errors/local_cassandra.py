@@ -49,6 +49,16 @@ class CacheNotWritable(PocError):
         )
 
 
+class NoHomeFolder(PocError):
+    """This user has no home folder, which jars are kept in where nothing else is said."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nothing says where to keep Cassandra's jars: HOME is not set, and this user has no home folder",
+            "Set M2_REPO to a folder you can write to, with 100 MB free.",
+        )
+
+
 class FolderNotUsable(PocError):
     """The embedded Cassandra's folder cannot be written."""
 

@@ -77,3 +77,17 @@ class ApiKeysMissing(CallRefused):
             'API_KEYS=$(python -c "import secrets; print(secrets.token_urlsafe())"),'
             " or API_KEYS=off to answer everybody.",
         )
+
+
+class ServerNotReady(PocError):
+    """A server that was started does not get ready."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"{url} did not become ready: {reason}", "The server's log says why.")
+
+
+class PredictionRefused(PocError):
+    """A server does not answer a request with a prediction."""
+
+    def __init__(self, url: str, said: str) -> None:
+        super().__init__(f"{url}/predict gave no prediction: {said}", "Correct what it says, and ask again.")

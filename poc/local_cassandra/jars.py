@@ -6,6 +6,7 @@ repositories: where a jar is kept on this machine, and how it gets there.
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from poc.command_line import progress_console
-from poc.errors import CacheNotWritable, JarDamaged, JarsUnavailable
+from poc.errors import CacheNotWritable, JarDamaged, JarsUnavailable, NoHomeFolder
 
 if TYPE_CHECKING:
     from jgo.maven import Artifact, MavenContext
@@ -73,6 +74,7 @@ def cassandra_jars(jars: Sequence[Jar] | None = None) -> tuple[Path, ...]:
         JarsUnavailable: a download failed, after retries.
         JarDamaged: what was downloaded is not what the list says; it is not kept.
         CacheNotWritable: the local Maven repository cannot be written.
+        NoHomeFolder: nothing says where it is.
     """
     if jars is None:
         jars = locked_jars()
@@ -145,18 +147,32 @@ def _resolve(coordinates: str) -> dict[str, Path]:
 
 
 def _context(repository: Path | None = None) -> "MavenContext":
-    from jgo.config import GlobalSettings
     from jgo.maven import MavenContext, PythonResolver
 
-    settings = GlobalSettings.load()
+    kept, mirrors = _configured()
     context = MavenContext(
         resolver=PythonResolver(),
-        repo_cache=settings.repo_cache if repository is None else repository,
+        repo_cache=kept if repository is None else repository,
         timeout=TIMEOUT_SECONDS,
     )
     # A mirror that a person has configured for jgo comes first: Maven Central may be out of reach.
-    context.remote_repos = {**settings.repositories, **context.remote_repos}
+    context.remote_repos = {**mirrors, **context.remote_repos}
     return context
+
+
+def _configured() -> tuple[Path, dict[str, str]]:
+    """Return where jgo keeps jars, and which mirrors a person has configured for it."""
+    from jgo.config import GlobalSettings
+
+    try:
+        settings = GlobalSettings.load()
+    except RuntimeError as error:
+        # It looks for its configuration in the home folder. What the environment says holds without one.
+        named = os.environ.get("M2_REPO")
+        if not named:
+            raise NoHomeFolder from error
+        return Path(named), {}
+    return settings.repo_cache, settings.repositories
 
 
 def _artifact(context: "MavenContext", coordinates: str) -> "Artifact":

@@ -22,7 +22,7 @@ from urllib.request import urlopen
 import poc
 from poc.dataset.stored import sample_keys
 from poc.definitions import ServedFeatures, applied_service
-from poc.errors import BenchmarkFailed, LoadToolMissing
+from poc.errors import BenchmarkFailed, InvalidSettings, LoadToolMissing
 from poc.measurement.core import measured_on
 from poc.measurement.methods import Key
 from poc.measurement.place import (
@@ -36,6 +36,8 @@ from poc.measurement.place import (
     write_configuration,
 )
 from poc.measurement.stores import Announce, open_methods
+from poc.serving.keys import first_key
+from poc.settings import Settings
 
 DIRECT, FEAST, FEAST_ROWS = "direct", "feast", "feast-rows"
 SCRIPTS = {DIRECT: "serve_model.py", FEAST: "serve_model_feast.py", FEAST_ROWS: "serve_model_feast.py"}
@@ -100,7 +102,11 @@ def serving_meta(place: Place) -> dict[str, Any]:
 
 @contextmanager
 def requests_and_environments(place: Place) -> Iterator[tuple[Path, dict[str, dict[str, str]]]]:
-    """Yield a file of requests, a line each, and each server's settings, its store filled."""
+    """Yield a file of requests, a line each, and each server's settings, its store filled.
+
+    Raises InvalidSettings: servers are to want a key, or to speak HTTPS.
+    """
+    _require_open(place.settings)
     served = applied_service(place.store, place.settings.feature_service)
     keys = sample_keys(served, POOL)
     with TemporaryDirectory() as name:
@@ -109,6 +115,12 @@ def requests_and_environments(place: Place) -> Iterator[tuple[Path, dict[str, di
         bodies.write_text("".join(json.dumps(body, default=str) + "\n" for body in requests))
         with _environments(place, served, keys, Path(name)) as environments:
             yield bodies, environments
+
+
+def _require_open(settings: Settings) -> None:
+    """Raise `InvalidSettings` unless wrk can ask servers that have `settings`: it would measure refusals."""
+    if first_key(settings) is not None or settings.tls_key is not None:
+        raise InvalidSettings(["API_KEYS, API_KEYS_FILE, TLS_KEY: servers are measured without them"])
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from hashlib import sha256
 from http.client import HTTPException
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
@@ -45,6 +45,8 @@ _ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     # MLflow reports its use to its makers unless told not to.
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "HOME": gettempdir(),  # It asks for both, keeps nothing there, and ends where
+    "USERNAME": "unknown",  # the system does not know the user.
 }
 
 

@@ -43,17 +43,14 @@ def read_keys(settings: Settings) -> ApiKeys | None:
 
     Raises InvalidSettings: they are too short, or in a file that is not its owner's alone.
     """
-    said, file = settings.api_keys, settings.api_keys_file
-    if file is not None:
-        name, found = f"API_KEYS_FILE={file}", _lines(file)
-    elif said is None or said.get_secret_value().strip().lower() == "off":
-        return None
-    else:
-        name, found = "API_KEYS", said.get_secret_value().split(",")
-    keys = [key.strip() for key in found if key.strip()]
-    if not keys or min(map(len, keys)) < SHORTEST:
-        raise InvalidSettings([f"{name}: give keys of {SHORTEST} characters or more"])
-    return ApiKeys(keys)
+    keys = _said(settings)
+    return None if keys is None else ApiKeys(keys)
+
+
+def first_key(settings: Settings) -> str | None:
+    """Return a key that a server with `settings` takes; None where it wants none. Raises as `read_keys`."""
+    keys = _said(settings)
+    return None if keys is None else keys[0]
 
 
 def require_keys(settings: Settings, address: str) -> None:
@@ -66,6 +63,20 @@ def require_keys(settings: Settings, address: str) -> None:
     said_so = settings.api_keys is not None
     if read_keys(settings) is None and not said_so and not ipaddress.ip_address(address).is_loopback:
         raise ApiKeysMissing(settings.host)
+
+
+def _said(settings: Settings) -> list[str] | None:
+    said, file = settings.api_keys, settings.api_keys_file
+    if file is not None:
+        name, found = f"API_KEYS_FILE={file}", _lines(file)
+    elif said is None or said.get_secret_value().strip().lower() == "off":
+        return None
+    else:
+        name, found = "API_KEYS", said.get_secret_value().split(",")
+    keys = [key.strip() for key in found if key.strip()]
+    if not keys or min(map(len, keys)) < SHORTEST:
+        raise InvalidSettings([f"{name}: give keys of {SHORTEST} characters or more"])
+    return keys
 
 
 def _lines(file: Path) -> list[str]:

@@ -30,12 +30,17 @@ SERVERS = {
 }
 
 
+def in_place(text: str) -> str:
+    """Have `make` find the copy's own code, so that it does not install the copy into this environment."""
+    return re.sub(r"^make ", 'env PYTHONPATH="$PWD" make ', text, flags=re.MULTILINE)
+
+
 def run_block(block: Any, workplace: Any, running: ExitStack) -> None:
     command = block.text.strip()
     if block.language == "python":
         workplace.python(block.text)
     elif command in SERVERS:
-        running.enter_context(workplace.server(command, SERVERS[command]))
+        running.enter_context(workplace.server(in_place(command), SERVERS[command]))
     else:
         # `-e .` of the copy would point this environment at the copy.
         activate = f". '{sys.prefix}/bin/activate'; PATH='{warm_programs()}':\"$PATH\""
@@ -44,7 +49,7 @@ def run_block(block: Any, workplace: Any, running: ExitStack) -> None:
         if "--stop" in text:
             # The session's Cassandra is not this copy's to stop: it starts and stops one of its own.
             text = f"export CASSANDRA_PORT={free_port()}\n{text}\npython scripts/start_cassandra.py --stop"
-        workplace.shell(text.replace("curl ", "curl --fail-with-body -sS "), timeout=900)
+        workplace.shell(in_place(text.replace("curl ", "curl --fail-with-body -sS ")), timeout=900)
 
 
 @pytest.mark.timeout(1200)

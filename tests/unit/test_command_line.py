@@ -12,14 +12,27 @@ from poc.command_line import parse_duration, parse_time
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
-def run_main(body: str) -> subprocess.CompletedProcess[str]:
+def run_main(body: str, **environment: str) -> subprocess.CompletedProcess[str]:
     program = f"from poc.command_line import *\nfrom poc.errors import *\ndef main():\n    {body}\nrun(main)"
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_success_is_status_0_and_its_line_on_standard_output() -> None:
     done = run_main("ok('It is so')")
     assert (done.returncode, done.stdout) == (0, "✓ It is so\n")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "ascii:strict"])
+def test_letters_that_the_output_does_not_have_end_nothing(encoding: str) -> None:
+    done = run_main("ok('It is so'); note('✗ not so')", PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stdout) == (0, "\\u2713 It is so\n")
+    assert done.stderr == "\\u2717 not so\n"
 
 
 def test_status_of_main_is_passed_on() -> None:

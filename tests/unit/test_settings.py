@@ -25,6 +25,29 @@ def test_dotenv_file_is_read(nowhere: Path) -> None:
     assert load_settings().model_alias == "challenger"
 
 
+def test_dotenv_file_of_another_encoding_is_named_with_its_line(nowhere: Path) -> None:
+    (nowhere / ".env").write_bytes("MODEL_ALIAS=challenger\n# für alle\n".encode("latin-1"))
+    with pytest.raises(InvalidSettings, match=r"^\.env is not UTF-8 \(line 2\)") as refused:
+        load_settings()
+    assert "\n" not in refused.value.what
+
+
+def test_first_line_of_a_dotenv_file_counts_behind_a_byte_order_mark(nowhere: Path) -> None:
+    (nowhere / ".env").write_text("MODEL_ALIAS=challenger\n", encoding="utf-8-sig")
+    assert load_settings().model_alias == "challenger"
+
+
+def test_dotenv_file_that_cannot_be_read_is_named(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (nowhere / ".env").touch()
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("dotenv.main.open", refuse, raising=False)
+    with pytest.raises(InvalidSettings, match=r"^\.env cannot be read: Permission denied"):
+        load_settings()
+
+
 def test_hosts_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CASSANDRA_HOSTS", "one, two")
     assert load_settings().cassandra_hosts == ("one", "two")

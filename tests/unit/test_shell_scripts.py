@@ -1,7 +1,9 @@
 """What `make clean` removes, and when it does not; how `make test` ends."""
 
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,7 +29,8 @@ def clean(project: Path, environment: Mapping[str, str], typed: str) -> "subproc
     return subprocess.run(
         ["make", "clean"],
         cwd=project,
-        env={**os.environ, **environment},
+        # The copy's own environment has no Python.
+        env={**os.environ, "VIRTUAL_ENV": sys.prefix, **environment},
         input=typed,
         capture_output=True,
         text=True,
@@ -52,6 +55,48 @@ def test_confirmed_clean_leaves_what_a_clone_has(
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (used / "data").iterdir()) == [".gitkeep"]
     assert not [name for name in made_folders(used) if (used / name).exists()]
+
+
+def linked(used: Path, elsewhere: Path) -> None:
+    """Put what is in data and .cassandra elsewhere, as on a machine whose disks are small."""
+    for name in ("data", ".cassandra"):
+        (used / name).rename(elsewhere / name)
+        (used / name).symlink_to(elsewhere / name)
+
+
+@pytest.mark.parametrize(("environment", "typed"), [({"CONFIRM": "y"}, ""), ({}, "y\n")])
+def test_clean_names_what_links_lead_to_and_empties_it(
+    used: Path, tmp_path: Path, environment: Mapping[str, str], typed: str
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "beside").touch()
+    linked(used, elsewhere)
+    done = clean(used, environment, typed)
+    assert done.returncode == 0, done.stderr
+    assert f"✓ Removed (data is {elsewhere}/data)" in done.stdout
+    assert sorted(path.name for path in elsewhere.rglob("*")) == [".cassandra", ".gitkeep", "beside", "data"]
+    assert (used / "data").is_symlink()
+    assert not (used / ".cassandra").is_symlink()
+
+
+def test_clean_asks_about_what_links_lead_to(used: Path, tmp_path: Path) -> None:
+    linked(used, tmp_path)
+    controller, terminal = os.openpty()
+    os.write(controller, b"n\n")
+    environment = {**os.environ, "VIRTUAL_ENV": sys.prefix}
+    command = ["make", "clean"]
+    subprocess.run(command, cwd=used, env=environment, stdin=terminal, stderr=terminal, check=False)
+    assert f"data/ (data is {tmp_path}/data) (.cassandra is" in os.read(controller, 10_000).decode()
+    assert (tmp_path / "data/mine.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["data", ".cassandra"])
+def test_link_that_leads_nowhere_keeps_clean_from_nothing(used: Path, name: str) -> None:
+    shutil.rmtree(used / name)
+    (used / name).symlink_to("nowhere")
+    assert clean(used, {"CONFIRM": "y"}, "").returncode == 0
+    assert not (used / ".venv").exists()
 
 
 BESIDE = "'PYTEST_XDIST_WORKER' not in os.environ"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from poc.errors import CacheNotWritable, JarDamaged, JarsUnavailable
+from poc.errors import CacheNotWritable, JarDamaged, JarsUnavailable, NoHomeFolder
 from poc.local_cassandra.jars import Jar, cassandra_jars, locked_jars, locked_version
 
 CONTENT = b"the right bytes"
@@ -101,6 +101,36 @@ def test_a_cache_that_cannot_be_written_is_an_error_that_names_it(
     monkeypatch.setenv("M2_REPO", str(tmp_path / "file" / "local"))
     with pytest.raises(CacheNotWritable, match="file/local"):
         cassandra_jars([JAR])
+
+
+@pytest.fixture
+def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user whom the system does not know, as containers have them, and no HOME."""
+
+    def unknown(user: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {user}")
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    for name in ("HOME", "M2_REPO", "JGO_CONFIG_FILE", "JGO_CACHE_DIR", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("homeless")
+def test_user_without_a_home_folder_is_told_what_to_set() -> None:
+    with pytest.raises(NoHomeFolder) as told:
+        cassandra_jars([JAR])
+    assert "\n" not in told.value.what
+    assert "Set M2_REPO" in told.value.way_out
+
+
+@pytest.mark.usefixtures("homeless")
+def test_user_without_a_home_folder_needs_no_more_than_m2_repo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("M2_REPO", str(tmp_path))
+    (tmp_path / PLACE).parent.mkdir(parents=True)
+    (tmp_path / PLACE).write_bytes(CONTENT)
+    assert cassandra_jars([JAR]) == (tmp_path / PLACE,)
 
 
 def test_the_list_names_every_jar_once() -> None:

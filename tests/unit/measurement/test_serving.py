@@ -4,11 +4,14 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from pydantic import SecretStr
 
-from poc.errors import LoadToolMissing
-from poc.measurement.serving import ask_for_predictions, require_wrk
+from poc.errors import InvalidSettings, LoadToolMissing
+from poc.measurement.serving import ask_for_predictions, requests_and_environments, require_wrk
+from poc.settings import Settings
 
 
 class Answerer(BaseHTTPRequestHandler):
@@ -53,6 +56,13 @@ def test_bodies_are_asked_in_turns_and_counted(url: str, tmp_path: Path) -> None
     assert outcome["errors"] == 0
     assert 0 < outcome["p50_ms"] <= outcome["p95_ms"] <= outcome["p99_ms"]
     assert outcome["seconds"] == pytest.approx(1, abs=0.5)
+
+
+@pytest.mark.parametrize("said", [{"api_keys": SecretStr("0123456789abcdef")}, {"tls_key": __file__}])
+def test_servers_that_not_everybody_may_ask_are_not_measured(said: dict[str, object]) -> None:
+    place = SimpleNamespace(settings=Settings(_env_file=None, **said))
+    with pytest.raises(InvalidSettings, match="measured without them"), requests_and_environments(place):
+        pass
 
 
 def test_answers_that_are_no_predictions_are_errors(url: str, tmp_path: Path) -> None:

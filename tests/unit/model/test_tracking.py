@@ -1,5 +1,7 @@
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -94,3 +96,21 @@ def test_limits_that_a_person_set_stay(monkeypatch: pytest.MonkeyPatch, tmp_path
         open_client(Settings(mlflow_tracking_uri=f"sqlite:///{tmp_path}/mlflow.db"))
     assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
     assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "1"
+
+
+def test_user_whom_the_system_does_not_know_can_open_the_tracking_store(tmp_path: Path) -> None:
+    program = """
+import pwd, sys
+def unknown(user): raise KeyError(user)
+pwd.getpwuid = unknown
+from poc.model.registry import open_client
+from poc.settings import Settings
+open_client(Settings(_env_file=None, mlflow_tracking_uri=sys.argv[1]))
+from mlflow.tracking.context.registry import resolve_tags
+print(resolve_tags()["mlflow.user"])
+"""
+    names = ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME")
+    environment = {name: text for name, text in os.environ.items() if name not in names}
+    command = [sys.executable, "-c", program, f"sqlite:///{tmp_path}/mlflow.db"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "unknown\n"), done.stderr
