@@ -63,6 +63,19 @@ def test_what_writes_is_not_there_even_with_a_key(
     assert client.post(path, json={}, headers={"X-API-Key": KEY}).status_code == 404
 
 
+def test_client_that_asks_for_http_2_is_answered(
+    servers: tuple[ServerProcess, ServerProcess], definitions: ServedFeatures
+) -> None:
+    client = servers[0].client
+    asked = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAoAAA"}
+    for headers in (asked, {}):
+        answer = client.post(
+            "/get-online-features", json=question(definitions), headers={"X-API-Key": KEY} | headers
+        )
+        assert answer.status_code == 200
+        assert [500.0] in [item["values"] for item in answer.json()["results"]]
+
+
 def test_prediction_server_asks_it_with_the_key_of_its_url(
     servers: tuple[ServerProcess, ServerProcess],
 ) -> None:
