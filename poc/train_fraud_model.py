@@ -12,6 +12,8 @@ MLFLOW_TRACKING_URI names an MLflow server; without it everything is kept in dat
     python poc/train_fraud_model.py
     python poc/train_fraud_model.py --miss-cost 500 --alarm-cost 5
     python poc/train_fraud_model.py --if-none     only where no model is registered yet
+
+In a checkout that was moved, either lets MLflow find what it kept before.
 """
 
 import argparse
@@ -31,9 +33,14 @@ def main() -> None:
     if arguments.if_none:
         try:
             served = load_scorer(settings)
-        except (ModelNotFound, ModelUnusable):
+        except ModelNotFound:
             note("No model is registered yet")
+        except ModelUnusable as error:
+            note(f"{error.what}: another one is trained")
         else:
+            from poc.model.recording import find_again
+
+            find_again(settings)
             ok(f"{served.name} version {served.version} is registered as {settings.model_alias}")
             return
 
