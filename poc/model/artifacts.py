@@ -6,7 +6,7 @@ files along, and the paths are then of a place that is gone, or somebody else's.
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -57,11 +57,11 @@ def read_file(client: "MlflowClient", run_id: str, name: str, own: Path | None, 
         missing = getattr(error, "error_code", None) in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
         if not missing and not isinstance(error, (FileNotFoundError, NotADirectoryError)):
             raise
-        looked = ""
-        if own is not None:
-            recorded = client.get_run(run_id).info.artifact_uri.removeprefix("file://")
-            looked = f": it is not in {' or '.join(dict.fromkeys([str(own), recorded]))}"
-        raise ModelUnusable(model, f"its {name} is gone{looked}") from error
+        places = [] if own is None else [str(own)]
+        with suppress(MlflowException):  # The run may be gone, too.
+            places.append(client.get_run(run_id).info.artifact_uri.removeprefix("file://"))
+        looked = " or ".join(dict.fromkeys(places)) or f"run {run_id}"
+        raise ModelUnusable(model, f"its {name} is gone: it is not in {looked}") from error
 
 
 def is_left(location: str, settings: Settings) -> bool:

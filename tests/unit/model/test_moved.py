@@ -1,6 +1,8 @@
 """A checkout that was renamed, moved or copied: its models are found, and nothing is written elsewhere."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,15 @@ def test_database_that_moved_alone_names_both_places_and_another_training_leads_
     register(settings, definitions)
     assert load_scorer(settings).version == "2"
     assert not trained.parent.exists()
+
+
+def test_model_whose_run_was_removed_is_unusable_and_the_database_is_not(trained: Path) -> None:
+    shutil.rmtree(trained / "mlartifacts")
+    with closing(sqlite3.connect(trained / "mlflow.db")) as database, database:
+        for table in ("params", "metrics", "latest_metrics", "tags", "runs"):
+            database.execute(f"DELETE FROM {table}")
+    with pytest.raises(ModelUnusable, match="is gone: it is not in"):
+        load_scorer(settings_of(trained))
 
 
 def test_models_whose_database_is_elsewhere_are_read_where_they_were_recorded(
