@@ -12,8 +12,6 @@ MLFLOW_TRACKING_URI names an MLflow server; without it everything is kept in dat
     python poc/train_fraud_model.py
     python poc/train_fraud_model.py --miss-cost 500 --alarm-cost 5
     python poc/train_fraud_model.py --if-none     only where no model is registered yet
-
-In a checkout that was moved, either lets MLflow find what it kept before.
 """
 
 import argparse
@@ -22,6 +20,7 @@ from datetime import datetime, timezone
 from poc.command_line import argument_parser, note, ok, run
 from poc.errors import ModelNotFound, ModelUnusable
 from poc.model.evaluation import Costs, cost
+from poc.model.recording import find_again
 from poc.model.registry import load_scorer
 from poc.settings import load_settings, shown_uri
 
@@ -33,16 +32,13 @@ def main() -> None:
     if arguments.if_none:
         try:
             served = load_scorer(settings)
+            find_again(settings)
+            ok(f"{served.name} version {served.version} is registered as {settings.model_alias}")
+            return
         except ModelNotFound:
             note("No model is registered yet")
         except ModelUnusable as error:
             note(f"{error.what}: another one is trained")
-        else:
-            from poc.model.recording import find_again
-
-            find_again(settings)
-            ok(f"{served.name} version {served.version} is registered as {settings.model_alias}")
-            return
 
     note("Loading MLflow, scikit-learn and Feast ...")
     from poc.model.training import train

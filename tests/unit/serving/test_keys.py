@@ -4,7 +4,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from ports import free_port
@@ -97,7 +99,7 @@ exec setpriv --reuid {user} --regid {user} --clear-groups "$@"' sh {python} "$@"
 
 
 @pytest.fixture
-def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., ServerProcess]]:
+def serving() -> Iterator[Callable[..., ServerProcess]]:
     """Start a server of the deployment's user, or of root, that has its keys from a mounted Secret."""
     call = [
         "unshare",
@@ -112,25 +114,24 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
     ]
     if shutil.which("setpriv") is None or subprocess.run(call, capture_output=True).returncode:
         pytest.skip("only root may mount, and be another user")
-    started: list[ServerProcess] = []
 
     def start(mode: str, user: int, group: int) -> ServerProcess:
-        folder = tmp_path_factory.mktemp("pod")
+        # Not in pytest's folder, which is of one user.
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        folder.chmod(0o755)
         (folder / "secret").mkdir()
-        for parent in (folder, folder.parent, folder.parent.parent):
-            parent.chmod(0o755)
         python = folder / "python"
         values = {"folder": folder / "secret", "key": KEY, "python": sys.executable}
         python.write_text(MOUNTED.format(**values, mode=mode, user=user, group=group))
         python.chmod(0o755)
         told = {"HOST": "0.0.0.0", "API_KEYS_FILE": f"{folder}/secret/keys", "HOME": str(folder)}
         told |= {"FEAST_REPO_PATH": str(ROOT / "feature_repo"), "PYTHONDONTWRITEBYTECODE": "1"}
-        started.append(ServerProcess("poc/serve_model_feast.py", free_port(), told, folder, str(python)))
-        return started[-1]
+        server = ServerProcess("poc/serve_model_feast.py", free_port(), told, folder, str(python))
+        stack.callback(server.kill)
+        return server
 
-    yield start
-    for server in started:
-        server.kill()
+    with ExitStack() as stack:
+        yield start
 
 
 @pytest.mark.parametrize("user", [USER, 0], ids=["user", "root"])
