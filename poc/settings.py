@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     api_keys: SecretStr | None = None
     """Keys, comma-separated, one of which a request has to bring; `off` for none. Needed beyond loopback."""
     api_keys_file: Path | None = None
-    """File with a key a line, for its owner's eyes only; instead of the variable."""
+    """File with a key a line, for the server's eyes only; a mounted Secret, too. Instead of the variable."""
     open_without_key: Annotated[tuple[Literal["metrics", "docs", "console"], ...], NoDecode] = ()
     """What needs no key, comma-separated: metrics, docs, console. /live and /ready never need one."""
     tls_certificate: FilePath | None = None

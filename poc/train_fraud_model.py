@@ -20,6 +20,7 @@ from datetime import datetime, timezone
 from poc.command_line import argument_parser, note, ok, run
 from poc.errors import ModelNotFound, ModelUnusable
 from poc.model.evaluation import Costs, cost
+from poc.model.recording import find_again
 from poc.model.registry import load_scorer
 from poc.settings import load_settings, shown_uri
 
@@ -31,11 +32,13 @@ def main() -> None:
     if arguments.if_none:
         try:
             served = load_scorer(settings)
-        except (ModelNotFound, ModelUnusable):
-            note("No model is registered yet")
-        else:
+            find_again(settings)
             ok(f"{served.name} version {served.version} is registered as {settings.model_alias}")
             return
+        except ModelNotFound:
+            note("No model is registered yet")
+        except ModelUnusable as error:
+            note(f"{error.what}: another one is trained")
 
     note("Loading MLflow, scikit-learn and Feast ...")
     from poc.model.training import train

@@ -111,6 +111,14 @@ class ModelDatabaseUnusable(ModelRegistryUnavailable):
         PocError.__init__(self, f"Cannot use the models' database {file}: {reason}", way_out)
 
 
+class ModelFilesUnusable(ModelRegistryUnavailable):
+    """A file or folder of the models' cannot be read, or not written."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        way_out = f"Let this user read and write {path}, and let what is above it be folders."
+        PocError.__init__(self, f"Cannot use the models' files at {path}: {reason}", way_out)
+
+
 class ModelUnusable(PocError):
     """What is registered cannot be served."""
 

@@ -11,15 +11,22 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from poc.model.artifacts import artifacts_folder, bring_home, file_errors, is_left
 from poc.model.pipeline import ModelInputs
-from poc.model.registry import DIGEST, MODEL_FILE, MODEL_FOLDER, is_server, open_client, registry_errors
+from poc.model.registry import (
+    DIGEST,
+    MODEL_FILE,
+    MODEL_FOLDER,
+    database_file,
+    is_server,
+    open_client,
+    registry_errors,
+)
 from poc.model.scoring import OUTPUT, ModelFacts
 from poc.settings import Settings
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
-
-ARTIFACTS_FOLDER = "mlartifacts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,8 @@ def record(settings: Settings, training: TrainingRecord) -> Recorded:
     with registry_errors(settings):
         run_id = client.create_run(_experiment(client, settings)).info.run_id
         try:
-            _log(client, run_id, training)
+            with file_errors():
+                _log(client, run_id, training)
         except BaseException:
             client.set_terminated(run_id, "FAILED")
             raise
@@ -65,17 +73,36 @@ def keep_text(settings: Settings, recorded: Recorded, name: str, text: str) -> N
     Raises ModelRegistryUnavailable: MLflow does not answer, or cannot keep it.
     """
     client = open_client(settings)
-    with registry_errors(settings):
+    with registry_errors(settings), file_errors():
         client.log_text(recorded.run_id, text, name)
 
 
+def find_again(settings: Settings) -> None:
+    """Let MLflow find the runs of a checkout that was moved; training does so by itself.
+
+    Raises ModelRegistryUnavailable: MLflow does not answer, or its database cannot be written.
+    """
+    client = open_client(settings)
+    with registry_errors(settings):
+        _found(client, settings)
+
+
+def _found(client: "MlflowClient", settings: Settings) -> str | None:
+    """Return the experiment of the model, if there is one, after it was told where the data folder is."""
+    found, database = client.get_experiment_by_name(settings.model_name), database_file(settings)
+    if found is None:
+        return None
+    if database is not None and is_left(found.artifact_location, settings):
+        bring_home(settings, database, str(found.experiment_id))
+    return str(found.experiment_id)
+
+
 def _experiment(client: "MlflowClient", settings: Settings) -> str:
-    found = client.get_experiment_by_name(settings.model_name)
+    found = _found(client, settings)
     if found is not None:
-        return str(found.experiment_id)
+        return found
     # A server knows where its artifacts go; otherwise they would go to mlruns/ in the working directory.
-    own = settings.data_dir / ARTIFACTS_FOLDER
-    location = None if is_server(settings) else own.resolve().as_uri()
+    location = None if is_server(settings) else artifacts_folder(settings).as_uri()
     return str(client.create_experiment(settings.model_name, artifact_location=location))
 
 

@@ -14,13 +14,14 @@ from contextlib import closing, contextmanager
 from hashlib import sha256
 from http.client import HTTPException
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import gettempdir
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
 from urllib.request import Request, urlopen
 
 from poc.errors import ModelDatabaseUnusable, ModelNotFound, ModelRegistryUnavailable, ModelUnusable
+from poc.model.artifacts import file_errors, read_file, run_files
 from poc.model.scoring import Scorer, open_scorer
 from poc.settings import Settings, shown_uri
 
@@ -98,7 +99,7 @@ def registry_errors(settings: Settings) -> Iterator[None]:
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
         file = database_file(settings)
         if file is not None:
             raise ModelDatabaseUnusable(file, _reason(error), _is_damaged(file)) from error
@@ -227,20 +228,12 @@ def _served_version(settings: Settings) -> "tuple[MlflowClient, ModelVersion]":
 def _open_version(
     client: "MlflowClient", settings: Settings, version: "ModelVersion", alias: str | None
 ) -> Scorer:
-    from mlflow.exceptions import MlflowException
-
     described = f"{version.name} version {version.version}"
     if not version.run_id:
         raise ModelUnusable(described, "it belongs to no run of our training")
-    with registry_errors(settings), TemporaryDirectory() as folder:
-        try:
-            path = client.download_artifacts(version.run_id, f"{MODEL_FOLDER}/{MODEL_FILE}", folder)
-            onnx_model = Path(path).read_bytes()
-        except (MlflowException, OSError) as error:
-            missing = getattr(error, "error_code", None) in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
-            if missing or isinstance(error, FileNotFoundError):
-                raise ModelUnusable(described, f"its {MODEL_FILE} is gone") from error
-            raise
+    own = None if is_server(settings) else run_files(settings, version.run_id)
+    with registry_errors(settings), file_errors():
+        onnx_model = read_file(client, version.run_id, f"{MODEL_FOLDER}/{MODEL_FILE}", own, described)
     registered = version.tags.get(DIGEST)
     if registered is not None and sha256(onnx_model).hexdigest() != registered:
         raise ModelUnusable(described, f"its {MODEL_FILE} is not the one that was registered")

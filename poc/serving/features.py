@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from poc.command_line import ok
 from poc.logs import configure_logging
 from poc.serving.edge import Edge
+from poc.serving.encodings import PlainBodies
 from poc.serving.keys import read_keys
 from poc.serving.listening import configured, listen
 from poc.serving.rates import read_rates
@@ -37,6 +38,7 @@ def features_app(store: "FeatureStore", settings: Settings) -> FastAPI:
         """Tell that the process answers. Says nothing of Cassandra."""
         return JSONResponse({"status": "alive"})
 
+    app.add_middleware(PlainBodies)
     keys, rates = read_keys(settings), read_rates(settings)
     app.add_middleware(Edge, keys=keys, root_path=settings.root_path, rates=rates)
     return app

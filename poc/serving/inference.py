@@ -179,9 +179,6 @@ def _checked(questions: Questions, question: tensors.Question) -> list[EntityKey
 
 
 async def _question(request: Request, questions: Questions) -> tensors.Question:
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding != "identity":
-        raise HTTPException(415, f"The body is {encoding}; send it as it is")
     content = await bounded_body(request)
     try:
         size = request.headers.get(tensors.HEADER_LENGTH)

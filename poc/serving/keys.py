@@ -4,6 +4,7 @@ import base64
 import binascii
 import hmac
 import ipaddress
+import os
 import stat
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -41,7 +42,7 @@ class ApiKeys:
 def read_keys(settings: Settings) -> ApiKeys | None:
     """Return the keys that `settings` ask for; None where they ask for none.
 
-    Raises InvalidSettings: they are too short, or in a file that is not its owner's alone.
+    Raises InvalidSettings: they are too short, or in a file that others can read.
     """
     keys = _said(settings)
     return None if keys is None else ApiKeys(keys)
@@ -81,13 +82,28 @@ def _said(settings: Settings) -> list[str] | None:
 
 def _lines(file: Path) -> list[str]:
     try:
-        if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            reason = f"others than its owner may use it; chmod 600 {file}"
+        forbidden, way_out = _rights(file)
+        if file.stat().st_mode & forbidden:
+            reason = f"others than this server may use it; {way_out}"
             raise InvalidSettings([f"API_KEYS_FILE={file}: {reason}"])
         return file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InvalidSettings([f"API_KEYS_FILE={file}: {reason}"]) from error
+
+
+def _rights(file: Path) -> tuple[int, str]:
+    """Return which rights nobody else may have to a file of keys, and how they are taken away.
+
+    One that this server cannot change, as of a Secret that Kubernetes mounts, may be read by its group: that
+    is how the server itself reads it.
+    """
+    read_only = os.statvfs(file).f_flag & os.ST_RDONLY
+    if file.stat().st_uid == os.geteuid() and not read_only:
+        return stat.S_IRWXG | stat.S_IRWXO, f"chmod 600 {file}"
+    if read_only:
+        return stat.S_IWGRP | stat.S_IRWXO, "mount it with defaultMode: 0440 and the fsGroup of its pod"
+    return stat.S_IWGRP | stat.S_IRWXO, f"let its owner say chmod 440 {file}"
 
 
 def _sent(headers: Mapping[bytes, bytes]) -> bytes:

@@ -36,6 +36,8 @@ def configured(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=BoundedConnection,
+        # There are none here; one that begins would pass neither the edge nor the bounds of a connection.
+        ws="none",
         log_config=None,
         access_log=settings.log_level == "DEBUG",
         server_header=False,

@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse
 
 from poc.errors import PocError
 from poc.serving.answers import ModelAnswer, batch_answer, json_response, prediction_answer
+from poc.serving.encodings import require_plain
 from poc.serving.kept import Kept
 from poc.serving.metrics import Metrics
 from poc.serving.prediction import Predictor
@@ -32,7 +33,7 @@ JSON_OF_A_KIND = re.compile(r"application/.*\+json", re.DOTALL)
 Body = TypeVar("Body", bound=BaseModel)
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     413: {"model": Problem, "description": "The body is larger than any that fits."},
-    415: {"model": Problem, "description": "The body is not JSON by its content type."},
+    415: {"model": Problem, "description": "The body is compressed, or not JSON by its content type."},
     422: {"model": InvalidRequest, "description": "The request does not fit; `errors` names the fields."},
     503: {"model": Problem, "description": "No prediction can be made now; `way_out` says what to do."},
 }
@@ -62,7 +63,7 @@ async def read_body(request: Request, model: type[Body]) -> Body:
     """Read the body of `request`, by pydantic at once: no dictionary is made of it first.
 
     Raises:
-        HTTPException: it is no JSON by its content type, or larger than a valid one can be.
+        HTTPException: it is no JSON by its content type, encoded, or larger than a valid one can be.
         RequestValidationError: it does not fit `model`.
     """
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
@@ -76,7 +77,8 @@ async def read_body(request: Request, model: type[Body]) -> Body:
 
 
 async def bounded_body(request: Request) -> bytes:
-    """Read the body of `request`; raise an `HTTPException` if it is larger than a valid one can be."""
+    """Read the body of `request`; raise an `HTTPException` if it is encoded, or larger than any valid one."""
+    require_plain(request.headers)
     content, size = b"", read_size(request.headers.get("content-length", "")) or 0
     if size <= MAX_BODY_BYTES:
         async for part in request.stream():

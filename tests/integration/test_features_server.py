@@ -1,5 +1,7 @@
 """The feature server of the containers: reads for who has a key, and nothing that writes for anybody."""
 
+import gzip
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
@@ -61,6 +63,29 @@ def test_what_writes_is_not_there_even_with_a_key(
     client = servers[0].client
     assert client.post(path, json={}).status_code == 401
     assert client.post(path, json={}, headers={"X-API-Key": KEY}).status_code == 404
+
+
+def test_client_that_asks_for_http_2_is_answered(
+    servers: tuple[ServerProcess, ServerProcess], definitions: ServedFeatures
+) -> None:
+    client = servers[0].client
+    asked = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAoAAA"}
+    for headers in (asked, {}):
+        answer = client.post(
+            "/get-online-features", json=question(definitions), headers={"X-API-Key": KEY} | headers
+        )
+        assert answer.status_code == 200
+        assert [500.0] in [item["values"] for item in answer.json()["results"]]
+
+
+def test_compressed_question_is_refused_by_the_name_of_its_encoding(
+    servers: tuple[ServerProcess, ServerProcess], definitions: ServedFeatures
+) -> None:
+    body = gzip.compress(json.dumps(question(definitions)).encode())
+    headers = {"X-API-Key": KEY, "Content-Encoding": "gzip"}
+    answer = servers[0].client.post("/get-online-features", content=body, headers=headers)
+    assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "identity")
+    assert "gzip" in answer.json()["detail"]
 
 
 def test_prediction_server_asks_it_with_the_key_of_its_url(

@@ -110,10 +110,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     return Prepared(folder, begin_history(folder), run_script(folder))
 
 
-def run_script(folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+def run_script(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "FEAST_"))}
     return subprocess.run(
-        [sys.executable, str(ROOT / "poc" / "train_fraud_model.py")],
+        [sys.executable, str(ROOT / "poc" / "train_fraud_model.py"), *arguments],
         cwd=folder,
         env=kept | {"FEAST_FS_YAML_FILE_PATH": "feature_store.yaml"} | environment,
         capture_output=True,
@@ -405,6 +405,48 @@ def test_model_whose_file_is_gone_is_unusable(settings: Settings) -> None:
     finally:
         shutil.rmtree("data/mlartifacts", ignore_errors=True)
         hidden.rename("data/mlartifacts")
+
+
+@pytest.fixture
+def moved(prepared: Prepared, tmp_path: Path) -> Iterator[Path]:
+    """The project under another name; where it was a file is in the way."""
+    aside = prepared.folder.with_name("aside")
+    shutil.copytree(prepared.folder, tmp_path / "moved", symlinks=True)
+    prepared.folder.rename(aside)
+    prepared.folder.write_text("somebody's file")
+    yield tmp_path / "moved"
+    prepared.folder.unlink()
+    aside.rename(prepared.folder)
+
+
+def test_script_finds_the_model_of_a_moved_checkout_and_trains_the_next_there(
+    moved: Path, prepared: Prepared
+) -> None:
+    held = len([*(moved / "data/mlartifacts").rglob("model.onnx")])
+    found = run_script(moved, "--if-none")
+    assert found.returncode == 0, found.stderr
+    assert re.fullmatch(r"✓ fraud_detection version \d+ is registered as champion\n", found.stdout)
+    uri = f"sqlite:///{moved}/data/mlflow.db"
+    client = open_client(own_settings(mlflow_tracking_uri=uri))
+    run = client.get_run(client.get_model_version("fraud_detection", "1").run_id).info
+    assert run.artifact_uri == (moved / "data/mlartifacts" / run.run_id / "artifacts").as_uri()
+    again = run_script(moved)
+    assert again.returncode == 0, again.stderr
+    assert len([*(moved / "data/mlartifacts").rglob("model.onnx")]) == held + 1
+    assert prepared.folder.read_text() == "somebody's file"
+
+
+def test_script_says_that_the_files_of_the_model_are_gone_and_trains_another(
+    moved: Path, prepared: Prepared
+) -> None:
+    shutil.rmtree(moved / "data/mlartifacts")
+    script = run_script(moved, "--if-none")
+    assert script.returncode == 0, script.stderr
+    assert "No model is registered yet" not in script.stderr
+    places = f"{moved}/data/mlartifacts/\\w+/artifacts or {prepared.folder}/data/mlartifacts/"
+    assert re.search(f"its model/model.onnx is gone: it is not in {places}", script.stderr)
+    assert "✓ Registered fraud_detection version" in script.stdout
+    assert prepared.folder.read_text() == "somebody's file"
 
 
 @dataclass(frozen=True)

@@ -332,6 +332,9 @@ FOLLOWED: dict[type[errors.PocError], str] = {
     errors.ModelDatabaseUnusable: (
         "integration/test_training.py::test_damaged_database_is_named_and_can_be_left"
     ),
+    errors.ModelFilesUnusable: (
+        "unit/model/test_moved.py::test_files_that_cannot_be_kept_are_named_and_not_the_database"
+    ),
     errors.StillOpening: (
         "integration/test_serving_outages.py::"
         "test_server_that_starts_before_cassandra_and_model_becomes_ready_by_itself"

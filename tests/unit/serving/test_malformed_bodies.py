@@ -1,5 +1,6 @@
 """Whatever is sent to /predict, the answer is a problem that says what to change, and never a 500."""
 
+import gzip
 import json
 
 import pytest
@@ -141,6 +142,42 @@ def test_other_content_type_is_refused_with_the_right_one(client: TestClient, co
     )
     assert answer.status_code == 415
     assert "content-type: application/json" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/predict",
+        "/predict/batch",
+        "/console/explain",
+        "/console/race",
+        "/v2/models/fraud_detection/infer",
+        "/v2/models/fraud_detection/versions/1/infer",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["gzip", "GZip, identity", "deflate", "br"])
+def test_compressed_body_is_refused_by_the_name_of_its_encoding(
+    client: TestClient, path: str, encoding: str
+) -> None:
+    body = gzip.compress(b'{"transaction_id": "12345"}')
+    answer = client.post(path, content=body, headers={**JSON, "content-encoding": encoding})
+    assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "identity")
+    told = answer.json()
+    assert encoding in (told["error"] if path.startswith("/v2/") else told["detail"])
+    counted = 'predictions_total{outcome="invalid",source="memory"} 1.0'
+    assert counted in client.get("/metrics").text or path.startswith("/console")
+
+
+def test_every_route_that_takes_a_body_documents_that_it_may_not_be_compressed(client: TestClient) -> None:
+    posted = [item["post"] for item in client.get("/openapi.json").json()["paths"].values() if "post" in item]
+    assert len(posted) == 4
+    assert all("compressed" in operation["responses"]["415"]["description"] for operation in posted)
+
+
+def test_body_that_is_encoded_as_itself_is_taken(client: TestClient) -> None:
+    headers = [("content-type", "application/json"), ("content-encoding", "Identity")]
+    answer = client.post("/predict", content='{"transaction_id": "12345"}', headers=headers)
+    assert answer.status_code == 200
 
 
 def test_json_with_charset_is_taken(client: TestClient) -> None:
