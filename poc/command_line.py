@@ -1,6 +1,7 @@
 """What every script has in common: errors become an exit status and two lines on standard error."""
 
 import argparse
+import codecs
 import os
 import re
 import sys
@@ -184,7 +185,8 @@ def hide_bars_of_others() -> None:
 def show_every_letter() -> None:
     """Write what an output's encoding lacks, as Latin-1 does a ✓, as its number: nothing ends for that."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
+        # What needs nothing is left as it is.
+        if isinstance(stream, TextIOWrapper) and codecs.lookup(stream.encoding).name != "utf-8":
             stream.reconfigure(errors="backslashreplace")
 
 
