@@ -347,6 +347,7 @@ CALL = "the call itself is to be typed otherwise; the message says how, and unit
 NOT_FOLLOWED: dict[str, tuple[str, ...]] = {
     f"{NEEDS}Java, the network, caches, ports, memory, disk, macOS": [
         "JavaNotFound",
+        "NoHomeFolder",
         "JarsUnavailable",
         "JarDamaged",
         "CacheNotWritable",
@@ -420,6 +421,7 @@ NOT_FOLLOWED: dict[str, tuple[str, ...]] = {
         "FeaturesMissing",
         "NotAcknowledged",
         "RebuildLost",
+        "PredictionRefused",
         "BenchmarkFailed",
         "ResultsMissing",
     ],
@@ -439,6 +441,7 @@ NOT_FOLLOWED: dict[str, tuple[str, ...]] = {
         "Overloaded",
         "AnswerTooLate",
         "OpeningFailed",
+        "ServerNotReady",
         "ShuttingDown",
         "WorkerEnded",
     ],
