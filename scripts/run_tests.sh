@@ -13,7 +13,7 @@ shared=(-n "${TEST_WORKERS:-3}" --no-loadscope-reorder --durations 10)
 if [ "$#" != 0 ]; then exec python -m pytest "${shared[@]}" "$@"; fi
 
 failed=0
-python -m pytest --cache-clear --durations 10 -m alone || failed=1
+python -m pytest --durations 10 -m alone || failed=1
 scripts/test_pythons.sh &
 pythons=$!
 beside=0

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SHOWN = 3
 _SHOWN_CHARACTERS = 40
 _MISSING = "not_nullable"
-_NO_LABEL = "neither 0 nor 1"
+NO_LABEL = "neither 0 nor 1"
 _ROWS_AT_A_TIME = 50_000
 # With these, nulls leave whole numbers whole.
 _PANDAS_TYPES = {pa.int64(): "Int64", pa.int32(): "Int32", pa.bool_(): "boolean"}
@@ -52,7 +52,7 @@ def build_schema(
     from pandera.pandas import Check, Column, DataFrameSchema
 
     columns = _declared_columns(definitions)
-    columns[LABEL] = Column("Int64", Check.isin([0, 1], error=_NO_LABEL))
+    columns[LABEL] = Column("Int64", Check.isin([0, 1], error=NO_LABEL))
     if times:
         columns[definitions.timestamp_column] = Column(nullable=nullable_times)
         columns[created_timestamp_column(definitions)] = Column(nullable=nullable_times, required=False)
@@ -115,10 +115,10 @@ def find_problems(
     kinds = value_types(definitions)
     for column, rule, number in _failures(table, schema):
         if rule == _MISSING:
-            blank = _is_blank(original.column(column)[number].as_py())
+            blank = is_blank(original.column(column)[number].as_py())
             if blank and column in optional:
                 continue
-            unread = _NO_LABEL if column == LABEL else f"not {described(kinds.get(column, TIME))}"
+            unread = NO_LABEL if column == LABEL else f"not {described(kinds.get(column, TIME))}"
             rule = "missing" if blank else unread
         broken.setdefault((column, rule), []).append(number)
     keys = table.select(schema.unique or [])
@@ -201,5 +201,6 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 
-def _is_blank(value: Any) -> bool:
+def is_blank(value: Any) -> bool:
+    """Tell whether nothing is said: no value, or text of spaces alone."""
     return value is None or (isinstance(value, str) and not value.strip())

@@ -1,11 +1,9 @@
 """The labels of a source: 0 and 1, or words for them, and nothing where it is not known."""
 
-from math import isnan
-from typing import Any
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from poc.dataset.checks import NO_LABEL, is_blank
 from poc.dataset.column_types import LABEL
 from poc.dataset.conversion import convert
 from poc.dataset.stored import read_source, source_columns
@@ -34,18 +32,12 @@ def as_labels(column: pa.ChunkedArray, definitions: FeatureSet) -> pa.ChunkedArr
     wrong = [
         value
         for value in column.filter(pc.and_(unread, pc.is_valid(column))).to_pylist()
-        if not _blank(value)
+        if not is_blank(value) and value == value  # A NaN is nothing, too.
     ]
     if wrong:
         distinct = list(dict.fromkeys(f"{value!r:.40}" for value in wrong))
         found = ", ".join(distinct[:_SHOWN]) + (", ..." if distinct[_SHOWN:] else "")
         rows = "1 row" if len(wrong) == 1 else f"{len(wrong):,} rows"
         allowed = "allowed are 0 and 1, false and true, and nothing where it is not known"
-        raise DatasetRefused(
-            definitions.source_path, [f"{LABEL}: neither 0 nor 1 in {rows} ({found}); {allowed}"]
-        )
+        raise DatasetRefused(definitions.source_path, [f"{LABEL}: {NO_LABEL} in {rows} ({found}); {allowed}"])
     return labels
-
-
-def _blank(value: Any) -> bool:
-    return isnan(value) if isinstance(value, float) else isinstance(value, str) and not value.strip()

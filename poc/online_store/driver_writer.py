@@ -55,38 +55,31 @@ class DriverWriter:
             self._session.cluster.shutdown()
 
 
-class ReplacingWriter:
-    """Sends by a `DriverWriter`; a row of the same event time as the stored one replaces it whole.
+class ReplacingWriter(DriverWriter):
+    """A `DriverWriter` whose rows replace a stored one of the same event time whole.
 
     Args:
         at: the place of the write time, µs, in a row.
         stored: tells for each row when the one that is stored was written; None for none.
     """
 
-    def __init__(self, writer: DriverWriter, at: int, stored: Stored) -> None:
-        self._writer, self._at, self._stored = writer, at, stored
+    def __init__(self, session: Session, cql: str, concurrency: int, at: int, stored: Stored) -> None:
+        super().__init__(session, cql, concurrency)
+        self._at, self._stored = at, stored
 
     def send(self, rows: Sequence[BoundRow]) -> Outcome:
-        """See `Writer.send`."""
+        """See `DriverWriter.send`; what is stored is looked up first."""
         at = self._at
         try:
             times = self._stored(rows)
         except PASSING_ERRORS as error:
             return Outcome(rows, error)
-        return self._writer.send(
+        return super().send(
             [
                 (*row[:at], later_write_time(row[at], time), *row[at + 1 :])
                 for row, time in zip(rows, times, strict=True)
             ]
         )
-
-    def fetch(self, cql: str) -> list[tuple[Any, ...]]:
-        """See `Writer.fetch`."""
-        return self._writer.fetch(cql)
-
-    def close(self) -> None:
-        """See `Writer.close`."""
-        self._writer.close()
 
 
 @retry(

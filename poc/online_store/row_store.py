@@ -14,7 +14,7 @@ from feast.protos.feast.core.Registry_pb2 import Registry
 
 from poc.online_store.config import RowStoreSettings
 from poc.online_store.connection import connection_settings
-from poc.online_store.driver_writer import DriverWriter, ReplacingWriter
+from poc.online_store.driver_writer import ReplacingWriter
 from poc.online_store.errors import NotAcknowledged, NotApplied
 from poc.online_store.generations import Generations
 from poc.online_store.keyed_reads import KeyedReads, Statements
@@ -196,12 +196,13 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
             )
 
             def stored(rows: Sequence[BoundRow]) -> list[int | None]:
-                found = times.rows([row[:width] for row in rows])
-                return [found[row[:width]][0][0] if row[:width] in found else None for row in rows]
+                keys = [row[:width] for row in rows]
+                found = times.rows(keys)
+                return [found[key][0][0] if key in found else None for key in keys]
 
             # After the keys, the features, and two timestamps.
             at = width + len(features) + 2
-            writer = ReplacingWriter(DriverWriter(session, cql, block.write_concurrency), at, stored)
+            writer = ReplacingWriter(session, cql, block.write_concurrency, at, stored)
             self._writers[cql] = writer
         return writer
 

@@ -17,7 +17,7 @@ from feast.infra.online_stores.contrib.cassandra_online_store.cassandra_online_s
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 
 from poc.online_store.connection import ConnectionSettings, connection_settings
-from poc.online_store.driver_writer import DriverWriter, ReplacingWriter
+from poc.online_store.driver_writer import ReplacingWriter
 from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, KeyedReads, Statements
 from poc.online_store.layout import key_columns, row_layout
 from poc.online_store.reading_store import ReadingStore
@@ -36,6 +36,7 @@ class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore)
     def __init__(self) -> None:
         super().__init__()
         self._prepared_statements: dict[str, Any] = {}
+        self._writers: dict[str, ReplacingWriter] = {}
 
     def _get_session(self, config: RepoConfig) -> Session:
         """Open our session where Feast's own methods would open theirs."""
@@ -50,6 +51,7 @@ class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore)
         """See `ReadingStore.forget`."""
         super().forget()
         self._prepared_statements = {}
+        self._writers.clear()
 
     def _new_reader(
         self, config: RepoConfig, view: FeatureView, features: Sequence[str] | None
@@ -107,6 +109,9 @@ class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore)
     def _writer(self, config: RepoConfig, view: FeatureView, features: Sequence[str]) -> ReplacingWriter:
         session, settings = self.session(config), connection_settings(config)
         table = stock_table(settings.keyspace, config.project, view.name)
+        cql = batch_insert(table, features, timestamped=True)
+        if cql in self._writers:
+            return self._writers[cql]
         times = KeyedReads(
             session,
             Statements(*write_times(table)),
@@ -123,8 +128,9 @@ class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore)
                 for key in keys
             ]
 
-        cql = batch_insert(table, features, timestamped=True)
-        return ReplacingWriter(DriverWriter(session, cql, settings.write_concurrency), 0, stored)
+        writer = ReplacingWriter(session, cql, settings.write_concurrency, 0, stored)
+        self._writers[cql] = writer
+        return writer
 
     def update(
         self,

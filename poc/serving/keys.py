@@ -82,8 +82,9 @@ def _said(settings: Settings) -> list[str] | None:
 
 def _lines(file: Path) -> list[str]:
     try:
-        forbidden, way_out = _rights(file)
-        if file.stat().st_mode & forbidden:
+        found = file.stat()
+        forbidden, way_out = _rights(file, found)
+        if found.st_mode & forbidden:
             reason = f"others than this server may use it; {way_out}"
             raise InvalidSettings([f"API_KEYS_FILE={file}: {reason}"])
         return file.read_text(encoding="utf-8").splitlines()
@@ -92,14 +93,14 @@ def _lines(file: Path) -> list[str]:
         raise InvalidSettings([f"API_KEYS_FILE={file}: {reason}"]) from error
 
 
-def _rights(file: Path) -> tuple[int, str]:
+def _rights(file: Path, found: os.stat_result) -> tuple[int, str]:
     """Return which rights nobody else may have to a file of keys, and how they are taken away.
 
     One that this server cannot change, as of a Secret that Kubernetes mounts, may be read by its group: that
     is how the server itself reads it.
     """
     read_only = os.statvfs(file).f_flag & os.ST_RDONLY
-    if file.stat().st_uid == os.geteuid() and not read_only:
+    if found.st_uid == os.geteuid() and not read_only:
         return stat.S_IRWXG | stat.S_IRWXO, f"chmod 600 {file}"
     if read_only:
         return stat.S_IWGRP | stat.S_IRWXO, "mount it with defaultMode: 0440 and the fsGroup of its pod"
