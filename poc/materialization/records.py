@@ -11,9 +11,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from poc.online_store.naming import project_name, quoted
-from poc.online_store.patience import SPECULATIVE_RETRY
 from poc.online_store.schema import has_table, make_table, stored_columns
-from poc.online_store.session import SCHEMA, Session, idempotent
+from poc.online_store.session import SCHEMA, SPECULATIVE_RETRY, Session, idempotent
 
 RUNS = "materializations"
 ATTEMPTS = "materialization_attempts"

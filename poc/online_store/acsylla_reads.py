@@ -13,9 +13,14 @@ from importlib.util import find_spec
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from poc.online_store import patience
 from poc.online_store.connection import ConnectionSettings, Driver
 from poc.online_store.errors import DriverMissing
+from poc.online_store.session import (
+    HEARTBEAT_SECONDS,
+    HEARTBEAT_TIMEOUT_SECONDS,
+    MORE_NODES,
+    RECONNECTION_DELAY_SECONDS,
+)
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +61,12 @@ def cluster_arguments(settings: ConnectionSettings) -> dict[str, Any]:
         "request_timeout": settings.request_timeout_seconds,
         "connect_timeout": settings.connect_timeout_seconds,
         # Unless the exponential ones are taken away, they win: a node that is back was used after 39 s.
-        "constant_reconnect_delay_ms": int(patience.RECONNECTION_DELAY_SECONDS * 1000),
+        "constant_reconnect_delay_ms": int(RECONNECTION_DELAY_SECONDS * 1000),
         "exponential_reconnect_base_delay_ms": None,
         "exponential_reconnect_max_delay_ms": None,
         # As cassandra-driver has it: a frozen node answers no heartbeat, and is given up.
-        "heartbeat_interval_sec": patience.HEARTBEAT_SECONDS,
-        "idle_timeout_sec": patience.HEARTBEAT_SECONDS + patience.HEARTBEAT_TIMEOUT_SECONDS,
+        "heartbeat_interval_sec": HEARTBEAT_SECONDS,
+        "idle_timeout_sec": HEARTBEAT_SECONDS + HEARTBEAT_TIMEOUT_SECONDS,
         # All tables: where rows lie it learns without, but before version 4 not which columns are the key.
         "use_schema": stated is not None and stated < 4,
         # Else it prints that Cassandra has no ScyllaDB shards. Errors reach us as exceptions.
@@ -82,7 +87,7 @@ def cluster_arguments(settings: ConnectionSettings) -> dict[str, Any]:
         from acsylla import SpeculativeExecutionPolicy
 
         arguments["speculative_execution_policy"] = SpeculativeExecutionPolicy(
-            settings.speculative_delay_ms, max_speculative_executions=patience.MORE_NODES
+            settings.speculative_delay_ms, max_speculative_executions=MORE_NODES
         )
     return arguments
 

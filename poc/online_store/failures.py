@@ -1,22 +1,26 @@
-"""What the two drivers raise while statements run, as this project's errors."""
+"""What the two drivers raise, while they connect and while statements run, as this project's errors."""
 
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from cassandra import DriverException, InvalidRequest, Unauthorized
+from cassandra import AuthenticationFailed, DriverException, InvalidRequest, Unauthorized
 from cassandra.cluster import NoHostAvailable
 from cassandra.connection import ConnectionException
 from cassandra.protocol import ErrorMessage
 
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.errors import (
+    CassandraLoginRefused,
+    CassandraTlsFailed,
     CassandraUnavailable,
     FeaturesOutdated,
     OnlineTableMissing,
     PocError,
+    ProtocolRefused,
     RoleLacksRight,
 )
-from poc.online_store.session import reason
+from poc.online_store.tls import speaks_tls
 
 # What Cassandra says of a keyspace or table, and of a column, that is not there or has another type.
 _NO_TABLE = ("does not exist", "doesn't exist", "unconfigured table")
@@ -57,7 +61,7 @@ def _known(error: Exception, where: str, missing: Callable[[], PocError] | None)
     if isinstance(error, Unauthorized) or name == "CassErrorServerUnauthorized":
         return RoleLacksRight(where, _message(str(error)))
     if isinstance(error, (DriverException, NoHostAvailable, ConnectionException, ErrorMessage)):
-        return CassandraUnavailable(where, reason(error))
+        return CassandraUnavailable(where, str(_cause(error)))
     if name.startswith("CassError"):
         return CassandraUnavailable(where, str(error) or name)
     # What acsylla says of a session that was closed.
@@ -84,3 +88,35 @@ def refusal(said: str, missing: Callable[[], PocError] | None = None) -> PocErro
 def _message(said: str) -> str:
     """Cut `Error from server: code=2200 [Invalid query] message="..."` down to the message."""
     return said.split('message="', 1)[-1].rstrip('"')
+
+
+def connection_refusal(settings: ConnectionSettings, error: Exception) -> CassandraUnavailable:
+    """Tell what stands in the way of a connection, by what the driver raised."""
+    cause, where = _cause(error), str(settings)
+    if isinstance(cause, AuthenticationFailed):
+        return CassandraLoginRefused(where, settings.username)
+    if isinstance(cause, ssl.SSLError):
+        return CassandraTlsFailed(where, cause.reason or str(cause))
+    # Of several addresses the driver words the last error anew, as another type.
+    if "[SSL:" in str(cause):
+        return CassandraTlsFailed(where, str(cause).rpartition("Last error: ")[2])
+    if settings.protocol_version is not None and speaks_older(error):
+        return ProtocolRefused(where, settings.protocol_version)
+    if settings.tls is None and any(speaks_tls(host, settings.port) for host in settings.hosts):
+        return CassandraTlsFailed(where, "it speaks TLS only")
+    return CassandraUnavailable(where, str(cause))
+
+
+def speaks_older(error: Exception) -> bool:
+    """Tell whether the server refused the version of the protocol, and nothing else."""
+    said = str(_cause(error)).lower()
+    return "protocol" in said and "version" in said
+
+
+def _cause(error: Exception) -> Exception:
+    """Return why the driver failed: for NoHostAvailable, what the first host raised."""
+    if isinstance(error, NoHostAvailable) and error.errors:
+        each = error.errors.values() if isinstance(error.errors, dict) else error.errors
+        first: Exception = next(iter(each))
+        return first
+    return error

@@ -21,9 +21,8 @@ from cassandra.query import BatchStatement, SimpleStatement
 
 from poc.online_store.errors import NoEarlierGeneration, RebuildLost, RebuildRunning
 from poc.online_store.naming import GENERATIONS, Table, generation_table, quoted, stock_table_name
-from poc.online_store.patience import SPECULATIVE_RETRY
 from poc.online_store.schema import drop_table, make_table
-from poc.online_store.session import idempotent
+from poc.online_store.session import SPECULATIVE_RETRY, idempotent
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from feast import FeatureView
 
 from poc.online_store import naming
 from poc.online_store.naming import CREATED_TIMESTAMP, EVENT_TIMESTAMP, column_name, quoted
-from poc.online_store.patience import SPECULATIVE_RETRY
+from poc.online_store.session import SPECULATIVE_RETRY
 from poc.online_store.types import ColumnType, column_type, key_type
 
 _KEYS_TOLD_APART = ("text", "blob", "int", "bigint")

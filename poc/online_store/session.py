@@ -5,12 +5,11 @@ only what does no harm when it is done twice is asked of a second node. Their ro
 without a profile runs at the write consistency, and its rows have names.
 """
 
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from cassandra import AuthenticationFailed, ConsistencyLevel, DriverException, InvalidRequest
+from cassandra import ConsistencyLevel, DriverException, InvalidRequest
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
 from cassandra.cluster import Session as Session
@@ -24,22 +23,46 @@ from cassandra.policies import (
 )
 from cassandra.query import SimpleStatement, named_tuple_factory, tuple_factory
 
-from poc.online_store import errors, patience
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.tls import speaks_tls, tls_context
+from poc.online_store.errors import DataCentreUnknown
+from poc.online_store.failures import connection_refusal, speaks_older
+from poc.online_store.tls import tls_context
 
 READ = "read"
 WRITE = "write"
 SCHEMA = "schema"
+
+# How the driver notices that a node is gone: a killed one closes its connections, and whatever was under way
+# on them is sent to another node at once. A frozen one closes nothing: a heartbeat finds it, and until then
+# a second node is asked for what is late.
+
+# The driver's default backs off to ten minutes: a node that is back was used again after 30 s only.
+RECONNECTION_DELAY_SECONDS = 1.0
+# Table option: how long a coordinator waits for a replica before it asks another one. Cassandra's own choice,
+# the 99th percentile of the table's reads, grows while a replica is frozen.
+SPECULATIVE_RETRY = "50ms"
+# By default a frozen node is found out after a minute. Both together should stay below the time limits of
+# statements that are asked once only: then these too go to another node instead of timing out. Much less
+# would give up nodes that are only busy.
+HEARTBEAT_SECONDS = 4
+HEARTBEAT_TIMEOUT_SECONDS = 10
+# Two: the second node may have come back a moment ago, and be slow.
+MORE_NODES = 2
+# How often a read that timed out is asked again: at the first time the node may not be known to be gone yet.
+# The driver counts the nodes that it asks side by side together: all of them wait for the same dead one.
+READS_AGAIN = 2 * (1 + MORE_NODES)
+# The driver's 10 s were too short for three nodes on two busy cores: a read then met a node that did not
+# know the table yet.
+SCHEMA_AGREEMENT_SECONDS = 60.0
 # Creating or dropping a table waits for every node's agreement, for which a frozen one takes all the time
 # that there is, and, on dropping, for a snapshot.
-SCHEMA_TIMEOUT_SECONDS = patience.SCHEMA_AGREEMENT_SECONDS + 60.0
+SCHEMA_TIMEOUT_SECONDS = SCHEMA_AGREEMENT_SECONDS + 60.0
 # Cassandra's own, newest first. Left to itself the driver begins with DataStax's, and logs a warning a step.
 PROTOCOL_VERSIONS = (5, 4, 3)
 
 
 class ReadAgain(RetryPolicy):  # type: ignore[misc]
-    """Reads again, as often as `patience` says, what a replica did not answer; is else the driver's own.
+    """Reads again, `READS_AGAIN` times, what a replica did not answer; is else the driver's own.
 
     A coordinator that waits for a node which has just died gives up on the statement, not on the node alone,
     once it knows of it. Of what spans partitions it asks no second copy by itself.
@@ -55,7 +78,7 @@ class ReadAgain(RetryPolicy):  # type: ignore[misc]
         retry_num: int,
     ) -> tuple[int, int | None]:
         """Say what becomes of `query`, which has been tried `retry_num` times more."""
-        if retry_num < patience.READS_AGAIN:
+        if retry_num < READS_AGAIN:
             return self.RETRY, consistency
         return self.RETHROW, None
 
@@ -76,8 +99,8 @@ def open_session(settings: ConnectionSettings) -> Session:
         try:
             return _connected(settings, version)
         except (DriverException, ConnectionException, NoHostAvailable) as error:
-            if version == offered[-1] or not _speaks_older(error):
-                raise _refusal(settings, error) from error
+            if version == offered[-1] or not speaks_older(error):
+                raise connection_refusal(settings, error) from error
     raise AssertionError("the last version raises")
 
 
@@ -106,7 +129,7 @@ def prepare(session: Session, cql: str) -> Any:
         statement = session.prepare(cql)
     except InvalidRequest:
         agreement = session.cluster.control_connection
-        agreement.wait_for_schema_agreement(wait_time=patience.SCHEMA_AGREEMENT_SECONDS)
+        agreement.wait_for_schema_agreement(wait_time=SCHEMA_AGREEMENT_SECONDS)
         statement = session.prepare(cql)
     statement.is_idempotent = True
     learn_copies(session, {column.keyspace_name for column in statement.column_metadata})
@@ -133,7 +156,7 @@ def _connected(settings: ConnectionSettings, version: int | None) -> Session:
         cluster.shutdown()
         dc = settings.local_dc
         if isinstance(error, NoHostAvailable) and dc is not None and known and dc not in known:
-            raise errors.DataCentreUnknown(str(settings), dc, known) from error
+            raise DataCentreUnknown(str(settings), dc, known) from error
         raise
 
 
@@ -150,10 +173,10 @@ def _cluster_arguments(settings: ConnectionSettings, version: int | None) -> dic
                 row_factory=tuple_factory,
             ),
         },
-        "max_schema_agreement_wait": patience.SCHEMA_AGREEMENT_SECONDS,
-        "reconnection_policy": ConstantReconnectionPolicy(patience.RECONNECTION_DELAY_SECONDS, None),
-        "idle_heartbeat_interval": patience.HEARTBEAT_SECONDS,
-        "idle_heartbeat_timeout": patience.HEARTBEAT_TIMEOUT_SECONDS,
+        "max_schema_agreement_wait": SCHEMA_AGREEMENT_SECONDS,
+        "reconnection_policy": ConstantReconnectionPolicy(RECONNECTION_DELAY_SECONDS, None),
+        "idle_heartbeat_interval": HEARTBEAT_SECONDS,
+        "idle_heartbeat_timeout": HEARTBEAT_TIMEOUT_SECONDS,
         "connect_timeout": settings.connect_timeout_seconds,
         "control_connection_timeout": settings.connect_timeout_seconds,
         # A shared Cassandra may have thousands of tables: `prepare` learns the keyspaces that are asked.
@@ -176,7 +199,7 @@ def _cluster_arguments(settings: ConnectionSettings, version: int | None) -> dic
 
 
 def _profile(settings: ConnectionSettings, consistency: str, row_factory: Any) -> ExecutionProfile:
-    delay_ms, nodes = settings.speculative_delay_ms, patience.MORE_NODES
+    delay_ms, nodes = settings.speculative_delay_ms, MORE_NODES
     speculation = None if delay_ms is None else ConstantSpeculativeExecutionPolicy(delay_ms / 1000, nodes)
     return ExecutionProfile(
         load_balancing_policy=_policy(settings),
@@ -197,39 +220,3 @@ def local_data_centre(session: Session) -> str:
     """Name the data centre of the node that `session` was opened through."""
     name: str = session.execute(idempotent("SELECT data_center FROM system.local")).one().data_center
     return name
-
-
-def reason(error: Exception) -> str:
-    """Say in one line why the driver failed: for NoHostAvailable, what the first host said."""
-    return str(_cause(error))
-
-
-def _cause(error: Exception) -> Exception:
-    if isinstance(error, NoHostAvailable) and error.errors:
-        each = error.errors.values() if isinstance(error.errors, dict) else error.errors
-        first: Exception = next(iter(each))
-        return first
-    return error
-
-
-def _speaks_older(error: Exception) -> bool:
-    """Tell whether the server refused the version of the protocol, and nothing else."""
-    said = reason(error).lower()
-    return "protocol" in said and "version" in said
-
-
-def _refusal(settings: ConnectionSettings, error: Exception) -> errors.CassandraUnavailable:
-    """Tell what stands in the way of a connection."""
-    cause, where = _cause(error), str(settings)
-    if isinstance(cause, AuthenticationFailed):
-        return errors.CassandraLoginRefused(where, settings.username)
-    if isinstance(cause, ssl.SSLError):
-        return errors.CassandraTlsFailed(where, cause.reason or str(cause))
-    # Of several addresses the driver words the last error anew, as another type.
-    if "[SSL:" in str(cause):
-        return errors.CassandraTlsFailed(where, str(cause).rpartition("Last error: ")[2])
-    if settings.protocol_version is not None and _speaks_older(error):
-        return errors.ProtocolRefused(where, settings.protocol_version)
-    if settings.tls is None and any(speaks_tls(host, settings.port) for host in settings.hosts):
-        return errors.CassandraTlsFailed(where, "it speaks TLS only")
-    return errors.CassandraUnavailable(where, str(cause))

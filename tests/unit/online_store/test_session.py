@@ -8,11 +8,14 @@ from cassandra.cluster import EXEC_PROFILE_DEFAULT
 from cassandra.policies import DCAwareRoundRobinPolicy, RetryPolicy, TokenAwarePolicy
 from cassandra.query import named_tuple_factory, tuple_factory
 
-from poc.online_store import patience
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.session import (
+    HEARTBEAT_SECONDS,
+    HEARTBEAT_TIMEOUT_SECONDS,
     READ,
+    RECONNECTION_DELAY_SECONDS,
     SCHEMA,
+    SCHEMA_AGREEMENT_SECONDS,
     SCHEMA_TIMEOUT_SECONDS,
     WRITE,
     ReadAgain,
@@ -47,9 +50,9 @@ def test_what_is_stated_of_the_cluster_is_what_the_driver_is_told() -> None:
         "connect_timeout": 3.0,
         "control_connection_timeout": 3.0,
         "compression": "lz4",
-        "max_schema_agreement_wait": patience.SCHEMA_AGREEMENT_SECONDS,
-        "idle_heartbeat_interval": patience.HEARTBEAT_SECONDS,
-        "idle_heartbeat_timeout": patience.HEARTBEAT_TIMEOUT_SECONDS,
+        "max_schema_agreement_wait": SCHEMA_AGREEMENT_SECONDS,
+        "idle_heartbeat_interval": HEARTBEAT_SECONDS,
+        "idle_heartbeat_timeout": HEARTBEAT_TIMEOUT_SECONDS,
         "schema_metadata_enabled": False,
         "schema_event_refresh_window": -1,
     }
@@ -58,7 +61,7 @@ def test_what_is_stated_of_the_cluster_is_what_the_driver_is_told() -> None:
 
 def test_node_that_was_lost_is_asked_for_again_for_ever() -> None:
     policy = arguments(STATED)["reconnection_policy"]
-    assert (policy.delay, policy.max_attempts) == (patience.RECONNECTION_DELAY_SECONDS, None)
+    assert (policy.delay, policy.max_attempts) == (RECONNECTION_DELAY_SECONDS, None)
 
 
 @pytest.mark.parametrize(("version", "learns"), [(None, False), (5, False), (4, False), (3, True)])
