@@ -1,4 +1,4 @@
-"""What the two stores share: their sessions, the readers that they have made, reads as Feast asks for them.
+"""What the two stores share: sessions, readers and writers that they have made, reads as Feast asks for them.
 
 A reader is made for each selection of features, and is given again while the view stays what it is.
 """
@@ -17,11 +17,14 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 
 from poc.online_store.acsylla_reads import AcsyllaReads, acsylla_reads
 from poc.online_store.connection import ConnectionSettings, Driver, connection_settings
+from poc.online_store.driver_writer import ReplacingWriter
+from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, KeyedReads, Row, Statements
 from poc.online_store.keys import join_keys
 from poc.online_store.layout import key_columns
 from poc.online_store.session import open_session
 from poc.online_store.types import Value
 from poc.online_store.view_reader import Found, JoinKeys, ViewReader, event_time
+from poc.online_store.writer import BoundRow
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +34,6 @@ MOST_READERS = 1000
 FOLLOW_SECONDS = 1.0
 
 FeatureRow = tuple[datetime | None, dict[str, Value] | None]
-_ABSENT: FeatureRow = (None, None)
 # Project, view and features of a reader.
 _Name: TypeAlias = tuple[str, str, tuple[str, ...] | None]
 Reader = TypeVar("Reader", bound=ViewReader)
@@ -59,6 +61,7 @@ class ReadingStore(Generic[Reader]):
         self._session: Session | None = None
         self._acsylla: AcsyllaReads | None = None
         self._readers: dict[_Name, _Kept[Reader]] = {}
+        self._writers: dict[str, ReplacingWriter] = {}
         self._following: threading.Event | None = None
 
     @property
@@ -97,6 +100,7 @@ class ReadingStore(Generic[Reader]):
     def forget(self) -> None:
         """Prepare everything anew when next asked: the tables are others than they were."""
         self._readers.clear()
+        self._writers.clear()
 
     def reader(self, config: RepoConfig, view: FeatureView, features: Sequence[str] | None) -> Reader:
         """Return the reader of some features of `view` (of all for None), prepared when first asked for."""
@@ -165,6 +169,31 @@ class ReadingStore(Generic[Reader]):
     def _new_reader(self, config: RepoConfig, view: FeatureView, features: Sequence[str] | None) -> Reader:
         raise NotImplementedError
 
+    def _new_writer(
+        self, config: RepoConfig, cql: str, at: int, keys: slice, times: Statements, of: Sequence[str] | None
+    ) -> ReplacingWriter:
+        """Make the writer of `cql`, and keep it.
+
+        Args:
+            at: the place of the write time in a row to write.
+            keys: the places of the keys in it, which `times` binds.
+            times: ask when a row was written, in µs, the last of what they select.
+            of: features whose times count, by the name that comes first of what is selected; None for all.
+        """
+        session, settings = self.session(config), connection_settings(config)
+        together = getattr(config.online_store, "read_keys_per_statement", KEYS_PER_STATEMENT)
+        reads = KeyedReads(session, times, in_flight=settings.read_concurrency, keys_per_statement=together)
+
+        def written(found: Sequence[Row]) -> int | None:
+            return max((row[-1] for row in found if of is None or row[0] in of), default=None)
+
+        def stored(rows: Sequence[BoundRow]) -> list[int | None]:
+            found = reads.rows([row[keys] for row in rows])
+            return [written(found.get(row[keys], ())) for row in rows]
+
+        writer = self._writers[cql] = ReplacingWriter(session, cql, settings.write_concurrency, at, stored)
+        return writer
+
     def _opened(self, settings: ConnectionSettings) -> Session:
         return open_session(settings)
 
@@ -205,12 +234,12 @@ def _distinct(keys: Sequence[JoinKeys | None]) -> list[JoinKeys]:
 def _rows(
     reader: ViewReader, keys: Sequence[JoinKeys | None], found: Mapping[JoinKeys, Found]
 ) -> list[FeatureRow]:
-    return [_ABSENT if key is None else _row(reader, found.get(key)) for key in keys]
+    return [_row(reader, None if key is None else found.get(key)) for key in keys]
 
 
 def _row(reader: ViewReader, found: Found | None) -> FeatureRow:
     if found is None:
-        return _ABSENT
+        return None, None
     of_features = zip(reader.names, reader.proto, reader.stored, found, strict=False)
     values = {
         name: proto(content) for name, proto, stored, content in of_features if stored or content is not None

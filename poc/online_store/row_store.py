@@ -14,16 +14,15 @@ from feast.protos.feast.core.Registry_pb2 import Registry
 
 from poc.online_store.config import RowStoreSettings
 from poc.online_store.connection import connection_settings
-from poc.online_store.driver_writer import ReplacingWriter
 from poc.online_store.errors import NotAcknowledged, NotApplied
 from poc.online_store.generations import Generations
-from poc.online_store.keyed_reads import KeyedReads, Statements
-from poc.online_store.layout import Column, RowLayout, row_layout, table_comment
+from poc.online_store.keyed_reads import Statements
+from poc.online_store.layout import RowLayout, row_layout, table_comment
 from poc.online_store.reading_store import ReadingStore
 from poc.online_store.schema import apply_layout, ensure_keyspace, extend_layout, has_table, stored_table
 from poc.online_store.view_reader import RowReader
 from poc.online_store.write import FeastRow, bound_rows, by_features, now_us
-from poc.online_store.writer import BoundRow, write_all
+from poc.online_store.writer import write_all
 
 
 class CassandraRowOnlineStoreConfig(RowStoreSettings):
@@ -37,10 +36,6 @@ class CassandraRowOnlineStoreConfig(RowStoreSettings):
 
 class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ignore[misc]
     """One Cassandra row an entity, written in one mutation at its event time, in the served generation."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._writers: dict[str, ReplacingWriter] = {}
 
     def generations(self, config: RepoConfig) -> Generations:
         """Return what says which tables are served."""
@@ -124,8 +119,18 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
         for names, rows in by_features(data):
             features = layout.named(names)
             bound = bound_rows(layout, features, rows, ttl_seconds, now_us())
-            if bound:
-                write_all(self._writer(config, layout, features), bound)
+            if not bound:
+                continue
+            cql, width = layout.insert(features, ttl_seconds is not None), len(layout.keys)
+            writer = self._writers.get(cql)
+            if writer is None:
+                extend_layout(self.session(config), layout)
+                # A feature that has its column now is lacking no more.
+                self._readers.clear()
+                # After the keys, the features, and two timestamps.
+                at, times = width + len(features) + 2, Statements(*layout.select_write_time())
+                writer = self._new_writer(config, cql, at, slice(width), times, None)
+            write_all(writer, bound)
 
     def update(
         self,
@@ -178,35 +183,3 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
         for view in tables:
             self.generations(config).forget(view.name)
         self.forget()
-
-    def _writer(self, config: RepoConfig, layout: RowLayout, features: Sequence[Column]) -> ReplacingWriter:
-        block = config.online_store
-        cql = layout.insert(features, block.ttl_seconds is not None)
-        writer = self._writers.get(cql)
-        if writer is None:
-            session, width = self.session(config), len(layout.keys)
-            extend_layout(session, layout)
-            # A feature that has its column now is lacking no more.
-            self._readers.clear()
-            times = KeyedReads(
-                session,
-                Statements(*layout.select_write_time()),
-                in_flight=block.read_concurrency,
-                keys_per_statement=block.read_keys_per_statement,
-            )
-
-            def stored(rows: Sequence[BoundRow]) -> list[int | None]:
-                keys = [row[:width] for row in rows]
-                found = times.rows(keys)
-                return [found[key][0][0] if key in found else None for key in keys]
-
-            # After the keys, the features, and two timestamps.
-            at = width + len(features) + 2
-            writer = ReplacingWriter(session, cql, block.write_concurrency, at, stored)
-            self._writers[cql] = writer
-        return writer
-
-    def forget(self) -> None:
-        """See `ReadingStore.forget`."""
-        super().forget()
-        self._writers.clear()

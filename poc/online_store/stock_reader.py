@@ -12,11 +12,11 @@ from feast.type_map import feast_value_type_to_python_type
 
 from poc.online_store.acsylla_reads import AcsyllaReads
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, KeyedReads, Row, Statements
+from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, Key, KeyedReads, Row, Statements
 from poc.online_store.layout import key_columns
 from poc.online_store.stock_layout import entity_key
 from poc.online_store.types import EPOCH
-from poc.online_store.view_reader import Found, JoinKeys
+from poc.online_store.view_reader import Found, JoinKeys, ViewReader
 
 _parse = Value.FromString
 # Feast's own reading of these is the attribute itself, and costs ten times as much.
@@ -28,8 +28,8 @@ _INT32, _INT64, _STRING, _DOUBLE, _FLOAT, _BOOL = 0x18, 0x20, 0x12, 0x29, 0x35, 
 _double, _float = struct.Struct("<d").unpack_from, struct.Struct("<f").unpack_from
 
 
-class MessageReader:
-    """What a `ViewReader` says of stored messages: any of them may be missing."""
+class MessageReader(ViewReader):
+    """A `ViewReader` of stored messages: any of them may be missing."""
 
     def __init__(self, view: FeatureView, features: Sequence[str]) -> None:
         self.keys = key_columns(view)
@@ -79,23 +79,15 @@ class StockReader(MessageReader):
             acsylla=acsylla,
         )
 
-    def read(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
-        """See `ViewReader.read`."""
-        serialized = {(self._serialize(key),): key for key in keys}
-        return self._found(serialized, self._reads.rows(list(serialized)) if serialized else {})
-
-    async def read_async(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
-        """See `ViewReader.read_async`."""
-        serialized = {(self._serialize(key),): key for key in keys}
-        rows = await self._reads.rows_async(list(serialized)) if serialized else {}
-        return self._found(serialized, rows)
+    def _bind(self, keys: Sequence[JoinKeys]) -> Mapping[Key, JoinKeys]:
+        return {(self._serialize(key),): key for key in keys}
 
     def _found(
-        self, serialized: Mapping[tuple[Any, ...], JoinKeys], rows: Mapping[tuple[Any, ...], list[Row]]
-    ) -> dict[JoinKeys, Found]:
+        self, bound: Mapping[Key, JoinKeys], found: Mapping[Key, list[Row]]
+    ) -> Mapping[JoinKeys, Found]:
         places, width = self._places, len(self.names)
-        found: dict[JoinKeys, Found] = {}
-        for key, cells in rows.items():
+        by_join_keys: dict[JoinKeys, Found] = {}
+        for key, cells in found.items():
             values: list[Any] = [None] * (width + 1)
             known = False
             for name, content, moment in cells:
@@ -105,8 +97,8 @@ class StockReader(MessageReader):
             if known:
                 if values[width] is not None:
                     values[width] = EPOCH + timedelta(milliseconds=values[width])
-                found[serialized[key]] = tuple(values)
-        return found
+                by_join_keys[bound[key]] = tuple(values)
+        return by_join_keys
 
 
 def stored_value(content: bytes) -> Any:

@@ -17,8 +17,7 @@ from feast.infra.online_stores.contrib.cassandra_online_store.cassandra_online_s
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 
 from poc.online_store.connection import ConnectionSettings, connection_settings
-from poc.online_store.driver_writer import ReplacingWriter
-from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, KeyedReads, Statements
+from poc.online_store.keyed_reads import Statements
 from poc.online_store.layout import key_columns, row_layout
 from poc.online_store.reading_store import ReadingStore
 from poc.online_store.schema import ensure_keyspace
@@ -27,7 +26,7 @@ from poc.online_store.stock_layout import batch_insert, bound_entity, entity_key
 from poc.online_store.stock_reader import StockReader
 from poc.online_store.view_reader import JoinKeys
 from poc.online_store.write import FeastRow, by_features, latest_rows
-from poc.online_store.writer import BoundRow, write_all
+from poc.online_store.writer import write_all
 
 
 class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore):  # type: ignore[misc]
@@ -36,7 +35,6 @@ class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore)
     def __init__(self) -> None:
         super().__init__()
         self._prepared_statements: dict[str, Any] = {}
-        self._writers: dict[str, ReplacingWriter] = {}
 
     def _get_session(self, config: RepoConfig) -> Session:
         """Open our session where Feast's own methods would open theirs."""
@@ -51,7 +49,6 @@ class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore)
         """See `ReadingStore.forget`."""
         super().forget()
         self._prepared_statements = {}
-        self._writers.clear()
 
     def _new_reader(
         self, config: RepoConfig, view: FeatureView, features: Sequence[str] | None
@@ -101,36 +98,17 @@ class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore)
             super().online_write_batch(config, table, list(latest.values()), progress)
             return
         version = config.entity_key_serialization_version
+        name = stock_table(self._keyspace, config.project, table.name)
+        times = Statements(*write_times(name))
         for features, rows in by_features(latest.values()):
-            write_all(self._writer(config, table, features), [bound_entity(row, version) for row in rows])
+            cql = batch_insert(name, features, timestamped=True)
+            writer = self._writers.get(cql)
+            if writer is None:
+                # A row is the write time, and of each feature value, entity key, event time.
+                writer = self._new_writer(config, cql, 0, slice(2, 3), times, features)
+            write_all(writer, [bound_entity(row, version) for row in rows])
         if progress is not None:
             progress(len(data))
-
-    def _writer(self, config: RepoConfig, view: FeatureView, features: Sequence[str]) -> ReplacingWriter:
-        session, settings = self.session(config), connection_settings(config)
-        table = stock_table(settings.keyspace, config.project, view.name)
-        cql = batch_insert(table, features, timestamped=True)
-        if cql in self._writers:
-            return self._writers[cql]
-        times = KeyedReads(
-            session,
-            Statements(*write_times(table)),
-            in_flight=settings.read_concurrency,
-            keys_per_statement=KEYS_PER_STATEMENT,
-        )
-
-        def stored(rows: Sequence[BoundRow]) -> list[int | None]:
-            # A row is the write time, and of each feature value, entity key, event time.
-            keys = [(row[2],) for row in rows]
-            found = times.rows(keys)
-            return [
-                max((time for name, time in found.get(key, ()) if name in features), default=None)
-                for key in keys
-            ]
-
-        writer = ReplacingWriter(session, cql, settings.write_concurrency, 0, stored)
-        self._writers[cql] = writer
-        return writer
 
     def update(
         self,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any, Protocol
+from typing import Any
 
 from cassandra.cluster import Session
 from feast.protos.feast.types.Value_pb2 import Value
@@ -23,7 +23,7 @@ JoinKeys = tuple[Any, ...]
 Found = Row
 
 
-class ViewReader(Protocol):
+class ViewReader:
     """Reads some features of one view. Safe to use from many threads and event loops at once.
 
     Attributes:
@@ -41,6 +41,7 @@ class ViewReader(Protocol):
     plain: tuple[Callable[[Any], Any] | None, ...]
     proto: tuple[Callable[[Any], Value], ...]
     stored: tuple[bool, ...]
+    _reads: KeyedReads
 
     def read(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
         """Read by distinct `keys`; a key that is not stored is left out.
@@ -48,14 +49,26 @@ class ViewReader(Protocol):
         Raises:
             the driver's errors: no answer; never an absent row.
         """
-        ...
+        bound = self._bind(keys)
+        return self._found(bound, self._reads.rows(list(bound)) if bound else {})
 
     async def read_async(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
         """Do the same without blocking the event loop."""
-        ...
+        bound = self._bind(keys)
+        return self._found(bound, await self._reads.rows_async(list(bound)) if bound else {})
+
+    def _bind(self, keys: Sequence[JoinKeys]) -> Mapping[Key, JoinKeys]:
+        """Return the keys by what is bound for them; one that no row can have is left out."""
+        raise NotImplementedError
+
+    def _found(
+        self, bound: Mapping[Key, JoinKeys], found: Mapping[Key, list[Row]]
+    ) -> Mapping[JoinKeys, Found]:
+        """Make of the rows that are stored, by bound key, what `read` returns."""
+        raise NotImplementedError
 
 
-class RowReader:
+class RowReader(ViewReader):
     """A `ViewReader` of the row layout: one row an entity, a typed column a feature.
 
     Args:
@@ -114,24 +127,13 @@ class RowReader:
             acsylla=acsylla,
         )
 
-    def read(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
-        """See `ViewReader.read`."""
-        bound = self._bind(keys)
-        return self._by_join_keys(bound, self._reads.rows(list(bound)) if bound else {})
-
-    async def read_async(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
-        """See `ViewReader.read_async`."""
-        bound = self._bind(keys)
-        return self._by_join_keys(bound, await self._reads.rows_async(list(bound)) if bound else {})
-
-    def _bind(self, keys: Sequence[JoinKeys]) -> dict[Key, JoinKeys]:
-        """Return the keys by what is bound for them; one that no row can have is left out."""
+    def _bind(self, keys: Sequence[JoinKeys]) -> Mapping[Key, JoinKeys]:
         make = self._bound
         return {bound: key for key in keys if (bound := make(key)) is not None}
 
-    def _by_join_keys(
+    def _found(
         self, bound: Mapping[Key, JoinKeys], found: Mapping[Key, list[Row]]
-    ) -> dict[JoinKeys, Found]:
+    ) -> Mapping[JoinKeys, Found]:
         if self._as_selected:
             return {bound[key]: rows[0] for key, rows in found.items()}
         return {bound[key]: self._completed(rows[0], bound[key]) for key, rows in found.items()}
