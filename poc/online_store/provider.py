@@ -3,22 +3,34 @@
 Feast asks a provider only for the rows, after all that is slow. So importing this module puts the resolved
 call into `FeatureStore`, where `get_online_features`, its async twin and Feast's feature server all end: it
 answers for stores that have this provider, and leaves every other store to Feast.
+
+The feature server's own handler goes through a thread, FastAPI's checks of an answer, and a driver that
+blocks. Its path is taken by one that awaits what can be awaited, and leaves the rest to Feast in a thread:
+with the same answers, and the same errors.
 """
 
 import functools
+import json
+import logging
 import threading
+import traceback
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from feast import FeatureService, FeatureStore, FeatureView, RepoConfig
+from feast import FeatureService, FeatureStore, FeatureView, RepoConfig, feature_server
 from feast.infra.local import LocalProvider
 from feast.infra.online_stores.online_store import OnlineStore
 from feast.infra.provider import Provider
 from feast.online_response import OnlineResponse
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
+from poc.online_store import registry_file
 from poc.online_store.errors import FeastNotSupported
 from poc.online_store.plan import Plan
 from poc.online_store.plans import Plans
@@ -29,6 +41,9 @@ from poc.online_store.view_reader import Found, JoinKeys, ViewReader
 
 SUPPORTED = "0.38.0"
 STOCK_TYPE = "cassandra"
+SERVER_PATH = "/get-online-features"
+_AS_FEASTS = {"preserving_proto_field_name": True, "float_precision": 18}
+log = logging.getLogger(__name__)
 
 
 class ResolvingProvider(LocalProvider):  # type: ignore[misc]
@@ -77,7 +92,10 @@ class ResolvingProvider(LocalProvider):  # type: ignore[misc]
 
 
 class ForeignReader(MessageReader):
-    """A `ViewReader` of SQLite, Redis, or whatever store the yaml names, as Feast reads it. It blocks."""
+    """A `ViewReader` of SQLite, Redis, or whatever store the yaml names, as Feast reads it.
+
+    It blocks only: what such a store can await, Feast asks of it itself.
+    """
 
     def __init__(
         self, provider: Provider, config: RepoConfig, view: FeatureView, features: Sequence[str]
@@ -95,10 +113,6 @@ class ForeignReader(MessageReader):
             if values is not None
         }
 
-    async def read_async(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
-        """Raise: what the store can await, Feast asks of it itself."""
-        raise NotImplementedError
-
     def _entity_key(self, key: JoinKeys) -> EntityKey:
         parts = zip(self.keys, key, strict=True)
         values = [Value(**{column.kind.attribute: part}) for column, part in parts]
@@ -111,61 +125,86 @@ def _plan(
     entity_values: Any,
     full_feature_names: bool = False,
     native_entity_values: bool = True,
-) -> tuple[ResolvingProvider, Plan, Any] | None:
-    """Find the plan of a call, and its entity values; None where Feast itself has to answer it."""
+) -> tuple[ResolvingProvider, Plan] | None:
+    """Find the plan of a call; None where Feast itself has to answer it."""
     provider = store._get_provider()
     if not isinstance(provider, ResolvingProvider) or not native_entity_values or not features:
         return None
     plan = provider.plans.find(store, features, full_feature_names, tuple(entity_values))
-    return None if plan is None or not plan.takes(entity_values) else (provider, plan, entity_values)
+    return None if plan is None or not plan.takes(entity_values) else (provider, plan)
 
 
-async def awaited(
-    store: FeatureStore, features: Any, entity_values: Any, full_feature_names: bool = False
-) -> OnlineResponse | None:
-    """Answer a call on the event loop; None for what has to be answered in a thread.
+def _handler(store: FeatureStore) -> Any:
+    async def get_online_features(request: Request) -> Response:
+        try:
+            response = await _answer(store, json.loads(await request.body()))
+            content = feature_server.MessageToDict(response.proto, **_AS_FEASTS)
+        except Exception as error:  # As Feast's own handler: whatever it is becomes its text.
+            log.error("%s", traceback.format_exc())
+            return JSONResponse({"detail": str(error)}, status_code=500)
+        # As FastAPI writes it: bytes as the text that they may be, no number that JSON does not have.
+        text = json.dumps(
+            content, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=bytes.decode
+        )
+        return Response(text, media_type="application/json")
 
-    That is what Feast itself has to answer, what cannot be awaited, and the first read, which connects.
-    """
-    found = _plan(store, features, entity_values, full_feature_names)
-    if found is None:
-        return None
-    provider, plan, values = found
-    online = provider.online_store
-    if not isinstance(online, ReadingStore) or not online.is_connected:
-        return None
-    return await plan.answer_async(values, provider.reader)
+    return get_online_features
+
+
+async def _answer(store: FeatureStore, asked: dict[str, Any]) -> OnlineResponse:
+    if "feature_service" in asked:
+        features: Any = store.get_feature_service(asked["feature_service"], allow_cache=True)
+    else:
+        features = asked["features"]
+    call = (features, asked["entities"], asked.get("full_feature_names", False))
+    found = _plan(store, *call)
+    if found is not None:
+        provider, plan = found
+        online = provider.online_store
+        if isinstance(online, ReadingStore) and online.is_connected:
+            return await plan.answer_async(asked["entities"], provider.reader)
+    # What Feast itself has to answer, what cannot be awaited, and the first read, which connects.
+    return await run_in_threadpool(store._get_online_features, *call)
 
 
 def install() -> None:
     """Put the resolved call into Feast's FeatureStore and feature server. A second time does nothing."""
-    # The first needs what stands here.
-    from poc.online_store import feature_server, registry_file
-
     feasts, feasts_async = FeatureStore._get_online_features, FeatureStore._get_online_features_async
+    feasts_app = feature_server.get_app
     if hasattr(feasts, "resolving"):
         return
 
     @functools.wraps(feasts)
-    def get_online_features(self: FeatureStore, *asked: Any, **named: Any) -> Any:
-        found = _plan(self, *asked, **named)
+    def get_online_features(
+        self: FeatureStore, features: Any, entity_values: Any, *flags: bool, **named: bool
+    ) -> Any:
+        found = _plan(self, features, entity_values, *flags, **named)
         if found is None:
-            return feasts(self, *asked, **named)
-        provider, plan, entity_values = found
+            return feasts(self, features, entity_values, *flags, **named)
+        provider, plan = found
         return plan.answer(entity_values, provider.reader)
 
     @functools.wraps(feasts_async)
-    async def get_online_features_async(self: FeatureStore, *asked: Any, **named: Any) -> Any:
-        found = _plan(self, *asked, **named)
+    async def get_online_features_async(
+        self: FeatureStore, features: Any, entity_values: Any, *flags: bool, **named: bool
+    ) -> Any:
+        found = _plan(self, features, entity_values, *flags, **named)
         if found is None or not found[0].reads_awaited:
-            return await feasts_async(self, *asked, **named)
-        provider, plan, entity_values = found
+            return await feasts_async(self, features, entity_values, *flags, **named)
+        provider, plan = found
         return await plan.answer_async(entity_values, provider.reader)
+
+    @functools.wraps(feasts_app)
+    def get_app(store: FeatureStore, *settings: Any, **named: Any) -> Any:
+        app = feasts_app(store, *settings, **named)
+        if isinstance(store._get_provider(), ResolvingProvider):
+            app.router.routes.insert(0, Route(SERVER_PATH, _handler(store), methods=["POST"]))
+        return app
 
     get_online_features.resolving = True  # type: ignore[attr-defined]
     FeatureStore._get_online_features = get_online_features
     FeatureStore._get_online_features_async = get_online_features_async
-    feature_server.install()
+    feature_server.get_app = get_app
     registry_file.install()
 
 
