@@ -14,8 +14,7 @@ from pathlib import Path
 from poc.local_cassandra.machine import Answer, free_storage_port, probe, require_free
 from poc.local_cassandra.node import NodePlace, Ports, node_places
 from poc.local_cassandra.secure import client_files, read_credentials
-from poc.online_store.connection import ConnectionSettings
-from poc.online_store.tls import tls_context
+from poc.online_store.connection import ConnectionSettings, tls_context
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from poc.errors import FolderNotUsable
-from poc.online_store.connection import PASSWORD_VARIABLE, USERNAME_VARIABLE, Credentials
-from poc.online_store.tls import TlsFiles
+from poc.online_store.connection import PASSWORD_VARIABLE, USERNAME_VARIABLE, Credentials, TlsFiles
 
 # As many nodes as an embedded cluster can have.
 ADDRESSES = tuple(f"127.0.0.{i}" for i in range(1, 10))

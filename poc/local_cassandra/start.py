@@ -27,8 +27,7 @@ from poc.local_cassandra.docker import container_runs, engine_answers, start_con
 from poc.local_cassandra.embedded import embedded_state, start_embedded, stop_embedded
 from poc.local_cassandra.machine import Answer, probe
 from poc.local_cassandra.secure import ensure_certificates
-from poc.online_store.connection import DEFAULT_PORT, ConnectionSettings
-from poc.online_store.tls import tls_context
+from poc.online_store.connection import DEFAULT_PORT, ConnectionSettings, tls_context
 from poc.settings import Settings
 
 Mode = Literal["auto", "docker", "embedded"]

@@ -1,10 +1,12 @@
 """What it takes to reach a Cassandra: Feast's loaded `online_store` block, and the environment.
 
-Both stores' settings are read here, and nowhere else; everything below speaks `ConnectionSettings`.
+Both stores' settings are read here, and nowhere else; everything below speaks `ConnectionSettings`. Imports
+neither Feast nor a driver, so that a script can ask whether a Cassandra answers in milliseconds.
 """
 
 import functools
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +17,8 @@ from poc.online_store.errors import (
     EnvironmentUnusable,
     NoCassandra,
     StoreSettingUnusable,
+    TlsFilesUnusable,
 )
-from poc.online_store.tls import TlsFiles
 
 if TYPE_CHECKING:
     from feast import RepoConfig
@@ -44,6 +46,26 @@ class Credentials:
 
     username: str
     password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files of an encrypted connection; `config.Tls` says what they are."""
+
+    ca: str
+    cert: str | None = None
+    key: str | None = None
+    check_hostname: bool = True
+
+    def texts(self) -> tuple[str, str | None, str | None]:
+        """Read `ca`, `cert` and `key`.
+
+        Raises:
+            TlsFilesUnusable: one is not there, or may not be read.
+        """
+        ca = _text(self.ca)
+        cert, key = (None if name is None else _text(name) for name in (self.cert, self.key))
+        return ca, cert, key
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +130,8 @@ def connection_settings(
         raise NoCassandra(str(stated("type", "none")))
     username, password = stated("username"), stated("password")
     if username is None or password is None:
-        login = environment_credentials(environment)
+        names = (USERNAME_VARIABLE, PASSWORD_VARIABLE, PASSWORD_FILE_VARIABLE)
+        login = given_credentials(*(environment.get(name) or None for name in names))
         username, password = (None, None) if login is None else (login.username, login.password)
     consistency = stated("consistency_level", "LOCAL_ONE")
     same = {name: value for name in _SAME_NAME if (value := stated(name)) is not None}
@@ -163,11 +186,30 @@ def given_credentials(
     return Credentials(username, password)
 
 
-def environment_credentials(environment: Mapping[str, str]) -> Credentials | None:
-    """Read them from environment variables, as `given_credentials` does; one that is empty is not set."""
-    names = (USERNAME_VARIABLE, PASSWORD_VARIABLE, PASSWORD_FILE_VARIABLE)
-    username, password, file = (environment.get(name) or None for name in names)
-    return given_credentials(username, password, file)
+def tls_context(files: TlsFiles) -> ssl.SSLContext:
+    """Build the context that verifies nodes against `files.ca` and shows our certificate if there is one.
+
+    Raises:
+        TlsFilesUnusable: a file is not there, may not be read, or is not what it should be.
+    """
+    files.texts()
+    try:
+        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=files.ca)
+        context.check_hostname = files.check_hostname
+        if files.cert is not None:
+            context.load_cert_chain(files.cert, files.key)
+    except ssl.SSLError as error:
+        names = ", ".join(name for name in (files.ca, files.cert, files.key) if name is not None)
+        raise TlsFilesUnusable(names, str(error)) from error
+    return context
+
+
+def _text(name: str) -> str:
+    try:
+        return Path(name).read_text()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise TlsFilesUnusable(name, str(reason)) from error
 
 
 def _stated(block: Any, key: str, default: Any = None) -> Any:
@@ -193,8 +235,10 @@ def _port(stated: str | None) -> int | None:
 def _tls(stated: Any, repo: Path | str | None) -> TlsFiles | None:
     if stated is None:
         return None
-    files = TlsFiles(stated.ca, stated.cert, stated.key, stated.check_hostname)
-    return files.relative_to(None if repo is None else Path(repo))
+    # Relative paths are seen from the repository; without one, from the working directory.
+    folder = Path("" if repo is None else repo)
+    cert, key = (None if name is None else str(folder / name) for name in (stated.cert, stated.key))
+    return TlsFiles(str(folder / stated.ca), cert, key, stated.check_hostname)
 
 
 def _local_dc(block: Any) -> str | None:

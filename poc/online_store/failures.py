@@ -1,5 +1,6 @@
 """What the two drivers raise, while they connect and while statements run, as this project's errors."""
 
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,6 @@ from poc.online_store.errors import (
     ProtocolRefused,
     RoleLacksRight,
 )
-from poc.online_store.tls import speaks_tls
 
 # What Cassandra says of a keyspace or table, and of a column, that is not there or has another type.
 _NO_TABLE = ("does not exist", "doesn't exist", "unconfigured table")
@@ -105,6 +105,21 @@ def connection_refusal(settings: ConnectionSettings, error: Exception) -> Cassan
     if settings.tls is None and any(speaks_tls(host, settings.port) for host in settings.hosts):
         return CassandraTlsFailed(where, "it speaks TLS only")
     return CassandraUnavailable(where, str(cause))
+
+
+def speaks_tls(host: str, port: int, timeout_seconds: float = 2.0) -> bool:
+    """Tell whether what listens at `host:port` answers to a TLS handshake, whoever it is."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((host, port), timeout_seconds) as plain,
+            context.wrap_socket(plain, server_hostname=host),
+        ):
+            return True
+    except OSError:
+        return False
 
 
 def speaks_older(error: Exception) -> bool:

@@ -23,10 +23,9 @@ from cassandra.policies import (
 )
 from cassandra.query import SimpleStatement, named_tuple_factory, tuple_factory
 
-from poc.online_store.connection import ConnectionSettings
+from poc.online_store.connection import ConnectionSettings, tls_context
 from poc.online_store.errors import DataCentreUnknown
 from poc.online_store.failures import connection_refusal, speaks_older
-from poc.online_store.tls import tls_context
 
 READ = "read"
 WRITE = "write"

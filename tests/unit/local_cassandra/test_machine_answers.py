@@ -9,7 +9,8 @@ import pytest
 
 from poc.local_cassandra.machine import Answer, probe
 from poc.local_cassandra.secure import client_files, ensure_certificates
-from poc.online_store.tls import speaks_tls, tls_context
+from poc.online_store.connection import tls_context
+from poc.online_store.failures import speaks_tls
 
 
 @pytest.fixture

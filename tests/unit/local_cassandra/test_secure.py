@@ -10,7 +10,7 @@ from cryptography import x509
 
 from poc.errors import FolderNotUsable
 from poc.local_cassandra.secure import client_files, ensure_certificates
-from poc.online_store.tls import tls_context
+from poc.online_store.connection import tls_context
 
 
 def test_a_client_and_a_node_accept_each_other(tmp_path: Path) -> None:

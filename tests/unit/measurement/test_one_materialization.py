@@ -11,8 +11,7 @@ from poc.errors import InvalidDefinitions
 from poc.feature_store import open_feature_store
 from poc.measurement.one_materialization import cassandra_block, make_repo, write_sources
 from poc.measurement.place import ROW_STORE
-from poc.online_store.connection import ConnectionSettings
-from poc.online_store.tls import TlsFiles
+from poc.online_store.connection import ConnectionSettings, TlsFiles
 from poc.settings import Settings
 
 NOW = datetime(2026, 1, 31, tzinfo=timezone.utc)

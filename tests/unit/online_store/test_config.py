@@ -8,10 +8,9 @@ import pytest
 from feast import RepoConfig
 from pydantic import ValidationError
 
-from poc.online_store.connection import ConnectionSettings, connection_settings
+from poc.online_store.connection import ConnectionSettings, TlsFiles, connection_settings
 from poc.online_store.errors import CredentialsUnusable
 from poc.online_store.row_store import CassandraRowOnlineStoreConfig
-from poc.online_store.tls import TlsFiles
 
 TYPE = "poc.online_store.row_store.CassandraRowOnlineStore"
 GUIDE_PRODUCTION_BLOCK = {
