@@ -7,7 +7,7 @@ from: the working directory, or `base_path` of the offline store, for example a 
 import copy
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import TimestampType
 
-from poc.lake.errors import ColumnsNotThere, SourceNotParquet, SourceUnreadable
+from poc.lake.errors import SourceNotParquet, SourceUnreadable
+from poc.online_store.errors import MissingColumns
 
 # Where a row stands: files in the order of their paths, as Arrow reads them, and its place in its file.
 POSITION = {"__feast_file": "_metadata.file_path", "__feast_row": "_metadata.row_index"}
@@ -94,22 +95,22 @@ def between(
     timestamp: str,
     start: datetime,
     end: datetime,
-    with_position: bool = False,
+    hidden: Mapping[str, str],
 ) -> DataFrame:
     """Take `columns` of the rows with event times from `start` (included) to `end` (excluded).
 
-    `with_position` adds the columns of `POSITION`, which a frame read from files has.
+    Those of `hidden` are added under their names; a frame that was read from files has those of `POSITION`.
 
     Raises:
-        ColumnsNotThere: the source lacks some.
+        MissingColumns: the source lacks some.
     """
     missing = sorted(set(columns) - set(frame.columns))
     if missing:
-        raise ColumnsNotThere(source_name, missing, frame.columns)
+        raise MissingColumns(f"Source {source_name!r}", missing, frame.columns)
     moment = F.col(quoted(timestamp))
     inside = frame.where((moment >= F.lit(_aware(start))) & (moment < F.lit(_aware(end))))
-    position = [F.col(hidden).alias(name) for name, hidden in POSITION.items() if with_position]
-    return inside.select(*(quoted(name) for name in dict.fromkeys(columns)), *position)
+    added = [F.col(column).alias(name) for name, column in hidden.items()]
+    return inside.select(*(quoted(name) for name in dict.fromkeys(columns)), *added)
 
 
 def with_spark_source(session: SparkSession, view: FeatureView, base_path: str | None) -> FeatureView:

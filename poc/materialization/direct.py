@@ -78,7 +78,7 @@ class DirectTable:
         rows = open_rows(store.config, store._get_provider().offline_store, view, entities, start, last)
         settings = ArrowMaterializationEngineConfig()
         connection = connection_of(store)
-        sink = RowSink(self.layout, view, connection, lambda: session, settings, written_us=written_us)
+        sink = RowSink(self.layout, view, connection, session, settings, written_us=written_us)
         moment, written = view.batch_source.timestamp_field, 0
         try:
             for batch in rows.batches(settings.batch_rows):

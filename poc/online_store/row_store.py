@@ -14,7 +14,6 @@ from feast.protos.feast.core.Registry_pb2 import Registry
 
 from poc.online_store.config import RowStoreSettings
 from poc.online_store.connection import connection_settings
-from poc.online_store.driver_writer import ReplacingWriter
 from poc.online_store.errors import NotAcknowledged, NotApplied
 from poc.online_store.generations import Generations
 from poc.online_store.keyed_reads import KeyedReads, Statements
@@ -22,8 +21,8 @@ from poc.online_store.layout import Column, RowLayout, row_layout, table_comment
 from poc.online_store.reading_store import ReadingStore
 from poc.online_store.schema import apply_layout, ensure_keyspace, extend_layout, has_table, stored_table
 from poc.online_store.view_reader import RowReader
-from poc.online_store.write import FeastRow, bound_rows, by_features, now_us
-from poc.online_store.writer import BoundRow, write_all
+from poc.online_store.write import BoundRow, FeastRow, bound_rows, by_features, now_us
+from poc.online_store.writer import ReplacingWriter, write_all
 
 
 class CassandraRowOnlineStoreConfig(RowStoreSettings):
