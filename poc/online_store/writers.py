@@ -109,7 +109,7 @@ class AcsyllaWriter:
 
     def fetch(self, cql: str) -> list[tuple[Any, ...]]:
         """Run one small query."""
-        return [row.as_tuple() for row in self._wait_for(self._session.query(cql)())]
+        return self._wait_for(self._fetch(cql))
 
     def close(self) -> None:
         """Close the session, end the thread."""
@@ -140,6 +140,9 @@ class AcsyllaWriter:
         indexes = iter(range(len(rows)))
         await asyncio.gather(*(lane(indexes) for _ in range(lanes)))
         return outcome(rows, acknowledged, errors, self._passing)
+
+    async def _fetch(self, cql: str) -> list[tuple[Any, ...]]:
+        return [row.as_tuple() for row in await self._session.query(cql)()]
 
     def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
