@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timezone
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -33,7 +33,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import TimestampType
 
 from poc.lake.errors import SparkNotStarted
-from poc.lake.sources import POSITION, between, open_source, quoted, with_spark_source
+from poc.lake.sources import POSITION, open_source, quoted, with_spark_source
+from poc.online_store.errors import MissingColumns
 
 _RANK = "__feast_rank"
 
@@ -167,13 +168,24 @@ def _rows(
     timestamp: str,
     start: datetime,
     end: datetime,
-    hidden: Mapping[str, str] = {},
+    position: Mapping[str, str] = {},
 ) -> tuple[SparkSession, DataFrame]:
-    """See `between`."""
+    """Take `columns` of the rows from `start` (included) to `end` (excluded), and those of `position`."""
     session = _spark_session(config.offline_store)
     with _without_alpha_warnings():
         frame = open_source(session, source, config.offline_store.base_path)
-    return session, between(frame, source.name, columns, timestamp, start, end, hidden)
+    missing = sorted(set(columns) - set(frame.columns))
+    if missing:
+        raise MissingColumns(f"Source {source.name!r}", missing, frame.columns)
+    moment = F.col(quoted(timestamp))
+    inside = frame.where((moment >= F.lit(_aware(start))) & (moment < F.lit(_aware(end))))
+    places = [F.col(hidden).alias(name) for name, hidden in position.items()]
+    return session, inside.select(*(quoted(name) for name in dict.fromkeys(columns)), *places)
+
+
+def _aware(moment: datetime) -> datetime:
+    # Feast means UTC; Spark would take a naive time for the machine's.
+    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment
 
 
 def _spark_session(config: SparkOfflineStoreConfig) -> SparkSession:

@@ -7,8 +7,6 @@ from: the working directory, or `base_path` of the offline store, for example a 
 import copy
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,6 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import TimestampType
 
 from poc.lake.errors import SourceNotParquet, SourceUnreadable
-from poc.online_store.errors import MissingColumns
 
 # Where a row stands: files in the order of their paths, as Arrow reads them, and its place in its file.
 POSITION = {"__feast_file": "_metadata.file_path", "__feast_row": "_metadata.row_index"}
@@ -88,31 +85,6 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def between(
-    frame: DataFrame,
-    source_name: str,
-    columns: Sequence[str],
-    timestamp: str,
-    start: datetime,
-    end: datetime,
-    hidden: Mapping[str, str],
-) -> DataFrame:
-    """Take `columns` of the rows with event times from `start` (included) to `end` (excluded).
-
-    Those of `hidden` are added under their names; a frame that was read from files has those of `POSITION`.
-
-    Raises:
-        MissingColumns: the source lacks some.
-    """
-    missing = sorted(set(columns) - set(frame.columns))
-    if missing:
-        raise MissingColumns(f"Source {source_name!r}", missing, frame.columns)
-    moment = F.col(quoted(timestamp))
-    inside = frame.where((moment >= F.lit(_aware(start))) & (moment < F.lit(_aware(end))))
-    added = [F.col(column).alias(name) for name, column in hidden.items()]
-    return inside.select(*(quoted(name) for name in dict.fromkeys(columns)), *added)
-
-
 def with_spark_source(session: SparkSession, view: FeatureView, base_path: str | None) -> FeatureView:
     """Copy `view` over a SparkSource of the same rows, which is what Feast's own SQL asks for."""
     declared: Any = view.batch_source
@@ -129,8 +101,3 @@ def with_spark_source(session: SparkSession, view: FeatureView, base_path: str |
         field_mapping=declared.field_mapping,
     )
     return copied
-
-
-def _aware(moment: datetime) -> datetime:
-    # Feast means UTC; Spark would take a naive time for the machine's.
-    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment

@@ -35,15 +35,10 @@ class ArrowMaterializationEngine(LocalMaterializationEngine):  # type: ignore[mi
     """Materializes in this process, as Feast's own local engine does; see the module."""
 
     def __init__(
-        self,
-        *,
-        repo_config: RepoConfig,
-        offline_store: OfflineStore,
-        online_store: OnlineStore,
-        **settings: Any,
+        self, *, repo_config: RepoConfig, offline_store: OfflineStore, online_store: OnlineStore, **block: Any
     ) -> None:
         super().__init__(repo_config=repo_config, offline_store=offline_store, online_store=online_store)
-        self.config = ArrowMaterializationEngineConfig(**settings)
+        self.config = ArrowMaterializationEngineConfig(**block)
 
     def _materialize_one(
         self,

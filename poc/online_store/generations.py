@@ -8,16 +8,17 @@ lease: of a run that is heard no more, another takes it over.
 import logging
 import os
 import socket
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
+import psutil
 from cassandra import ConsistencyLevel, DriverException, InvalidRequest, OperationTimedOut, Timeout
 from cassandra.cluster import NoHostAvailable, Session
 from cassandra.connection import ConnectionException
 from cassandra.query import BatchStatement, SimpleStatement
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from poc.online_store.errors import NoEarlierGeneration, RebuildLost, RebuildRunning
 from poc.online_store.naming import GENERATIONS, Table, generation_table, quoted, stock_table_name
@@ -272,17 +273,15 @@ class Generations:
         batch = BatchStatement(serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL)
         for cql, bound in statements:
             batch.add(SimpleStatement(cql), bound)
-        unheard = 0
-        while True:
-            try:
+        for attempt in Retrying(
+            retry=retry_if_exception_type((OperationTimedOut, Timeout, ConnectionException, NoHostAvailable)),
+            stop=stop_after_attempt(MOST_ATTEMPTS),
+            wait=wait_fixed(1),
+            reraise=True,
+        ):
+            with attempt:
                 applied = bool(self._session.execute(batch).was_applied)
-            except (OperationTimedOut, Timeout, ConnectionException, NoHostAvailable):
-                unheard += 1
-                if unheard == MOST_ATTEMPTS:
-                    raise
-                time.sleep(1)
-            else:
-                return applied or (unheard > 0 and is_done())
+        return applied or (attempt.retry_state.attempt_number > 1 and is_done())
 
 
 def online_tables(session: Session, keyspace: str, project: str, view: str) -> dict[str, Table]:
@@ -303,15 +302,7 @@ def owner() -> str:
 def _is_dead(owner: str) -> bool:
     """Tell whether a run of this machine has ended without giving up its claim."""
     host, _, process = owner.rpartition(" process ")
-    if host != socket.gethostname():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    return False
+    return host == socket.gethostname() and not psutil.pid_exists(int(process))
 
 
 def _generation(row: Any) -> Generation:

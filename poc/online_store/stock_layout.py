@@ -100,25 +100,21 @@ def entity_key(kinds: Mapping[str, ColumnType], version: int) -> Callable[[tuple
     """
     names = sorted(kinds)
     head = b"".join(struct.pack("<I", _STRING) + name.encode() for name in names)
-    packers = [_key_packer(name, kinds[name]) for name in names]
+    for name in names:
+        if kinds[name].attribute not in _KEY_PACKERS:
+            raise UnsupportedType(
+                name,
+                kinds[name].name,
+                "cannot be a join key in Feast's own stores",
+                "Declare String, Bytes, Int32 or Int64 for it, or use the row store, which takes it.",
+            )
+    packers = [_KEY_PACKERS[kinds[name].attribute] for name in names]
 
     def serialize(values: tuple[Any, ...]) -> str:
         parts = [pack(value, version) for pack, value in zip(packers, values, strict=True)]
         return (head + b"".join(parts)).hex()
 
     return serialize
-
-
-def _key_packer(name: str, kind: ColumnType) -> Callable[[Any, int], bytes]:
-    pack = _KEY_PACKERS.get(kind.attribute)
-    if pack is None:
-        raise UnsupportedType(
-            name,
-            kind.name,
-            "cannot be a join key in Feast's own stores",
-            "Declare String, Bytes, Int32 or Int64 for it, or use the row store, which takes it.",
-        )
-    return pack
 
 
 def _sized(code: int, content: bytes) -> bytes:
