@@ -60,9 +60,7 @@ class _CassandraSink(Sink):
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Write what `_rows` binds."""
-        rows = self._rows(batch)
-        if rows:
-            write_all(self._writer, rows, attempts=self._attempts)
+        write_all(self._writer, self._rows(batch), attempts=self._attempts)
 
     def close(self) -> None:
         """Give up the writer's connections."""

@@ -80,13 +80,13 @@ def by_features(rows: Iterable[FeastRow]) -> Iterable[tuple[tuple[str, ...], lis
 
 def latest_rows(rows: Iterable[FeastRow], key_of: Callable[[FeastRow], Key]) -> dict[Key, FeastRow]:
     """Return the latest row of each key, see `poc.online_store.latest`."""
-    latest: dict[Key, tuple[tuple[int, bool, int], FeastRow]] = {}
-    for row in rows:
-        key, event, created = key_of(row), naive_utc(row[2]), _known(row[3])
-        place = rank(microseconds(event), None if created is None else microseconds(created))
-        if key not in latest or latest[key][0] <= place:
-            latest[key] = (place, row)
-    return {key: row for key, (_, row) in latest.items()}
+
+    def place(row: FeastRow) -> tuple[int, bool, int]:
+        event, created = naive_utc(row[2]), _known(row[3])
+        return rank(microseconds(event), None if created is None else microseconds(created))
+
+    # Rows of one place keep their order: the last of them is the latest.
+    return {key_of(row): row for row in sorted(rows, key=place)}
 
 
 def bound_rows(
