@@ -19,8 +19,6 @@ from poc.online_store.layout import RowLayout
 from poc.online_store.naming import quoted
 from poc.online_store.session import SCHEMA, idempotent, local_data_centre
 
-SCHEMA_TRIES = 3
-
 
 @dataclass(frozen=True, slots=True)
 class StoredTable:
@@ -144,7 +142,7 @@ def take_options_over(session: Session, keyspace: str, table: str, new: str, mer
         merged: whether Cassandra merges the files of `new` from now on.
     """
     # A node that hears of a change late may answer, and alter, by what was before: it is looked at again.
-    for _ in range(SCHEMA_TRIES):
+    for _ in range(3):
         changed = _differing_options(session, keyspace, table, new, merged)
         if not changed:
             return

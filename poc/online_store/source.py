@@ -29,8 +29,6 @@ _UNITS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # Arrow reads ahead of what is asked for; this bounds how much.
 _READ_AHEAD = 2
-_MOST_DIGITS = 38
-_DIGITS_OF_INT64 = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +190,8 @@ def _common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     if (_is_text(one) or _is_text(other)) and not _is_text(kind):
         return None
     if pa.types.is_decimal128(kind) and (pa.types.is_integer(one) or pa.types.is_integer(other)):
-        # Arrow counts a digit too few for the largest integers, and then casts none.
-        digits = max(kind.precision, _DIGITS_OF_INT64 + kind.scale)
-        return pa.decimal128(min(digits, _MOST_DIGITS), kind.scale)
+        # Arrow counts a digit too few for the largest integers, of 19 digits, and then casts none.
+        return pa.decimal128(min(max(kind.precision, 19 + kind.scale), 38), kind.scale)
     return kind
 
 
