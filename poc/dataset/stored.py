@@ -21,9 +21,8 @@ from poc.dataset.column_types import LABEL, TIME, arrow_type, key_columns
 from poc.dataset.conversion import convert, convert_times
 from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures, ServedView
 from poc.errors import ColumnsMissing, DatasetNotPrepared, DatasetUnreadable, LabelsUnavailable
-from poc.online_store.file_types import values_fit
 from poc.online_store.latest import LatestRows
-from poc.online_store.source import Columns, matched, open_dataset
+from poc.online_store.source import Columns, matched, open_dataset, values_fit
 
 SAMPLE_SEED = 7
 

@@ -2,6 +2,3 @@
 
 Works with feast 0.38 and pyspark 3.5; of the rest of this project it needs `poc.online_store` only.
 """
-
-ENGINE = "poc.lake.engine.SparkLakeMaterializationEngine"
-"""The engine's `type:`, for who must know it without importing Spark."""

@@ -8,12 +8,12 @@ record the interval.
 
 import logging
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import dropwhile, takewhile
 from typing import Annotated, Any, Literal
 
-import pyarrow as pa
 from feast import FeatureView, RepoConfig
 from feast.infra.materialization.batch_materialization_engine import MaterializationJobStatus
 from feast.infra.materialization.contrib.spark.spark_materialization_engine import (
@@ -23,7 +23,6 @@ from feast.infra.materialization.contrib.spark.spark_materialization_engine impo
 from feast.infra.offline_stores.offline_store import OfflineStore
 from feast.infra.online_stores.online_store import OnlineStore
 from feast.infra.registry.base_registry import BaseRegistry
-from feast.repo_config import FeastConfigBaseModel
 
 # Feast's own engines call this one, under this name, in every release since 0.20.
 from feast.utils import _get_column_names
@@ -32,11 +31,12 @@ from pyspark.errors import PySparkException
 
 from poc.lake.errors import ExecutorsFailed
 from poc.lake.executor import RESULT, Assignment, write_batches
+from poc.online_store.writers import WriteSettings
 
 logger = logging.getLogger(__name__)
 
 
-class SparkLakeMaterializationEngineConfig(FeastConfigBaseModel):  # type: ignore[misc]
+class SparkLakeMaterializationEngineConfig(WriteSettings):
     """Settings under `batch_engine:`; Feast finds this class by its name beside the engine's."""
 
     type: Literal["poc.lake.engine.SparkLakeMaterializationEngine"] = (
@@ -46,21 +46,6 @@ class SparkLakeMaterializationEngineConfig(FeastConfigBaseModel):  # type: ignor
 
     partitions: Annotated[int, Field(strict=True, ge=0)] = 0
     """Tasks that write, as in Feast's own engine; 0 leaves it to Spark."""
-
-    driver: Literal["auto", "acsylla", "cassandra-driver"] = "auto"
-    """What sends the writes; auto takes acsylla where the executors have it."""
-
-    batch_rows: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 5000
-    """Most rows that an executor converts and sends at a time; bounds its memory."""
-
-    write_concurrency: Annotated[int, Field(strict=True, ge=1)] | None = None
-    """Most statements in flight of one executor process; the online store's when not stated."""
-
-    max_attempts: Annotated[int, Field(strict=True, ge=1)] = 6
-    """How often a write that timed out or met an overload is tried."""
-
-    write_time: Literal["event", "now"] = "event"
-    """In the stock layout: `event` lets the newest event win, `now` the last write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +107,9 @@ class SparkLakeMaterializationEngine(SparkMaterializationEngine):  # type: ignor
             FeatureView.to_proto(view).SerializeToString(),
             pickle.dumps(self.repo_config),
             self.config,
-            self.config.batch_rows,
         )
-
-        def write(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
-            return write_batches(batches, assignment)
-
         try:
-            partitions = rows.mapInArrow(write, RESULT).collect()
+            partitions = rows.mapInArrow(lambda batches: write_batches(batches, assignment), RESULT).collect()
         except PySparkException as error:
             raise ExecutorsFailed(view.name, said_by_python(str(error))) from error
         return Written(
@@ -141,15 +121,10 @@ class SparkLakeMaterializationEngine(SparkMaterializationEngine):  # type: ignor
 
 def said_by_python(text: str) -> str:
     """Find the message of a Python exception in what Spark says of it; its first line where there is none."""
-    lines = text.splitlines()
-    frames = [index for index, line in enumerate(lines) if line.startswith('  File "')]
-    if not frames:
-        return lines[0] if lines else "it gave no reason"
-    message: list[str] = []
-    for line in lines[frames[-1] + 1 :]:
-        if not message and line.startswith(" "):
-            continue
-        if message and (not line.strip() or line.lstrip().startswith("at ")):
-            break
-        message.append(line.strip())
-    return " ".join(message)
+    _, frame, after = text.rpartition('\n  File "')
+    if not frame:
+        return text.partition("\n")[0] or "it gave no reason"
+    # Beside the frame's own line, the code of it is indented.
+    said = dropwhile(lambda line: line.startswith(" "), after.splitlines()[1:])
+    message = takewhile(lambda line: line.strip() and not line.lstrip().startswith("at "), said)
+    return " ".join(line.strip() for line in message)

@@ -8,16 +8,16 @@ import os
 import pickle
 import socket
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 from feast import FeatureView
-from feast.infra.online_stores.online_store import OnlineStore
 from feast.infra.passthrough_provider import PassthroughProvider
 from feast.protos.feast.core.FeatureView_pb2 import FeatureView as FeatureViewProto
 
 from poc.online_store.sinks import Sink, open_sink
-from poc.online_store.writers import SinkSettings
+from poc.online_store.writers import WriteSettings
 
 RESULT = "rows long, process string, session string"
 """What `write_batches` tells of a partition, as Spark's schema: rows acknowledged, and by whom."""
@@ -31,13 +31,11 @@ class Assignment:
         view: the feature view's protobuf.
         config: Feast's RepoConfig, pickled.
         settings: the engine's.
-        batch_rows: most rows that are converted and sent at a time.
     """
 
     view: bytes
     config: bytes
-    settings: SinkSettings
-    batch_rows: int
+    settings: WriteSettings
 
 
 @dataclass(slots=True)
@@ -45,29 +43,25 @@ class _Process:
     """What this process holds open: the sink of the assignment that it last worked on."""
 
     assignment: Assignment | None = None
-    store: OnlineStore | None = None
     sink: Sink | None = None
     opened: int = 0
+    stack: ExitStack = field(default_factory=ExitStack)
 
     def sink_of(self, assignment: Assignment, view: FeatureView) -> Sink:
-        if self.sink is not None and self.assignment == assignment:
-            return self.sink
-        self.close()
-        config = pickle.loads(assignment.config)
-        self.store = PassthroughProvider(config).online_store
-        self.sink = open_sink(config, self.store, view, assignment.settings)
-        self.assignment = assignment
-        self.opened += 1
+        if self.sink is None or self.assignment != assignment:
+            self.close()
+            config = pickle.loads(assignment.config)
+            store = PassthroughProvider(config).online_store
+            # Of cassandra-driver the session is the store's.
+            self.stack.callback(getattr(store, "close", lambda: None))
+            self.sink = self.stack.enter_context(closing(open_sink(config, store, view, assignment.settings)))
+            self.assignment = assignment
+            self.opened += 1
         return self.sink
 
     def close(self) -> None:
-        sink, store = self.sink, self.store
-        self.sink = self.store = None
-        if sink is not None:
-            sink.close()
-        # Of cassandra-driver the session is the store's.
-        if store is not None and hasattr(store, "close"):
-            store.close()
+        self.sink = None
+        self.stack.close()
 
 
 # Spark calls functions, and has no other place for what a process shares.
@@ -85,8 +79,8 @@ def write_batches(batches: Iterable[pa.RecordBatch], assignment: Assignment) -> 
     try:
         for batch in batches:
             renamed = batch.rename_columns([mapping.get(name, name) for name in batch.schema.names])
-            for start in range(0, renamed.num_rows, assignment.batch_rows):
-                part = renamed.slice(start, assignment.batch_rows)
+            for start in range(0, renamed.num_rows, assignment.settings.batch_rows):
+                part = renamed.slice(start, assignment.settings.batch_rows)
                 _process.sink_of(assignment, view).write(part)
                 written += part.num_rows
     except BaseException:

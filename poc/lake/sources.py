@@ -7,8 +7,6 @@ from: the working directory, or `base_path` of the offline store, for example a 
 import copy
 import hashlib
 import re
-from collections.abc import Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import TimestampType
 
-from poc.lake.errors import ColumnsNotThere, SourceNotParquet, SourceUnreadable
+from poc.lake.errors import SourceNotParquet, SourceUnreadable
 
 # Where a row stands: files in the order of their paths, as Arrow reads them, and its place in its file.
 POSITION = {"__feast_file": "_metadata.file_path", "__feast_row": "_metadata.row_index"}
@@ -87,31 +85,6 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def between(
-    frame: DataFrame,
-    source_name: str,
-    columns: Sequence[str],
-    timestamp: str,
-    start: datetime,
-    end: datetime,
-    with_position: bool = False,
-) -> DataFrame:
-    """Take `columns` of the rows with event times from `start` (included) to `end` (excluded).
-
-    `with_position` adds the columns of `POSITION`, which a frame read from files has.
-
-    Raises:
-        ColumnsNotThere: the source lacks some.
-    """
-    missing = sorted(set(columns) - set(frame.columns))
-    if missing:
-        raise ColumnsNotThere(source_name, missing, frame.columns)
-    moment = F.col(quoted(timestamp))
-    inside = frame.where((moment >= F.lit(_aware(start))) & (moment < F.lit(_aware(end))))
-    position = [F.col(hidden).alias(name) for name, hidden in POSITION.items() if with_position]
-    return inside.select(*(quoted(name) for name in dict.fromkeys(columns)), *position)
-
-
 def with_spark_source(session: SparkSession, view: FeatureView, base_path: str | None) -> FeatureView:
     """Copy `view` over a SparkSource of the same rows, which is what Feast's own SQL asks for."""
     declared: Any = view.batch_source
@@ -128,8 +101,3 @@ def with_spark_source(session: SparkSession, view: FeatureView, base_path: str |
         field_mapping=declared.field_mapping,
     )
     return copied
-
-
-def _aware(moment: datetime) -> datetime:
-    # Feast means UTC; Spark would take a naive time for the machine's.
-    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment

@@ -14,9 +14,9 @@ from poc.errors import DirectTableDiffers
 from poc.feature_store import connection_of
 from poc.online_store.arrow_engine import ArrowMaterializationEngineConfig
 from poc.online_store.errors import KeyChanged, TypeChanged
-from poc.online_store.layout import RowLayout, direct_layout, table_comment
+from poc.online_store.layout import RowLayout, direct_layout
 from poc.online_store.naming import EVENT_TIMESTAMP, quoted
-from poc.online_store.schema import apply_layout, changes, drop_layout, stored_table
+from poc.online_store.schema import apply_layout, changes, drop_table, stored_table
 from poc.online_store.session import READ, WRITE, Session, idempotent, prepare
 from poc.online_store.sinks import RowSink
 from poc.online_store.view_rows import open_rows
@@ -43,13 +43,13 @@ class DirectTable:
         Raises DirectTableDiffers: it was made for other types or keys.
         """
         try:
-            changes(stored_table(session, self.layout), self.layout, "")
+            changes(stored_table(session, self.layout), self.layout)
         except (TypeChanged, KeyChanged) as error:
             raise DirectTableDiffers(error.what) from error
 
     def drop(self, session: Session) -> None:
         """Drop it with all its rows, if it is there."""
-        drop_layout(session, self.layout)
+        drop_table(session, self.layout.keyspace, self.layout.table)
 
     def fill(
         self,
@@ -72,13 +72,13 @@ class DirectTable:
         """
         store, view = self._store, self._view
         self.require_usable(session)
-        apply_layout(session, self.layout, table_comment(store.project, view))
+        apply_layout(session, self.layout)
         entities = [store.registry.get_entity(name, store.project) for name in view.entities]
         last = end if latest_until is None else max(end, latest_until)
         rows = open_rows(store.config, store._get_provider().offline_store, view, entities, start, last)
         settings = ArrowMaterializationEngineConfig()
         connection = connection_of(store)
-        sink = RowSink(self.layout, view, connection, lambda: session, settings, written_us=written_us)
+        sink = RowSink(self.layout, view, connection, session, settings, written_us=written_us)
         moment, written = view.batch_source.timestamp_field, 0
         try:
             for batch in rows.batches(settings.batch_rows):

@@ -15,8 +15,7 @@ import pyarrow.dataset as ds
 from poc.dataset.stored import Key, declared_columns, open_source, parquet_columns
 from poc.definitions import FeatureSet
 from poc.errors import PocError, SourceChanged
-from poc.online_store.file_types import values_fit
-from poc.online_store.source import ParquetSource, time_window
+from poc.online_store.source import ParquetSource, time_window, values_fit
 
 # Of each file: inode, bytes, and when it was written.
 FileStates: TypeAlias = tuple[tuple[int, int, int], ...]

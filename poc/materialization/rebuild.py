@@ -26,7 +26,7 @@ from poc.online_store.generations import (
     Generation,
     Generations,
 )
-from poc.online_store.layout import RowLayout, table_comment
+from poc.online_store.layout import RowLayout
 from poc.online_store.row_store import CassandraRowOnlineStore
 from poc.online_store.schema import apply_layout, take_options_over
 from poc.online_store.view_reader import RowReader
@@ -116,9 +116,7 @@ class NewGeneration:
 
     def make_table(self) -> None:
         """Make the table, by the present definitions."""
-        config, view = self.store.config, applied_view(self.store, self.definitions.view)
-        comment = table_comment(config.project, view)
-        apply_layout(self.online.session(config), self._layout(), comment)
+        apply_layout(self.online.session(self.store.config), self._layout())
         self._take_options_over(merged=False)
 
     def _take_options_over(self, merged: bool) -> None:

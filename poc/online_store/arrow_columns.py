@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from feast.type_map import python_values_to_proto_values
@@ -26,30 +27,18 @@ from poc.online_store.types import (
 )
 
 Times: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.datetime64]]"
-_ARROW_TYPES = {
-    "bytes_val": pa.binary(),
-    "string_val": pa.string(),
-    "int32_val": pa.int32(),
-    "int64_val": pa.int64(),
-    "double_val": pa.float64(),
-    "float_val": pa.float32(),
-    "bool_val": pa.bool_(),
-    "unix_timestamp_val": pa.int64(),
-}
-_FITTING: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
-    "bytes_val": (pa.types.is_binary, pa.types.is_large_binary),
-    "string_val": (pa.types.is_string, pa.types.is_large_string),
-    "int32_val": (pa.types.is_integer,),
-    "int64_val": (pa.types.is_integer,),
-    "double_val": (pa.types.is_integer, pa.types.is_floating),
-    "float_val": (pa.types.is_integer, pa.types.is_floating),
-    "bool_val": (pa.types.is_boolean,),
-    "unix_timestamp_val": (pa.types.is_timestamp, pa.types.is_integer),
+# Of each scalar type the Arrow type that it becomes, and the checks of those that fit it.
+_SCALARS: dict[str, tuple[pa.DataType, tuple[Callable[[pa.DataType], bool], ...]]] = {
+    "bytes_val": (pa.binary(), (pa.types.is_binary, pa.types.is_large_binary)),
+    "string_val": (pa.string(), (pa.types.is_string, pa.types.is_large_string)),
+    "int32_val": (pa.int32(), (pa.types.is_integer,)),
+    "int64_val": (pa.int64(), (pa.types.is_integer,)),
+    "double_val": (pa.float64(), (pa.types.is_integer, pa.types.is_floating)),
+    "float_val": (pa.float32(), (pa.types.is_integer, pa.types.is_floating)),
+    "bool_val": (pa.bool_(), (pa.types.is_boolean,)),
+    "unix_timestamp_val": (pa.int64(), (pa.types.is_timestamp, pa.types.is_integer)),
 }
 _WHOLE = ("int32_val", "int64_val", "unix_timestamp_val")
-_LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-# How a missing time reads where times are kept as numbers.
-_NULL_TIME = Value(unix_timestamp_val=NULL_SECONDS)
 _VALUE_TYPES = {kind.name: value_type for value_type, kind in COLUMN_TYPES.items()}
 
 
@@ -64,10 +53,10 @@ def canonical(array: pa.Array, kind: ColumnType, field: str) -> pa.Array | None:
     """
     if kind.items is None:
         scalars = _without_nan(_decoded(array))
-        if kind.attribute in _WHOLE and _may_be_fractional(scalars.type):
+        if kind.attribute in _WHOLE:
             scalars = _whole(scalars, kind, field)
         return _canonical_scalars(scalars, kind.attribute, field)
-    if not any(is_list(array.type) for is_list in _LISTS):
+    if not isinstance(array, (pa.ListArray, pa.LargeListArray, pa.FixedSizeListArray)):
         return None
     if array.offset:
         array = array.take(pa.array(np.arange(len(array))))
@@ -79,9 +68,8 @@ def canonical(array: pa.Array, kind: ColumnType, field: str) -> pa.Array | None:
     items = _canonical_scalars(values, kind.attribute.replace("_list_val", "_val"), field)
     if items is None:
         return None
-    rebuilt = pa.LargeListArray if pa.types.is_large_list(array.type) else pa.ListArray
     missing = array.is_null() if array.null_count else None
-    return rebuilt.from_arrays(array.offsets, items, mask=missing)
+    return type(array).from_arrays(array.offsets, items, mask=missing)
 
 
 def python_values(array: pa.Array, kind: ColumnType, field: str) -> list[Any]:
@@ -122,38 +110,36 @@ def feast_values(array: pa.Array, kind: ColumnType, field: str) -> list[Value]:
         values = iter([value for part in parts for value in python_values_to_proto_values(part, declared)])
     except (TypeError, ValueError, AssertionError) as error:
         raise WrongValueType(field, kind.name, f"{array.type} ({error})") from error
-    null = _NULL_TIME if kind.attribute == "unix_timestamp_val" else NULL
+    null = Value(unix_timestamp_val=NULL_SECONDS) if kind.attribute == "unix_timestamp_val" else NULL
     return [next(values) if valid else null for valid in array.is_valid().to_pylist()]
 
 
 def event_times(array: pa.Array) -> Times:
     """Return times as numpy microseconds, UTC; a missing one is NaT."""
-    if pa.types.is_timestamp(array.type):
-        moments: Times = array.to_numpy(zero_copy_only=False).astype("datetime64[us]")
-        return moments
-    import pandas as pd
-
     if pa.types.is_integer(array.type):
         # As pandas reads them; beside a null it would round them first.
-        return event_times(array.cast(pa.int64()).cast(pa.timestamp("ns")))
-    times = pd.to_datetime(pd.Series(array.to_numpy(zero_copy_only=False)), utc=True)
-    parsed: Times = times.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
-    return parsed
+        array = array.cast(pa.int64()).cast(pa.timestamp("ns"))
+    times = array.to_numpy(zero_copy_only=False)
+    if not pa.types.is_timestamp(array.type):
+        times = pd.to_datetime(pd.Series(times), utc=True).dt.tz_localize(None).to_numpy()
+    moments: Times = times.astype("datetime64[us]")
+    return moments
 
 
 def milliseconds(times: Times) -> list[datetime | None]:
     """Return times as naive UTC datetimes, rounded down to what a timestamp column keeps; None for NaT."""
-    rounded: list[datetime | None] = times.astype("datetime64[ms]").astype("datetime64[us]").tolist()
-    return rounded
+    return list(times.astype("datetime64[ms]").astype("datetime64[us]").tolist())
 
 
 def _canonical_scalars(array: pa.Array, attribute: str, field: str) -> pa.Array | None:
-    if not any(check(array.type) for check in _FITTING[attribute]):
+    kind, fitting = _SCALARS[attribute]
+    if not any(fits(array.type) for fits in fitting):
         return None
     if pa.types.is_timestamp(array.type):
-        return _seconds(array)
+        # Rounded down; a null becomes Feast's number for it, which every reader takes for one.
+        return pa.array(array.to_numpy(zero_copy_only=False).astype("datetime64[s]").astype(np.int64))
     # An integer too large to be exact as a float is rounded, as Python does.
-    plain = _cast(array, _ARROW_TYPES[attribute], field, safe=attribute not in ("double_val", "float_val"))
+    plain = _cast(array, kind, field, safe=not pa.types.is_floating(kind))
     return plain.fill_null(NULL_SECONDS) if attribute == "unix_timestamp_val" else plain
 
 
@@ -175,24 +161,19 @@ def _without_nan(array: pa.Array) -> pa.Array:
     return pa.array(array.to_numpy(zero_copy_only=False), from_pandas=True)
 
 
-def _may_be_fractional(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_floating(kind) or pa.types.is_decimal(kind))
-
-
 def _whole(array: pa.Array, kind: ColumnType, field: str) -> pa.Array:
-    """Return numbers without a fraction as integers."""
+    """Return numbers that may have a fraction, and have none, as integers."""
     # The one width of each that Arrow compares and rounds.
-    exact = pa.decimal256(76, array.type.scale) if pa.types.is_decimal(array.type) else pa.float64()
-    numbers = array.cast(exact)
+    if pa.types.is_decimal(array.type):
+        numbers = array.cast(pa.decimal256(76, array.type.scale))
+    elif pa.types.is_floating(array.type):
+        numbers = array.cast(pa.float64())
+    else:
+        return array
     fractional = numbers.filter(pc.not_equal(pc.floor(numbers), numbers))
     if len(fractional):
         raise WrongValueType(field, kind.name, f"{fractional[0].as_py()}, and not a whole number")
     return _cast(numbers, pa.int64(), field)
-
-
-def _seconds(array: pa.Array) -> pa.Array:
-    """Round times down to seconds; a null becomes Feast's number for it, which every reader takes for one."""
-    return pa.array(array.to_numpy(zero_copy_only=False).astype("datetime64[s]").astype(np.int64))
 
 
 def _moments(seconds: pa.Array, field: str, none_allowed: bool = True) -> list[datetime | None]:
@@ -203,5 +184,4 @@ def _moments(seconds: pa.Array, field: str, none_allowed: bool = True) -> list[d
     if outside.any():
         reason = "seconds since 1970 are outside the years 1 to 9999"
         raise ValueOutOfRange(field, int(numbers[outside][0]), reason)
-    moments: list[datetime | None] = numbers.astype("datetime64[s]").tolist()
-    return moments
+    return list(numbers.astype("datetime64[s]").tolist())

@@ -8,16 +8,17 @@ lease: of a run that is heard no more, another takes it over.
 import logging
 import os
 import socket
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeAlias
 
+import psutil
 from cassandra import ConsistencyLevel, DriverException, InvalidRequest, OperationTimedOut, Timeout
 from cassandra.cluster import NoHostAvailable, Session
 from cassandra.connection import ConnectionException
 from cassandra.query import BatchStatement, SimpleStatement
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from poc.online_store.errors import NoEarlierGeneration, RebuildLost, RebuildRunning
 from poc.online_store.naming import GENERATIONS, Table, generation_table, quoted, stock_table_name
@@ -35,6 +36,9 @@ RENEW_SECONDS = 10.0
 MOST_ATTEMPTS = 3
 _COLUMNS = "generation, state, made_at, left_at, covered_from, covered_until, content, entities"
 _OF_VIEW = "WHERE project = %s AND feature_view = %s"
+_LEASE = f" USING TTL {LEASE_SECONDS}"
+# CQL, and what is bound.
+_Statement: TypeAlias = tuple[str, tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +104,8 @@ class Generations:
 
     def standing(self, view: str, exactly: bool = True) -> Standing:
         """Say where `view` stands; `exactly` as the last compare-and-set left it, or soon after."""
-        select = idempotent(f"SELECT served, filling, owner FROM {self._table} {_OF_VIEW} LIMIT 1")
-        if exactly:
-            select.consistency_level = ConsistencyLevel.LOCAL_SERIAL
-        for row in self._rows(select, view):
-            return Standing(row.served or 0, row.filling, row.owner)
-        return Standing()
+        row = self._pointed(view, exactly)
+        return Standing() if row is None else Standing(row.served or 0, row.filling, row.owner)
 
     def known(self, view: str) -> list[Generation]:
         """List the generations of `view`, the newest first."""
@@ -122,19 +122,12 @@ class Generations:
         self._require_nobody_fills(view, standing)
         taken = [item.number for item in self.known(view)]
         number = max(standing.served, standing.filling or 0, *taken, 0) + 1
-        applied = self._batch(
+        if not self._batch(
             lambda: self.standing(view) == Standing(standing.served, number, owner()),
-            (
-                f"UPDATE {self._table} USING TTL {LEASE_SECONDS} SET owner = %s {_OF_VIEW} IF owner = %s",
-                (owner(), self._project, view, standing.owner),
-            ),
-            (
-                f"UPDATE {self._table} SET filling = %s {_OF_VIEW} IF filling = %s",
-                (number, self._project, view, standing.filling),
-            ),
+            self._point(view, {"owner": owner()}, {"owner": standing.owner}, _LEASE),
+            self._point(view, {"filling": number}, {"filling": standing.filling}),
             self._state(view, number, FILLING, made_at=datetime.now(timezone.utc)),
-        )
-        if not applied:
+        ):
             raise RebuildRunning(view, self.standing(view).owner or "another run")
         return number
 
@@ -144,8 +137,8 @@ class Generations:
         Raises:
             RebuildLost: it was taken over meanwhile.
         """
-        cql = f"UPDATE {self._table} USING TTL {LEASE_SECONDS} SET owner = %s {_OF_VIEW} IF filling = %s"
-        if not self._batch(lambda: False, (cql, (owner(), self._project, view, number))):
+        lease = self._point(view, {"owner": owner()}, {"filling": number}, _LEASE)
+        if not self._batch(lambda: False, lease):
             raise RebuildLost(view)
 
     def switch(self, view: str, number: int, filled: Content) -> None:
@@ -161,43 +154,30 @@ class Generations:
             for item in known
             if item.state in (KEPT, TAKEN_BACK) and item.number != before.served
         ]
-        now = datetime.now(timezone.utc)
         if not self._batch(
             lambda: self.standing(view).served == number,
-            (
-                f"UPDATE {self._table} SET served = %s, filling = null, owner = null {_OF_VIEW}"
-                " IF filling = %s",
-                (number, self._project, view, number),
-            ),
+            self._point(view, {"served": number, "filling": None, "owner": None}, {"filling": number}),
             self._state(view, number, SERVED, **asdict(filled)),
-            self._state(view, before.served, KEPT if is_filled else LEFT, left_at=now),
+            self._state(view, before.served, KEPT if is_filled else LEFT, left_at=datetime.now(timezone.utc)),
             *left,
         ):
             raise RebuildLost(view)
 
     def note(self, view: str, filled: Content) -> None:
         """Record what the served generation holds by now."""
-        number = self.standing(view).served
-        was = self._session.execute(
-            idempotent(f"SELECT served FROM {self._table} {_OF_VIEW} LIMIT 1"), (self._project, view)
-        ).one()
+        row = self._pointed(view)
+        served = None if row is None else row.served
         self._batch(
             lambda: True,
-            (
-                f"UPDATE {self._table} SET served = %s {_OF_VIEW} IF served = %s",
-                (number, self._project, view, None if was is None else was.served),
-            ),
-            self._state(view, number, SERVED, **asdict(filled)),
+            self._point(view, {"served": served or 0}, {"served": served}),
+            self._state(view, served or 0, SERVED, **asdict(filled)),
         )
 
     def give_up(self, view: str, number: int) -> None:
         """End the run that fills generation `number`; what is served stays."""
         self._batch(
             lambda: True,
-            (
-                f"UPDATE {self._table} SET filling = null, owner = null {_OF_VIEW} IF filling = %s",
-                (self._project, view, number),
-            ),
+            self._point(view, {"filling": None, "owner": None}, {"filling": number}),
             self._state(view, number, FAILED),
         )
 
@@ -221,14 +201,10 @@ class Generations:
         """
         standing, back = self.standing(view), self.require_earlier(view)
         self._require_nobody_fills(view, standing)
-        now = datetime.now(timezone.utc)
         if not self._batch(
             lambda: self.standing(view).served == back.number,
-            (
-                f"UPDATE {self._table} SET served = %s {_OF_VIEW} IF served = %s AND owner = %s",
-                (back.number, self._project, view, standing.served, standing.owner),
-            ),
-            self._state(view, standing.served, TAKEN_BACK, left_at=now),
+            self._point(view, {"served": back.number}, {"served": standing.served, "owner": standing.owner}),
+            self._state(view, standing.served, TAKEN_BACK, left_at=datetime.now(timezone.utc)),
             self._state(view, back.number, SERVED, left_at=None),
         ):
             raise RebuildRunning(view, self.standing(view).owner or "another run")
@@ -261,10 +237,23 @@ class Generations:
         if standing.owner is not None and not _is_dead(standing.owner):
             raise RebuildRunning(view, standing.owner)
 
-    def _state(self, view: str, number: int, state: str, **columns: Any) -> tuple[str, tuple[Any, ...]]:
+    def _point(self, view: str, to: dict[str, Any], held: dict[str, Any], lease: str = "") -> _Statement:
+        """Say where `view` stands, if it stands as was `held`."""
+        assigned = ", ".join(f"{name} = %s" for name in to)
+        condition = " AND ".join(f"{name} = %s" for name in held)
+        cql = f"UPDATE {self._table}{lease} SET {assigned} {_OF_VIEW} IF {condition}"
+        return cql, (*to.values(), self._project, view, *held.values())
+
+    def _state(self, view: str, number: int, state: str, **columns: Any) -> _Statement:
         assigned = "".join(f", {name} = %s" for name in columns)
         cql = f"UPDATE {self._table} SET state = %s{assigned} {_OF_VIEW} AND generation = %s"
         return cql, (state, *columns.values(), self._project, view, number)
+
+    def _pointed(self, view: str, exactly: bool = True) -> Any:
+        select = idempotent(f"SELECT served, filling, owner FROM {self._table} {_OF_VIEW} LIMIT 1")
+        if exactly:
+            select.consistency_level = ConsistencyLevel.LOCAL_SERIAL
+        return next(iter(self._rows(select, view)), None)
 
     def _rows(self, statement: Any, view: str) -> list[Any]:
         try:
@@ -273,7 +262,7 @@ class Generations:
             # A keyspace, or a table, that is not there: no generation was ever made, or all were dropped.
             return []
 
-    def _batch(self, is_done: Callable[[], bool], *statements: tuple[str, tuple[Any, ...]]) -> bool:
+    def _batch(self, is_done: Callable[[], bool], *statements: _Statement) -> bool:
         """Run statements about one view as one compare-and-set; tell whether the comparison held.
 
         Args:
@@ -283,28 +272,24 @@ class Generations:
         batch = BatchStatement(serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL)
         for cql, bound in statements:
             batch.add(SimpleStatement(cql), bound)
-        unheard = 0
-        while True:
-            try:
+        for attempt in Retrying(
+            retry=retry_if_exception_type((OperationTimedOut, Timeout, ConnectionException, NoHostAvailable)),
+            stop=stop_after_attempt(MOST_ATTEMPTS),
+            wait=wait_fixed(1),
+            reraise=True,
+        ):
+            with attempt:
                 applied = bool(self._session.execute(batch).was_applied)
-            except (OperationTimedOut, Timeout, ConnectionException, NoHostAvailable):
-                unheard += 1
-                if unheard == MOST_ATTEMPTS:
-                    raise
-                time.sleep(1)
-            else:
-                return applied or (unheard > 0 and is_done())
+        return applied or (attempt.retry_state.attempt_number > 1 and is_done())
 
 
 def online_tables(session: Session, keyspace: str, project: str, view: str) -> dict[str, Table]:
     """Return the tables that may hold `view` now, by the type of the online store, as the yaml states it."""
     served = Generations(session, keyspace, project).standing(view, exactly=False).served
+    rows = generation_table(project, view, served)
     return {
         "cassandra": (keyspace, stock_table_name(project, view)),
-        "poc.online_store.row_store.CassandraRowOnlineStore": (
-            keyspace,
-            generation_table(project, view, served),
-        ),
+        "poc.online_store.row_store.CassandraRowOnlineStore": (keyspace, rows),
     }
 
 
@@ -316,24 +301,14 @@ def owner() -> str:
 def _is_dead(owner: str) -> bool:
     """Tell whether a run of this machine has ended without giving up its claim."""
     host, _, process = owner.rpartition(" process ")
-    if host != socket.gethostname():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    return False
+    return host == socket.gethostname() and not psutil.pid_exists(int(process))
 
 
 def _generation(row: Any) -> Generation:
-    filled = None
-    if row.content is not None:
-        filled = Content(_utc(row.covered_from), _utc(row.covered_until), row.content, row.entities)
-    made_at = _utc(row.made_at)
-    return Generation(row.generation, row.state, made_at, _utc(row.left_at), filled)
-
-
-def _utc(moment: Any) -> Any:
-    return None if moment is None else moment.replace(tzinfo=timezone.utc)
+    moments: list[Any] = [
+        None if moment is None else moment.replace(tzinfo=timezone.utc)
+        for moment in (row.made_at, row.left_at, row.covered_from, row.covered_until)
+    ]
+    made_at, left_at, since, until = moments
+    filled = None if row.content is None else Content(since, until, row.content, row.entities)
+    return Generation(row.generation, row.state, made_at, left_at, filled)

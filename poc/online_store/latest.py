@@ -58,7 +58,9 @@ class LatestRows:
         self.seen += batch.num_rows
         self._held_rows += batch.num_rows
         if self._held_rows > self._reduced_rows * 2 + _SLACK_ROWS:
-            self._reduce()
+            rows, latest = self._latest()
+            self._held = [rows.take(latest)]
+            self._held_rows = self._reduced_rows = len(latest)
 
     def positions(self) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
         """Return the positions of the latest rows, ascending, and forget everything but `seen`."""
@@ -70,28 +72,19 @@ class LatestRows:
         pa.default_memory_pool().release_unused()
         return positions
 
-    def _reduce(self) -> None:
-        rows, latest = self._latest()
-        self._held = [rows.take(latest)]
-        self._held_rows = self._reduced_rows = len(latest)
-
     def _latest(self) -> tuple[pa.Table, pa.Array]:
         """Return all that was held, which is forgotten, and the indices of the latest rows in it."""
         rows = pa.concat_tables(self._held, promote_options="permissive")
         self._held = []
         order = oldest_first(rows, self._order)
-        return rows, order.filter(self._ends_of_keys(rows, order))
-
-    def _ends_of_keys(self, rows: pa.Table, order: pa.Array) -> pa.Array:
-        """Mark, in sorted order, the last row of each key."""
-        ends = np.zeros(len(order), bool)
-        ends[-1] = True
+        is_last = np.zeros(len(order), bool)
+        is_last[-1] = True
         for key in self._keys:
             values = rows[key].take(order)
             # A null equals nothing: such rows all stay, and are refused when they are to be written.
             changes = pc.fill_null(pc.not_equal(values[1:], values[:-1]), True)
-            ends[:-1] |= changes.to_numpy()
-        return pa.array(ends)
+            is_last[:-1] |= changes.to_numpy()
+        return rows, order.filter(pa.array(is_last))
 
 
 def _plain(batch: pa.RecordBatch) -> pa.Table:

@@ -31,6 +31,7 @@ class RowLayout:
     table: str
     keys: tuple[Column, ...]
     features: tuple[Column, ...]
+    comment: str
 
     @property
     def qualified(self) -> str:
@@ -49,11 +50,11 @@ class RowLayout:
         known = {column.field: column for column in self.features}
         return tuple(known[field] for field in fields if field in known)
 
-    def create(self, comment: str) -> str:
-        """CREATE TABLE."""
+    def create(self) -> str:
+        """CREATE TABLE, with a comment for those who look into Cassandra."""
         columns = ", ".join(f"{quoted(name)} {cql}" for name, cql in self.columns().items())
         key = ", ".join(quoted(column.name) for column in self.keys)
-        text = comment.replace("'", "''")
+        text = self.comment.replace("'", "''")
         return (
             f"CREATE TABLE IF NOT EXISTS {self.qualified} ({columns}, PRIMARY KEY (({key})))"
             f" WITH comment = '{text}' AND speculative_retry = '{SPECULATIVE_RETRY}'"
@@ -76,13 +77,7 @@ class RowLayout:
         driver goes on reading by the types that a statement was prepared with: a double as an integer. A CAST
         would convert it, and lose its fraction.
         """
-        return f"SELECT {_selected(features)} FROM {self.qualified} WHERE {self._condition()}"
-
-    def select_write_time(self) -> tuple[str, str | None]:
-        """SELECT when one entity's row was written, and of several: see `select` and `select_several`."""
-        time, key = f"WRITETIME({quoted(EVENT_TIMESTAMP)})", self._only_key()
-        one = f"SELECT {time} FROM {self.qualified} WHERE {self._condition()}"
-        return one, None if key is None else f"SELECT {time}, {key} FROM {self.qualified} WHERE {key} IN ?"
+        return self._select_one(_selected(features))
 
     def select_several(self, features: Sequence[Column]) -> str | None:
         """SELECT `features`, the event timestamp and the key of several entities; binds a list of keys.
@@ -90,18 +85,22 @@ class RowLayout:
         None where rows could not be told apart by what the driver gives for their key: a key of several
         columns, and types in which equal values are different keys (-0.0) or a value is not itself (NaN).
         """
-        key = self._only_key()
-        if key is None:
-            return None
-        return f"SELECT {_selected(features)}, {key} FROM {self.qualified} WHERE {key} IN ?"
+        return self._select_several(_selected(features))
 
-    def _condition(self) -> str:
-        return " AND ".join(f"{quoted(column.name)} = ?" for column in self.keys)
+    def select_write_time(self) -> tuple[str, str | None]:
+        """SELECT when one entity's row was written, and of several: see `select` and `select_several`."""
+        time = f"WRITETIME({quoted(EVENT_TIMESTAMP)})"
+        return self._select_one(time), self._select_several(time)
 
-    def _only_key(self) -> str | None:
+    def _select_one(self, what: str) -> str:
+        condition = " AND ".join(f"{quoted(column.name)} = ?" for column in self.keys)
+        return f"SELECT {what} FROM {self.qualified} WHERE {condition}"
+
+    def _select_several(self, what: str) -> str | None:
         if len(self.keys) != 1 or self.keys[0].kind.cql not in _KEYS_TOLD_APART:
             return None
-        return quoted(self.keys[0].name)
+        key = quoted(self.keys[0].name)
+        return f"SELECT {what}, {key} FROM {self.qualified} WHERE {key} IN ?"
 
 
 def _selected(features: Sequence[Column]) -> str:
@@ -115,17 +114,12 @@ def row_layout(keyspace: str, project: str, view: FeatureView, generation: int =
     Raises:
         UnsupportedType: a field has no column type, or a join key is a list.
     """
-    return _layout(keyspace, naming.generation_table(project, view.name, generation), view)
-
-
-def table_comment(project: str, view: FeatureView) -> str:
-    """Say what a table is, for those who look into Cassandra."""
-    return f"Feast feature view {view.name} of project {project}, one row an entity"
+    return _layout(keyspace, naming.generation_table(project, view.name, generation), project, view)
 
 
 def direct_layout(keyspace: str, project: str, view: FeatureView) -> RowLayout:
     """Lay out the table that is read without Feast: as `row_layout`, under a name that people type."""
-    return _layout(keyspace, naming.direct_table_name(project, view.name), view)
+    return _layout(keyspace, naming.direct_table_name(project, view.name), project, view)
 
 
 def key_columns(view: FeatureView) -> tuple[Column, ...]:
@@ -140,13 +134,14 @@ def key_columns(view: FeatureView) -> tuple[Column, ...]:
     )
 
 
-def _layout(keyspace: str, table: str, view: FeatureView) -> RowLayout:
+def _layout(keyspace: str, table: str, project: str, view: FeatureView) -> RowLayout:
     keys = key_columns(view)
     # A join key that the schema repeats is among the features of a stream view, and of no other.
     repeated = {column.field for column in keys}
-    features = [
+    features = tuple(
         Column(field.name, column_name(field.name), column_type(field.name, field.dtype))
         for field in view.features
         if field.name not in repeated
-    ]
-    return RowLayout(view.name, keyspace, table, keys, tuple(features))
+    )
+    comment = f"Feast feature view {view.name} of project {project}, one row an entity"
+    return RowLayout(view.name, keyspace, table, keys, features, comment)

@@ -16,7 +16,7 @@ from poc.online_store.config import RowStoreSettings
 from poc.online_store.connection import connection_settings
 from poc.online_store.errors import NotAcknowledged, NotApplied
 from poc.online_store.generations import Generations
-from poc.online_store.layout import RowLayout, row_layout, table_comment
+from poc.online_store.layout import RowLayout, row_layout
 from poc.online_store.reading_store import ReadingStore
 from poc.online_store.schema import apply_layout, ensure_keyspace, extend_layout, has_table, stored_table
 from poc.online_store.view_reader import RowReader
@@ -155,7 +155,7 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
             # A column is added by the first write that has a value for it: until then its feature was never
             # written, which is another thing than null.
             if stored_table(session, layout) is None:
-                apply_layout(session, layout, table_comment(config.project, view))
+                apply_layout(session, layout)
         for view in tables_to_delete:
             generations.forget(view.name)
         self.forget()

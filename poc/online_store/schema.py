@@ -19,8 +19,6 @@ from poc.online_store.layout import RowLayout
 from poc.online_store.naming import quoted
 from poc.online_store.session import SCHEMA, idempotent, local_data_centre
 
-SCHEMA_TRIES = 3
-
 
 @dataclass(frozen=True, slots=True)
 class StoredTable:
@@ -30,7 +28,7 @@ class StoredTable:
     keys: frozenset[str]
 
 
-def changes(stored: StoredTable | None, layout: RowLayout, comment: str) -> list[str]:
+def changes(stored: StoredTable | None, layout: RowLayout) -> list[str]:
     """List the statements that bring `stored` to `layout`; none where it is there already.
 
     Raises:
@@ -38,7 +36,7 @@ def changes(stored: StoredTable | None, layout: RowLayout, comment: str) -> list
         TypeChanged: a column has another type.
     """
     if stored is None:
-        return [layout.create(comment)]
+        return [layout.create()]
     declared = layout.columns()
     keys = frozenset(column.name for column in layout.keys)
     if keys != stored.keys:
@@ -50,14 +48,14 @@ def changes(stored: StoredTable | None, layout: RowLayout, comment: str) -> list
     return [f"ALTER TABLE {layout.qualified} ADD ({', '.join(added)})"] if added else []
 
 
-def apply_layout(session: Session, layout: RowLayout, comment: str) -> None:
+def apply_layout(session: Session, layout: RowLayout) -> None:
     """Create the table, or add its columns, as `changes` says. Twice, or two at once, does no harm."""
-    for statement in changes(stored_table(session, layout), layout, comment):
+    for statement in changes(stored_table(session, layout), layout):
         try:
             session.execute(statement, execution_profile=SCHEMA)
         except (InvalidRequest, AlreadyExists, OperationTimedOut):
             # Somebody else may have been quicker, or it was done unheard: then nothing is left to change.
-            if changes(stored_table(session, layout), layout, comment):
+            if changes(stored_table(session, layout), layout):
                 raise
 
 
@@ -69,16 +67,11 @@ def extend_layout(session: Session, layout: RowLayout) -> None:
     """
     if stored_table(session, layout) is None:
         raise NotApplied(layout.qualified, "it is not there")
-    apply_layout(session, layout, "")
-
-
-def drop_layout(session: Session, layout: RowLayout) -> None:
-    """Drop the table with all its values, if it is there."""
-    drop_table(session, layout.keyspace, layout.table)
+    apply_layout(session, layout)
 
 
 def drop_table(session: Session, keyspace: str, table: str) -> None:
-    """Do the same by its name. Where it is not there, no schema change is asked for."""
+    """Drop a table with all its values. Where it is not there, no schema change is asked for."""
     if has_table(session, keyspace, table):
         session.execute(f"DROP TABLE IF EXISTS {quoted(keyspace)}.{quoted(table)}", execution_profile=SCHEMA)
 
@@ -94,9 +87,8 @@ def stored_table(session: Session, layout: RowLayout) -> StoredTable | None:
 
 def stored_columns(session: Session, keyspace: str, table: str) -> frozenset[str]:
     """Name the columns of a table; none where there is no such table."""
-    return frozenset(
-        name for (name,) in _read(session, "column_name FROM system_schema.columns", keyspace, table)
-    )
+    rows = _read(session, "column_name FROM system_schema.columns", keyspace, table)
+    return frozenset(name for (name,) in rows)
 
 
 def ensure_keyspace(session: Session, settings: ConnectionSettings, keyspace: str | None = None) -> bool:
@@ -150,7 +142,7 @@ def take_options_over(session: Session, keyspace: str, table: str, new: str, mer
         merged: whether Cassandra merges the files of `new` from now on.
     """
     # A node that hears of a change late may answer, and alter, by what was before: it is looked at again.
-    for _ in range(SCHEMA_TRIES):
+    for _ in range(3):
         changed = _differing_options(session, keyspace, table, new, merged)
         if not changed:
             return

@@ -1,6 +1,6 @@
 """Where materialized batches go: the row layout, the stock layout, or any other online store."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,9 +19,9 @@ from poc.online_store.layout import RowLayout
 from poc.online_store.row_store import CassandraRowOnlineStore
 from poc.online_store.schema import extend_layout
 from poc.online_store.types import ColumnType, Value, column_type, key_type
-from poc.online_store.write import now_us, seconds_left
-from poc.online_store.writer import BoundRow, Writer, write_all
-from poc.online_store.writers import SinkSettings, open_writer
+from poc.online_store.write import BoundRow, now_us, seconds_left
+from poc.online_store.writer import Writer, write_all
+from poc.online_store.writers import WriteSettings, open_writer
 
 
 class Sink:
@@ -35,7 +35,7 @@ class Sink:
         """Give up connections that are the sink's own."""
 
 
-def open_sink(config: RepoConfig, store: OnlineStore, view: FeatureView, settings: SinkSettings) -> Sink:
+def open_sink(config: RepoConfig, store: OnlineStore, view: FeatureView, settings: WriteSettings) -> Sink:
     """Choose the sink by the online store and connect it.
 
     Raises:
@@ -55,15 +55,12 @@ class _CassandraSink(Sink):
 
     _writer: Writer
 
-    def __init__(self, view: FeatureView, settings: SinkSettings) -> None:
-        self._timestamp = view.batch_source.timestamp_field
-        self._attempts = settings.max_attempts
+    def __init__(self, view: FeatureView, settings: WriteSettings) -> None:
+        self._timestamp, self._attempts = view.batch_source.timestamp_field, settings.max_attempts
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Write what `_rows` binds."""
-        rows = self._rows(batch)
-        if rows:
-            write_all(self._writer, rows, attempts=self._attempts)
+        write_all(self._writer, self._rows(batch), attempts=self._attempts)
 
     def close(self) -> None:
         """Give up the writer's connections."""
@@ -79,7 +76,7 @@ class RowSink(_CassandraSink):
     The table gets the columns that it lacks; rows past `ttl_seconds` are left out.
 
     Args:
-        session: gives a session that stays the caller's.
+        session: stays the caller's.
         ttl_seconds: age at which Cassandra removes a row; None for never.
         written_us: the write time of every row, microseconds since 1970; None for each row's event time.
 
@@ -93,41 +90,35 @@ class RowSink(_CassandraSink):
         layout: RowLayout,
         view: FeatureView,
         connection: ConnectionSettings,
-        session: Callable[[], Session],
-        settings: SinkSettings,
+        session: Session,
+        settings: WriteSettings,
         ttl_seconds: int | None = None,
         written_us: int | None = None,
     ) -> None:
         super().__init__(view, settings)
-        extend_layout(session(), layout)
-        self._layout = layout
-        self._created = view.batch_source.created_timestamp_column or None
-        self._ttl_seconds = ttl_seconds
-        self._written_us = written_us
+        extend_layout(session, layout)
+        self._layout, self._ttl_seconds, self._written_us = layout, ttl_seconds, written_us
+        self._created = view.batch_source.created_timestamp_column
         cql = layout.insert(layout.features, ttl_seconds is not None)
         self._writer = open_writer(settings, connection, layout.qualified, cql, session)
 
     def _rows(self, batch: pa.RecordBatch) -> list[BoundRow]:
-        layout = self._layout
-        events = event_times(batch.column(self._timestamp))
-        keys = [
-            kept_column(python_values(batch.column(key.field), key.kind, key.field), key)
-            for key in layout.keys
+        events, keys = event_times(batch.column(self._timestamp)), self._layout.keys
+        columns = [
+            python_values(batch.column(column.field), column.kind, column.field)
+            for column in (*keys, *self._layout.features)
         ]
-        values = [
-            python_values(batch.column(feature.field), feature.kind, feature.field)
-            for feature in layout.features
-        ]
+        columns[: len(keys)] = map(kept_column, columns, keys)
         created: list[datetime | None] = [None] * batch.num_rows
-        if self._created is not None:
+        if self._created:
             created = milliseconds(event_times(batch.column(self._created)))
-        events_us = events.astype(np.int64)
-        written = events_us.tolist() if self._written_us is None else [self._written_us] * len(events_us)
-        columns = [*keys, *values, milliseconds(events), created, written]
+        events_us = events.astype(np.int64).tolist()
+        written = events_us if self._written_us is None else [self._written_us] * batch.num_rows
+        columns += [milliseconds(events), created, written]
         if self._ttl_seconds is None:
             return list(zip(*columns, strict=True))
         now = now_us()
-        left = [seconds_left(event_us, self._ttl_seconds, now) for event_us in events_us.tolist()]
+        left = [seconds_left(event_us, self._ttl_seconds, now) for event_us in events_us]
         return [row for row in zip(*columns, left, strict=True) if row[-1] > 0]
 
 
@@ -135,15 +126,14 @@ class GenerationsSink(Sink):
     """A `Sink` over those generations of the row store that take writes when it is opened."""
 
     def __init__(
-        self, config: RepoConfig, store: CassandraRowOnlineStore, view: FeatureView, settings: SinkSettings
+        self, config: RepoConfig, store: CassandraRowOnlineStore, view: FeatureView, settings: WriteSettings
     ) -> None:
         connection, ttl_seconds = connection_settings(config), config.online_store.ttl_seconds
         self._sinks: list[RowSink] = []
         try:
             for number in store.written(config, view):
-                layout = store.layout(config, view, number)
-                sink = RowSink(layout, view, connection, lambda: store.session(config), settings, ttl_seconds)
-                self._sinks.append(sink)
+                layout, session = store.layout(config, view, number), store.session(config)
+                self._sinks.append(RowSink(layout, view, connection, session, settings, ttl_seconds))
         except BaseException:
             self.close()
             raise
@@ -169,12 +159,11 @@ class StockSink(_CassandraSink):
             time cannot beat.
     """
 
-    def __init__(self, config: RepoConfig, view: FeatureView, settings: SinkSettings) -> None:
+    def __init__(self, config: RepoConfig, view: FeatureView, settings: WriteSettings) -> None:
         super().__init__(view, settings)
         connection = connection_settings(config)
         self._version: int = config.entity_key_serialization_version
-        self._keys = {field.name: key_type(field.name, field.dtype) for field in view.entity_columns}
-        self._features = {field.name: column_type(field.name, field.dtype) for field in view.features}
+        self._keys, self._features = _kinds(view)
         self._at_event_time = settings.write_time == "event"
         table = stock_layout.stock_table(connection.keyspace, config.project, view.name)
         cql = stock_layout.batch_insert(table, list(self._features), timestamped=self._at_event_time)
@@ -192,9 +181,7 @@ class StockSink(_CassandraSink):
         columns_of_keys = {name: (kind, batch.column(name)) for name, kind in self._keys.items()}
         keys = stock_layout.entity_keys(columns_of_keys, self._version)
         moments = milliseconds(events)
-        columns: list[list[Any]] = []
-        if self._at_event_time:
-            columns.append(events.astype(np.int64).tolist())
+        columns: list[list[Any]] = [events.astype(np.int64).tolist()] if self._at_event_time else []
         for name, kind in self._features.items():
             columns += [stock_layout.value_bytes(batch.column(name), kind, name), keys, moments]
         return list(zip(*columns, strict=True))
@@ -205,8 +192,7 @@ class AnySink(Sink):
 
     def __init__(self, config: RepoConfig, store: OnlineStore, view: FeatureView) -> None:
         self._config, self._store, self._view = config, store, view
-        self._keys = {field.name: key_type(field.name, field.dtype) for field in view.entity_columns}
-        self._features = {field.name: column_type(field.name, field.dtype) for field in view.features}
+        self._keys, self._features = _kinds(view)
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Write `batch` as Feast's own engine does, but that a null beside a value changes nothing of it."""
@@ -222,6 +208,12 @@ class AnySink(Sink):
             created = event_times(batch.column(source.created_timestamp_column)).tolist()
         rows = list(zip(keys, features, events, created, strict=True))
         self._store.online_write_batch(self._config, self._view, rows, None)
+
+
+def _kinds(view: FeatureView) -> tuple[dict[str, ColumnType], dict[str, ColumnType]]:
+    """Return the types of the join keys, and of the features, by their names."""
+    keys = {field.name: key_type(field.name, field.dtype) for field in view.entity_columns}
+    return keys, {field.name: column_type(field.name, field.dtype) for field in view.features}
 
 
 def _messages(batch: pa.RecordBatch, kinds: Mapping[str, ColumnType]) -> list[dict[str, Value]]:

@@ -13,12 +13,11 @@ import pyarrow as pa
 from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.protos.feast.types import Value_pb2 as protos
 
-from poc.online_store.arrow_columns import canonical, feast_values
+from poc.online_store.arrow_columns import canonical, feast_values, python_values
 from poc.online_store.errors import NullJoinKey, UnsupportedType, ValueOutOfRange, WrittenByAnotherEngine
 from poc.online_store.naming import quoted, stock_table_name
 from poc.online_store.types import ColumnType, Value
-from poc.online_store.write import FeastRow, microseconds, naive_utc, whole_milliseconds
-from poc.online_store.writer import BoundRow
+from poc.online_store.write import BoundRow, FeastRow, microseconds, naive_utc, whole_milliseconds
 
 _STRING = protos.ValueType.STRING
 # A double's and a float's field tag in Value, then its eight or four bytes (protobuf's wire format).
@@ -75,10 +74,18 @@ def entity_keys(columns: Mapping[str, tuple[ColumnType, pa.Array]], version: int
         UnsupportedType: Feast's key encoding does not know the type.
         ValueOutOfRange: it has no room for an integer, as version 1 has for 32 bits.
     """
-    names = sorted(columns)
-    head = _key_head(names)
-    parts = [_key_parts(name, *columns[name], version) for name in names]
-    return [(head + b"".join(part)).hex() for part in zip(*parts, strict=True)]
+    serialize = entity_key({name: kind for name, (kind, _) in columns.items()}, version)
+    parts = {name: python_values(array, kind, name) for name, (kind, array) in sorted(columns.items())}
+    for name, values in parts.items():
+        if None in values:
+            raise NullJoinKey(name, values.count(None))
+    try:
+        return list(map(serialize, zip(*parts.values(), strict=True)))
+    except struct.error as error:
+        numbers = [(name, value) for name in parts for value in parts[name] if isinstance(value, int)]
+        name, largest = max(numbers, key=lambda item: abs(item[1]))
+        reason = "needs entity_key_serialization_version: 2 in feature_store.yaml"
+        raise ValueOutOfRange(name, largest, reason) from error
 
 
 def entity_key(kinds: Mapping[str, ColumnType], version: int) -> Callable[[tuple[Any, ...]], str]:
@@ -92,51 +99,22 @@ def entity_key(kinds: Mapping[str, ColumnType], version: int) -> Callable[[tuple
         UnsupportedType: Feast's key encoding does not know a type.
     """
     names = sorted(kinds)
-    head = _key_head(names)
-    packers = [_key_packer(name, kinds[name]) for name in names]
+    head = b"".join(struct.pack("<I", _STRING) + name.encode() for name in names)
+    for name in names:
+        if kinds[name].attribute not in _KEY_PACKERS:
+            raise UnsupportedType(
+                name,
+                kinds[name].name,
+                "cannot be a join key in Feast's own stores",
+                "Declare String, Bytes, Int32 or Int64 for it, or use the row store, which takes it.",
+            )
+    packers = [_KEY_PACKERS[kinds[name].attribute] for name in names]
 
     def serialize(values: tuple[Any, ...]) -> str:
         parts = [pack(value, version) for pack, value in zip(packers, values, strict=True)]
         return (head + b"".join(parts)).hex()
 
     return serialize
-
-
-def _key_head(names: Sequence[str]) -> bytes:
-    return b"".join(struct.pack("<I", _STRING) + name.encode() for name in names)
-
-
-def _key_packer(name: str, kind: ColumnType) -> Callable[[Any, int], bytes]:
-    pack = _KEY_PACKERS.get(kind.attribute)
-    if pack is None:
-        raise UnsupportedType(
-            name,
-            kind.name,
-            "cannot be a join key in Feast's own stores",
-            "Declare String, Bytes, Int32 or Int64 for it, or use the row store, which takes it.",
-        )
-    return pack
-
-
-def _key_parts(name: str, kind: ColumnType, array: pa.Array, version: int) -> list[bytes]:
-    pack = _key_packer(name, kind)
-    plain = canonical(array, kind, name)
-    if plain is None:
-        values = [
-            getattr(value, kind.attribute) if value.WhichOneof("val") else None
-            for value in feast_values(array, kind, name)
-        ]
-    else:
-        values = plain.to_pylist()
-    missing = values.count(None)
-    if missing:
-        raise NullJoinKey(name, missing)
-    try:
-        return [pack(value, version) for value in values]
-    except struct.error as error:
-        numbers = [value for value in values if isinstance(value, int)]
-        reason = "needs entity_key_serialization_version: 2 in feature_store.yaml"
-        raise ValueOutOfRange(name, max(numbers, key=abs), reason) from error
 
 
 def _sized(code: int, content: bytes) -> bytes:

@@ -5,7 +5,7 @@ order rows arrive.
 """
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 
@@ -17,9 +17,9 @@ from poc.online_store.keys import written_key
 from poc.online_store.latest import rank
 from poc.online_store.layout import Column, RowLayout
 from poc.online_store.types import EPOCH
-from poc.online_store.writer import BoundRow
 
 Key = TypeVar("Key", bound=Hashable)
+BoundRow = tuple[Any, ...]
 FeastRow = tuple[EntityKey, Mapping[str, Value], datetime, datetime | None]
 _MICROSECOND = timedelta(microseconds=1)
 _MILLISECOND_US = 1000
@@ -70,23 +70,23 @@ def later_write_time(event_us: int, stored_us: int | None) -> int:
     return event_us + above + 1 if 0 <= above <= most else event_us
 
 
-def by_features(rows: Iterable[FeastRow]) -> Iterator[tuple[tuple[str, ...], list[FeastRow]]]:
+def by_features(rows: Iterable[FeastRow]) -> Iterable[tuple[tuple[str, ...], list[FeastRow]]]:
     """Group rows by the features they carry: each group is one statement."""
     groups: dict[tuple[str, ...], list[FeastRow]] = {}
     for row in rows:
         groups.setdefault(tuple(row[1]), []).append(row)
-    yield from groups.items()
+    return groups.items()
 
 
 def latest_rows(rows: Iterable[FeastRow], key_of: Callable[[FeastRow], Key]) -> dict[Key, FeastRow]:
     """Return the latest row of each key, see `poc.online_store.latest`."""
-    latest: dict[Key, tuple[tuple[int, bool, int], FeastRow]] = {}
-    for row in rows:
-        key, event, created = key_of(row), naive_utc(row[2]), _known(row[3])
-        place = rank(microseconds(event), None if created is None else microseconds(created))
-        if key not in latest or latest[key][0] <= place:
-            latest[key] = (place, row)
-    return {key: row for key, (_, row) in latest.items()}
+
+    def place(row: FeastRow) -> tuple[int, bool, int]:
+        event, created = naive_utc(row[2]), _known(row[3])
+        return rank(microseconds(event), None if created is None else microseconds(created))
+
+    # Rows of one place keep their order: the last of them is the latest.
+    return {key_of(row): row for row in sorted(rows, key=place)}
 
 
 def bound_rows(

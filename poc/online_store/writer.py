@@ -1,31 +1,55 @@
 """Send one statement for each of many rows, until Cassandra has acknowledged every one.
 
-A writer sends a block of rows once and says which were not acknowledged; `write_all` asks again, more
-and more slowly. Which driver sends is the writer's business (`driver_writer`, `writers`).
+A writer sends a block of rows once and says which were not acknowledged; `write_all` asks again, more and
+more slowly. The writers here use cassandra-driver; `writers` chooses between them and acsylla.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from cassandra import OperationTimedOut, Timeout, Unavailable, WriteFailure
+from cassandra.cluster import NoHostAvailable, Session
+from cassandra.connection import ConnectionException
+from cassandra.protocol import IsBootstrappingErrorMessage, OverloadedErrorMessage, ServerError
+from cassandra.query import PreparedStatement
 from tenacity import (
     Retrying,
     before_sleep_log,
+    retry,
     retry_if_exception,
+    retry_if_exception_message,
     stop_after_attempt,
+    wait_fixed,
     wait_random_exponential,
 )
 
 from poc.online_store.errors import NotAcknowledged
+from poc.online_store.session import WRITE, prepare
+from poc.online_store.write import BoundRow, later_write_time
 
 logger = logging.getLogger(__name__)
 
-BoundRow = tuple[Any, ...]
+Stored = Callable[[Sequence[BoundRow]], Sequence[int | None]]
 MAX_ATTEMPTS = 6
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 10.0
+PASSING_ERRORS = (
+    OperationTimedOut,
+    Timeout,
+    Unavailable,
+    WriteFailure,
+    NoHostAvailable,
+    ConnectionException,
+    OverloadedErrorMessage,
+    IsBootstrappingErrorMessage,
+    ServerError,
+)
+# With so many errors in one block the cluster is at fault: better wait than go on.
+GIVE_UP_ERRORS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +67,111 @@ class Outcome:
     worth_repeating: bool = True
 
 
+class Writer(Protocol):
+    """One prepared statement and a way to send it."""
+
+    def send(self, rows: Sequence[BoundRow]) -> Outcome:
+        """Send the statement once for each of `rows`; stop early when nothing gets through."""
+
+    def fetch(self, cql: str) -> list[tuple[Any, ...]]:
+        """Run one small query."""
+
+    def close(self) -> None:
+        """Give up the connections that are the writer's own."""
+
+
+class DriverWriter:
+    """A `Writer` over a session, which stays the caller's unless `owns_session`."""
+
+    def __init__(self, session: Session, cql: str, concurrency: int, owns_session: bool = False) -> None:
+        self._session, self._concurrency, self._owns_session = session, concurrency, owns_session
+        try:
+            self._statement = _prepared(session, cql)
+        except BaseException:
+            self.close()
+            raise
+
+    def send(self, rows: Sequence[BoundRow]) -> Outcome:
+        """Send the statement once for each of `rows`, `concurrency` at a time."""
+        acknowledged, permits = bytearray(len(rows)), threading.Semaphore(self._concurrency)
+        errors: list[Exception] = []
+        most_errors = min(self._concurrency, len(rows), GIVE_UP_ERRORS)
+
+        def on_success(_: object, index: int) -> None:
+            acknowledged[index] = 1
+            permits.release()
+
+        def on_error(error: Exception) -> None:
+            errors.append(error)
+            permits.release()
+
+        for index, row in enumerate(rows):
+            if is_hopeless(errors, most_errors, PASSING_ERRORS):
+                break
+            permits.acquire()
+            try:
+                future = self._session.execute_async(self._statement, row, execution_profile=WRITE)
+            except Exception as error:  # Binding failed: the value, not the cluster, is at fault.
+                on_error(error)
+            else:
+                future.add_callbacks(on_success, on_error, callback_args=(index,))
+        for _ in range(self._concurrency):
+            permits.acquire()
+        return outcome(rows, acknowledged, errors, PASSING_ERRORS)
+
+    def fetch(self, cql: str) -> list[tuple[Any, ...]]:
+        """Run one small query."""
+        return [tuple(row) for row in self._session.execute(cql).all()]
+
+    def close(self) -> None:
+        """End the session if it is the writer's own."""
+        if self._owns_session:
+            self._session.cluster.shutdown()
+
+
+class ReplacingWriter(DriverWriter):
+    """A `DriverWriter` whose rows replace a stored one of the same event time whole.
+
+    Args:
+        at: the place of the write time, µs, in a row.
+        stored: tells for each row when the one that is stored was written; None for none.
+    """
+
+    def __init__(self, session: Session, cql: str, concurrency: int, at: int, stored: Stored) -> None:
+        super().__init__(session, cql, concurrency)
+        self._at, self._stored = at, stored
+
+    def send(self, rows: Sequence[BoundRow]) -> Outcome:
+        """See `DriverWriter.send`; what is stored is looked up first."""
+        at = self._at
+        try:
+            times = self._stored(rows)
+        except PASSING_ERRORS as error:
+            return Outcome(rows, error)
+        return super().send(
+            [
+                (*row[:at], later_write_time(row[at], time), *row[at + 1 :])
+                for row, time in zip(rows, times, strict=True)
+            ]
+        )
+
+
+# A node lists a column that somebody else has just added before it knows it.
+@retry(
+    stop=stop_after_attempt(5),
+    wait=wait_fixed(0.2),
+    retry=retry_if_exception_message(match=".*Undefined column"),
+    reraise=True,
+)
+def _prepared(session: Session, cql: str) -> PreparedStatement:
+    return prepare(session, cql)
+
+
+def is_hopeless(errors: Sequence[Exception], most: int, passing: tuple[type[BaseException], ...]) -> bool:
+    """Tell whether a whole window of statements failed, or one row can never be written."""
+    return len(errors) >= most or not all(isinstance(error, passing) for error in errors)
+
+
 def outcome(
     rows: Sequence[BoundRow],
     acknowledged: bytearray,
@@ -53,22 +182,6 @@ def outcome(
     remaining = [row for row, there in zip(rows, acknowledged, strict=True) if not there]
     lasting = [error for error in errors if not isinstance(error, passing)]
     return Outcome(remaining, next(iter(lasting or errors), None), worth_repeating=not lasting)
-
-
-class Writer(Protocol):
-    """One prepared statement and a way to send it."""
-
-    def send(self, rows: Sequence[BoundRow]) -> Outcome:
-        """Send the statement once for each of `rows`; stop early when nothing gets through."""
-        ...
-
-    def fetch(self, cql: str) -> list[tuple[Any, ...]]:
-        """Run one small query."""
-        ...
-
-    def close(self) -> None:
-        """Give up the connections that are the writer's own."""
-        ...
 
 
 def write_all(

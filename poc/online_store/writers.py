@@ -2,19 +2,20 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import Annotated, Any, Literal, TypeVar
 
 from cassandra import InvalidRequest
 from cassandra.cluster import Session
+from feast.repo_config import FeastConfigBaseModel
+from pydantic import Field
 
 from poc.online_store.acsylla_reads import acsylla_is_installed, cluster_arguments
 from poc.online_store.connection import ConnectionSettings, Driver
-from poc.online_store.driver_writer import DriverWriter
 from poc.online_store.errors import DriverMissing, NotApplied
 from poc.online_store.session import open_session
-from poc.online_store.writer import BoundRow, Outcome, Writer, outcome
+from poc.online_store.write import BoundRow
+from poc.online_store.writer import MAX_ATTEMPTS, DriverWriter, Outcome, Writer, is_hopeless, outcome
 
 T = TypeVar("T")
 # What acsylla calls the errors that may pass.
@@ -24,27 +25,37 @@ _PASSING = (
 )
 
 
-class SinkSettings(Protocol):
-    """What a sink takes from the engine's settings; see ArrowMaterializationEngineConfig."""
+class WriteSettings(FeastConfigBaseModel):  # type: ignore[misc]
+    """What every engine takes under `batch_engine:`."""
 
-    driver: Driver
-    write_concurrency: int | None
-    max_attempts: int
-    write_time: str
+    driver: Driver = "auto"
+    """What sends the writes; auto takes acsylla where it is installed, with Spark on the executors."""
+
+    batch_rows: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 5000
+    """Most entities that a process converts and sends at a time; bounds its memory."""
+
+    write_concurrency: Annotated[int, Field(strict=True, ge=1)] | None = None
+    """Most statements in flight of one process; the online store's when not stated."""
+
+    max_attempts: Annotated[int, Field(strict=True, ge=1)] = MAX_ATTEMPTS
+    """How often a write that timed out or met an overload is tried."""
+
+    write_time: Literal["event", "now"] = "event"
+    """In the stock layout: `event` lets the newest event win, `now` the last write, as Feast's own."""
 
 
 def open_writer(
-    settings: SinkSettings,
+    settings: WriteSettings,
     connection: ConnectionSettings,
     table: str,
     cql: str,
-    session: Callable[[], Session] | None = None,
+    session: Session | None = None,
 ) -> Writer:
     """Open a writer of `cql` into `table`.
 
     Args:
         settings: its driver `auto` takes acsylla where it is installed and the connection is to hosts.
-        session: gives a session of cassandra-driver that stays the caller's; without it one is opened.
+        session: of cassandra-driver; stays the caller's. Without it one is opened.
 
     Raises:
         DriverMissing: acsylla was asked for and is not installed.
@@ -55,24 +66,12 @@ def open_writer(
         concurrency = connection.write_concurrency
     if driver == "acsylla" and not acsylla_is_installed():
         raise DriverMissing("acsylla", "driver of batch_engine")
-    with _refusals(table):
+    try:
         if driver == "acsylla" or (driver == "auto" and connection.hosts and acsylla_is_installed()):
             return AcsyllaWriter(connection, cql, concurrency)
         if session is not None:
-            return DriverWriter(session(), cql, concurrency)
-        own = open_session(connection)
-        try:
-            return DriverWriter(own, cql, concurrency, owns_session=True)
-        except BaseException:
-            own.cluster.shutdown()
-            raise
-
-
-@contextmanager
-def _refusals(table: str) -> Iterator[None]:
-    """Turn what the drivers say of a missing table or column into `NotApplied`."""
-    try:
-        yield
+            return DriverWriter(session, cql, concurrency)
+        return DriverWriter(open_session(connection), cql, concurrency, owns_session=True)
     except Exception as error:
         # acsylla may not be there to name its class in an except clause.
         if isinstance(error, InvalidRequest) or type(error).__name__ == "CassErrorServerInvalidQuery":
@@ -91,7 +90,10 @@ class AcsyllaWriter:
     """
 
     def __init__(self, settings: ConnectionSettings, cql: str, concurrency: int) -> None:
+        from acsylla import errors
+
         self._concurrency = concurrency
+        self._passing = tuple(getattr(errors, f"CassError{name}") for name in _PASSING.split())
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="acsylla-writer", daemon=True)
         self._thread.start()
@@ -120,7 +122,6 @@ class AcsyllaWriter:
         lanes = min(self._concurrency, len(rows))
         acknowledged = bytearray(len(rows))
         errors: list[Exception] = []
-        passing = _passing_errors()
         execute, bind = self._session.execute, self._statement.bind
 
         async def lane(indexes: Iterator[int]) -> None:
@@ -133,12 +134,12 @@ class AcsyllaWriter:
                     acknowledged[index] = 1
                 except Exception as error:
                     errors.append(error)
-                    if len(errors) >= lanes or not all(isinstance(met, passing) for met in errors):
+                    if is_hopeless(errors, lanes, self._passing):
                         return
 
         indexes = iter(range(len(rows)))
         await asyncio.gather(*(lane(indexes) for _ in range(lanes)))
-        return outcome(rows, acknowledged, errors, passing)
+        return outcome(rows, acknowledged, errors, self._passing)
 
     async def _fetch(self, cql: str) -> list[tuple[Any, ...]]:
         return [row.as_tuple() for row in await self._session.query(cql)()]
@@ -157,9 +158,3 @@ async def _prepare(settings: ConnectionSettings, cql: str) -> tuple[Any, Any]:
 
     session = await acsylla.create_cluster(**cluster_arguments(settings)).create_session()
     return session, await session.create_prepared(cql)
-
-
-def _passing_errors() -> tuple[type[Exception], ...]:
-    from acsylla import errors
-
-    return tuple(getattr(errors, f"CassError{name}") for name in _PASSING.split())

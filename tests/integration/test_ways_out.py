@@ -404,7 +404,6 @@ NOT_FOLLOWED: dict[str, tuple[str, ...]] = {
         "TlsFilesUnusable",
         "SourceNotParquet",
         "SourceUnreadable",
-        "ColumnsNotThere",
         "LabelsUnavailable",
         "TooFewExamples",
         "ModelUnusable",

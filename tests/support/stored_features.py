@@ -103,7 +103,7 @@ def write_through_feast(settings: Settings, definitions: ServedFeatures, rows: I
 
 def prepare_direct(session: Session, settings: Settings, definitions: ServedFeatures) -> None:
     """Make the direct table of what is applied, or give it the columns that it lacks."""
-    apply_layout(session, _direct(settings, definitions), "")
+    apply_layout(session, _direct(settings, definitions))
 
 
 def write_direct(
@@ -111,7 +111,7 @@ def write_direct(
 ) -> None:
     """Write `rows` to the direct table, which is made if missing."""
     layout = _direct(settings, definitions)
-    apply_layout(session, layout, "")
+    apply_layout(session, layout)
     statement = session.prepare(layout.insert(layout.features, ttl=False))
     for row in rows:
         values = [row.values.get(column.field) for column in layout.features]

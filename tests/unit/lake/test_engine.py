@@ -3,7 +3,6 @@
 import pytest
 from pydantic import ValidationError
 
-from poc.lake import ENGINE
 from poc.lake.engine import (
     SparkLakeMaterializationEngine,
     SparkLakeMaterializationEngineConfig,
@@ -37,8 +36,7 @@ def test_text_without_a_python_exception_gives_its_first_line() -> None:
 
 def test_engine_has_the_name_that_others_know_it_by() -> None:
     engine = SparkLakeMaterializationEngine
-    assert f"{engine.__module__}.{engine.__name__}" == ENGINE
-    assert SparkLakeMaterializationEngineConfig().type == ENGINE
+    assert SparkLakeMaterializationEngineConfig().type == f"{engine.__module__}.{engine.__name__}"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from feast import FeatureView
@@ -13,7 +14,7 @@ ViewOf = Callable[..., FeatureView]
 
 def test_create_statement_is_readable_and_quotes_every_name(view_of: ViewOf) -> None:
     layout = row_layout("ks", "poc", view_of({"Amount": Float64, "tags": Array(String)}, {"id": String}))
-    assert layout.create("it's ours") == (
+    assert replace(layout, comment="it's ours").create() == (
         'CREATE TABLE IF NOT EXISTS "ks"."poc__stats" ("id" text, "Amount" double,'
         ' "tags" frozen<list<text>>, "event_timestamp" timestamp, "created_timestamp" timestamp,'
         ' PRIMARY KEY (("id")))'
@@ -56,19 +57,19 @@ def test_direct_table_carries_its_project_unless_it_is_the_guides(
 
 def test_missing_table_is_created(view_of: ViewOf) -> None:
     layout = row_layout("ks", "poc", view_of({"a": Int64}, {"id": String}))
-    assert changes(None, layout, "") == [layout.create("")]
+    assert changes(None, layout) == [layout.create()]
 
 
 def test_new_features_are_added_in_one_statement_and_removed_ones_stay(view_of: ViewOf) -> None:
     before = row_layout("ks", "poc", view_of({"old": Int64}, {"id": String}))
     after = row_layout("ks", "poc", view_of({"new": Int64, "Neu": String}, {"id": String}))
     stored = StoredTable(before.columns(), frozenset(["id"]))
-    assert changes(stored, after, "") == ['ALTER TABLE "ks"."poc__stats" ADD ("new" bigint, "Neu" text)']
+    assert changes(stored, after) == ['ALTER TABLE "ks"."poc__stats" ADD ("new" bigint, "Neu" text)']
 
 
 def test_nothing_changes_for_a_table_that_is_as_declared(view_of: ViewOf) -> None:
     layout = row_layout("ks", "poc", view_of({"a": Int64}, {"id": String}))
-    assert changes(StoredTable(layout.columns(), frozenset(["id"])), layout, "") == []
+    assert changes(StoredTable(layout.columns(), frozenset(["id"])), layout) == []
 
 
 def test_changed_type_is_refused_with_both_types(view_of: ViewOf) -> None:
@@ -76,7 +77,7 @@ def test_changed_type_is_refused_with_both_types(view_of: ViewOf) -> None:
         row_layout("ks", "poc", view_of({"a": Int64}, {"id": String})).columns(), frozenset(["id"])
     )
     with pytest.raises(TypeChanged, match="'a' is bigint, but is now declared as double"):
-        changes(stored, row_layout("ks", "poc", view_of({"a": Float64}, {"id": String})), "")
+        changes(stored, row_layout("ks", "poc", view_of({"a": Float64}, {"id": String})))
 
 
 def test_changed_join_keys_are_refused(view_of: ViewOf) -> None:
@@ -84,7 +85,7 @@ def test_changed_join_keys_are_refused(view_of: ViewOf) -> None:
         row_layout("ks", "poc", view_of({"a": Int64}, {"id": String})).columns(), frozenset(["id"])
     )
     with pytest.raises(KeyChanged, match=r"key is \(id\), but the view's join keys are \(id, place\)"):
-        changes(stored, row_layout("ks", "poc", view_of({"a": Int64}, {"id": String, "place": String})), "")
+        changes(stored, row_layout("ks", "poc", view_of({"a": Int64}, {"id": String, "place": String})))
 
 
 def test_features_named_like_the_rows_own_columns_have_columns_of_their_own(view_of: ViewOf) -> None:

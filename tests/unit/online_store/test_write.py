@@ -10,6 +10,7 @@ from feast.types import Int64, String
 
 from poc.online_store.layout import RowLayout, row_layout
 from poc.online_store.write import (
+    BoundRow,
     FeastRow,
     bound_rows,
     by_features,
@@ -17,7 +18,6 @@ from poc.online_store.write import (
     microseconds,
     seconds_left,
 )
-from poc.online_store.writer import BoundRow
 
 NOON = datetime(2024, 5, 6, 12, tzinfo=timezone.utc)
 NOON_US = 1_714_996_800_000_000

@@ -3,7 +3,8 @@ from collections.abc import Sequence
 import pytest
 
 from poc.online_store.errors import NotAcknowledged
-from poc.online_store.writer import BoundRow, Outcome, write_all
+from poc.online_store.write import BoundRow
+from poc.online_store.writer import Outcome, write_all
 
 
 class Flaky:
