@@ -13,12 +13,11 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from poc.command_line import doing
-from poc.dataset.checks import build_schema, build_source_schema, find_misfits, find_problems
+from poc.dataset.checks import as_labels, find_misfits, find_problems
 from poc.dataset.column_types import LABEL, created_timestamp_column, key_columns, value_types
 from poc.dataset.conversion import convert, convert_ids, convert_times
 from poc.dataset.csv_file import find_csv
 from poc.dataset.generate import generate_dataset
-from poc.dataset.label_values import require_labels
 from poc.dataset.limits import read_limits
 from poc.dataset.own_times import require_times_named
 from poc.dataset.parquet import Provenance, write_parquet
@@ -156,15 +155,15 @@ def check_source(definitions: FeatureSet, known: pa.Table | None = None) -> Chec
         if matched(str(path)) is None:
             raise source_missing(definitions)
         known = read_source(definitions)
-        require_labels(definitions)
+        if LABEL in source_columns(definitions):
+            as_labels(read_source(definitions, [LABEL]).column(LABEL), definitions)
     original = known.select(names)
     moments = original.schema.field(definitions.timestamp_column).type
     if not pa.types.is_timestamp(moments):
         raise DatasetRefused(path, [f"{definitions.timestamp_column}: {moments}, and no timestamps"])
     table = _converted(original, definitions, label=False)
     optional = [definitions.column(name) for name in definitions.names]
-    schema = build_source_schema(definitions)
-    problems = find_problems(table, original, schema, definitions, lambda row: f"row {row}", optional)
+    problems = find_problems(table, original, definitions, lambda row: f"row {row}", optional=optional)
     if problems:
         raise DatasetRefused(path, problems)
     return CheckedDataset(path, table.num_rows, str(path), False, (), definitions, table, None)
@@ -212,12 +211,13 @@ def _complete(
     table = _converted(original, definitions)
     made_by_us = not records.provenance.own_timestamps
     moment = definitions.timestamp_column
-    times = moment in table.column_names
+    unique = key_columns(definitions)
     # Generated records have older ones of some ids.
-    one_an_id = not times or (made_by_us and records.provenance.origin != "generated")
-    unique = [*key_columns(definitions), *(() if one_an_id else (moment,))]
-    schema = build_schema(definitions, times=times, nullable_times=made_by_us, unique=unique)
-    problems = find_problems(table, original, schema, definitions, records.place)
+    if moment in table.column_names and (not made_by_us or records.provenance.origin == "generated"):
+        unique.append(moment)
+    optional = (moment, created_timestamp_column(definitions)) if made_by_us else ()
+    place = records.place
+    problems = find_problems(table, original, definitions, place, unique=unique, optional=optional)
     if not problems and records.owned:
         problems = find_misfits(original.schema, definitions)
     if problems:
