@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from poc.dataset.column_types import LABEL, TIME, created_timestamp_column, key_columns, value_types
+from poc.dataset.column_types import LABEL, TIME, key_columns, time_columns, value_types
 from poc.dataset.conversion import convert, described
 from poc.dataset.history import entity_numbers
 from poc.dataset.limits import Limits, read_limits
@@ -56,8 +56,8 @@ def find_problems(
     """
     broken: dict[tuple[str, str], list[int]] = {}
     limits = {definitions.column(item.name): read_limits(item) for item in definitions.features}
-    times = (definitions.timestamp_column, created_timestamp_column(definitions))
-    for column, kind in (value_types(definitions) | dict.fromkeys(times, TIME)).items():
+    kinds = value_types(definitions) | dict.fromkeys(time_columns(definitions), TIME)
+    for column, kind in kinds.items():
         if column not in table.column_names:
             continue
         values, label = table.column(column), column == LABEL

@@ -52,3 +52,8 @@ def created_timestamp_column(definitions: FeatureSet) -> str:
     """Return the name of the column that tells when a record was written, declared or not."""
     declared = definitions.created_timestamp_column
     return CREATED_TIMESTAMP if declared is None else declared
+
+
+def time_columns(definitions: FeatureSet) -> tuple[str, str]:
+    """Return the names of the columns that tell when a record was true, and when it was written."""
+    return definitions.timestamp_column, created_timestamp_column(definitions)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from poc.dataset.column_types import TIME, arrow_type
-from poc.dataset.conversion import convert, convert_times
+from poc.dataset.conversion import convert
 from poc.dataset.stored import parquet_columns, read_source
 from poc.definitions import FeatureSet
 from poc.online_store.latest import oldest_first
@@ -72,7 +72,7 @@ def known_then(
 
 def microseconds(times: pa.ChunkedArray) -> Integers:
     """Count the microseconds from 1970 to each time; `NEVER` for a missing one."""
-    counted = convert_times(times).cast(TIME, safe=False).cast(pa.int64())
+    counted = convert(times, TIME).cast(pa.int64())
     numbers: Integers = counted.fill_null(int(NEVER)).to_numpy()
     return numbers
 

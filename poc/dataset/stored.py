@@ -5,8 +5,7 @@ and in the declared types. Which row is the latest is `poc.online_store.latest`'
 """
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from hashlib import sha256
@@ -18,9 +17,10 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from poc.dataset.column_types import LABEL, TIME, arrow_type, key_columns
-from poc.dataset.conversion import convert, convert_times
+from poc.dataset.conversion import convert
+from poc.dataset.parquet import unreadable
 from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures, ServedView
-from poc.errors import ColumnsMissing, DatasetNotPrepared, DatasetUnreadable, LabelsUnavailable
+from poc.errors import ColumnsMissing, DatasetNotPrepared, LabelsUnavailable
 from poc.online_store.file_types import values_fit
 from poc.online_store.latest import LatestRows
 from poc.online_store.source import Columns, matched, open_dataset
@@ -52,7 +52,7 @@ def open_source(definitions: FeatureSet, columns: Sequence[str] | None = None) -
     if matched(str(path)) is None:
         raise DatasetNotPrepared(path)
     wanted = parquet_columns(definitions).all() if columns is None else columns
-    with _unreadable(path):
+    with unreadable(path):
         dataset = open_dataset(str(path), wanted)
     missing = [name for name in wanted if name not in dataset.schema.names]
     if missing:
@@ -69,17 +69,8 @@ def read_source(
     """
     dataset = open_source(definitions, columns)
     wanted = parquet_columns(definitions).all() if columns is None else list(columns)
-    with _unreadable(definitions.source_path), values_fit(dataset, wanted):
+    with unreadable(definitions.source_path), values_fit(dataset, wanted):
         return dataset.to_table(columns=wanted, filter=where)
-
-
-@contextmanager
-def _unreadable(path: Path) -> Iterator[None]:
-    """Turn what Arrow says of a file that it cannot read into DatasetUnreadable."""
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetUnreadable(path, str(error).partition("\n")[0]) from error
 
 
 def source_columns(definitions: FeatureSet) -> list[str]:
@@ -118,7 +109,7 @@ def declared_columns(rows: pa.Table | pa.RecordBatch, definitions: FeatureSet) -
         item.name: convert(table.column(definitions.column(item.name)), arrow_type(item)) for item in fields
     }
     moment = definitions.timestamp_column
-    columns[moment] = convert_times(table.column(moment)).cast(TIME, safe=False)
+    columns[moment] = convert(table.column(moment), TIME)
     return pa.table(columns)
 
 
@@ -171,23 +162,27 @@ def latest_rows(
     Raises DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
     """
     moment = definitions.timestamp_column
-    where = _of_keys(definitions, keys)
+    wanted = None if keys is None else set(keys)
+    where = ds.scalar(True)
     if as_of is not None:
         if as_of.tzinfo is None:
             raise ValueError("as_of has no time zone")
-        until = _moments(moment) <= pa.scalar(as_of.astimezone(timezone.utc), TIME)
-        where = until if where is None else where & until
-    rows = declared_columns(_latest(read_source(definitions, where=where), definitions), definitions)
-    found = zip(*(rows.column(name).to_pylist() for name in definitions.key_names), strict=True)
-    of_keys = list(found) if definitions.join_keys else [()] * rows.num_rows
-    values = rows.select(definitions.names).to_pylist()
-    moments = rows.column(moment).to_pylist()
-    wanted = None if keys is None else set(keys)
-    return {
-        key: StoredRow(row, event)
-        for key, row, event in zip(of_keys, values, moments, strict=True)
-        if wanted is None or key in wanted
-    }
+        where &= _moments(moment) <= pa.scalar(as_of.astimezone(timezone.utc), TIME)
+    for place, key in enumerate(definitions.join_keys if wanted is not None else ()):
+        # In whatever combination with the others: which of the rows are meant is seen below.
+        parts = pa.array(list({item[place] for item in wanted or ()}), arrow_type(key))
+        where &= ds.field(definitions.column(key.name)).cast(parts.type).isin(parts)
+    records = read_source(definitions, where=where)
+    columns = parquet_columns(definitions)
+    latest = LatestRows(columns.keys, columns.order())
+    for batch in records.select(list(dict.fromkeys([*columns.keys, *columns.order()]))).to_batches():
+        latest.add(batch)
+    found = {}
+    for row in declared_columns(records.take(pa.array(latest.positions())), definitions).to_pylist():
+        entity = tuple(row[name] for name in definitions.key_names)
+        if wanted is None or entity in wanted:
+            found[entity] = StoredRow({name: row[name] for name in definitions.names}, row[moment])
+    return found
 
 
 def newest_event(definitions: FeatureSet, before: datetime | None = None) -> datetime | None:
@@ -195,7 +190,7 @@ def newest_event(definitions: FeatureSet, before: datetime | None = None) -> dat
     moment = definitions.timestamp_column
     where = None if before is None else _moments(moment) < pa.scalar(before, TIME)
     times = read_source(definitions, [moment], where).column(moment)
-    newest: datetime | None = pc.max(convert_times(times).cast(TIME, safe=False)).as_py()
+    newest: datetime | None = pc.max(convert(times, TIME)).as_py()
     return newest
 
 
@@ -214,9 +209,9 @@ def dataset_fingerprint(path: Path) -> str:
     there = matched(str(path))
     if there is None:
         raise DatasetNotPrepared(path)
-    files = list(map(Path, there)) if isinstance(there, list) else [path]
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [there] if isinstance(there, str) else there
     digest = sha256()
-    for file in sorted(path.rglob("*.parquet")) if path.is_dir() else files:
+    for file in map(Path, files):
         with file.open("rb") as content:
             while block := content.read(1 << 20):
                 digest.update(block)
@@ -238,25 +233,6 @@ def _moments(column: str) -> ds.Expression:
     return ds.field(column).cast(TIME, safe=False)
 
 
-def _of_keys(definitions: FeatureSet, keys: Sequence[Key] | None) -> ds.Expression | None:
-    """Select the rows whose join keys are each among those of `keys`, in whatever combination."""
-    where = None
-    for place, key in enumerate(definitions.join_keys if keys is not None else ()):
-        kind = arrow_type(key)
-        parts = pa.array(list({item[place] for item in keys or ()}), kind)
-        among = ds.field(definitions.column(key.name)).cast(kind).isin(parts)
-        where = among if where is None else where & among
-    return where
-
-
-def _latest(records: pa.Table, definitions: FeatureSet) -> pa.Table:
-    columns = parquet_columns(definitions)
-    latest = LatestRows(columns.keys, columns.order())
-    for batch in records.select(list(dict.fromkeys([*columns.keys, *columns.order()]))).to_batches():
-        latest.add(batch)
-    return records.take(pa.array(latest.positions()))
-
-
 def _sample(
     definitions: FeatureSet,
     keys: Sequence[JoinKey],
@@ -267,7 +243,7 @@ def _sample(
 ) -> list[Key]:
     moment = definitions.timestamp_column
     records = read_source(definitions, list(dict.fromkeys([*columns.values(), moment])))
-    moments = convert_times(records.column(moment)).cast(TIME, safe=False)
+    moments = convert(records.column(moment), TIME)
     there = pc.less_equal(moments, pa.scalar(datetime.now(timezone.utc), TIME))
     if after is not None:
         there = pc.and_(there, pc.greater(moments, pa.scalar(after, TIME)))
