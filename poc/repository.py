@@ -25,9 +25,8 @@ def declared_service(settings: Settings) -> ServedFeatures:
 
     What they leave to inference is inferred as `feast apply` does, from the source files that are there.
 
-    Raises:
-        NotInProjectFolder: the repository is not there.
-        InvalidDefinitions: its files do not run, do not declare the service, or this project cannot serve it.
+    Raises NotInProjectFolder, or InvalidDefinitions: its files do not run, do not declare the service, or
+    this project cannot serve it.
     """
     found = load_repository(settings, load_config(settings))
     service = next((item for item in found.feature_services if item.name == settings.feature_service), None)
@@ -87,11 +86,13 @@ def _infer(config: "RepoConfig", found: "RepoContents") -> None:
     # One that is made in the ordinary way writes an empty registry where there is none.
     store = object.__new__(FeatureStore)
     store.config, store._list_entities = config, list
-    there = [view for view in found.feature_views if _source_is_there(view)]
-    entities = {entity.name: entity for entity in found.entities}
+    there, entities = [], {entity.name: entity for entity in found.entities}
     for view in found.feature_views:
-        if not _source_is_there(view):
-            _give_keys(view, [entities[name] for name in view.entities if name in entities])
+        path = getattr(view.batch_source, "path", None)
+        if path is None or "://" in path or matched(path) is not None:
+            there.append(view)
+        else:
+            _declare_keys(view, [entities[name] for name in view.entities if name in entities])
     try:
         on_demand, streams = found.on_demand_feature_views, found.stream_feature_views
         sources = [view.batch_source for view in there]
@@ -103,12 +104,7 @@ def _infer(config: "RepoConfig", found: "RepoContents") -> None:
         raise InvalidDefinitions(DECLARED_IN, f"{type(error).__name__}: {error}") from error
 
 
-def _source_is_there(view: Any) -> bool:
-    path = getattr(view.batch_source, "path", None)
-    return path is None or matched(path) is not None or "://" in path
-
-
-def _give_keys(view: "FeatureView", entities: "Sequence[Entity]") -> None:
+def _declare_keys(view: "FeatureView", entities: "Sequence[Entity]") -> None:
     """Declare the join keys that the schema of `view` does not repeat, of their entities' types.
 
     One of undeclared type is taken for text: so are the ids of generated data, which may still come.

@@ -156,8 +156,6 @@ def _number(value: Any) -> float | None:
 
 
 def _flag(value: Any) -> bool | None:
-    if isinstance(value, bool):
-        return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return _FLAGS.get(str(value).strip().lower())

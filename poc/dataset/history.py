@@ -52,14 +52,12 @@ def known_then(
     created = np.full(len(events), NEVER)
     if columns.created is not None:
         created = microseconds(stored.column(columns.created))
-    named = zip(columns.keys, definitions.join_keys, keys, strict=True)
-    entities = entity_numbers(
-        [
-            pa.chunked_array([*convert(stored.column(column), kind).chunks, *asked.cast(kind).chunks], kind)
-            for column, kind, asked in ((column, arrow_type(key), asked) for column, key, asked in named)
-        ],
-        len(events) + len(moments),
-    )
+    both = []
+    for column, key, asked in zip(columns.keys, definitions.join_keys, keys, strict=True):
+        kind = arrow_type(key)
+        known = convert(stored.column(column), kind)
+        both.append(pa.chunked_array([*known.chunks, *asked.cast(kind).chunks], kind))
+    entities = entity_numbers(both, len(events) + len(moments))
     rows, last = _last_rows(entities, events, created, moments)
     created_then = np.append(created, NEVER)[rows]
     found = rows[_last_created_by(until, last, created_then)]

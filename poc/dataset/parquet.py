@@ -19,8 +19,6 @@ _NOTE = b"poc.dataset"
 # What pandas once noted about columns that may have other types by now.
 _PANDAS_NOTE = b"pandas"
 
-Origin = Literal["generated", "csv", "parquet"]
-
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
@@ -31,7 +29,7 @@ class Provenance:
         own_timestamps: whether the timestamps came with the file; if not, we made them.
     """
 
-    origin: Origin
+    origin: Literal["generated", "csv", "parquet"]
     sha256: str | None
     seed: int
     own_timestamps: bool

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from poc.command_line import doing
 from poc.dataset.checks import as_labels, find_misfits, find_problems
-from poc.dataset.column_types import LABEL, created_timestamp_column, key_columns, time_columns, value_types
+from poc.dataset.column_types import LABEL, key_columns, time_columns, value_types
 from poc.dataset.conversion import convert, convert_ids, convert_times, with_column
 from poc.dataset.csv_file import find_csv
 from poc.dataset.generate import generate_dataset
@@ -174,12 +174,12 @@ def check_dataset(
             if candidate is sources.candidates[-1]:
                 raise
     provenance, stored, path = records.provenance, sources.stored, definitions.source_path
-    if records.owned:
-        return CheckedDataset(path, table.num_rows, str(path), False, added, definitions, table, None)
-    same = stored is not None and _same(table, stored.table, definitions)
-    changed = not same or stored is None or stored.provenance != provenance
+    kept = records.owned or (
+        stored is not None and stored.provenance == provenance and _is_same(table, stored.table, definitions)
+    )
     origin = {"csv": str(csv_path), "parquet": str(path)}.get(provenance.origin, "generated transactions")
-    return CheckedDataset(path, table.num_rows, origin, changed, added, definitions, table, provenance)
+    ours = None if records.owned else provenance
+    return CheckedDataset(path, table.num_rows, origin, not kept, added, definitions, table, ours)
 
 
 def _complete(
@@ -221,7 +221,7 @@ def _with_declared_columns(records: Records, definitions: FeatureSet) -> tuple[p
     if table.num_rows == 0:
         raise DatasetRefused(records.path, ["it has no records"])
     wanted = list(value_types(definitions))
-    if records.owned or created_timestamp_column(definitions) in table.column_names:
+    if records.owned or time_columns(definitions)[1] in table.column_names:
         wanted.append(definitions.timestamp_column)
     if records.owned and definitions.created_timestamp_column is not None:
         wanted.append(definitions.created_timestamp_column)
@@ -255,7 +255,7 @@ def _converted(table: pa.Table, definitions: FeatureSet, label: bool = True) -> 
     return table
 
 
-def _same(table: pa.Table, stored: pa.Table, definitions: FeatureSet) -> bool:
+def _is_same(table: pa.Table, stored: pa.Table, definitions: FeatureSet) -> bool:
     """Tell whether two preparations of the same records are one; columns that we never touch are."""
     names = {*value_types(definitions), *time_columns(definitions)} & set(table.column_names)
     return table.column_names == stored.column_names and all(

@@ -78,7 +78,12 @@ def find_sources(definitions: FeatureSet, csv_path: Path, *, refresh: bool) -> S
     elif stored is None:
         raise source_missing(definitions)
     else:
-        if note is not None and note.origin != "parquet" and (alike := _newcomers(csv_path.parent, path)):
+        alike = called_alike(csv_path.parent, path)
+        if path.name != GENERATED:
+            # Beside another source than the guide's, a Parquet may be that of a view called alike.
+            alike = [item for item in alike if item.suffix.lower() != path.suffix]
+        # They may be meant to replace the records, whose own file is gone.
+        if alike and note is not None and note.origin != "parquet":
             raise DatasetMisnamed(alike, csv_path, path)
         anew = None
     candidates: list[Callable[[], Records]] = []
@@ -88,15 +93,6 @@ def find_sources(definitions: FeatureSet, csv_path: Path, *, refresh: bool) -> S
     if anew is not None:
         candidates.append(anew)
     return Sources(stored, tuple(candidates))
-
-
-def _newcomers(data_dir: Path, path: Path) -> list[Path]:
-    """List what may be meant to replace the records at `path`, whose own file is gone."""
-    alike = called_alike(data_dir, path)
-    if path.name == GENERATED:
-        return alike
-    # Beside another source than the guide's, a Parquet may be that of a view called alike.
-    return [item for item in alike if item.suffix.lower() != path.suffix]
 
 
 def source_missing(definitions: FeatureSet) -> SourceMissing:
@@ -118,10 +114,9 @@ def _generated(path: Path, definitions: FeatureSet) -> Records:
 
 
 def _in_place(path: Path, stored: ParquetFile) -> Records:
-    if stored.provenance is not None:
-        return Records(path, stored.table, stored.provenance, _row)
-    provenance = Provenance("parquet", stored.sha256, SEED, own_timestamps=True)
-    return Records(path, stored.table, provenance, _row, owned=True)
+    note = stored.provenance
+    provenance = Provenance("parquet", stored.sha256, SEED, own_timestamps=True) if note is None else note
+    return Records(path, stored.table, provenance, _row, owned=note is None)
 
 
 def _row(row: int) -> str:

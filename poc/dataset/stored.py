@@ -5,7 +5,7 @@ and in the declared types. Which row is the latest is `poc.online_store.latest`'
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from hashlib import sha256
@@ -42,8 +42,7 @@ class StoredRow:
 def open_source(definitions: FeatureSet, columns: Sequence[str] | None = None) -> ds.Dataset:
     """Open the Parquet file or folder, or the files of the pattern, that a view reads.
 
-    Args:
-        columns: what is wanted of it, by its own names; all that is declared for None.
+    `columns` are wanted of it, by its own names; all that is declared for None.
 
     Raises DatasetNotPrepared, DatasetUnreadable, ColumnsMissing, and WrongValueType where its files have no
     type in common for a wanted column.
@@ -81,10 +80,8 @@ def source_columns(definitions: FeatureSet) -> list[str]:
 def labelled_view(served: ServedFeatures) -> ServedView:
     """Find the view whose source has the label: each row of that source is an example.
 
-    Raises:
-        DatasetNotPrepared, DatasetUnreadable: a source cannot be read.
-        ColumnsMissing: the only source has no label.
-        LabelsUnavailable: none of several has one, or more than one has.
+    Raises ColumnsMissing where the only source has none, LabelsUnavailable where none of several has one or
+    more than one has, and what `open_source` does.
     """
     columns = {view.definitions.source_path: source_columns(view.definitions) for view in served.views}
     labelled = [path for path, names in columns.items() if LABEL in names]
@@ -121,8 +118,8 @@ def sample_view(
     Records in the future do not count, nor, where `after` (UTC) is given, those up to then. The same file and
     seed give the same ones. Where there are fewer, all of them are given.
     """
-    columns = dict(zip(definitions.key_names, key_columns(definitions), strict=True))
-    return _sample(definitions, definitions.join_keys, columns, count, seed, after)
+    keys = [(definitions.column(key.name), key) for key in definitions.join_keys]
+    return _sample(definitions, keys, count, seed, after)
 
 
 def sample_keys(
@@ -133,12 +130,12 @@ def sample_keys(
     They come from the source that has all of the service's join keys, preferably the labelled one; where none
     has, each view's are drawn by themselves.
     """
-    present = [source_columns(view.definitions) for view in served.views]
-    order = sorted(range(len(present)), key=lambda place: LABEL not in present[place])
-    for view, names in ((served.views[place], present[place]) for place in order):
+    present = [(view, source_columns(view.definitions)) for view in served.views]
+    for view, names in sorted(present, key=lambda found: LABEL not in found[1]):
         columns = served.key_columns(view)
         if set(columns.values()) <= set(names):
-            return _sample(view.definitions, served.join_keys, columns, count, seed, after)
+            keys = [(columns[key.name], key) for key in served.join_keys]
+            return _sample(view.definitions, keys, count, seed, after)
     entities: list[dict[str, Any]] = [{} for _ in range(count)]
     for view in served.views:
         for entity, key in zip(entities, sample_view(view.definitions, count, seed, after), strict=False):
@@ -159,10 +156,9 @@ def latest_rows(
 
     Returns: A row a key; those without a record are absent.
 
-    Raises DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
+    Raises what `read_source` does.
     """
-    moment = definitions.timestamp_column
-    wanted = None if keys is None else set(keys)
+    moment, wanted = definitions.timestamp_column, None if keys is None else set(keys)
     where = ds.scalar(True)
     if as_of is not None:
         if as_of.tzinfo is None:
@@ -229,20 +225,20 @@ def parquet_columns(definitions: FeatureSet) -> Columns:
 
 
 def _moments(column: str) -> ds.Expression:
-    """Compare the times of `column` as what they mean, naive ones too, whatever their precision."""
+    """Return the times of `column` as what they mean, naive ones too, whatever their precision."""
     return ds.field(column).cast(TIME, safe=False)
 
 
 def _sample(
     definitions: FeatureSet,
-    keys: Sequence[JoinKey],
-    columns: Mapping[str, str],
+    keys: Sequence[tuple[str, JoinKey]],
     count: int,
     seed: int,
     after: datetime | None,
 ) -> list[Key]:
+    """Draw distinct `keys`, each with the source's column of it, from the records that are current."""
     moment = definitions.timestamp_column
-    records = read_source(definitions, list(dict.fromkeys([*columns.values(), moment])))
+    records = read_source(definitions, list(dict.fromkeys([*(column for column, _ in keys), moment])))
     moments = convert(records.column(moment), TIME)
     there = pc.less_equal(moments, pa.scalar(datetime.now(timezone.utc), TIME))
     if after is not None:
@@ -251,7 +247,7 @@ def _sample(
     if definitions.ttl is not None and records.num_rows:
         since = pa.scalar(pc.max(moments).as_py() - definitions.ttl, TIME)
         records = records.filter(pc.greater_equal(moments, since))
-    kept = pa.table({key.name: convert(records.column(columns[key.name]), arrow_type(key)) for key in keys})
+    kept = pa.table({key.name: convert(records.column(column), arrow_type(key)) for column, key in keys})
     distinct = kept.group_by(kept.column_names).aggregate([]).drop_null()
     known = sorted(zip(*(column.to_pylist() for column in distinct.columns), strict=True))
     return random.Random(seed).sample(known, min(count, len(known)))

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from poc.dataset.column_types import TIME, created_timestamp_column, key_columns, time_columns, value_types
+from poc.dataset.column_types import TIME, key_columns, time_columns, value_types
 from poc.dataset.conversion import plain, with_column
 from poc.dataset.generate import HOUR, uniform
 from poc.dataset.sources import Records
@@ -93,9 +93,9 @@ def stamp(
 
 def stamp_created(table: pa.Table, definitions: FeatureSet, seed: int) -> pa.Table:
     """Fill in the times of writing that are missing or null: within a minute after the event."""
-    name = created_timestamp_column(definitions)
     delays = 1 + np.floor(uniform(seed, "writing delay", table.num_rows) * 59).astype(np.int64)
-    events = table.column(definitions.timestamp_column).cast(TIME, safe=False)
+    event, name = time_columns(definitions)
+    events = table.column(event).cast(TIME, safe=False)
     written = pc.add(events, pa.array(delays * _SECOND).cast(pa.duration("us")))
     # Beyond it Python has no time, and could not read back what was written.
     last = pa.scalar(datetime.max.replace(tzinfo=timezone.utc), TIME)
