@@ -12,10 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from poc.dataset.column_types import LABEL, TIME, key_columns, time_columns, value_types
+from poc.dataset.columns import LABEL, TIME, Limits, key_columns, read_limits, time_columns, value_types
 from poc.dataset.conversion import convert, described
 from poc.dataset.history import entity_numbers
-from poc.dataset.limits import Limits, read_limits
 from poc.definitions import FeatureSet
 from poc.errors import DatasetRefused
 

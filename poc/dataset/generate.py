@@ -16,8 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from poc.dataset.column_types import LABEL, TIME, arrow_type, key_columns
-from poc.dataset.limits import Limits, read_limits
+from poc.dataset.columns import LABEL, TIME, Limits, arrow_type, key_columns, read_limits
 from poc.definitions import Feature, FeatureSet
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from poc.dataset.column_types import TIME, arrow_type
+from poc.dataset.columns import TIME, arrow_type
 from poc.dataset.conversion import convert
 from poc.dataset.stored import parquet_columns, read_source
 from poc.definitions import FeatureSet

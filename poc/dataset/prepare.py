@@ -13,11 +13,10 @@ import pyarrow as pa
 
 from poc.command_line import doing
 from poc.dataset.checks import as_labels, find_misfits, find_problems
-from poc.dataset.column_types import LABEL, key_columns, time_columns, value_types
+from poc.dataset.columns import LABEL, key_columns, read_limits, time_columns, value_types
 from poc.dataset.conversion import convert, convert_ids, convert_times, with_column
 from poc.dataset.csv_file import find_csv
 from poc.dataset.generate import generate_dataset
-from poc.dataset.limits import read_limits
 from poc.dataset.parquet import Provenance, write_parquet
 from poc.dataset.sources import GENERATED, Records, find_sources, source_missing
 from poc.dataset.stored import read_source, source_columns

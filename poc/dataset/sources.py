@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from poc.dataset.column_types import value_types
+from poc.dataset.columns import value_types
 from poc.dataset.csv_file import called_alike, csv_digest, read_csv
 from poc.dataset.generate import SEED, can_generate, generate_dataset
 from poc.dataset.parquet import ParquetFile, Provenance, read_parquet

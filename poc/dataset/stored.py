@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from poc.dataset.column_types import LABEL, TIME, arrow_type, key_columns
+from poc.dataset.columns import LABEL, TIME, arrow_type, key_columns
 from poc.dataset.conversion import convert
 from poc.dataset.parquet import unreadable
 from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures, ServedView

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from poc.dataset.column_types import TIME, key_columns, time_columns, value_types
+from poc.dataset.columns import TIME, key_columns, time_columns, value_types
 from poc.dataset.conversion import plain, with_column
 from poc.dataset.generate import HOUR, uniform
 from poc.dataset.sources import Records

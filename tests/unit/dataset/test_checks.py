@@ -6,7 +6,7 @@ import pytest
 from feast.types import Array, Float64, Int64, String
 
 from poc.dataset.checks import describe_rows, find_problems
-from poc.dataset.column_types import LABEL, arrow_type
+from poc.dataset.columns import LABEL, arrow_type
 from poc.dataset.generate import generate_dataset, generate_records
 from poc.definitions import FeatureSet
 

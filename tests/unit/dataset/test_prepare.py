@@ -12,7 +12,7 @@ from feast.types import Float64, Int64, String
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from poc.dataset.column_types import LABEL, value_types
+from poc.dataset.columns import LABEL, value_types
 from poc.dataset.generate import generate_records
 from poc.dataset.prepare import PreparedDataset, check_dataset, write_dataset
 from poc.dataset.stored import latest_rows

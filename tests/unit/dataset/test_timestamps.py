@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from poc.dataset.column_types import time_columns
+from poc.dataset.columns import time_columns
 from poc.dataset.generate import generate_dataset
 from poc.dataset.timestamps import out_of_date, stamp, stamp_created, without_current
 from poc.definitions import FeatureSet
