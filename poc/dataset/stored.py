@@ -111,15 +111,36 @@ def declared_columns(rows: pa.Table | pa.RecordBatch, definitions: FeatureSet) -
 
 
 def sample_view(
-    definitions: FeatureSet, count: int, seed: int = SAMPLE_SEED, after: datetime | None = None
+    definitions: FeatureSet,
+    count: int,
+    seed: int = SAMPLE_SEED,
+    after: datetime | None = None,
+    keys: Sequence[tuple[str, JoinKey]] | None = None,
 ) -> list[Key]:
     """Draw `count` entities that are current: they have a record within the ttl of the newest.
 
     Records in the future do not count, nor, where `after` (UTC) is given, those up to then. The same file and
     seed give the same ones. Where there are fewer, all of them are given.
+
+    Args:
+        keys: what makes an entity, each with the source's column of it; the view's own join keys for None.
     """
-    keys = [(definitions.column(key.name), key) for key in definitions.join_keys]
-    return _sample(definitions, keys, count, seed, after)
+    if keys is None:
+        keys = [(definitions.column(key.name), key) for key in definitions.join_keys]
+    moment = definitions.timestamp_column
+    records = read_source(definitions, list(dict.fromkeys([*(column for column, _ in keys), moment])))
+    moments = convert(records.column(moment), TIME)
+    there = pc.less_equal(moments, pa.scalar(datetime.now(timezone.utc), TIME))
+    if after is not None:
+        there = pc.and_(there, pc.greater(moments, pa.scalar(after, TIME)))
+    records, moments = records.filter(there), moments.filter(there)
+    if definitions.ttl is not None and records.num_rows:
+        since = pa.scalar(pc.max(moments).as_py() - definitions.ttl, TIME)
+        records = records.filter(pc.greater_equal(moments, since))
+    kept = pa.table({key.name: convert(records.column(column), arrow_type(key)) for column, key in keys})
+    distinct = kept.group_by(kept.column_names).aggregate([]).drop_null()
+    known = sorted(zip(*(column.to_pylist() for column in distinct.columns), strict=True))
+    return random.Random(seed).sample(known, min(count, len(known)))
 
 
 def sample_keys(
@@ -135,7 +156,7 @@ def sample_keys(
         columns = served.key_columns(view)
         if set(columns.values()) <= set(names):
             keys = [(columns[key.name], key) for key in served.join_keys]
-            return _sample(view.definitions, keys, count, seed, after)
+            return sample_view(view.definitions, count, seed, after, keys)
     entities: list[dict[str, Any]] = [{} for _ in range(count)]
     for view in served.views:
         for entity, key in zip(entities, sample_view(view.definitions, count, seed, after), strict=False):
@@ -227,27 +248,3 @@ def parquet_columns(definitions: FeatureSet) -> Columns:
 def _moments(column: str) -> ds.Expression:
     """Return the times of `column` as what they mean, naive ones too, whatever their precision."""
     return ds.field(column).cast(TIME, safe=False)
-
-
-def _sample(
-    definitions: FeatureSet,
-    keys: Sequence[tuple[str, JoinKey]],
-    count: int,
-    seed: int,
-    after: datetime | None,
-) -> list[Key]:
-    """Draw distinct `keys`, each with the source's column of it, from the records that are current."""
-    moment = definitions.timestamp_column
-    records = read_source(definitions, list(dict.fromkeys([*(column for column, _ in keys), moment])))
-    moments = convert(records.column(moment), TIME)
-    there = pc.less_equal(moments, pa.scalar(datetime.now(timezone.utc), TIME))
-    if after is not None:
-        there = pc.and_(there, pc.greater(moments, pa.scalar(after, TIME)))
-    records, moments = records.filter(there), moments.filter(there)
-    if definitions.ttl is not None and records.num_rows:
-        since = pa.scalar(pc.max(moments).as_py() - definitions.ttl, TIME)
-        records = records.filter(pc.greater_equal(moments, since))
-    kept = pa.table({key.name: convert(records.column(column), arrow_type(key)) for column, key in keys})
-    distinct = kept.group_by(kept.column_names).aggregate([]).drop_null()
-    known = sorted(zip(*(column.to_pylist() for column in distinct.columns), strict=True))
-    return random.Random(seed).sample(known, min(count, len(known)))
