@@ -22,15 +22,15 @@ _SHOWN_ROWS = 3
 _SHOWN_LABELS = 5
 _SHOWN_CHARACTERS = 40
 _NO_LABEL = "neither 0 nor 1"
-# A declared type, and those that are read as it.
+# A declared type, and others that are read as it.
 _FITTING: tuple[tuple[Callable[[pa.DataType], bool], ...], ...] = (
-    (pa.types.is_string, pa.types.is_string, pa.types.is_large_string),
-    (pa.types.is_integer, pa.types.is_integer, pa.types.is_floating),
-    (pa.types.is_floating, pa.types.is_integer, pa.types.is_floating),
-    (pa.types.is_boolean, pa.types.is_boolean),
-    (pa.types.is_binary, pa.types.is_binary, pa.types.is_large_binary),
-    (pa.types.is_timestamp, pa.types.is_timestamp),
-    (pa.types.is_list, pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list),
+    (pa.types.is_string, pa.types.is_large_string),
+    (pa.types.is_integer, pa.types.is_floating),
+    (pa.types.is_floating, pa.types.is_integer),
+    (pa.types.is_boolean,),
+    (pa.types.is_binary, pa.types.is_large_binary),
+    (pa.types.is_timestamp,),
+    (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list),
 )
 
 
@@ -137,8 +137,7 @@ def find_misfits(schema: pa.Schema, definitions: FeatureSet) -> list[str]:
 
 def _fits(stored: pa.DataType, declared: pa.DataType) -> bool:
     plain = stored.value_type if pa.types.is_dictionary(stored) else stored
-    wanted = next((kinds for is_declared, *kinds in _FITTING if is_declared(declared)), [])
-    return any(is_stored(plain) for is_stored in wanted)
+    return any(kinds[0](declared) and any(holds(plain) for holds in kinds) for kinds in _FITTING)
 
 
 def describe_rows(rows: Sequence[int], place: Callable[[int], str], values: pa.ChunkedArray | None) -> str:

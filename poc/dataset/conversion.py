@@ -48,7 +48,7 @@ def convert(column: pa.ChunkedArray, kind: pa.DataType, binary: bool = False) ->
             return column.cast(kind, safe=not pa.types.is_float32(kind))
         except pa.ArrowInvalid:
             pass  # Some value does not fit: find out which.
-    parse = _parser(kind, binary)
+    parse, _ = _meaning(kind, binary)
     # In parts, so that few of the values are Python's at a time.
     parts = (column.slice(start, _VALUES_AT_A_TIME) for start in range(0, len(column), _VALUES_AT_A_TIME))
     return pa.chunked_array([pa.array(map(parse, part.to_pylist()), kind) for part in parts], kind)
@@ -87,21 +87,19 @@ def with_column(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table
     return table.set_column(table.column_names.index(name), name, column)
 
 
-def _parser(kind: pa.DataType, binary: bool) -> Callable[[Any], Any]:
-    if pa.types.is_integer(kind):
-        return partial(_whole, bits=kind.bit_width, binary=binary)
-    if pa.types.is_list(kind):
-        return partial(_elements, kind=kind)
-    return next((parse for holds, parse, _ in _KINDS if holds(kind)), _text)
-
-
 def described(kind: pa.DataType) -> str:
     """Say what a value of `kind` is."""
+    return _meaning(kind)[1]
+
+
+def _meaning(kind: pa.DataType, binary: bool = False) -> tuple[Callable[[Any], Any], str]:
+    """Return what reads a value as `kind`, and what such a value is."""
     if pa.types.is_integer(kind):
-        return f"a whole number of {kind.bit_width} bits"
+        whole = partial(_whole, bits=kind.bit_width, binary=binary)
+        return whole, f"a whole number of {kind.bit_width} bits"
     if pa.types.is_list(kind):
-        return f"a list of {kind.value_type}"
-    return next((words for holds, _, words in _KINDS if holds(kind)), "text")
+        return partial(_elements, parse=_meaning(kind.value_type)[0]), f"a list of {kind.value_type}"
+    return next(((parse, words) for holds, parse, words in _KINDS if holds(kind)), (_text, "text"))
 
 
 def _whole(value: Any, bits: int, binary: bool) -> int | None:
@@ -207,10 +205,9 @@ def _bytes(value: Any) -> bytes | None:
     return value if isinstance(value, bytes) else None
 
 
-def _elements(value: Any, kind: pa.DataType) -> list[Any] | None:
+def _elements(value: Any, parse: Callable[[Any], Any]) -> list[Any] | None:
     if not isinstance(value, list):
         return None
-    parse = _parser(kind.value_type, binary=False)
     elements = [parse(element) for element in value]
     return None if None in elements else elements
 

@@ -155,10 +155,9 @@ def _ids() -> list[str]:
 def _records(definitions: FeatureSet, seed: int, ids: Sequence[str]) -> pa.Table:
     count = len(ids)
     payments = {name: quantiles(uniform(seed, name, count)) for name, quantiles in QUANTILES.items()}
-    places = {transaction_id: place for place, transaction_id in enumerate(ids)}
     for sample in SAMPLES:
-        place = places.get(sample.transaction_id)
-        if place is not None:
+        if sample.transaction_id in ids:
+            place = ids.index(sample.transaction_id)
             for name, value in sample.values.items():
                 payments[name][place] = value
     [key] = key_columns(definitions)

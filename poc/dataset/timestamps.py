@@ -11,7 +11,6 @@ that is spelled otherwise, nor by one of its own choice. Only columns that nobod
 
 import re
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -185,7 +184,7 @@ def require_times_named(records: Records, definitions: FeatureSet) -> None:
         if wanted is None or (own if event else wanted in table.column_names):
             continue
         found = {
-            name: _first(table.column(name))
+            name: next(iter(table.column(name).drop_null().slice(length=1).to_pylist()), None)
             for name in others
             if _spelled(name) == _spelled(wanted) or (event and _holds_times(name, table.column(name)))
         }
@@ -197,10 +196,6 @@ def require_times_named(records: Records, definitions: FeatureSet) -> None:
 
 def _spelled(name: str) -> str:
     return re.sub(r"[\W_]", "", name).lower()
-
-
-def _first(column: pa.ChunkedArray) -> Any:
-    return next((value.as_py() for value in column if value.is_valid), None)
 
 
 def _holds_times(name: str, column: pa.ChunkedArray) -> bool:
@@ -221,13 +216,12 @@ def _holds_times(name: str, column: pa.ChunkedArray) -> bool:
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         return False
     column = column.filter(pc.match_substring_regex(column, r"\S"))
+    if _most(pc.match_substring_regex(column, _IS_TIME)):
+        return True
     numbers = column.filter(pc.match_substring_regex(column, _IS_NUMBER))
-    return _most(pc.match_substring_regex(column, _IS_TIME)) or (
-        named
-        and (
-            _most(pc.match_substring_regex(column, _IS_CLOCK))
-            or (2 * len(numbers) > len(column) and _counted(pc.utf8_trim_whitespace(numbers)))
-        )
+    return named and (
+        _most(pc.match_substring_regex(column, _IS_CLOCK))
+        or (2 * len(numbers) > len(column) and _counted(pc.utf8_trim_whitespace(numbers)))
     )
 
 
