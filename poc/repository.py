@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,17 +140,10 @@ def _inside(repo: Path) -> Iterator[None]:
                 del sys.modules[name]
 
 
-@dataclass(frozen=True, slots=True)
-class AppliedDefinitions:
-    """What the registry holds, by name, sorted."""
-
-    entities: list[str]
-    feature_views: list[str]
-    feature_services: list[str]
-
-
-def apply_definitions(settings: Settings) -> AppliedDefinitions:
+def apply_definitions(settings: Settings) -> tuple[list[str], list[str]]:
     """Do what `feast -c feature_repo apply` does: write the registry, make the online store's tables.
+
+    Returns: The names of the entities and of the feature views that the registry holds, each sorted.
 
     Raises NotInProjectFolder, or InvalidDefinitions where Feast refuses the definitions.
     """
@@ -168,9 +160,7 @@ def apply_definitions(settings: Settings) -> AppliedDefinitions:
                 raise
             raise InvalidDefinitions(repo, str(error)) from error
     store = open_feature_store(settings)
-    return AppliedDefinitions(
-        # Feast adds an entity of its own for views without one.
-        sorted(item.name for item in store.list_entities() if item.name != "__dummy"),
-        sorted(item.name for item in (*store.list_feature_views(), *store.list_stream_feature_views())),
-        sorted(item.name for item in store.list_feature_services()),
-    )
+    views = (*store.list_feature_views(), *store.list_stream_feature_views())
+    # Feast adds an entity of its own for views without one.
+    entities = sorted(item.name for item in store.list_entities() if item.name != "__dummy")
+    return entities, sorted(view.name for view in views)
