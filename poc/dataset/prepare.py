@@ -162,17 +162,19 @@ def check_dataset(
     if now.tzinfo is None:
         raise ValueError("now has no time zone")
     csv_path = find_csv(data_dir, definitions.source_path)
-    sources = find_sources(definitions, csv_path, refresh=refresh)
-    for candidate in sources.candidates:
+    stored, candidates = find_sources(definitions, csv_path, refresh=refresh)
+    # If we put them there, their transactions may be online.
+    replaced = None if stored is None or stored.provenance is None else stored.table
+    for candidate in candidates:
         try:
-            records, table, added = _complete(candidate(), sources.replaced, definitions, now, refresh)
+            records, table, added = _complete(candidate(), replaced, definitions, now, refresh)
             break
         except (DatasetRefused, ColumnsMissing):
             # What is in place no longer fits the declarations. The file it came from may, and if not,
             # that is the file whose lines a person can correct.
-            if candidate is sources.candidates[-1]:
+            if candidate is candidates[-1]:
                 raise
-    provenance, stored, path = records.provenance, sources.stored, definitions.source_path
+    provenance, path = records.provenance, definitions.source_path
     kept = records.owned or (
         stored is not None and stored.provenance == provenance and _is_same(table, stored.table, definitions)
     )

@@ -4,7 +4,7 @@ Knows which of them is to be used when several are there. What their records hav
 `prepare`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -36,21 +36,10 @@ class Records:
     owned: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """What there is to prepare; of two `candidates` the second is for when the first is refused."""
-
-    stored: ParquetFile | None
-    candidates: tuple[Callable[[], Records], ...]
-
-    @property
-    def replaced(self) -> pa.Table | None:
-        """The records in place, if we put them there: their transactions may be online."""
-        return None if self.stored is None or self.stored.provenance is None else self.stored.table
-
-
-def find_sources(definitions: FeatureSet, csv_path: Path, *, refresh: bool) -> Sources:
-    """Look at what is there.
+def find_sources(
+    definitions: FeatureSet, csv_path: Path, *, refresh: bool
+) -> tuple[ParquetFile | None, Sequence[Callable[[], Records]]]:
+    """Return the Parquet in place, and what to prepare; of two the second is for when the first is refused.
 
     Records that are in place are kept, unless they come from another file than the CSV that is there
     now, or `refresh` asks to make them anew. A Parquet that holds the only copy of a person's records
@@ -92,7 +81,7 @@ def find_sources(definitions: FeatureSet, csv_path: Path, *, refresh: bool) -> S
         candidates.append(partial(_in_place, path, stored))
     if anew is not None:
         candidates.append(anew)
-    return Sources(stored, tuple(candidates))
+    return stored, candidates
 
 
 def source_missing(definitions: FeatureSet) -> SourceMissing:
