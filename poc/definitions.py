@@ -140,9 +140,7 @@ class ServedFeatures:
 def applied_service(store: "FeatureStore", service: str, cached: bool = False) -> ServedFeatures:
     """Read a feature service and its views from the registry: `cached` as `store` has it at hand, or anew.
 
-    Raises:
-        FeaturesNotApplied: the registry does not know them.
-        InvalidDefinitions: this project cannot serve them; see `served_features`.
+    Raises FeaturesNotApplied: the registry does not know them; and what `served_features` does.
     """
     from feast.errors import FeastObjectNotFoundException
 
@@ -160,9 +158,7 @@ def applied_service(store: "FeatureStore", service: str, cached: bool = False) -
 def applied_feature_set(store: "FeatureStore", view: str) -> FeatureSet:
     """Read a view from the registry, whether a service takes it or not.
 
-    Raises:
-        FeaturesNotApplied: the registry does not know it.
-        InvalidDefinitions: it is computed on demand, or see `feature_set`.
+    Raises FeaturesNotApplied; InvalidDefinitions where it is computed on demand, or as `feature_set` does.
     """
     from feast.errors import FeastObjectNotFoundException
 
@@ -202,9 +198,8 @@ def served_features(
 ) -> ServedFeatures:
     """Read what `service` takes of its `views`, None for one that is computed on demand, by name.
 
-    Raises:
-        InvalidDefinitions: a view is computed on demand, two features have one name, one join key has two
-            types, or there is no file source.
+    Raises InvalidDefinitions: a view is computed on demand, two features have one name, one join key has two
+    types, or there is no file source.
     """
     served = []
     for projection in service.feature_view_projections:
@@ -216,9 +211,8 @@ def served_features(
             )
         definitions = feature_set(view, join_keys)
         taken = {item.name for item in projection.features}
-        renamed = projection.join_key_map
         features = tuple(item for item in definitions.features if item.name in taken)
-        keys = tuple(renamed.get(key, key) for key in definitions.key_names)
+        keys = tuple(projection.join_key_map.get(key, key) for key in definitions.key_names)
         served.append(ServedView(definitions, features, keys, projection.name_alias))
     found = ServedFeatures(service.name, tuple(served))
     _require_distinct(found)
@@ -241,10 +235,10 @@ def _require_distinct(served: ServedFeatures) -> None:
         raise _refused(f"service {served.service} takes no features")
     if not served.join_keys:
         raise _refused(f"service {served.service} has no join key: there is nothing to ask a prediction for")
-    kinds = {key.name: key.dtype for key in served.join_keys}
+    kinds: dict[str, FeastType] = {}
     for view in served.views:
         for name, key in zip(view.request_keys, view.definitions.join_keys, strict=True):
-            if key.dtype != kinds[name]:
+            if key.dtype != kinds.setdefault(name, key.dtype):
                 raise _refused(f"join key {name} is {kinds[name]} in one view and {key.dtype} in another")
     both = sorted(set(served.names) & set(kinds))
     if both:
@@ -254,16 +248,15 @@ def _require_distinct(served: ServedFeatures) -> None:
 def feature_set(view: "FeatureView", join_keys: Mapping[str, str]) -> FeatureSet:
     """Read a Feast feature view, as inferred or as the registry holds it; `join_keys` by the entities' names.
 
-    Raises:
-        InvalidDefinitions: it has no source file on this machine, or a type is not known.
+    Raises InvalidDefinitions: it has no source file on this machine, or a type is not known.
     """
     source = view.batch_source
     types = {column.name: column.dtype for column in view.entity_columns}
     keys = [join_keys[name] for name in view.entities if name in join_keys]
-    unknown = [name for name in keys if name not in types]
-    if unknown:
+    unknown = next((name for name in keys if name not in types), None)
+    if unknown is not None:
         raise _refused(
-            f"join key {unknown[0]} of view {view.name} has no type: give its Entity a value_type, or put it"
+            f"join key {unknown} of view {view.name} has no type: give its Entity a value_type, or put it"
             " into the view's schema"
         )
     columns = {name: column for column, name in (source.field_mapping or {}).items()}

@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +24,8 @@ def declared_service(settings: Settings) -> ServedFeatures:
 
     What they leave to inference is inferred as `feast apply` does, from the source files that are there.
 
-    Raises:
-        NotInProjectFolder: the repository is not there.
-        InvalidDefinitions: its files do not run, do not declare the service, or this project cannot serve it.
+    Raises NotInProjectFolder, or InvalidDefinitions: its files do not run, do not declare the service, or
+    this project cannot serve it.
     """
     found = load_repository(settings, load_config(settings))
     service = next((item for item in found.feature_services if item.name == settings.feature_service), None)
@@ -87,11 +85,13 @@ def _infer(config: "RepoConfig", found: "RepoContents") -> None:
     # One that is made in the ordinary way writes an empty registry where there is none.
     store = object.__new__(FeatureStore)
     store.config, store._list_entities = config, list
-    there = [view for view in found.feature_views if _source_is_there(view)]
-    entities = {entity.name: entity for entity in found.entities}
+    there, entities = [], {entity.name: entity for entity in found.entities}
     for view in found.feature_views:
-        if not _source_is_there(view):
-            _give_keys(view, [entities[name] for name in view.entities if name in entities])
+        path = getattr(view.batch_source, "path", None)
+        if path is None or "://" in path or matched(path) is not None:
+            there.append(view)
+        else:
+            _declare_keys(view, [entities[name] for name in view.entities if name in entities])
     try:
         on_demand, streams = found.on_demand_feature_views, found.stream_feature_views
         sources = [view.batch_source for view in there]
@@ -103,12 +103,7 @@ def _infer(config: "RepoConfig", found: "RepoContents") -> None:
         raise InvalidDefinitions(DECLARED_IN, f"{type(error).__name__}: {error}") from error
 
 
-def _source_is_there(view: Any) -> bool:
-    path = getattr(view.batch_source, "path", None)
-    return path is None or matched(path) is not None or "://" in path
-
-
-def _give_keys(view: "FeatureView", entities: "Sequence[Entity]") -> None:
+def _declare_keys(view: "FeatureView", entities: "Sequence[Entity]") -> None:
     """Declare the join keys that the schema of `view` does not repeat, of their entities' types.
 
     One of undeclared type is taken for text: so are the ids of generated data, which may still come.
@@ -145,17 +140,10 @@ def _inside(repo: Path) -> Iterator[None]:
                 del sys.modules[name]
 
 
-@dataclass(frozen=True, slots=True)
-class AppliedDefinitions:
-    """What the registry holds, by name, sorted."""
-
-    entities: list[str]
-    feature_views: list[str]
-    feature_services: list[str]
-
-
-def apply_definitions(settings: Settings) -> AppliedDefinitions:
+def apply_definitions(settings: Settings) -> tuple[list[str], list[str]]:
     """Do what `feast -c feature_repo apply` does: write the registry, make the online store's tables.
+
+    Returns: The names of the entities and of the feature views that the registry holds, each sorted.
 
     Raises NotInProjectFolder, or InvalidDefinitions where Feast refuses the definitions.
     """
@@ -172,9 +160,7 @@ def apply_definitions(settings: Settings) -> AppliedDefinitions:
                 raise
             raise InvalidDefinitions(repo, str(error)) from error
     store = open_feature_store(settings)
-    return AppliedDefinitions(
-        # Feast adds an entity of its own for views without one.
-        sorted(item.name for item in store.list_entities() if item.name != "__dummy"),
-        sorted(item.name for item in (*store.list_feature_views(), *store.list_stream_feature_views())),
-        sorted(item.name for item in store.list_feature_services()),
-    )
+    views = (*store.list_feature_views(), *store.list_stream_feature_views())
+    # Feast adds an entity of its own for views without one.
+    entities = sorted(item.name for item in store.list_entities() if item.name != "__dummy")
+    return entities, sorted(view.name for view in views)

@@ -53,10 +53,10 @@ def main() -> None:
         for keyspace in (connection.keyspace, settings.direct_keyspace):
             if ensure_keyspace(session, connection, keyspace):
                 ok(f"Keyspace created: {keyspace}")
-        applied = apply_definitions(settings)
+        entities, views = apply_definitions(settings)
     ok("Feature definitions applied")
-    ok(f"Entities: {applied.entities}")
-    ok(f"Feature views: {applied.feature_views}")
+    ok(f"Entities: {entities}")
+    ok(f"Feature views: {views}")
     ok("Feast Setup Complete!")
     note("Next: python scripts/feast_materialize.py")
 

@@ -1,140 +1,121 @@
-"""What the data must be: a pandera schema built from the declarations, and its failures in plain words.
+"""What the data must be, by the declarations; which rows break which rule, in plain words.
 
 Knows rules and how to say that one is broken. Types are brought about before, by `conversion`: a value
 that has none of the declared type arrives here as null.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from poc.dataset.column_types import (
-    LABEL,
-    TIME,
-    arrow_type,
-    created_timestamp_column,
-    key_columns,
-    value_types,
-)
-from poc.dataset.conversion import described
+from poc.dataset.columns import LABEL, TIME, Limits, key_columns, read_limits, time_columns, value_types
+from poc.dataset.conversion import convert, described
 from poc.dataset.history import entity_numbers
-from poc.dataset.limits import Limits, read_limits
 from poc.definitions import FeatureSet
+from poc.errors import DatasetRefused
 
-if TYPE_CHECKING:
-    from pandera.pandas import Check, Column, DataFrameSchema
-
-SHOWN = 3
+_SHOWN_ROWS = 3
+_SHOWN_LABELS = 5
 _SHOWN_CHARACTERS = 40
-_MISSING = "not_nullable"
-NO_LABEL = "neither 0 nor 1"
-_ROWS_AT_A_TIME = 50_000
-# With these, nulls leave whole numbers whole.
-_PANDAS_TYPES = {pa.int64(): "Int64", pa.int32(): "Int32", pa.bool_(): "boolean"}
-# A declared type, and those that are read as it.
+_NO_LABEL = "neither 0 nor 1"
+# A declared type, and others that are read as it.
 _FITTING: tuple[tuple[Callable[[pa.DataType], bool], ...], ...] = (
-    (pa.types.is_string, pa.types.is_string, pa.types.is_large_string),
-    (pa.types.is_integer, pa.types.is_integer, pa.types.is_floating),
-    (pa.types.is_floating, pa.types.is_integer, pa.types.is_floating),
-    (pa.types.is_boolean, pa.types.is_boolean),
-    (pa.types.is_binary, pa.types.is_binary, pa.types.is_large_binary),
-    (pa.types.is_timestamp, pa.types.is_timestamp),
-    (pa.types.is_list, pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list),
+    (pa.types.is_string, pa.types.is_large_string),
+    (pa.types.is_integer, pa.types.is_floating),
+    (pa.types.is_floating, pa.types.is_integer),
+    (pa.types.is_boolean,),
+    (pa.types.is_binary, pa.types.is_large_binary),
+    (pa.types.is_timestamp,),
+    (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list),
 )
-
-
-def build_schema(
-    definitions: FeatureSet, *, times: bool, nullable_times: bool, unique: Sequence[str]
-) -> "DataFrameSchema":
-    """Build the schema of labelled data; `unique` columns together stand in one record only."""
-    from pandera.pandas import Check, Column, DataFrameSchema
-
-    columns = _declared_columns(definitions)
-    columns[LABEL] = Column("Int64", Check.isin([0, 1], error=NO_LABEL))
-    if times:
-        columns[definitions.timestamp_column] = Column(nullable=nullable_times)
-        columns[created_timestamp_column(definitions)] = Column(nullable=nullable_times, required=False)
-    return DataFrameSchema(columns, unique=list(unique))
-
-
-def build_source_schema(definitions: FeatureSet) -> "DataFrameSchema":
-    """Build the schema of a source that is only read: no label, and Feast chooses among repeated keys."""
-    from pandera.pandas import Column, DataFrameSchema
-
-    return DataFrameSchema({**_declared_columns(definitions), definitions.timestamp_column: Column()})
-
-
-def _declared_columns(definitions: FeatureSet) -> "dict[str, Column]":
-    from pandera.pandas import Column
-
-    columns = {}
-    for key in definitions.join_keys:
-        columns[definitions.column(key.name)] = Column(_PANDAS_TYPES.get(arrow_type(key)))
-    for feature in definitions.features:
-        kind = arrow_type(feature)
-        checks = _limit_checks(read_limits(feature), kind)
-        columns[definitions.column(feature.name)] = Column(_PANDAS_TYPES.get(kind), checks)
-    return columns
-
-
-def _limit_checks(limits: Limits, kind: pa.DataType) -> "list[Check]":
-    from pandera.pandas import Check
-
-    checks = []
-    if pa.types.is_floating(kind):
-        checks.append(Check(lambda values: np.isfinite(values), error="infinite"))
-    if limits.minimum is not None:
-        checks.append(Check.ge(limits.minimum, error=f"below {limits.minimum:.15g}"))
-    if limits.maximum is not None:
-        checks.append(Check.le(limits.maximum, error=f"above {limits.maximum:.15g}"))
-    if limits.values is not None:
-        checks.append(Check.isin(limits.values, error=f"none of {', '.join(limits.values)}"))
-    return checks
 
 
 def find_problems(
     table: pa.Table,
     original: pa.Table,
-    schema: "DataFrameSchema",
     definitions: FeatureSet,
     place: Callable[[int], str],
+    *,
+    unique: Sequence[str] = (),
     optional: Collection[str] = (),
 ) -> list[str]:
-    """Check `table`, and say what is wrong with it.
+    """Check the columns of `table` that are declared, its label and its times, and say what is wrong.
 
     Args:
         original: the same rows as they were found: what a person would see.
         place: says where a row is, given its number from 0, for example "line 2".
+        unique: columns that together stand in one record only.
         optional: columns that may lack a value.
 
     Returns: One line a column and rule that is broken, with the number of rows and the first of them.
     """
     broken: dict[tuple[str, str], list[int]] = {}
-    kinds = value_types(definitions)
-    for column, rule, number in _failures(table, schema):
-        if rule == _MISSING:
-            blank = is_blank(original.column(column)[number].as_py())
-            if blank and column in optional:
-                continue
-            unread = NO_LABEL if column == LABEL else f"not {described(kinds.get(column, TIME))}"
-            rule = "missing" if blank else unread
-        broken.setdefault((column, rule), []).append(number)
-    keys = table.select(schema.unique or [])
+    limits = {definitions.column(item.name): read_limits(item) for item in definitions.features}
+    kinds = value_types(definitions) | dict.fromkeys(time_columns(definitions), TIME)
+    for column, kind in kinds.items():
+        if column not in table.column_names:
+            continue
+        values, label = table.column(column), column == LABEL
+        absent = np.flatnonzero(pc.is_null(values, nan_is_null=True).to_numpy())
+        found = original.column(column).take(pa.array(absent)).to_pylist()
+        blank = np.array([_is_blank(value) for value in found], bool)
+        if column not in optional:
+            broken[column, "missing"] = absent[blank].tolist()
+        broken[column, _NO_LABEL if label else f"not {described(kind)}"] = absent[~blank].tolist()
+        for rule, places in _broken_rules(values, limits.get(column, Limits()), label):
+            broken.setdefault((column, rule), []).extend(places.tolist())
+    keys = table.select(unique)
     # Which rows they are is found out only where there are some.
     if keys.num_columns and keys.group_by(keys.column_names).aggregate([]).num_rows < table.num_rows:
         numbers = entity_numbers(keys.columns, table.num_rows)
-        rule = (
-            "repeated at the same time" if definitions.timestamp_column in keys.column_names else "repeated"
-        )
-        rows = np.flatnonzero(np.bincount(numbers)[numbers] > 1).tolist()
-        broken[key_columns(definitions)[0], rule] = rows
+        rule = "repeated at the same time" if definitions.timestamp_column in unique else "repeated"
+        repeated = np.flatnonzero(np.bincount(numbers)[numbers] > 1).tolist()
+        broken[key_columns(definitions)[0], rule] = repeated
     problems = []
     for (column, rule), rows in broken.items():
-        values = None if rule == "missing" else original.column(column)
-        problems.append(f"{column}: {rule} in {describe_rows(rows, place, values)}")
+        if rows:
+            values = None if rule == "missing" else original.column(column)
+            problems.append(f"{column}: {rule} in {describe_rows(rows, place, values)}")
     return problems
+
+
+def _broken_rules(
+    values: pa.ChunkedArray, limits: Limits, label: bool
+) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """Yield each rule of a column, and the rows whose value breaks it; one that is absent breaks none."""
+    rows, present = np.flatnonzero(values.is_valid().to_numpy()), values.drop_null()
+    if label:
+        yield _NO_LABEL, rows[~np.isin(present.to_numpy(), (0, 1))]
+    if pa.types.is_floating(present.type):
+        yield "infinite", rows[np.isinf(present.to_numpy())]
+    if limits.minimum is not None:
+        yield f"below {limits.minimum:.15g}", rows[present.to_numpy() < limits.minimum]
+    if limits.maximum is not None:
+        yield f"above {limits.maximum:.15g}", rows[present.to_numpy() > limits.maximum]
+    if limits.values is not None:
+        others = pc.invert(pc.is_in(present, pa.array(limits.values, present.type)))
+        yield f"none of {', '.join(limits.values)}", rows[others.to_numpy()]
+
+
+def as_labels(column: pa.ChunkedArray, definitions: FeatureSet) -> pa.ChunkedArray:
+    """Return labels as 0 and 1, null where there is none.
+
+    Raises DatasetRefused: there are other values.
+    """
+    labels = convert(column, pa.int64(), binary=True)
+    unread = column.filter(pc.invert(pc.is_in(labels, pa.array([0, 1])))).to_pylist()
+    wrong = [value for value in unread if not _is_blank(value) and value == value]  # A NaN is nothing, too.
+    if wrong:
+        distinct = list(dict.fromkeys(f"{value!r:.40}" for value in wrong))
+        found = ", ".join(distinct[:_SHOWN_LABELS]) + (", ..." if distinct[_SHOWN_LABELS:] else "")
+        problem = f"{LABEL}: {_NO_LABEL} in {_counted(len(wrong))} ({found})"
+        allowed = "allowed are 0 and 1, false and true, and nothing where it is not known"
+        raise DatasetRefused(definitions.source_path, [f"{problem}; {allowed}"])
+    return labels
 
 
 def find_misfits(schema: pa.Schema, definitions: FeatureSet) -> list[str]:
@@ -142,14 +123,12 @@ def find_misfits(schema: pa.Schema, definitions: FeatureSet) -> list[str]:
 
     Materialization and training convert numbers of any width, and text however it is kept.
     """
-    problems = []
-    for name, kind in value_types(definitions, label=False).items():
-        stored = schema.field(name).type
-        if not _fits(stored, kind):
-            problems.append(
-                f"{name}: {stored}, and declared as {described(kind)}: declare the type that it has, or write"
-                " it with the other; this file is never rewritten"
-            )
+    problems = [
+        f"{name}: {schema.field(name).type}, and declared as {described(kind)}: declare the type that it has,"
+        " or write it with the other; this file is never rewritten"
+        for name, kind in value_types(definitions, label=False).items()
+        if not _fits(schema.field(name).type, kind)
+    ]
     for time in (definitions.timestamp_column, definitions.created_timestamp_column):
         if time is not None and not pa.types.is_timestamp(schema.field(time).type):
             problems.append(f"{time}: {schema.field(time).type}, and no timestamps")
@@ -158,42 +137,18 @@ def find_misfits(schema: pa.Schema, definitions: FeatureSet) -> list[str]:
 
 def _fits(stored: pa.DataType, declared: pa.DataType) -> bool:
     plain = stored.value_type if pa.types.is_dictionary(stored) else stored
-    wanted = next((kinds for is_declared, *kinds in _FITTING if is_declared(declared)), [])
-    return any(is_stored(plain) for is_stored in wanted)
-
-
-def _failures(table: pa.Table, schema: "DataFrameSchema") -> Iterator[tuple[str, str, int]]:
-    """Yield column, rule and row of what breaks a column's rule; in parts, so that few rows are in pandas."""
-    from pandera.errors import SchemaErrors
-    from pandera.pandas import DataFrameSchema
-
-    columns = DataFrameSchema(schema.columns)
-    # Without the metadata: what pandas noted in a person's file can make an index of a column.
-    known = table.select([name for name in schema.columns if name in table.column_names])
-    known = known.replace_schema_metadata()
-    for start in range(0, table.num_rows, _ROWS_AT_A_TIME):
-        frame = known.slice(start, _ROWS_AT_A_TIME).to_pandas(types_mapper=_nullable_type)
-        try:
-            columns.validate(frame, lazy=True)
-        except SchemaErrors as error:
-            found = error.failure_cases
-            for column, rule, row in zip(found["column"], found["check"], found["index"], strict=True):
-                yield str(column), str(rule), start + int(row)
-
-
-def _nullable_type(kind: pa.DataType) -> Any:
-    import pandas as pd
-
-    name = _PANDAS_TYPES.get(kind)
-    return None if name is None else pd.api.types.pandas_dtype(name)
+    return any(kinds[0](declared) and any(holds(plain) for holds in kinds) for kinds in _FITTING)
 
 
 def describe_rows(rows: Sequence[int], place: Callable[[int], str], values: pa.ChunkedArray | None) -> str:
     """Say how many rows there are, where the first of them are, and what stands there."""
-    total = f"{len(rows):,} {'row' if len(rows) == 1 else 'rows'}"
-    first = sorted(rows)[:SHOWN]
+    first = sorted(rows)[:_SHOWN_ROWS]
     shown = [f"{place(row)}{'' if values is None else f': {_shown(values[row].as_py())}'}" for row in first]
-    return f"{total} ({', '.join(shown)}{', ...' if len(rows) > SHOWN else ''})"
+    return f"{_counted(len(rows))} ({', '.join(shown)}{', ...' if len(rows) > _SHOWN_ROWS else ''})"
+
+
+def _counted(rows: int) -> str:
+    return "1 row" if rows == 1 else f"{rows:,} rows"
 
 
 def _shown(value: Any) -> str:
@@ -201,6 +156,6 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 
-def is_blank(value: Any) -> bool:
-    """Tell whether nothing is said: no value, or text of spaces alone."""
+def _is_blank(value: Any) -> bool:
+    """Whether there is no value, or text of spaces alone."""
     return value is None or (isinstance(value, str) and not value.strip())

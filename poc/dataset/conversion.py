@@ -6,7 +6,7 @@ Nothing is rounded and nothing is guessed: 14.0 is a whole number, 14.5 is none.
 
 import re
 from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timezone
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from math import isfinite
@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from poc.dataset.column_types import TIME
+from poc.dataset.columns import TIME
 
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|nan|inf|infinity)", re.IGNORECASE)
@@ -35,7 +35,7 @@ _FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
 def convert(column: pa.ChunkedArray, kind: pa.DataType, binary: bool = False) -> pa.ChunkedArray:
     """Return `column` as `kind`, null where a value means nothing in it; `binary` takes true for 1."""
-    column = _plain(column)
+    column = plain(column)
     if column.type == kind:
         return column
     if pa.types.is_timestamp(kind) and pa.types.is_timestamp(column.type):
@@ -48,30 +48,28 @@ def convert(column: pa.ChunkedArray, kind: pa.DataType, binary: bool = False) ->
             return column.cast(kind, safe=not pa.types.is_float32(kind))
         except pa.ArrowInvalid:
             pass  # Some value does not fit: find out which.
-    return _mapped(column, _parser(kind, binary), kind)
-
-
-def _mapped(column: pa.ChunkedArray, parse: Callable[[Any], Any], kind: pa.DataType) -> pa.ChunkedArray:
-    """Parse value by value, in parts, so that few of them are Python's at a time."""
+    parse, _ = _meaning(kind, binary)
+    # In parts, so that few of the values are Python's at a time.
     parts = (column.slice(start, _VALUES_AT_A_TIME) for start in range(0, len(column), _VALUES_AT_A_TIME))
     return pa.chunked_array([pa.array(map(parse, part.to_pylist()), kind) for part in parts], kind)
 
 
 def convert_ids(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Give ids as text without surrounding spaces; an empty one is null.
+    """Return ids as text without surrounding spaces; an empty one is null.
 
     Text keeps its leading zeros. Where every id is a whole number written as a float, as pandas writes
     a column of integers that once had a gap, it loses its ".0".
     """
-    ids = _mapped(convert(column, pa.string()), _stripped, pa.string())
+    ids = pc.utf8_trim_whitespace(convert(column, pa.string()))
+    ids = pc.if_else(pc.equal(ids, ""), pa.scalar(None, pa.string()), ids)
     if pc.all(pc.match_substring_regex(ids, _WHOLE_AS_FLOAT)).as_py():
         ids = pc.replace_substring_regex(ids, r"\.0+$", "")
     return column if column.type == ids.type and column.equals(ids) else ids
 
 
 def convert_times(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Give moments in UTC: naive ones are UTC, other zones are converted. Their precision stays."""
-    column = _plain(column)
+    """Return moments in UTC: naive ones are UTC, other zones are converted. Their precision stays."""
+    column = plain(column)
     if pa.types.is_timestamp(column.type):
         if column.type.tz is None:
             return pc.assume_timezone(column, "UTC")
@@ -79,25 +77,29 @@ def convert_times(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return convert(column, TIME)
 
 
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return `column`, decoded where it is a dictionary's."""
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
-def _parser(kind: pa.DataType, binary: bool) -> Callable[[Any], Any]:
-    if pa.types.is_integer(kind):
-        return partial(_whole, bits=kind.bit_width, binary=binary)
-    if pa.types.is_list(kind):
-        return partial(_elements, kind=kind)
-    return next((parse for holds, parse, _ in _KINDS if holds(kind)), _text)
+def with_column(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:
+    """Return `table` with another column of that name in the same place."""
+    return table.set_column(table.column_names.index(name), name, column)
 
 
 def described(kind: pa.DataType) -> str:
     """Say what a value of `kind` is."""
+    return _meaning(kind)[1]
+
+
+def _meaning(kind: pa.DataType, binary: bool = False) -> tuple[Callable[[Any], Any], str]:
+    """Return what reads a value as `kind`, and what such a value is."""
     if pa.types.is_integer(kind):
-        return f"a whole number of {kind.bit_width} bits"
+        whole = partial(_whole, bits=kind.bit_width, binary=binary)
+        return whole, f"a whole number of {kind.bit_width} bits"
     if pa.types.is_list(kind):
-        return f"a list of {kind.value_type}"
-    return next((words for holds, _, words in _KINDS if holds(kind)), "text")
+        return partial(_elements, parse=_meaning(kind.value_type)[0]), f"a list of {kind.value_type}"
+    return next(((parse, words) for holds, parse, words in _KINDS if holds(kind)), (_text, "text"))
 
 
 def _whole(value: Any, bits: int, binary: bool) -> int | None:
@@ -152,15 +154,9 @@ def _number(value: Any) -> float | None:
 
 
 def _flag(value: Any) -> bool | None:
-    if isinstance(value, bool):
-        return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return _FLAGS.get(str(value).strip().lower())
-
-
-def _stripped(text: str | None) -> str | None:
-    return None if text is None or not text.strip() else text.strip()
 
 
 def _text(value: Any) -> str | None:
@@ -195,20 +191,12 @@ def read_time(text: str) -> datetime | None:
     if found is None:
         return None
     day, clock, fraction, sign, offset = found.groups()
-    moment = "".join(re.findall("[0-9]+", f"{day}{clock if clock is not None else ''}")).ljust(14, "0")
+    digits = re.sub("[^0-9]", "", f"{day}{clock or ''}").ljust(14, "0")
+    zone = "+0000" if sign is None else f"{sign}{offset.replace(':', ''):0<4}"
     try:
-        time = datetime.strptime(f"{moment}+0000", "%Y%m%d%H%M%S%z")
+        return datetime.strptime(f"{digits}.{(fraction or '0')[:6]}{zone}", "%Y%m%d%H%M%S.%f%z")
     except ValueError:
         return None
-    if fraction is not None:
-        time = time.replace(microsecond=int(fraction[:6].ljust(6, "0")))
-    if sign is None:
-        return time
-    hours, minutes = int(offset[:2]), int(offset[-2:]) if len(offset) > 2 else 0
-    if hours > 23 or minutes > 59:
-        return None
-    behind = timedelta(hours=hours, minutes=minutes)
-    return time.replace(tzinfo=timezone(-behind if sign == "-" else behind))
 
 
 def _bytes(value: Any) -> bytes | None:
@@ -217,10 +205,9 @@ def _bytes(value: Any) -> bytes | None:
     return value if isinstance(value, bytes) else None
 
 
-def _elements(value: Any, kind: pa.DataType) -> list[Any] | None:
+def _elements(value: Any, parse: Callable[[Any], Any]) -> list[Any] | None:
     if not isinstance(value, list):
         return None
-    parse = _parser(kind.value_type, binary=False)
     elements = [parse(element) for element in value]
     return None if None in elements else elements
 

@@ -7,14 +7,15 @@ import io
 import lzma
 import re
 import sys
-import zipfile
 import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain, islice
+from lzma import LZMAError
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 import pyarrow as pa
 
@@ -35,31 +36,26 @@ csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
 
 
 def find_csv(data_dir: Path, parquet: Path) -> Path:
-    """Find a person's CSV for `parquet`: its name may be in any case, its content compressed.
+    """Return where a person's CSV for `parquet` is, or would be; its name may be in any case, and it packed.
 
-    Returns:
-        where it is, or would be.
-
-    Raises:
-        DatasetMisnamed: there are several.
-        DatasetUnreadable: it is a link that leads nowhere.
+    Raises DatasetMisnamed where there are several, DatasetUnreadable for a link that leads nowhere.
     """
     usual, stem = data_dir / f"{parquet.stem}.csv", len(parquet.stem)
     found = [path for path in called_alike(data_dir, parquet) if _CSV.fullmatch(path.name[stem:])]
     if len(found) > 1:
         raise DatasetMisnamed(found, usual)
-    for path in found:
-        require_no_dead_link(path)
-    return found[0] if found else usual
+    if not found:
+        return usual
+    require_no_dead_link(found[0])
+    return found[0]
 
 
 def called_alike(data_dir: Path, parquet: Path) -> list[Path]:
     """List the data files in `data_dir` whose name begins as that of `parquet` does."""
-    there = sorted(data_dir.iterdir()) if data_dir.is_dir() else []
     stem = parquet.stem.lower()
     return [
         path
-        for path in there
+        for path in (sorted(data_dir.iterdir()) if data_dir.is_dir() else ())
         if path.name.lower().startswith(stem) and _DATA.fullmatch(path.name) and path.name != parquet.name
     ]
 
@@ -74,7 +70,7 @@ class CsvFile:
 
 
 def csv_digest(path: Path) -> str | None:
-    """Give the hex digest of the file, or None if there is none.
+    """Return the hex digest of the file, or None if there is none.
 
     Raises DatasetUnreadable: it is a folder, or may not be read.
     """
@@ -122,13 +118,13 @@ def _require_text(path: Path, content: bytes) -> None:
     try:
         content.decode()
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DatasetUnreadable(
-            path, f"line {line} is no UTF-8 text (byte {content[error.start]:#04x}): save it as UTF-8"
-        ) from None
-    if b"\0" in content:
-        line = content.count(b"\n", 0, content.index(b"\0")) + 1
-        raise DatasetUnreadable(path, f"line {line} is no text")
+        at = error.start
+        what = f"is no UTF-8 text (byte {content[at]:#04x}): save it as UTF-8"
+    else:
+        at, what = content.find(b"\0"), "is no text"
+    if at >= 0:
+        line = content.count(b"\n", 0, at) + 1
+        raise DatasetUnreadable(path, f"line {line} {what}")
 
 
 def _records(path: Path, content: bytes) -> Iterator[tuple[int, list[str]]]:
@@ -139,7 +135,9 @@ def _records(path: Path, content: bytes) -> Iterator[tuple[int, list[str]]]:
     stated = _SEPARATOR_LINE.fullmatch(header)
     if stated:
         header, first = text.readline(), 2
-    separator = stated[1] if stated else _separator(header)
+    # The one that the header has most of, outside of quotes; a comma for none.
+    bare = re.sub(r'"[^"]*"', "", header)
+    separator = stated[1] if stated else max(_SEPARATORS, key=bare.count)
     # Where the header has a space after its separators, the values have; else a space is a value's own.
     spaced = f"{separator} " in header
     reader = csv.reader(chain([header], text), strict=True, delimiter=separator, skipinitialspace=spaced)
@@ -154,17 +152,11 @@ def _records(path: Path, content: bytes) -> Iterator[tuple[int, list[str]]]:
         raise DatasetUnreadable(path, said) from None
 
 
-def _separator(header: str) -> str:
-    """Return the one of the separators that a header has most of, outside of quotes; a comma for none."""
-    bare = re.sub(r'"[^"]*"', "", header)
-    return max(_SEPARATORS, key=bare.count)
-
-
 def _unpacked(path: Path, content: bytes) -> bytes:
     ending = path.suffix.lower()
     try:
         if ending == ".zip":
-            with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            with ZipFile(io.BytesIO(content)) as packed:
                 files = [name for name in packed.namelist() if not name.endswith("/") and _is_shown(name)]
                 names = [name for name in files if name.lower().endswith(".csv")] or files
                 if len(names) != 1:
@@ -172,15 +164,7 @@ def _unpacked(path: Path, content: bytes) -> bytes:
                 return packed.read(names[0])
         unpack = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}.get(ending)
         return content if unpack is None else unpack(content)
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        RuntimeError,
-        zlib.error,
-        lzma.LZMAError,
-        zipfile.BadZipFile,
-    ) as error:
+    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, LZMAError, BadZipFile) as error:
         raise DatasetUnreadable(path, f"it cannot be unpacked ({error})") from error
 
 

@@ -6,7 +6,7 @@ feature say about each other is the business of `poc.quality.drift`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -29,14 +29,11 @@ class Ranges:
     """Bins up to each of the ascending `edges`, times in microseconds, and beyond; then one of nulls."""
 
     edges: tuple[float, ...]
+    # Whether one value can be told from another by its bin.
+    tells_values: ClassVar[bool] = True
 
     def __len__(self) -> int:
         return len(self.edges) + 2
-
-    @property
-    def tells_values(self) -> bool:
-        """Whether one value can be told from another by its bin."""
-        return True
 
     def count(self, column: Column) -> Counts:
         """Count the values in each bin."""
@@ -115,7 +112,9 @@ def distribution(column: Column) -> Distribution | None:
         edges = np.unique(np.quantile(_numbers(present), cuts, method="inverted_cdf"))
         bins: Bins = Ranges(tuple(float(edge) for edge in edges))
     else:
-        bins = Values(_frequent(found, len(column)))
+        pairs = zip(found.field("values").to_pylist(), found.field("counts").to_pylist(), strict=True)
+        enough = len(column) * RARE_SHARE
+        bins = Values(tuple(sorted(value for value, count in pairs if count >= enough)))
     return Distribution(bins, tuple(int(count) for count in bins.count(column)))
 
 
@@ -127,14 +126,9 @@ def without_nan(column: Column) -> Column:
 
 
 def shares(counts: Sequence[int]) -> list[float]:
-    """Give the share of each of `counts` in their sum."""
+    """Return the share of each of `counts` in their sum."""
     total = sum(counts)
     return [count / total for count in counts]
-
-
-def _frequent(found: pa.StructArray, rows: int) -> tuple[Value, ...]:
-    pairs = zip(found.field("values").to_pylist(), found.field("counts").to_pylist(), strict=True)
-    return tuple(sorted(value for value, count in pairs if count >= rows * RARE_SHARE))
 
 
 def _numbers(column: Column) -> NDArray[np.float64]:

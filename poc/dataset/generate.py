@@ -16,8 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from poc.dataset.column_types import LABEL, TIME, arrow_type, key_columns
-from poc.dataset.limits import Limits, read_limits
+from poc.dataset.columns import LABEL, TIME, Limits, arrow_type, key_columns, read_limits
 from poc.definitions import Feature, FeatureSet
 
 if TYPE_CHECKING:
@@ -58,11 +57,6 @@ def _share(probability: float) -> Quantiles:
     return lambda uniform: (uniform >= 1 - probability).astype(float)
 
 
-def _exponential(mean: float) -> Quantiles:
-    """Exponential, rounded to cents."""
-    return lambda uniform: np.round(-mean * np.log1p(-uniform), 2)
-
-
 def _poisson(mean: float, most: int = 40) -> Quantiles:
     """Poisson; beyond `most` the probability is below what a float can tell from none."""
     ratios = mean / np.arange(1, most + 1)
@@ -71,7 +65,8 @@ def _poisson(mean: float, most: int = 40) -> Quantiles:
 
 
 QUANTILES: Mapping[str, Quantiles] = {
-    AMOUNT: _exponential(176.0),
+    # Exponential with a mean of 176, rounded to cents.
+    AMOUNT: lambda uniform: np.round(-176.0 * np.log1p(-uniform), 2),
     HOUR: _whole(0, 23),
     "foreign_transaction": _share(0.098),
     "location_mismatch": _share(0.086),
@@ -146,7 +141,7 @@ def generate_dataset(definitions: FeatureSet, seed: int = SEED) -> pa.Table:
 
 
 def uniform(seed: int, name: str, count: int) -> Numbers:
-    """Give `count` numbers of [0, 1) that depend on nothing but `seed` and `name`."""
+    """Return `count` numbers of [0, 1) that depend on nothing but `seed` and `name`."""
     own = int.from_bytes(sha256(name.encode()).digest()[:8], "big")
     return np.random.default_rng([seed, own]).random(count)
 
@@ -160,10 +155,9 @@ def _ids() -> list[str]:
 def _records(definitions: FeatureSet, seed: int, ids: Sequence[str]) -> pa.Table:
     count = len(ids)
     payments = {name: quantiles(uniform(seed, name, count)) for name, quantiles in QUANTILES.items()}
-    places = {transaction_id: place for place, transaction_id in enumerate(ids)}
     for sample in SAMPLES:
-        place = places.get(sample.transaction_id)
-        if place is not None:
+        if sample.transaction_id in ids:
+            place = ids.index(sample.transaction_id)
             for name, value in sample.values.items():
                 payments[name][place] = value
     [key] = key_columns(definitions)
@@ -181,10 +175,9 @@ def _column(feature: Feature, payments: Numbers | None, seed: int, count: int) -
     if feature.name == CATEGORY and limits.values is None:
         limits = Limits(values=CATEGORIES)
     if payments is not None and (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        bounded = payments
         if limits.minimum is not None or limits.maximum is not None:
-            bounded = np.clip(payments, limits.minimum, limits.maximum)
-        return pa.array(bounded).cast(kind, safe=not pa.types.is_floating(kind))
+            payments = np.clip(payments, limits.minimum, limits.maximum)
+        return pa.array(payments).cast(kind, safe=not pa.types.is_floating(kind))
     if pa.types.is_list(kind):
         elements = uniform(seed, feature.name, count * _ELEMENTS)
         offsets = pa.array(range(0, count * _ELEMENTS + 1, _ELEMENTS), pa.int32())
@@ -215,7 +208,7 @@ def _values(name: str, kind: pa.DataType, limits: Limits, uniforms: Numbers) -> 
 
 
 def _span(limits: Limits, width: float) -> tuple[float, float]:
-    """Give both bounds; one that is not declared lies `width` from the other."""
+    """Return both bounds; one that is not declared lies `width` from the other."""
     low, high = limits.minimum, limits.maximum
     if low is None:
         low = 0 if high is None else min(0, high - width)

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from poc.dataset.column_types import TIME, arrow_type
-from poc.dataset.conversion import convert, convert_times
+from poc.dataset.columns import TIME, arrow_type
+from poc.dataset.conversion import convert
 from poc.dataset.stored import parquet_columns, read_source
 from poc.definitions import FeatureSet
 from poc.online_store.latest import oldest_first
@@ -52,14 +52,12 @@ def known_then(
     created = np.full(len(events), NEVER)
     if columns.created is not None:
         created = microseconds(stored.column(columns.created))
-    named = zip(columns.keys, definitions.join_keys, keys, strict=True)
-    entities = entity_numbers(
-        [
-            pa.chunked_array([*convert(stored.column(column), kind).chunks, *asked.cast(kind).chunks], kind)
-            for column, kind, asked in ((column, arrow_type(key), asked) for column, key, asked in named)
-        ],
-        len(events) + len(moments),
-    )
+    both = []
+    for column, key, asked in zip(columns.keys, definitions.join_keys, keys, strict=True):
+        kind = arrow_type(key)
+        known = convert(stored.column(column), kind)
+        both.append(pa.chunked_array([*known.chunks, *asked.cast(kind).chunks], kind))
+    entities = entity_numbers(both, len(events) + len(moments))
     rows, last = _last_rows(entities, events, created, moments)
     created_then = np.append(created, NEVER)[rows]
     found = rows[_last_created_by(until, last, created_then)]
@@ -72,7 +70,7 @@ def known_then(
 
 def microseconds(times: pa.ChunkedArray) -> Integers:
     """Count the microseconds from 1970 to each time; `NEVER` for a missing one."""
-    counted = convert_times(times).cast(TIME, safe=False).cast(pa.int64())
+    counted = convert(times, TIME).cast(pa.int64())
     numbers: Integers = counted.fill_null(int(NEVER)).to_numpy()
     return numbers
 

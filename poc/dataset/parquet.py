@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,8 +19,6 @@ _NOTE = b"poc.dataset"
 # What pandas once noted about columns that may have other types by now.
 _PANDAS_NOTE = b"pandas"
 
-Origin = Literal["generated", "csv", "parquet"]
-
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
@@ -29,7 +29,7 @@ class Provenance:
         own_timestamps: whether the timestamps came with the file; if not, we made them.
     """
 
-    origin: Origin
+    origin: Literal["generated", "csv", "parquet"]
     sha256: str | None
     seed: int
     own_timestamps: bool
@@ -54,11 +54,8 @@ def read_parquet(path: Path) -> ParquetFile | None:
     content = read_content(path)
     if content is None:
         return None
-    try:
+    with unreadable(path, "it is no whole Parquet file ({})"):
         table = pq.read_table(pa.BufferReader(content))
-    except (pa.ArrowException, OSError) as error:
-        first_line = str(error).partition("\n")[0]
-        raise DatasetUnreadable(path, f"it is no whole Parquet file ({first_line})") from error
     return ParquetFile(table, _provenance(table.schema), sha256(content).hexdigest())
 
 
@@ -67,11 +64,18 @@ def has_made_up_times(path: Path) -> bool:
 
     Raises DatasetUnreadable.
     """
-    try:
+    with unreadable(path):
         provenance = _provenance(pq.read_schema(path))
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetUnreadable(path, str(error).partition("\n")[0]) from error
     return provenance is not None and provenance.origin != "generated" and not provenance.own_timestamps
+
+
+@contextmanager
+def unreadable(path: Path, reason: str = "{}") -> Iterator[None]:
+    """Turn what Arrow says of a file that it cannot read into DatasetUnreadable."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise DatasetUnreadable(path, reason.format(str(error).partition("\n")[0])) from error
 
 
 def _provenance(schema: pa.Schema) -> Provenance | None:

@@ -8,29 +8,22 @@ Of a service over several views one source is prepared; the others are a person'
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import TypeAlias
 
 import pyarrow as pa
 
 from poc.command_line import doing
-from poc.dataset.checks import build_schema, build_source_schema, find_misfits, find_problems
-from poc.dataset.column_types import LABEL, created_timestamp_column, key_columns, value_types
-from poc.dataset.conversion import convert, convert_ids, convert_times
+from poc.dataset.checks import as_labels, find_misfits, find_problems
+from poc.dataset.columns import LABEL, key_columns, read_limits, time_columns, value_types
+from poc.dataset.conversion import convert, convert_ids, convert_times, with_column
 from poc.dataset.csv_file import find_csv
 from poc.dataset.generate import generate_dataset
-from poc.dataset.label_values import require_labels
-from poc.dataset.limits import read_limits
-from poc.dataset.own_times import require_times_named
 from poc.dataset.parquet import Provenance, write_parquet
-from poc.dataset.sources import GENERATED, Records, Sources, find_sources, source_missing
+from poc.dataset.sources import GENERATED, Records, find_sources, source_missing
 from poc.dataset.stored import read_source, source_columns
-from poc.dataset.timestamps import out_of_date, stamp, stamp_created, without_current
+from poc.dataset.timestamps import out_of_date, require_times_named, stamp, stamp_created, without_current
 from poc.definitions import FeatureSet, ServedFeatures
 from poc.errors import ColumnsMissing, DatasetRefused
 from poc.online_store.source import matched
-
-# Records in their final form, and the columns that were added to them.
-_Completed: TypeAlias = tuple[Records, pa.Table, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +58,6 @@ class CheckedDataset(PreparedDataset):
     provenance: Provenance | None
 
 
-def prepare_dataset(
-    definitions: FeatureSet, data_dir: Path, now: datetime, *, refresh: bool = False
-) -> PreparedDataset:
-    """Make `definitions.source_path` hold checked, timestamped records with every declared feature.
-
-    A person's `<data_dir>/<name of the Parquet>.csv` is used where there is one; a person's Parquet in that
-    place stays as it is; else 10,000 records are generated. A second call changes nothing, unless the
-    person's file is another, the declarations have changed, or our timestamps have aged out.
-
-    Args:
-        now: aware; timestamps that we make lie in the days before it.
-        refresh: make anew what was made by us: generated records, and timestamps.
-
-    Raises DatasetUnreadable, DatasetRefused, ColumnsMissing, TwoDatasets, SourceMissing, DatasetNotWritten,
-    InvalidDefinitions.
-    """
-    return write_dataset(check_dataset(definitions, data_dir, now, refresh=refresh))
-
-
 def write_dataset(checked: CheckedDataset) -> PreparedDataset:
     """Put records that hold into the Parquet, where another one is there.
 
@@ -99,7 +73,7 @@ def check_service(
 ) -> tuple[CheckedDataset, ...]:
     """Check what every view of a service reads, the one that is prepared first. Writes nothing.
 
-    Args: as for `prepare_dataset`, of the views of `served`.
+    Args: as for `check_dataset`, of the views of `served`.
 
     Raises SourceMissing, and what it calls does.
     """
@@ -156,15 +130,15 @@ def check_source(definitions: FeatureSet, known: pa.Table | None = None) -> Chec
         if matched(str(path)) is None:
             raise source_missing(definitions)
         known = read_source(definitions)
-        require_labels(definitions)
+        if LABEL in source_columns(definitions):
+            as_labels(read_source(definitions, [LABEL]).column(LABEL), definitions)
     original = known.select(names)
     moments = original.schema.field(definitions.timestamp_column).type
     if not pa.types.is_timestamp(moments):
         raise DatasetRefused(path, [f"{definitions.timestamp_column}: {moments}, and no timestamps"])
     table = _converted(original, definitions, label=False)
     optional = [definitions.column(name) for name in definitions.names]
-    schema = build_source_schema(definitions)
-    problems = find_problems(table, original, schema, definitions, lambda row: f"row {row}", optional)
+    problems = find_problems(table, original, definitions, lambda row: f"row {row}", optional=optional)
     if problems:
         raise DatasetRefused(path, problems)
     return CheckedDataset(path, table.num_rows, str(path), False, (), definitions, table, None)
@@ -173,51 +147,57 @@ def check_source(definitions: FeatureSet, known: pa.Table | None = None) -> Chec
 def check_dataset(
     definitions: FeatureSet, data_dir: Path, now: datetime, *, refresh: bool = False
 ) -> CheckedDataset:
-    """Find, check and timestamp the records as `prepare_dataset` does, and write nothing.
+    """Find, check and timestamp the records for `definitions.source_path`, and write nothing.
 
-    Args, and what is raised: as there, but for DatasetNotWritten.
+    A person's `<data_dir>/<name of the Parquet>.csv` is used where there is one; a person's Parquet in that
+    place stays as it is; else 10,000 records are generated. What was written is what is found again, unless
+    the person's file is another, the declarations have changed, or our timestamps have aged out.
+
+    Args:
+        now: aware; timestamps that we make lie in the days before it.
+        refresh: make anew what was made by us: generated records, and timestamps.
+
+    Raises DatasetUnreadable, DatasetRefused, ColumnsMissing, TwoDatasets, SourceMissing, InvalidDefinitions.
     """
     if now.tzinfo is None:
         raise ValueError("now has no time zone")
     csv_path = find_csv(data_dir, definitions.source_path)
-    sources = find_sources(definitions, csv_path, refresh=refresh)
-    records, table, added = _first_that_holds(sources, definitions, now, refresh)
-    provenance, stored, path = records.provenance, sources.stored, definitions.source_path
-    if records.owned:
-        return CheckedDataset(path, table.num_rows, str(path), False, added, definitions, table, None)
-    same = stored is not None and _same(table, stored.table, definitions)
-    changed = not same or stored is None or stored.provenance != provenance
-    origin = {"csv": str(csv_path), "parquet": str(path)}.get(provenance.origin, "generated transactions")
-    return CheckedDataset(path, table.num_rows, origin, changed, added, definitions, table, provenance)
-
-
-def _first_that_holds(sources: Sources, definitions: FeatureSet, now: datetime, refresh: bool) -> _Completed:
-    *preferred, last = sources.candidates
-    for candidate in preferred:
+    stored, candidates = find_sources(definitions, csv_path, refresh=refresh)
+    # If we put them there, their transactions may be online.
+    replaced = None if stored is None or stored.provenance is None else stored.table
+    for candidate in candidates:
         try:
-            return _complete(candidate(), sources.replaced, definitions, now, refresh)
+            records, table, added = _complete(candidate(), replaced, definitions, now, refresh)
+            break
         except (DatasetRefused, ColumnsMissing):
             # What is in place no longer fits the declarations. The file it came from may, and if not,
             # that is the file whose lines a person can correct.
-            continue
-    return _complete(last(), sources.replaced, definitions, now, refresh)
+            if candidate is candidates[-1]:
+                raise
+    provenance, path = records.provenance, definitions.source_path
+    kept = records.owned or (
+        stored is not None and stored.provenance == provenance and _is_same(table, stored.table, definitions)
+    )
+    origin = {"csv": str(csv_path), "parquet": str(path)}.get(provenance.origin, "generated transactions")
+    ours = None if records.owned else provenance
+    return CheckedDataset(path, table.num_rows, origin, not kept, added, definitions, table, ours)
 
 
 def _complete(
     records: Records, replaced: pa.Table | None, definitions: FeatureSet, now: datetime, refresh: bool
-) -> _Completed:
-    """Bring records to their final form: declared columns and types, checked, with timestamps."""
+) -> tuple[Records, pa.Table, tuple[str, ...]]:
+    """Return records, their final form (declared, checked, with timestamps), and the columns added."""
     original, added = _with_declared_columns(records, definitions)
     require_times_named(records, definitions)
     table = _converted(original, definitions)
     made_by_us = not records.provenance.own_timestamps
     moment = definitions.timestamp_column
-    times = moment in table.column_names
+    unique = key_columns(definitions)
     # Generated records have older ones of some ids.
-    one_an_id = not times or (made_by_us and records.provenance.origin != "generated")
-    unique = [*key_columns(definitions), *(() if one_an_id else (moment,))]
-    schema = build_schema(definitions, times=times, nullable_times=made_by_us, unique=unique)
-    problems = find_problems(table, original, schema, definitions, records.place)
+    if moment in table.column_names and (not made_by_us or records.provenance.origin == "generated"):
+        unique.append(moment)
+    optional = time_columns(definitions) if made_by_us else ()
+    problems = find_problems(table, original, definitions, records.place, unique=unique, optional=optional)
     if not problems and records.owned:
         problems = find_misfits(original.schema, definitions)
     if problems:
@@ -226,8 +206,8 @@ def _complete(
         return records, table, added
     seed = records.provenance.seed
     if made_by_us:
-        stamped_before = moment in table.column_names and table.column(moment).null_count == 0
-        if stamped_before and (refresh or out_of_date(table, definitions, now)):
+        stamped = moment in table.column_names and table.column(moment).null_count == 0
+        if stamped and (refresh or out_of_date(table, definitions, now)):
             table = without_current(table, definitions)
         table = stamp(table, definitions, now, seed, replaced)
     # A column that nobody declared would be one more for Feast to infer from.
@@ -242,7 +222,7 @@ def _with_declared_columns(records: Records, definitions: FeatureSet) -> tuple[p
     if table.num_rows == 0:
         raise DatasetRefused(records.path, ["it has no records"])
     wanted = list(value_types(definitions))
-    if records.owned or created_timestamp_column(definitions) in table.column_names:
+    if records.owned or time_columns(definitions)[1] in table.column_names:
         wanted.append(definitions.timestamp_column)
     if records.owned and definitions.created_timestamp_column is not None:
         wanted.append(definitions.created_timestamp_column)
@@ -261,7 +241,7 @@ def _with_declared_columns(records: Records, definitions: FeatureSet) -> tuple[p
 
 
 def _converted(table: pa.Table, definitions: FeatureSet, label: bool = True) -> pa.Table:
-    """Give every column that we know its declared type; other columns stay as they are."""
+    """Return every column that we know in its declared type; other columns stay as they are."""
     features = {definitions.column(feature.name): feature for feature in definitions.features}
     for name, kind in value_types(definitions, label).items():
         if name not in features and pa.types.is_string(kind):
@@ -269,19 +249,17 @@ def _converted(table: pa.Table, definitions: FeatureSet, label: bool = True) -> 
         else:
             binary = name == LABEL or (name in features and read_limits(features[name]).binary)
             column = convert(table.column(name), kind, binary)
-        table = table.set_column(table.column_names.index(name), name, column)
-    for name in (definitions.timestamp_column, created_timestamp_column(definitions)):
+        table = with_column(table, name, column)
+    for name in time_columns(definitions):
         if name in table.column_names:
-            column = convert_times(table.column(name))
-            table = table.set_column(table.column_names.index(name), name, column)
+            table = with_column(table, name, convert_times(table.column(name)))
     return table
 
 
-def _same(table: pa.Table, stored: pa.Table, definitions: FeatureSet) -> bool:
+def _is_same(table: pa.Table, stored: pa.Table, definitions: FeatureSet) -> bool:
     """Tell whether two preparations of the same records are one; columns that we never touch are."""
-    times = {definitions.timestamp_column, created_timestamp_column(definitions)}
-    names = [*value_types(definitions), *times & set(table.column_names)]
-    if table.column_names != stored.column_names:
-        return False
-    pairs = [(table.column(name), stored.column(name)) for name in names]
-    return all(new.type == old.type and new.equals(old) for new, old in pairs)
+    names = {*value_types(definitions), *time_columns(definitions)} & set(table.column_names)
+    return table.column_names == stored.column_names and all(
+        table.column(name).type == stored.column(name).type and table.column(name).equals(stored.column(name))
+        for name in names
+    )

@@ -4,14 +4,14 @@ Knows which of them is to be used when several are there. What their records hav
 `prepare`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
-from poc.dataset.column_types import value_types
+from poc.dataset.columns import value_types
 from poc.dataset.csv_file import called_alike, csv_digest, read_csv
 from poc.dataset.generate import SEED, can_generate, generate_dataset
 from poc.dataset.parquet import ParquetFile, Provenance, read_parquet
@@ -36,21 +36,10 @@ class Records:
     owned: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """What there is to prepare; of two `candidates` the second is for when the first is refused."""
-
-    stored: ParquetFile | None
-    candidates: tuple[Callable[[], Records], ...]
-
-    @property
-    def replaced(self) -> pa.Table | None:
-        """The records in place, if we put them there: their transactions may be online."""
-        return None if self.stored is None or self.stored.provenance is None else self.stored.table
-
-
-def find_sources(definitions: FeatureSet, csv_path: Path, *, refresh: bool) -> Sources:
-    """Look at what is there.
+def find_sources(
+    definitions: FeatureSet, csv_path: Path, *, refresh: bool
+) -> tuple[ParquetFile | None, Sequence[Callable[[], Records]]]:
+    """Return the Parquet in place, and what to prepare; of two the second is for when the first is refused.
 
     Records that are in place are kept, unless they come from another file than the CSV that is there
     now, or `refresh` asks to make them anew. A Parquet that holds the only copy of a person's records
@@ -78,7 +67,12 @@ def find_sources(definitions: FeatureSet, csv_path: Path, *, refresh: bool) -> S
     elif stored is None:
         raise source_missing(definitions)
     else:
-        if note is not None and note.origin != "parquet" and (alike := _newcomers(csv_path.parent, path)):
+        alike = called_alike(csv_path.parent, path)
+        if path.name != GENERATED:
+            # Beside another source than the guide's, a Parquet may be that of a view called alike.
+            alike = [item for item in alike if item.suffix.lower() != path.suffix]
+        # They may be meant to replace the records, whose own file is gone.
+        if alike and note is not None and note.origin != "parquet":
             raise DatasetMisnamed(alike, csv_path, path)
         anew = None
     candidates: list[Callable[[], Records]] = []
@@ -87,16 +81,7 @@ def find_sources(definitions: FeatureSet, csv_path: Path, *, refresh: bool) -> S
         candidates.append(partial(_in_place, path, stored))
     if anew is not None:
         candidates.append(anew)
-    return Sources(stored, tuple(candidates))
-
-
-def _newcomers(data_dir: Path, path: Path) -> list[Path]:
-    """List what may be meant to replace the records at `path`, whose own file is gone."""
-    alike = called_alike(data_dir, path)
-    if path.name == GENERATED:
-        return alike
-    # Beside another source than the guide's, a Parquet may be that of a view called alike.
-    return [item for item in alike if item.suffix.lower() != path.suffix]
+    return stored, candidates
 
 
 def source_missing(definitions: FeatureSet) -> SourceMissing:
@@ -118,10 +103,9 @@ def _generated(path: Path, definitions: FeatureSet) -> Records:
 
 
 def _in_place(path: Path, stored: ParquetFile) -> Records:
-    if stored.provenance is not None:
-        return Records(path, stored.table, stored.provenance, _row)
-    provenance = Provenance("parquet", stored.sha256, SEED, own_timestamps=True)
-    return Records(path, stored.table, provenance, _row, owned=True)
+    note = stored.provenance
+    provenance = Provenance("parquet", stored.sha256, SEED, own_timestamps=True) if note is None else note
+    return Records(path, stored.table, provenance, _row, owned=note is None)
 
 
 def _row(row: int) -> str:

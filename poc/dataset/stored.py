@@ -5,8 +5,7 @@ and in the declared types. Which row is the latest is `poc.online_store.latest`'
 """
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from hashlib import sha256
@@ -17,10 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from poc.dataset.column_types import LABEL, TIME, arrow_type, key_columns
-from poc.dataset.conversion import convert, convert_times
+from poc.dataset.columns import LABEL, TIME, arrow_type, key_columns
+from poc.dataset.conversion import convert
+from poc.dataset.parquet import unreadable
 from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures, ServedView
-from poc.errors import ColumnsMissing, DatasetNotPrepared, DatasetUnreadable, LabelsUnavailable
+from poc.errors import ColumnsMissing, DatasetNotPrepared, LabelsUnavailable
 from poc.online_store.latest import LatestRows
 from poc.online_store.source import Columns, matched, open_dataset, values_fit
 
@@ -41,8 +41,7 @@ class StoredRow:
 def open_source(definitions: FeatureSet, columns: Sequence[str] | None = None) -> ds.Dataset:
     """Open the Parquet file or folder, or the files of the pattern, that a view reads.
 
-    Args:
-        columns: what is wanted of it, by its own names; all that is declared for None.
+    `columns` are wanted of it, by its own names; all that is declared for None.
 
     Raises DatasetNotPrepared, DatasetUnreadable, ColumnsMissing, and WrongValueType where its files have no
     type in common for a wanted column.
@@ -51,7 +50,7 @@ def open_source(definitions: FeatureSet, columns: Sequence[str] | None = None) -
     if matched(str(path)) is None:
         raise DatasetNotPrepared(path)
     wanted = parquet_columns(definitions).all() if columns is None else columns
-    with _unreadable(path):
+    with unreadable(path):
         dataset = open_dataset(str(path), wanted)
     missing = [name for name in wanted if name not in dataset.schema.names]
     if missing:
@@ -68,17 +67,8 @@ def read_source(
     """
     dataset = open_source(definitions, columns)
     wanted = parquet_columns(definitions).all() if columns is None else list(columns)
-    with _unreadable(definitions.source_path), values_fit(dataset, wanted):
+    with unreadable(definitions.source_path), values_fit(dataset, wanted):
         return dataset.to_table(columns=wanted, filter=where)
-
-
-@contextmanager
-def _unreadable(path: Path) -> Iterator[None]:
-    """Turn what Arrow says of a file that it cannot read into DatasetUnreadable."""
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetUnreadable(path, str(error).partition("\n")[0]) from error
 
 
 def source_columns(definitions: FeatureSet) -> list[str]:
@@ -89,10 +79,8 @@ def source_columns(definitions: FeatureSet) -> list[str]:
 def labelled_view(served: ServedFeatures) -> ServedView:
     """Find the view whose source has the label: each row of that source is an example.
 
-    Raises:
-        DatasetNotPrepared, DatasetUnreadable: a source cannot be read.
-        ColumnsMissing: the only source has no label.
-        LabelsUnavailable: none of several has one, or more than one has.
+    Raises ColumnsMissing where the only source has none, LabelsUnavailable where none of several has one or
+    more than one has, and what `open_source` does.
     """
     columns = {view.definitions.source_path: source_columns(view.definitions) for view in served.views}
     labelled = [path for path, names in columns.items() if LABEL in names]
@@ -117,20 +105,41 @@ def declared_columns(rows: pa.Table | pa.RecordBatch, definitions: FeatureSet) -
         item.name: convert(table.column(definitions.column(item.name)), arrow_type(item)) for item in fields
     }
     moment = definitions.timestamp_column
-    columns[moment] = convert_times(table.column(moment)).cast(TIME, safe=False)
+    columns[moment] = convert(table.column(moment), TIME)
     return pa.table(columns)
 
 
 def sample_view(
-    definitions: FeatureSet, count: int, seed: int = SAMPLE_SEED, after: datetime | None = None
+    definitions: FeatureSet,
+    count: int,
+    seed: int = SAMPLE_SEED,
+    after: datetime | None = None,
+    keys: Sequence[tuple[str, JoinKey]] | None = None,
 ) -> list[Key]:
     """Draw `count` entities that are current: they have a record within the ttl of the newest.
 
     Records in the future do not count, nor, where `after` (UTC) is given, those up to then. The same file and
     seed give the same ones. Where there are fewer, all of them are given.
+
+    Args:
+        keys: what makes an entity, each with the source's column of it; the view's own join keys for None.
     """
-    columns = dict(zip(definitions.key_names, key_columns(definitions), strict=True))
-    return _sample(definitions, definitions.join_keys, columns, count, seed, after)
+    if keys is None:
+        keys = [(definitions.column(key.name), key) for key in definitions.join_keys]
+    moment = definitions.timestamp_column
+    records = read_source(definitions, list(dict.fromkeys([*(column for column, _ in keys), moment])))
+    moments = convert(records.column(moment), TIME)
+    there = pc.less_equal(moments, pa.scalar(datetime.now(timezone.utc), TIME))
+    if after is not None:
+        there = pc.and_(there, pc.greater(moments, pa.scalar(after, TIME)))
+    records, moments = records.filter(there), moments.filter(there)
+    if definitions.ttl is not None and records.num_rows:
+        since = pa.scalar(pc.max(moments).as_py() - definitions.ttl, TIME)
+        records = records.filter(pc.greater_equal(moments, since))
+    kept = pa.table({key.name: convert(records.column(column), arrow_type(key)) for column, key in keys})
+    distinct = kept.group_by(kept.column_names).aggregate([]).drop_null()
+    known = sorted(zip(*(column.to_pylist() for column in distinct.columns), strict=True))
+    return random.Random(seed).sample(known, min(count, len(known)))
 
 
 def sample_keys(
@@ -141,12 +150,12 @@ def sample_keys(
     They come from the source that has all of the service's join keys, preferably the labelled one; where none
     has, each view's are drawn by themselves.
     """
-    present = [source_columns(view.definitions) for view in served.views]
-    order = sorted(range(len(present)), key=lambda place: LABEL not in present[place])
-    for view, names in ((served.views[place], present[place]) for place in order):
+    present = [(view, source_columns(view.definitions)) for view in served.views]
+    for view, names in sorted(present, key=lambda found: LABEL not in found[1]):
         columns = served.key_columns(view)
         if set(columns.values()) <= set(names):
-            return _sample(view.definitions, served.join_keys, columns, count, seed, after)
+            keys = [(columns[key.name], key) for key in served.join_keys]
+            return sample_view(view.definitions, count, seed, after, keys)
     entities: list[dict[str, Any]] = [{} for _ in range(count)]
     for view in served.views:
         for entity, key in zip(entities, sample_view(view.definitions, count, seed, after), strict=False):
@@ -167,26 +176,29 @@ def latest_rows(
 
     Returns: A row a key; those without a record are absent.
 
-    Raises DatasetNotPrepared, DatasetUnreadable, ColumnsMissing: there is nothing to read.
+    Raises what `read_source` does.
     """
-    moment = definitions.timestamp_column
-    where = _of_keys(definitions, keys)
+    moment, wanted = definitions.timestamp_column, None if keys is None else set(keys)
+    where = ds.scalar(True)
     if as_of is not None:
         if as_of.tzinfo is None:
             raise ValueError("as_of has no time zone")
-        until = _moments(moment) <= pa.scalar(as_of.astimezone(timezone.utc), TIME)
-        where = until if where is None else where & until
-    rows = declared_columns(_latest(read_source(definitions, where=where), definitions), definitions)
-    found = zip(*(rows.column(name).to_pylist() for name in definitions.key_names), strict=True)
-    of_keys = list(found) if definitions.join_keys else [()] * rows.num_rows
-    values = rows.select(definitions.names).to_pylist()
-    moments = rows.column(moment).to_pylist()
-    wanted = None if keys is None else set(keys)
-    return {
-        key: StoredRow(row, event)
-        for key, row, event in zip(of_keys, values, moments, strict=True)
-        if wanted is None or key in wanted
-    }
+        where &= _moments(moment) <= pa.scalar(as_of.astimezone(timezone.utc), TIME)
+    for place, key in enumerate(definitions.join_keys if wanted is not None else ()):
+        # In whatever combination with the others: which of the rows are meant is seen below.
+        parts = pa.array(list({item[place] for item in wanted or ()}), arrow_type(key))
+        where &= ds.field(definitions.column(key.name)).cast(parts.type).isin(parts)
+    records = read_source(definitions, where=where)
+    columns = parquet_columns(definitions)
+    latest = LatestRows(columns.keys, columns.order())
+    for batch in records.select(list(dict.fromkeys([*columns.keys, *columns.order()]))).to_batches():
+        latest.add(batch)
+    found = {}
+    for row in declared_columns(records.take(pa.array(latest.positions())), definitions).to_pylist():
+        entity = tuple(row[name] for name in definitions.key_names)
+        if wanted is None or entity in wanted:
+            found[entity] = StoredRow({name: row[name] for name in definitions.names}, row[moment])
+    return found
 
 
 def newest_event(definitions: FeatureSet, before: datetime | None = None) -> datetime | None:
@@ -194,7 +206,7 @@ def newest_event(definitions: FeatureSet, before: datetime | None = None) -> dat
     moment = definitions.timestamp_column
     where = None if before is None else _moments(moment) < pa.scalar(before, TIME)
     times = read_source(definitions, [moment], where).column(moment)
-    newest: datetime | None = pc.max(convert_times(times).cast(TIME, safe=False)).as_py()
+    newest: datetime | None = pc.max(convert(times, TIME)).as_py()
     return newest
 
 
@@ -213,9 +225,9 @@ def dataset_fingerprint(path: Path) -> str:
     there = matched(str(path))
     if there is None:
         raise DatasetNotPrepared(path)
-    files = list(map(Path, there)) if isinstance(there, list) else [path]
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [there] if isinstance(there, str) else there
     digest = sha256()
-    for file in sorted(path.rglob("*.parquet")) if path.is_dir() else files:
+    for file in map(Path, files):
         with file.open("rb") as content:
             while block := content.read(1 << 20):
                 digest.update(block)
@@ -233,48 +245,5 @@ def parquet_columns(definitions: FeatureSet) -> Columns:
 
 
 def _moments(column: str) -> ds.Expression:
-    """Compare the times of `column` as what they mean, naive ones too, whatever their precision."""
+    """Return the times of `column` as what they mean, naive ones too, whatever their precision."""
     return ds.field(column).cast(TIME, safe=False)
-
-
-def _of_keys(definitions: FeatureSet, keys: Sequence[Key] | None) -> ds.Expression | None:
-    """Select the rows whose join keys are each among those of `keys`, in whatever combination."""
-    where = None
-    for place, key in enumerate(definitions.join_keys if keys is not None else ()):
-        kind = arrow_type(key)
-        parts = pa.array(list({item[place] for item in keys or ()}), kind)
-        among = ds.field(definitions.column(key.name)).cast(kind).isin(parts)
-        where = among if where is None else where & among
-    return where
-
-
-def _latest(records: pa.Table, definitions: FeatureSet) -> pa.Table:
-    columns = parquet_columns(definitions)
-    latest = LatestRows(columns.keys, columns.order())
-    for batch in records.select(list(dict.fromkeys([*columns.keys, *columns.order()]))).to_batches():
-        latest.add(batch)
-    return records.take(pa.array(latest.positions()))
-
-
-def _sample(
-    definitions: FeatureSet,
-    keys: Sequence[JoinKey],
-    columns: Mapping[str, str],
-    count: int,
-    seed: int,
-    after: datetime | None,
-) -> list[Key]:
-    moment = definitions.timestamp_column
-    records = read_source(definitions, list(dict.fromkeys([*columns.values(), moment])))
-    moments = convert_times(records.column(moment)).cast(TIME, safe=False)
-    there = pc.less_equal(moments, pa.scalar(datetime.now(timezone.utc), TIME))
-    if after is not None:
-        there = pc.and_(there, pc.greater(moments, pa.scalar(after, TIME)))
-    records, moments = records.filter(there), moments.filter(there)
-    if definitions.ttl is not None and records.num_rows:
-        since = pa.scalar(pc.max(moments).as_py() - definitions.ttl, TIME)
-        records = records.filter(pc.greater_equal(moments, since))
-    kept = pa.table({key.name: convert(records.column(columns[key.name]), arrow_type(key)) for key in keys})
-    distinct = kept.group_by(kept.column_names).aggregate([]).drop_null()
-    known = sorted(zip(*(column.to_pylist() for column in distinct.columns), strict=True))
-    return random.Random(seed).sample(known, min(count, len(known)))

@@ -1,11 +1,15 @@
-"""Timestamps for data that has none: when each record was true, and when it was written.
+"""When each record was true, and when it was written: made where the data does not say, else not passed over.
 
 A record lies on one of the last days before today at the hour of its payment, so nothing is in the
 future, everything is within the features' ttl, and it stays so for some days. The moments depend on
 the seed, the row's place and the date. A record that takes the place of another one does not come before
 it: the online store keeps the later of two.
+
+A file without event times gets made-up ones, so one that has its own must not pass for it: neither by a name
+that is spelled otherwise, nor by one of its own choice. Only columns that nobody declared are looked at.
 """
 
+import re
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
@@ -13,9 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from poc.dataset.column_types import TIME, created_timestamp_column, key_columns
+from poc.dataset.columns import TIME, key_columns, time_columns, value_types
+from poc.dataset.conversion import plain, with_column
 from poc.dataset.generate import HOUR, uniform
+from poc.dataset.sources import Records
 from poc.definitions import FeatureSet
+from poc.errors import TimesMisnamed
 
 # Of records that we stamp, for a view that has no ttl or a longer one.
 LONGEST_AGE = timedelta(days=30)
@@ -29,6 +36,37 @@ _HOUR = 3600 * _SECOND
 _DAY = 24 * _HOUR
 # Both the event and its writing fit into the hour.
 _LAST_SECOND_OF_EVENT = 3540
+
+_MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_CLOCK = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?( ?[ap]\.?m\.?)?"
+# Dates as people and programs write them, whether or not the conversion reads them.
+_DATE = "|".join(
+    (
+        r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{4}/[0-9]{1,2}/[0-9]{1,2}|[0-9]{4}\.[0-9]{1,2}\.[0-9]{1,2}",
+        r"[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{4}|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2}",
+        rf"[0-9]{{1,2}}[ -]{_MONTH}[ -][0-9]{{2,4}}",
+        rf"{_MONTH} [0-9]{{1,2}},? [0-9]{{4}}",
+    )
+)
+_ZONE = r" ?(z|utc|gmt|[+-][0-9]{2}:?([0-9]{2})?)?"
+_DATED = "|".join(
+    (
+        rf"([a-z]+,? )?({_DATE})(( |t|, ?){_CLOCK}{_ZONE})?",
+        rf"[0-9]{{8}}[t ][0-9]{{4,6}}([.,][0-9]+)?{_ZONE}",
+        rf"[a-z]{{3}} {_MONTH} +[0-9]{{1,2}} {_CLOCK}( [a-z]+)? [0-9]{{4}}",
+    )
+)
+_IS_TIME = rf"(?i)^\s*({_DATED})\s*$"
+_IS_CLOCK = rf"(?i)^\s*{_CLOCK}\s*$"
+_IS_NUMBER = r"^\s*[0-9]+(\.[0-9]+)?\s*$"
+# What else a number can be; only beside a name like these is it a time.
+_NAMED = re.compile(r"time|date|stamp|epoch|(^|[^a-z])(at|dt|ts|when|day)([^a-z]|$)", re.IGNORECASE)
+# From 2000 to 2100: days as spreadsheets count them, days as digits, and seconds to nanoseconds from 1970.
+_COUNTED = (
+    (36_526, 73_051),
+    (20_000_101, 21_000_101),
+    *((946_684_800 * unit, 4_102_444_800 * unit) for unit in (1.0, 1e3, 1e6, 1e9)),
+)
 
 
 def stamp(
@@ -54,9 +92,9 @@ def stamp(
 
 def stamp_created(table: pa.Table, definitions: FeatureSet, seed: int) -> pa.Table:
     """Fill in the times of writing that are missing or null: within a minute after the event."""
-    name = created_timestamp_column(definitions)
     delays = 1 + np.floor(uniform(seed, "writing delay", table.num_rows) * 59).astype(np.int64)
-    events = table.column(definitions.timestamp_column).cast(TIME, safe=False)
+    event, name = time_columns(definitions)
+    events = table.column(event).cast(TIME, safe=False)
     written = pc.add(events, pa.array(delays * _SECOND).cast(pa.duration("us")))
     # Beyond it Python has no time, and could not read back what was written.
     last = pa.scalar(datetime.max.replace(tzinfo=timezone.utc), TIME)
@@ -66,10 +104,10 @@ def stamp_created(table: pa.Table, definitions: FeatureSet, seed: int) -> pa.Tab
 def without_current(table: pa.Table, definitions: FeatureSet) -> pa.Table:
     """Forget the times of each transaction's latest record; earlier ones keep theirs."""
     current = _is_current(table, definitions)
-    for name in (definitions.timestamp_column, created_timestamp_column(definitions)):
+    for name in time_columns(definitions):
         if name in table.column_names:
             kept = pc.if_else(current, pa.scalar(None, table.schema.field(name).type), table.column(name))
-            table = _replaced(table, name, kept)
+            table = with_column(table, name, kept)
     return table
 
 
@@ -128,8 +166,74 @@ def _is_current(table: pa.Table, definitions: FeatureSet) -> pa.ChunkedArray:
 def _filled(table: pa.Table, name: str, made: pa.ChunkedArray) -> pa.Table:
     if name not in table.column_names:
         return table.append_column(name, made)
-    return _replaced(table, name, pc.coalesce(table.column(name), made))
+    return with_column(table, name, pc.coalesce(table.column(name), made))
 
 
-def _replaced(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:
-    return table.set_column(table.column_names.index(name), name, column)
+def require_times_named(records: Records, definitions: FeatureSet) -> None:
+    """Refuse a person's records whose times would be passed over, and made-up ones put in their place.
+
+    Raises TimesMisnamed.
+    """
+    if records.provenance.origin == "generated":
+        return
+    table, own = records.table, records.provenance.own_timestamps
+    known = {*value_types(definitions), *time_columns(definitions)}
+    others = [name for name in table.column_names if name not in known]
+    for wanted in (definitions.timestamp_column, definitions.created_timestamp_column):
+        event = wanted == definitions.timestamp_column
+        if wanted is None or (own if event else wanted in table.column_names):
+            continue
+        found = {
+            name: next(iter(table.column(name).drop_null().slice(length=1).to_pylist()), None)
+            for name in others
+            if _spelled(name) == _spelled(wanted) or (event and _holds_times(name, table.column(name)))
+        }
+        if found:
+            # Only in what was prepared before there are both.
+            before = event and wanted in table.column_names
+            raise TimesMisnamed(records.path, wanted, found, before)
+
+
+def _spelled(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).lower()
+
+
+def _holds_times(name: str, column: pa.ChunkedArray) -> bool:
+    """Tell whether most of what stands in a column is a date, with a time of day or without.
+
+    What may be something else, as a bare number or time of day, is one where the name says so.
+    """
+    column = plain(column).drop_null()
+    kind, named = column.type, _NAMED.search(name) is not None
+    if len(column) == 0:
+        return False
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return True
+    if pa.types.is_time(kind):
+        return named
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return named and _counted(column)
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return False
+    column = column.filter(pc.match_substring_regex(column, r"\S"))
+    if _most(pc.match_substring_regex(column, _IS_TIME)):
+        return True
+    numbers = column.filter(pc.match_substring_regex(column, _IS_NUMBER))
+    return named and (
+        _most(pc.match_substring_regex(column, _IS_CLOCK))
+        or (2 * len(numbers) > len(column) and _counted(pc.utf8_trim_whitespace(numbers)))
+    )
+
+
+def _counted(numbers: pa.ChunkedArray) -> bool:
+    """Tell whether most of `numbers` count, from some day on, to times of this century."""
+    values = numbers.cast(pa.float64(), safe=False)
+    return any(
+        _most(pc.and_(pc.greater_equal(values, first), pc.less_equal(values, last)))
+        for first, last in _COUNTED
+    )
+
+
+def _most(holds: pa.ChunkedArray) -> bool:
+    """Tell whether more than half are true."""
+    return 2 * (pc.sum(holds).as_py() or 0) > len(holds)

@@ -9,11 +9,10 @@ from poc.errors.base import PocError
 class DatasetUnreadable(PocError):
     """A data file is not what its name says."""
 
+    way_out = "Put a whole file in its place, or take it away; then: python scripts/feast_setup.py"
+
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(
-            f"Cannot read {path}: {reason}",
-            "Put a whole file in its place, or take it away; then: python scripts/feast_setup.py",
-        )
+        super().__init__(f"Cannot read {path}: {reason}")
 
 
 class DatasetRefused(PocError):
@@ -64,12 +63,13 @@ class DatasetDrifted(PocError):
 class ReferenceUnreadable(PocError):
     """The training reference cannot be read, or is not that of the served model."""
 
+    way_out = (
+        "Train, which writes it anew: python poc/train_fraud_model.py; or remove it: drift is then not"
+        " checked until the next training."
+    )
+
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(
-            f"{path} is not the training reference of the served model: {reason}",
-            "Train, which writes it anew: python poc/train_fraud_model.py; or remove it: drift is then not"
-            " checked until the next training.",
-        )
+        super().__init__(f"{path} is not the training reference of the served model: {reason}")
 
 
 class ColumnsMissing(PocError):
@@ -87,10 +87,11 @@ class ColumnsMissing(PocError):
 class TwoDatasets(PocError):
     """A CSV and a Parquet both hold a person's records."""
 
+    way_out = "Move the one that is not to be used to another folder, then: python scripts/feast_setup.py"
+
     def __init__(self, csv: Path, parquet: Path) -> None:
         super().__init__(
-            f"{csv} and {parquet} both hold data of yours: preparing one would overwrite the other",
-            "Move the one that is not to be used to another folder, then: python scripts/feast_setup.py",
+            f"{csv} and {parquet} both hold data of yours: preparing one would overwrite the other"
         )
 
 
@@ -102,9 +103,8 @@ class DatasetMisnamed(PocError):
 
     def __init__(self, found: Sequence[Path], wanted: Path, prepared: Path | None = None) -> None:
         named = ", ".join(map(str, found))
-        rest = "nothing is made up beside it"
-        if prepared is not None:
-            rest = f"{prepared} was made before, and not from it"
+        made_up = "nothing is made up beside it"
+        rest = made_up if prepared is None else f"{prepared} was made before, and not from it"
         super().__init__(
             f"Which data is to be used? There is {named}, and {rest}",
             f"Call the one that is meant {wanted}, or .csv.gz, or {wanted.stem}.parquet, and move the rest to"
@@ -115,18 +115,19 @@ class DatasetMisnamed(PocError):
 class DatasetNotWritten(PocError):
     """The prepared Parquet could not be put in place."""
 
+    way_out = "Nothing was changed. Make room or give the permission, then: python scripts/feast_setup.py"
+
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(
-            f"Cannot write {path}: {reason}",
-            "Nothing was changed. Make room or give the permission, then: python scripts/feast_setup.py",
-        )
+        super().__init__(f"Cannot write {path}: {reason}")
 
 
 class DatasetNotPrepared(PocError):
     """The Parquet is not there yet."""
 
+    way_out = "Prepare the data: python scripts/feast_setup.py"
+
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} is not there", "Prepare the data: python scripts/feast_setup.py")
+        super().__init__(f"{path} is not there")
 
 
 class SourceMissing(DatasetNotPrepared):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from poc.dataset.column_types import TIME
+from poc.dataset.columns import TIME
 from poc.dataset.conversion import convert_times
 from poc.definitions import applied_view
 from poc.errors import DirectTableDiffers

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from poc.dataset.column_types import LABEL
+from poc.dataset.columns import LABEL
 from poc.definitions import DECLARED_IN, ServedFeatures
 from poc.errors import InvalidDefinitions
 from poc.feature_store import connection_of, repo_yaml

@@ -21,7 +21,7 @@ import sklearn.ensemble  # noqa: F401  Only libraries that are loaded before the
 from mlflow.pyfunc import PyFuncModel
 from threadpoolctl import threadpool_limits
 
-from poc.dataset.column_types import LABEL
+from poc.dataset.columns import LABEL
 from poc.measurement.core import Nanoseconds, compare, measure, measured_on, summarize
 from poc.measurement.methods import Key, Method, Row
 from poc.model.conversion import to_onnx

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from poc.dataset.column_types import LABEL, arrow_type
+from poc.dataset.columns import LABEL, arrow_type
 from poc.dataset.history import known_then
 from poc.dataset.stored import labelled_view, open_source
 from poc.definitions import DECLARED_IN, FeatureSet, ServedFeatures, ServedView, applied_service

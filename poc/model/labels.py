@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from poc.dataset.column_types import LABEL, arrow_type
+from poc.dataset.checks import as_labels
+from poc.dataset.columns import LABEL, arrow_type
 from poc.dataset.conversion import convert, convert_times
 from poc.dataset.history import NEVER, Integers, entity_numbers, microseconds
-from poc.dataset.label_values import as_labels
 from poc.dataset.stored import read_source
 from poc.definitions import ServedFeatures, ServedView
 from poc.errors import LabelsUnavailable

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poc.dataset.limits import read_limits
+from poc.dataset.columns import read_limits
 from poc.definitions import DECLARED_IN, Feature
 from poc.errors import InvalidDefinitions
 from poc.model.scoring import NULL_STRING, OUTPUT

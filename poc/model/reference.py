@@ -17,7 +17,7 @@ from urllib.parse import quote
 import pyarrow as pa
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
-from poc.dataset.column_types import arrow_type
+from poc.dataset.columns import arrow_type
 from poc.dataset.conversion import convert
 from poc.dataset.distribution import Distribution, distribution
 from poc.definitions import ServedFeatures

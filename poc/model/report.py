@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from poc.dataset.column_types import LABEL
+from poc.dataset.columns import LABEL
 from poc.errors import OutputNotWritable
 from poc.model.conversion import Agreement
 from poc.model.evaluation import Costs, Evaluation, calibration

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poc.dataset.column_types import LABEL
+from poc.dataset.columns import LABEL
 from poc.dataset.stored import dataset_fingerprint
 from poc.feature_store import repo_yaml
 from poc.model import report

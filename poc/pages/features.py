@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from poc.dataset.limits import Limits, read_limits
+from poc.dataset.columns import Limits, read_limits
 from poc.feature_store import open_feature_store, repo_yaml
 from poc.output import markdown_table
 from poc.repository import apply_definitions

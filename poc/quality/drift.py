@@ -20,10 +20,9 @@ import numpy as np
 import pyarrow as pa
 from scipy.special import chdtri
 
-from poc.dataset.column_types import arrow_type
+from poc.dataset.columns import arrow_type, read_max_psi
 from poc.dataset.conversion import convert
 from poc.dataset.distribution import Distribution, shares, without_nan
-from poc.dataset.limits import read_max_psi
 from poc.definitions import Feature
 from poc.model.reference import TrainingReference
 

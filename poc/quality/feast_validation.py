@@ -15,8 +15,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from poc.dataset.column_types import LABEL
-from poc.dataset.limits import read_limits, read_max_psi
+from poc.dataset.columns import LABEL, read_limits, read_max_psi
 from poc.definitions import Feature, ServedFeatures, ServedView
 from poc.errors import LoggingNotConfigured, ValidationNotInstalled
 from poc.model.examples import Examples, labelled_examples, time_span

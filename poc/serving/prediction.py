@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from poc import errors
-from poc.dataset.limits import read_limits
+from poc.dataset.columns import read_limits
 from poc.definitions import Feature, ServedFeatures
 from poc.retrieval.source import EntityFeatures, EntityKey, FeatureSource, Value, utc_now
 from poc.serving.kept import Kept

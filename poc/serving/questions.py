@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
-from poc.dataset.limits import read_limits
+from poc.dataset.columns import read_limits
 from poc.definitions import Feature, JoinKey, ServedFeatures
 from poc.retrieval.source import EntityKey, FeatureSource, Value, python_type
 from poc.serving.kept import Kept

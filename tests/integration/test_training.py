@@ -19,7 +19,7 @@ import pytest
 from git_folder import begin_history
 from own_sessions import apply_definitions
 
-from poc.dataset.prepare import prepare_dataset
+from poc.dataset.prepare import check_dataset, write_dataset
 from poc.dataset.stored import dataset_fingerprint, latest_rows, sample_view
 from poc.definitions import FeatureSet
 from poc.errors import (
@@ -105,7 +105,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         settings = own_settings()
-        prepare_dataset(payments(settings), settings.data_dir, NOW)
+        write_dataset(check_dataset(payments(settings), settings.data_dir, NOW))
         apply_definitions(settings)
     return Prepared(folder, begin_history(folder), run_script(folder))
 

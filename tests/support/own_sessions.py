@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from cassandra.cluster import _clusters_for_shutdown
 
 from poc import repository
-from poc.repository import AppliedDefinitions
 from poc.settings import Settings
 
 
@@ -21,7 +20,7 @@ def own_sessions() -> Iterator[None]:
             cluster.shutdown()
 
 
-def apply_definitions(settings: Settings) -> AppliedDefinitions:
+def apply_definitions(settings: Settings) -> tuple[list[str], list[str]]:
     """Do what poc.repository's does, and close what Feast opened for it."""
     with own_sessions():
         return repository.apply_definitions(settings)

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from poc.dataset.generate import generate_records
-from poc.dataset.prepare import prepare_dataset
+from poc.dataset.prepare import check_dataset, write_dataset
 from poc.dataset.stored import labelled_view, sample_keys
 from poc.definitions import ServedFeatures
 from poc.errors import PocError
@@ -51,7 +51,9 @@ def whole(root: Path, definitions: ServedFeatures, tmp_path_factory: pytest.Temp
     generate_records(definitions.feature_sets[0], 1, ids).to_csv(folder / CSV, index=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        prepare_dataset(declared_service(Settings(_env_file=None)).feature_sets[0], Path("data"), NOW)
+        write_dataset(
+            check_dataset(declared_service(Settings(_env_file=None)).feature_sets[0], Path("data"), NOW)
+        )
     (folder / CSV).rename(folder / "whole.csv")
     return folder
 

@@ -16,7 +16,7 @@ from fastapi.responses import Response
 from pydantic import Field, create_model
 from starlette.concurrency import run_in_threadpool
 
-from poc.dataset.limits import Limits, read_limits
+from poc.dataset.columns import Limits, read_limits
 from poc.definitions import Feature
 from poc.errors import NotExplainable, PocError
 from poc.retrieval.source import FeatureSource, python_type

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from poc.dataset.generate import generate_records
-from poc.dataset.prepare import PreparedDataset, prepare_dataset
+from poc.dataset.prepare import PreparedDataset, check_dataset, write_dataset
 from poc.definitions import Feature, FeatureSet
 from poc.repository import declared_service
 from poc.settings import Settings
@@ -40,7 +40,7 @@ def prepare(definitions: FeatureSet, tmp_path: Path, now: datetime) -> Callable[
     def call(
         definitions: FeatureSet = definitions, now: datetime = now, refresh: bool = False
     ) -> PreparedDataset:
-        return prepare_dataset(definitions, tmp_path, now, refresh=refresh)
+        return write_dataset(check_dataset(definitions, tmp_path, now, refresh=refresh))
 
     return call
 

@@ -5,12 +5,13 @@ import pyarrow as pa
 import pytest
 from feast.types import Array, Float64, Int64, String
 
-from poc.dataset.checks import build_schema, describe_rows, find_problems
-from poc.dataset.column_types import LABEL, arrow_type
+from poc.dataset.checks import describe_rows, find_problems
+from poc.dataset.columns import LABEL, arrow_type
 from poc.dataset.generate import generate_dataset, generate_records
 from poc.definitions import FeatureSet
 
 ID_AND_TIME = ("transaction_id", "timestamp")
+TIMES = ("timestamp", "created_timestamp")
 
 
 @pytest.fixture
@@ -36,8 +37,7 @@ def problems(definitions: FeatureSet) -> Callable[..., list[str]]:
         if as_found is not None:
             found = [as_found if row in replaced else str(value) for row, value in enumerate(values)]
             original = table.set_column(place, column, pa.array(found))
-        schema = build_schema(definitions, times=False, nullable_times=True, unique=unique)
-        return find_problems(table, original, schema, definitions, lambda row: f"line {row + 2}")
+        return find_problems(table, original, definitions, lambda row: f"line {row + 2}", unique=unique)
 
     return call
 
@@ -108,23 +108,23 @@ def test_long_values_are_cut() -> None:
 
 def test_generated_records_hold(definitions: FeatureSet) -> None:
     table = generate_dataset(definitions)
-    schema = build_schema(definitions, times=True, nullable_times=True, unique=ID_AND_TIME)
-    assert find_problems(table, table, schema, definitions, str) == []
+    assert find_problems(table, table, definitions, str, unique=ID_AND_TIME, optional=TIMES) == []
 
 
 def test_same_id_at_the_same_moment_is_named(definitions: FeatureSet) -> None:
     table = generate_dataset(definitions)
     twice = pa.concat_tables([table, table.slice(table.num_rows - 1)])
-    schema = build_schema(definitions, times=True, nullable_times=True, unique=ID_AND_TIME)
-    assert find_problems(twice, twice, schema, definitions, lambda row: f"row {row}") == [
+    found = find_problems(
+        twice, twice, definitions, lambda row: f"row {row}", unique=ID_AND_TIME, optional=TIMES
+    )
+    assert found == [
         "transaction_id: repeated at the same time in 2 rows (row 9999: '11111', row 10000: '11111')"
     ]
 
 
 def test_times_may_be_missing_only_where_we_make_them(definitions: FeatureSet) -> None:
     table = generate_dataset(definitions).slice(9_994)
-    schema = build_schema(definitions, times=True, nullable_times=False, unique=ID_AND_TIME)
-    assert find_problems(table, table, schema, definitions, lambda row: f"row {row}") == [
+    assert find_problems(table, table, definitions, lambda row: f"row {row}", unique=ID_AND_TIME) == [
         "timestamp: missing in 3 rows (row 0, row 1, row 2)"
     ]
 
@@ -136,7 +136,6 @@ def test_every_type_can_be_missing(declare: Callable[..., FeatureSet], dtype: ob
     kind = arrow_type(next(item for item in definitions.features if item.name == "new_feature"))
     place = table.column_names.index("new_feature")
     table = table.set_column(place, "new_feature", pa.nulls(2, kind))
-    schema = build_schema(definitions, times=False, nullable_times=True, unique=ID_AND_TIME[:1])
-    assert find_problems(table, table, schema, definitions, lambda row: f"row {row}") == [
+    assert find_problems(table, table, definitions, lambda row: f"row {row}") == [
         "new_feature: missing in 2 rows (row 0, row 1)"
     ]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poc.dataset.column_types import TIME
+from poc.dataset.columns import TIME
 from poc.dataset.distribution import Distribution, Ranges, Values, distribution, shares
 
 

@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from poc.dataset.column_types import LABEL
+from poc.dataset.columns import LABEL
 from poc.dataset.generate import CATEGORY, QUANTILES, generate_dataset, generate_records
 from poc.definitions import FeatureSet
 

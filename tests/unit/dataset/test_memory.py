@@ -22,14 +22,14 @@ import sys
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from poc.dataset.prepare import prepare_dataset
+from poc.dataset.prepare import check_dataset, write_dataset
 from poc.repository import declared_service
 from poc.settings import Settings
 
 repo, parquet = map(Path, sys.argv[1:])
 [declared] = declared_service(Settings(_env_file=None, feast_repo_path=repo)).feature_sets
 declared = replace(declared, source_path=parquet)
-prepared = prepare_dataset(declared, parquet.parent, datetime(2026, 11, 24, tzinfo=timezone.utc))
+prepared = write_dataset(check_dataset(declared, parquet.parent, datetime(2026, 11, 24, tzinfo=timezone.utc)))
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(prepared.records, int(peak.split()[1]) * 1024)
 """

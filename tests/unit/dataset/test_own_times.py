@@ -11,10 +11,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from poc.dataset.own_times import require_times_named
 from poc.dataset.parquet import Provenance, has_made_up_times, read_parquet, write_parquet
 from poc.dataset.prepare import PreparedDataset
 from poc.dataset.sources import Records
+from poc.dataset.timestamps import require_times_named
 from poc.definitions import FeatureSet
 from poc.errors import ColumnsMissing, TimesMisnamed
 from poc.materialization.report import tell_made_up, tell_prepared

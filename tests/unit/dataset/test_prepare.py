@@ -12,9 +12,9 @@ from feast.types import Float64, Int64, String
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from poc.dataset.column_types import LABEL, value_types
+from poc.dataset.columns import LABEL, value_types
 from poc.dataset.generate import generate_records
-from poc.dataset.prepare import PreparedDataset, check_dataset, prepare_dataset
+from poc.dataset.prepare import PreparedDataset, check_dataset, write_dataset
 from poc.dataset.stored import latest_rows
 from poc.definitions import FeatureSet
 from poc.errors import ColumnsMissing, DatasetRefused, DatasetUnreadable, InvalidDefinitions
@@ -381,7 +381,7 @@ class TestCsv:
         )
         names = [*declared.key_names, *declared.names]
         pd.DataFrame(rows, columns=names).assign(**{LABEL: 0}).to_csv(csv_path, index=False)
-        prepare_dataset(declared, csv_path.parent, now)
+        write_dataset(check_dataset(declared, csv_path.parent, now))
         stored = latest_rows(declared)
         assert {key: tuple(row.values.values()) for key, row in stored.items()} == {
             (transaction_id,): tuple(values) for transaction_id, *values in rows

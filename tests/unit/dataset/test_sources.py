@@ -18,8 +18,8 @@ from poc.errors import DatasetMisnamed, DatasetUnreadable, SourceMissing, TwoDat
 
 def origins(definitions: FeatureSet, *, refresh: bool = False) -> list[tuple[str, bool]]:
     """The candidates: where their records come from, and whether they carry timestamps."""
-    sources = find_sources(definitions, definitions.source_path.with_suffix(".csv"), refresh=refresh)
-    records = [candidate() for candidate in sources.candidates]
+    _, candidates = find_sources(definitions, definitions.source_path.with_suffix(".csv"), refresh=refresh)
+    records = [candidate() for candidate in candidates]
     moment = definitions.timestamp_column
     return [
         (item.provenance.origin, moment in item.table.column_names and item.table[moment].null_count == 0)
@@ -194,7 +194,7 @@ def test_csv_is_named_by_line_and_parquet_by_row(
 ) -> None:
     public_records.to_csv(csv_path, index=False)
     prepare()
-    sources = find_sources(definitions, csv_path, refresh=False)
-    parquet, csv = (candidate() for candidate in sources.candidates)
+    _, candidates = find_sources(definitions, csv_path, refresh=False)
+    parquet, csv = (candidate() for candidate in candidates)
     assert (parquet.path, parquet.place(0)) == (definitions.source_path, "row 0")
     assert (csv.path, csv.place(0)) == (csv_path, "line 2")

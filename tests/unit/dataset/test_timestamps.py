@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from poc.dataset.column_types import created_timestamp_column
+from poc.dataset.columns import time_columns
 from poc.dataset.generate import generate_dataset
 from poc.dataset.timestamps import out_of_date, stamp, stamp_created, without_current
 from poc.definitions import FeatureSet
@@ -40,7 +40,7 @@ def test_moments_cover_the_21_whole_days_before_today(
 def test_writing_follows_the_event_within_a_minute_and_is_not_in_the_future(
     stamped: pa.Table, definitions: FeatureSet, now: datetime
 ) -> None:
-    created = stamped.column(created_timestamp_column(definitions))
+    created = stamped.column(time_columns(definitions)[1])
     delays = pc.subtract(created, stamped.column(definitions.timestamp_column)).to_pylist()
     assert timedelta(0) < min(delays)
     assert max(delays) <= timedelta(minutes=1)

@@ -3,8 +3,7 @@ from collections.abc import Mapping
 import pytest
 from feast.types import Bool, Float64, Int64, Invalid, String
 
-from poc.dataset.column_types import arrow_type
-from poc.dataset.limits import Limits, read_limits, read_max_psi
+from poc.dataset.columns import Limits, arrow_type, read_limits, read_max_psi
 from poc.definitions import Feature
 from poc.errors import InvalidDefinitions
 
