@@ -109,11 +109,11 @@ def _sigterm_raises() -> Iterator[None]:
 
     by_default = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     # Only a program's main thread may handle signals.
-    heard = by_default and threading.current_thread() is threading.main_thread()
-    if heard:
-        signal.signal(signal.SIGTERM, terminate)
+    if not by_default or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGTERM, terminate)
     try:
         yield
     finally:
-        if heard:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

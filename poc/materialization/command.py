@@ -1,4 +1,4 @@
-"""What `scripts/feast_materialize.py` does with the stores, once it knows what a person wants."""
+"""What `scripts/feast_materialize.py` does with the generations that the row store keeps."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,28 +36,22 @@ def _generations(settings: Settings) -> "Iterator[tuple[FeatureStore, Session, G
 def list_generations(settings: Settings) -> None:
     """Print each view's generations, the newest first: which one is served, and what it was filled with.
 
-    Raises:
-        NoGenerations: the online store is none that has them.
+    Raises NoGenerations where the online store is none that has them.
     """
     with _generations(settings) as (_, _, generations, views):
         for view in views:
-            served = generations.standing(view).served
-            known = generations.known(view)
-            print(f"{view}: generation {served} is served")
-            for generation in known:
-                print(f"  {describe(generation)}")
+            served, known = generations.standing(view).served, generations.known(view)
+            print("\n  ".join([f"{view}: generation {served} is served", *map(_described, known)]))
 
 
-def describe(generation: Generation) -> str:
-    """Say what a generation is, in a line."""
-    made = "" if generation.made_at is None else f", made {generation.made_at:%Y-%m-%dT%H:%M:%S} UTC"
-    filled = generation.filled
-    if filled is None:
-        return f"{generation.number}: {generation.state}{made}"
-    return (
-        f"{generation.number}: {generation.state}{made}, {filled.entities:,} entities of"
-        f" {filled.covered_from:%Y-%m-%dT%H:%M:%S} to {filled.covered_until:%Y-%m-%dT%H:%M:%S} UTC"
-    )
+def _described(generation: Generation) -> str:
+    made, filled = "", ""
+    if generation.made_at is not None:
+        made = f", made {generation.made_at:%Y-%m-%dT%H:%M:%S} UTC"
+    if (content := generation.filled) is not None:
+        covered = f"{content.covered_from:%Y-%m-%dT%H:%M:%S} to {content.covered_until:%Y-%m-%dT%H:%M:%S}"
+        filled = f", {content.entities:,} entities of {covered} UTC"
+    return f"{generation.number}: {generation.state}{made}{filled}"
 
 
 def roll_back(settings: Settings) -> None:
@@ -81,20 +75,13 @@ def roll_back(settings: Settings) -> None:
             back = generations.roll_back(view)
             filled = back.filled
             assert filled is not None
-            now = datetime.now(timezone.utc)
+            whose, now = (store.config.online_store.type, view), datetime.now(timezone.utc)
+            covered = (filled.covered_from, filled.covered_until)
+            written_us = record.next_write_time(session, view)
             run = MaterializationRun(
-                online_store=store.config.online_store.type,
-                feature_view=view,
-                finished_at=now,
-                started_at=now,
-                covered_from=filled.covered_from,
-                covered_until=filled.covered_until,
-                content=filled.content,
-                transactions=filled.entities,
-                duration_seconds=0.0,
-                written_us=record.next_write_time(session, view),
+                *whose, now, now, *covered, filled.content, filled.entities, 0.0, written_us
             )
             record.add(session, run)
-            ok(f"{view}: generation {describe(back)}")
+            ok(f"{view}: generation {_described(back)}")
         note("  Servers follow within a second. The direct table keeps what was loaded last: correct the")
         note("  source, then: python scripts/feast_materialize.py")

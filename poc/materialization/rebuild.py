@@ -62,9 +62,15 @@ class NewGeneration:
     number: int
     is_served: bool = False
 
+    @property
+    def layout(self) -> RowLayout:
+        """That of its table, by the present definitions."""
+        view = applied_view(self.store, self.definitions.view)
+        return self.online.layout(self.store.config, view, self.number)
+
     def written(self) -> int:
         """Count its entities."""
-        layout = self._layout()
+        layout = self.layout
         return count_partitions(self.online.session(self.store.config), layout.keyspace, layout.table) or 0
 
     def check(self, start: datetime, end: datetime) -> int:
@@ -89,40 +95,27 @@ class NewGeneration:
 
     def _read_back(self, source: LatestRows) -> None:
         """Hold every row to the source, or a sample that is spread over all of it."""
-        session, layout = self.online.session(self.store.config), self._layout()
-        reader = RowReader(session, layout, None, connection_of(self.store))
+        session = self.online.session(self.store.config)
+        reader = RowReader(session, self.layout, None, connection_of(self.store))
         size, every = (BATCH, 1) if source.num_rows <= READ_BACK else (READ_BACK, source.num_rows // SAMPLE)
         rows = source.batches(size, every)
         for row in beside_stored(rows, by_reader(reader, self.definitions), self.definitions):
-            stored = row.stored
-            if stored is not None and stored.event_time is not None and stored.event_time > row.event_time:
-                continue
-            if differences(row, self.definitions):
-                held = "nothing" if stored is None else list(stored.values)
+            if not row.is_outdated and differences(row, self.definitions):
+                held = "nothing" if row.stored is None else list(row.stored.values)
                 raise OnlineValuesDiffer([f"{row.key}: written {list(row.values)}, read back {held}"])
-
-    def _layout(self) -> RowLayout:
-        view = applied_view(self.store, self.definitions.view)
-        return self.online.layout(self.store.config, view, self.number)
 
     def serve(self, filled: Content) -> None:
         """Switch to this generation; the one before is kept."""
         config, view = self.store.config, self.definitions.view
-        self._take_options_over(merged=True)
+        self.take_options_over(merged=True)
         self.online.generations(config).switch(view, self.number, filled)
         self.is_served = True
         config.online_store._filling.pop(view, None)
         self.online.forget()
 
-    def make_table(self) -> None:
-        """Make the table, by the present definitions."""
-        config, view = self.store.config, applied_view(self.store, self.definitions.view)
-        comment = table_comment(config.project, view)
-        apply_layout(self.online.session(config), self._layout(), comment)
-        self._take_options_over(merged=False)
-
-    def _take_options_over(self, merged: bool) -> None:
-        config, layout = self.store.config, self._layout()
+    def take_options_over(self, merged: bool) -> None:
+        """Give its table what an operator gave to the one that is served."""
+        config, layout = self.store.config, self.layout
         served = self.online.served(config, applied_view(self.store, self.definitions.view))
         take_options_over(self.online.session(config), layout.keyspace, served.table, layout.table, merged)
 
@@ -166,7 +159,9 @@ def new_generation(store: "FeatureStore", definitions: FeatureSet) -> Iterator[N
             if left.number != number and left.state in (FILLING, FAILED):
                 generations.drop(view, left.number)
         drop_left(store, definitions)
-        generation.make_table()
+        comment = table_comment(config.project, applied_view(store, view))
+        apply_layout(online.session(config), generation.layout, comment)
+        generation.take_options_over(merged=False)
         config.online_store._filling[view] = number
         yield generation
     finally:
