@@ -150,7 +150,7 @@ def _compared(name: str, reference: Distribution, batch: Sequence[int], limit: f
 
 def chance_limit(reference: Sequence[int], batch: Sequence[int]) -> float:
     """Return what the index of two such samples of one distribution exceeds once in 1,000 times."""
-    freedom = max(_used(reference, batch) - 1, 1)
+    freedom = max(np.count_nonzero(np.add(reference, batch)) - 1, 1)
     return float(chdtri(freedom, CHANCE)) * (1 / sum(reference) + 1 / sum(batch))
 
 
@@ -159,17 +159,13 @@ def index_parts(reference: Sequence[int], batch: Sequence[int]) -> list[float]:
 
     A bin that neither has adds nothing.
     """
-    added = _HALF_A_ROW * _used(reference, batch)
+    added = _HALF_A_ROW * np.count_nonzero(np.add(reference, batch))
     first, second = sum(reference) + added, sum(batch) + added
     parts = []
     for one, other in zip(reference, batch, strict=True):
         before, now = (one + _HALF_A_ROW) / first, (other + _HALF_A_ROW) / second
         parts.append((now - before) * log(now / before) if one + other else 0.0)
     return parts
-
-
-def _used(reference: Sequence[int], batch: Sequence[int]) -> int:
-    return sum(1 for one, other in zip(reference, batch, strict=True) if one + other)
 
 
 def drift_table(drift: Drift) -> str:
