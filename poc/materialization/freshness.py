@@ -1,7 +1,4 @@
-"""How far behind the online store is: what the last recorded run reached, and the newest event in it.
-
-Knows the two ages of a view and how to hold them to limits. The limits are up to the caller.
-"""
+"""How far behind the online store is: what the last recorded run reached, and the newest event in it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -68,9 +65,8 @@ class Freshness:
     ) -> tuple[AgeCheck, AgeCheck]:
         """Hold both ages to their limits.
 
-        Args:
-            max_age: of the materialized interval's end: what the schedule promises.
-            max_event_age: of the newest event: what the data promises; None for the view's ttl.
+        That of the materialized interval's end to `max_age`, which the schedule promises; that of the newest
+        event to `max_event_age`, which the data promises, or to the view's ttl.
         """
 
         def check(what: str, moment: datetime | None, limit: timedelta | None) -> AgeCheck:

@@ -83,8 +83,7 @@ class MaterializationRun:
 
     Attributes:
         finished_at: when the last write was acknowledged and checked.
-        covered_from: begin of the interval that the online store then held, inclusive.
-        covered_until: its end, exclusive.
+        covered_from, covered_until: the interval that the online store then held, without its end.
         content: fingerprint of the offline rows in that interval.
         transactions: entities written by this run.
         duration_seconds: time that writing the online store took.

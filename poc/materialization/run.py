@@ -60,11 +60,9 @@ def run_materialization(
     """Fill the online store and the direct tables, view by view of the service, or of the view of `wish`.
 
     A run is recorded only after every write was acknowledged and the sample agreed: one that was interrupted
-    is made good by the next. Whatever can be refused is, before the first write.
-
-    Args:
-        announce: is told of each view's interval before the first write, and may raise.
-        progress: is told how many rows went into the direct tables since the last call.
+    is made good by the next. Whatever can be refused is, before the first write: `announce`, too, is told of
+    each view's interval before it, and may raise. `progress` is told how many rows went into the direct
+    tables since the last call.
 
     Raises FeaturesNotApplied, DatasetNotPrepared, ColumnsMissing, NothingToMaterialize, DirectTableDiffers,
     OnlineValuesDiffer.

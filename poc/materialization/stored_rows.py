@@ -31,11 +31,8 @@ NEVER_WRITTEN = _NeverWritten()
 
 @dataclass(frozen=True, slots=True)
 class StoredRow:
-    """What a store holds of an entity.
-
-    Attributes:
-        values: of the view's features, in declared order; None is a null, `NEVER_WRITTEN` none at all.
-        event_time: when they were true, UTC; None where the store was not told.
+    """What a store holds of an entity: the view's features in declared order, where None is a null and
+    `NEVER_WRITTEN` none at all, and when they were true, UTC; None where the store was not told.
     """
 
     values: Sequence[object]
@@ -109,13 +106,8 @@ def _rows(
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
-    """A row of a source, and what a store holds of its entity.
-
-    Attributes:
-        key: the join keys, in the order of the view's.
-        event_time: UTC.
-        values: of the view's features, in declared order.
-        stored: None where the entity is not stored.
+    """A row of a source: join keys and features in declared order, event time in UTC; and what a store holds
+    of its entity, None where that is not stored.
     """
 
     key: Key
@@ -148,10 +140,13 @@ def differences(row: SourceRow, definitions: FeatureSet) -> list[Difference]:
 
     A feature that was never written differs from a null.
     """
-    key = dict(zip(definitions.key_names, row.key, strict=True))
-    if row.stored is None:
+    key, held = dict(zip(definitions.key_names, row.key, strict=True)), row.stored
+    if held is None:
         return [Difference(key, None, None, None)]
-    times = Difference(key, definitions.timestamp_column, row.stored.event_time, row.event_time)
-    values = zip(definitions.names, row.stored.values, row.values, strict=True)
-    others = [Difference(key, *value) for value in values if not same_value(*value[1:])]
-    return others if same_event_time(row.stored.event_time, row.event_time) else [times, *others]
+    found = []
+    if not same_event_time(held.event_time, row.event_time):
+        found.append(Difference(key, definitions.timestamp_column, held.event_time, row.event_time))
+    for name, stored, value in zip(definitions.names, held.values, row.values, strict=True):
+        if not same_value(stored, value):
+            found.append(Difference(key, name, stored, value))
+    return found

@@ -99,9 +99,7 @@ def next_window(
     a ttl that reaches further back than what was materialized.
 
     Args:
-        ttl: age from which the view's values are stale; None if they never are.
         registry_until: end of the newest interval in Feast's registry, UTC; None if it has none.
-        online_store_holds_samples: whether a sample was found in the online store just now.
         fingerprint: summarizes the Parquet's rows in an interval.
         until: end of the interval a schedule asks for, UTC; None for `now`. An end that an earlier run
             went beyond, or one in the future, is not taken: what is covered never shrinks, and is never
