@@ -32,13 +32,7 @@ from poc.model.reference import TrainingReference, read_reference, reference_pat
 from poc.model.registry import may_hold_a_model
 from poc.online_store.failures import cassandra_failures
 from poc.online_store.session import cassandra_session
-from poc.quality.drift import (
-    Drift,
-    describe_drift,
-    describe_missing_reference,
-    drift_table,
-    measure_drift,
-)
+from poc.quality.drift import Drift, describe_drift, describe_missing_reference, drift_table, measure_drift
 from poc.settings import Settings
 
 BATCH_ROWS = 50_000
