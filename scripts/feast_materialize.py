@@ -42,12 +42,12 @@ def main() -> None:
     settings = load_settings()
 
     note("Loading Feast ...")
-    from poc.materialization import command
+    from poc.materialization.rebuild import list_generations, roll_back
 
     if arguments.generations:
-        command.list_generations(settings)
+        list_generations(settings)
     elif arguments.rollback:
-        command.roll_back(settings)
+        roll_back(settings)
     else:
         from poc.materialization.plan import Wish
         from poc.quality.validation import materialize

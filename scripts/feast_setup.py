@@ -24,12 +24,11 @@ def main() -> None:
     import feast
 
     from poc.feature_store import connection_of, open_feature_store
-    from poc.materialization.report import tell_made_up
     from poc.materialization.servable import require_servable
     from poc.online_store.failures import cassandra_failures
     from poc.online_store.schema import ensure_keyspace
     from poc.online_store.session import cassandra_session
-    from poc.quality.validation import count_long_keys, prepare_validated
+    from poc.quality.validation import count_long_keys, prepare_validated, tell_made_up
     from poc.repository import apply_definitions, declared_service
     from poc.serving.questions import MAX_ID_LENGTH
 

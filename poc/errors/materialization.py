@@ -10,12 +10,13 @@ from poc.errors.base import PocError
 class DirectTableDiffers(PocError):
     """The direct table has a column of another type, or another key, than is declared now."""
 
+    way_out = (
+        "It holds nothing that the sources do not. Make and fill it anew:"
+        " python scripts/feast_materialize.py --replace"
+    )
+
     def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"The direct table was made for other definitions: {reason}",
-            "It holds nothing that the sources do not. Make and fill it anew:"
-            " python scripts/feast_materialize.py --replace",
-        )
+        super().__init__(f"The direct table was made for other definitions: {reason}")
 
 
 class ValuesInTheWay(PocError):
@@ -36,9 +37,8 @@ class LoadTakenBack(PocError):
     way_out = "Correct the source; or load it all the same: python scripts/feast_materialize.py --full"
 
     def __init__(self, view: str, number: int) -> None:
-        super().__init__(
-            f"The source of feature view {view} is as it was for generation {number}, taken back"
-        )
+        what = f"The source of feature view {view} is as it was for generation {number}, taken back"
+        super().__init__(what)
 
 
 class NoGenerations(PocError):
@@ -57,21 +57,19 @@ class NoGenerations(PocError):
 class NothingToMaterialize(PocError):
     """No row of the Parquet falls into the interval."""
 
+    way_out = "Name an interval that holds rows: python scripts/feast_materialize.py --start TIME --end TIME"
+
     def __init__(self, path: Path, start: datetime, end: datetime, newest: datetime | None) -> None:
         found = "it holds no rows" if newest is None else f"its newest row is of {newest:%Y-%m-%dT%H:%M:%S}"
-        super().__init__(
-            f"No row of {path} lies between {start:%Y-%m-%dT%H:%M:%S} and {end:%Y-%m-%dT%H:%M:%S} UTC:"
-            f" {found}",
-            "Name an interval that holds rows: python scripts/feast_materialize.py --start TIME --end TIME",
-        )
+        interval = f"{start:%Y-%m-%dT%H:%M:%S} and {end:%Y-%m-%dT%H:%M:%S} UTC"
+        super().__init__(f"No row of {path} lies between {interval}: {found}")
 
 
 class OnlineValuesDiffer(PocError):
     """The online store gives other values than the Parquet."""
 
+    way_out = "Materialize everything anew: python scripts/feast_materialize.py --full"
+
     def __init__(self, found: Sequence[str]) -> None:
         more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-        super().__init__(
-            f"Online values differ from the Parquet's: {'; '.join(found[:5])}{more}",
-            "Materialize everything anew: python scripts/feast_materialize.py --full",
-        )
+        super().__init__(f"Online values differ from the Parquet's: {'; '.join(found[:5])}{more}")

@@ -30,9 +30,6 @@ log = logging.getLogger(__name__)
 class Terminated(SystemExit):
     """SIGTERM, by which a schedule ends a run that takes too long; a shell's status of it, 143."""
 
-    def __init__(self) -> None:
-        super().__init__(128 + signal.SIGTERM)
-
     def __str__(self) -> str:
         return "it was told to end (SIGTERM)"
 
@@ -105,15 +102,15 @@ def _sigterm_raises() -> Iterator[None]:
 
     def terminate(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise Terminated
+        raise Terminated(128 + signal.SIGTERM)
 
     by_default = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     # Only a program's main thread may handle signals.
-    heard = by_default and threading.current_thread() is threading.main_thread()
-    if heard:
-        signal.signal(signal.SIGTERM, terminate)
+    if not by_default or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGTERM, terminate)
     try:
         yield
     finally:
-        if heard:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -28,10 +28,7 @@ _SCANNED_AT_A_TIME = 5000
 
 
 class DirectTable:
-    """The direct table of a view that is applied.
-
-    Raises UnsupportedType: a field has no column type.
-    """
+    """The direct table of a view that is applied; UnsupportedType where a field has no column type."""
 
     def __init__(self, store: "FeatureStore", keyspace: str, view: str) -> None:
         self._store, self._view = store, applied_view(store, view)
@@ -63,10 +60,8 @@ class DirectTable:
         """Write the latest row of each entity, if it lies in [start, end), UTC; return how many there were.
 
         Makes the table, or adds the columns it lacks. The rows are those that the engine materializes. All
-        are written at `written_us`, and replace whatever was written before.
-
-        Args:
-            latest_until: up to when an entity's latest row is looked for; `end` for None.
+        are written at `written_us`, and replace whatever was written before. An entity's latest row is looked
+        for up to `latest_until`, or `end`.
 
         Raises DirectTableDiffers, MissingColumns, NotAcknowledged.
         """
@@ -76,13 +71,15 @@ class DirectTable:
         entities = [store.registry.get_entity(name, store.project) for name in view.entities]
         last = end if latest_until is None else max(end, latest_until)
         rows = open_rows(store.config, store._get_provider().offline_store, view, entities, start, last)
-        settings = ArrowMaterializationEngineConfig()
-        connection = connection_of(store)
+        settings, connection = ArrowMaterializationEngineConfig(), connection_of(store)
         sink = RowSink(self.layout, view, connection, session, settings, written_us=written_us)
-        moment, written = view.batch_source.timestamp_field, 0
+        written = 0
         try:
             for batch in rows.batches(settings.batch_rows):
-                part = batch if last == end else _before(batch, moment, end)
+                part = batch
+                if last != end:
+                    times = convert_times(batch.column(view.batch_source.timestamp_field))
+                    part = batch.filter(pc.less(times, pa.scalar(end, TIME)))
                 sink.write(part)
                 written += part.num_rows
                 if progress is not None:
@@ -93,13 +90,11 @@ class DirectTable:
 
     def remove_older(self, session: Session, written_us: int) -> int:
         """Remove the rows that were written before `written_us`, and return how many there were."""
-        names = ", ".join(quoted(column.name) for column in self.layout.keys)
-        select = idempotent(
-            f"SELECT {names}, WRITETIME({quoted(EVENT_TIMESTAMP)}) FROM {self.layout.qualified}"
-        )
+        names, table = [quoted(column.name) for column in self.layout.keys], self.layout.qualified
+        select = idempotent(f"SELECT {', '.join(names)}, WRITETIME({quoted(EVENT_TIMESTAMP)}) FROM {table}")
         select.fetch_size = _SCANNED_AT_A_TIME
-        condition = " AND ".join(f"{quoted(column.name)} = ?" for column in self.layout.keys)
-        cql = f"DELETE FROM {self.layout.qualified} USING TIMESTAMP {written_us - 1} WHERE {condition}"
+        condition = " AND ".join(f"{name} = ?" for name in names)
+        cql = f"DELETE FROM {table} USING TIMESTAMP {written_us - 1} WHERE {condition}"
         delete = prepare(session, cql)
         removed = 0
         for *key, written in session.execute(select, execution_profile=READ):
@@ -107,8 +102,3 @@ class DirectTable:
                 session.execute(delete, key, execution_profile=WRITE)
                 removed += 1
         return removed
-
-
-def _before(batch: pa.RecordBatch, moment: str, end: datetime) -> pa.RecordBatch:
-    """Keep the rows whose time, in the source's own unit, is before `end`."""
-    return batch.filter(pc.less(convert_times(batch.column(moment)), pa.scalar(end, TIME)))

@@ -1,14 +1,11 @@
-"""How far behind the online store is: what the last recorded run reached, and the newest event in it.
-
-Knows the two ages of a view and how to hold them to limits. The limits are up to the caller.
-"""
+"""How far behind the online store is: what the last recorded run reached, and the newest event in it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from poc.dataset.stored import newest_event
-from poc.definitions import FeatureSet, applied_service
+from poc.definitions import applied_service
 from poc.errors import FeaturesNotMaterialized
 from poc.materialization.records import CLOCKS_APART, MaterializationRecord
 from poc.materialization.window import in_words
@@ -37,20 +34,15 @@ class AgeCheck:
     def holds(self) -> bool:
         """Whether the age is within the limit."""
         within = self.limit is None or self.age <= self.limit
-        return self.moment is not None and within and not self._is_ahead
-
-    @property
-    def _is_ahead(self) -> bool:
-        return self.age < -CLOCKS_APART
+        return self.moment is not None and within and self.age >= -CLOCKS_APART
 
     def __str__(self) -> str:
         if self.moment is None:
             return f"{self.what}: none"
         limit = "" if self.limit is None else f" (limit {in_words(self.limit)})"
-        if self._is_ahead:
+        away = f"{in_words(max(self.age, timedelta(0)))} ago{limit}"
+        if self.age < -CLOCKS_APART:
             away = f"{in_words(-self.age)} in the future: a clock is wrong, here or where it was written"
-        else:
-            away = f"{in_words(max(self.age, timedelta(0)))} ago{limit}"
         return f"{self.what}: {self.moment:%Y-%m-%dT%H:%M:%S} UTC, {away}"
 
 
@@ -73,9 +65,8 @@ class Freshness:
     ) -> tuple[AgeCheck, AgeCheck]:
         """Hold both ages to their limits.
 
-        Args:
-            max_age: of the materialized interval's end: what the schedule promises.
-            max_event_age: of the newest event: what the data promises; None for the view's ttl.
+        That of the materialized interval's end to `max_age`, which the schedule promises; that of the newest
+        event to `max_event_age`, which the data promises, or to the view's ttl.
         """
 
         def check(what: str, moment: datetime | None, limit: timedelta | None) -> AgeCheck:
@@ -96,13 +87,11 @@ def read_freshness(settings: Settings, store: "FeatureStore", session: Session) 
     ColumnsMissing.
     """
     record = MaterializationRecord(settings.direct_keyspace, store.project)
-    online_store = store.config.online_store.type
-
-    def read(definitions: FeatureSet) -> Freshness:
-        last = record.last(session, online_store, definitions.view)
+    found = []
+    for definitions in applied_service(store, settings.feature_service).feature_sets:
+        last = record.last(session, store.config.online_store.type, definitions.view)
         if last is None:
             raise FeaturesNotMaterialized(f"Feature view {definitions.view}")
         newest = newest_event(definitions, before=last.reached)
-        return Freshness(definitions.view, definitions.ttl, last.reached, newest)
-
-    return tuple(map(read, applied_service(store, settings.feature_service).feature_sets))
+        found.append(Freshness(definitions.view, definitions.ttl, last.reached, newest))
+    return tuple(found)

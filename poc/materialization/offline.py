@@ -1,11 +1,10 @@
 """The sources as materialization sees them: an interval's rows, the latest of each entity."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,9 +15,6 @@ from poc.dataset.stored import Key, declared_columns, open_source, parquet_colum
 from poc.definitions import FeatureSet
 from poc.errors import PocError, SourceChanged
 from poc.online_store.source import ParquetSource, time_window, values_fit
-
-# Of each file: inode, bytes, and when it was written.
-FileStates: TypeAlias = tuple[tuple[int, int, int], ...]
 
 
 class LatestRows(ParquetSource):
@@ -39,20 +35,24 @@ class LatestRows(ParquetSource):
             yield from declared_columns(batch, self._definitions).combine_chunks().to_batches()
 
 
-def file_states(definitions: FeatureSet) -> FileStates:
-    """Return what tells whether the files of a source are still those that they were."""
-    states = (Path(name).stat() for name in sorted(open_source(definitions).files))
-    return tuple((state.st_ino, state.st_size, state.st_mtime_ns) for state in states)
+def watch_source(definitions: FeatureSet) -> Callable[[], None]:
+    """Return what raises `SourceChanged` once the files of a source are no longer those of now."""
 
+    def states() -> list[tuple[int, int, int]]:
+        files = (Path(name).stat() for name in sorted(open_source(definitions).files))
+        return [(file.st_ino, file.st_size, file.st_mtime_ns) for file in files]
 
-def require_unchanged(definitions: FeatureSet, before: FileStates) -> None:
-    """Raise `SourceChanged` if the files of a source are no longer those of `before`."""
-    try:
-        now = file_states(definitions)
-    except (PocError, OSError):
-        now = ()
-    if now != before:
-        raise SourceChanged(str(definitions.source_path))
+    before = states()
+
+    def require_unchanged() -> None:
+        try:
+            same = states() == before
+        except (PocError, OSError):
+            same = False
+        if not same:
+            raise SourceChanged(str(definitions.source_path))
+
+    return require_unchanged
 
 
 def interval_fingerprint(definitions: FeatureSet, start: datetime, end: datetime) -> str:
@@ -64,18 +64,14 @@ def interval_fingerprint(definitions: FeatureSet, start: datetime, end: datetime
     with _scanner(definitions, start, end) as scanner:
         columns = hashlib.sha256(str(scanner.projected_schema.remove_metadata()).encode()).hexdigest()[:16]
         for batch in scanner.to_batches():
-            hashes = pd.util.hash_pandas_object(_hashable(batch), index=False).to_numpy()
+            frame = batch.to_pandas()
+            for name, kind in zip(batch.schema.names, batch.schema.types, strict=True):
+                if pa.types.is_nested(kind):
+                    frame[name] = [repr(value) for value in batch.column(name).to_pylist()]
+            hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy()
             rows += len(hashes)
             total = (total + int(hashes.sum(dtype=np.uint64))) % 2**64
     return f"{rows}-{total:016x}-{columns}"
-
-
-def _hashable(batch: pa.RecordBatch) -> pd.DataFrame:
-    frame: pd.DataFrame = batch.to_pandas()
-    for name, kind in zip(batch.schema.names, batch.schema.types, strict=True):
-        if pa.types.is_nested(kind):
-            frame[name] = [repr(value) for value in batch.column(name).to_pylist()]
-    return frame
 
 
 def count_in_interval(definitions: FeatureSet, start: datetime, end: datetime) -> int:
@@ -95,8 +91,7 @@ def keys_in_interval(definitions: FeatureSet, start: datetime, end: datetime, co
 
 @contextmanager
 def _scanner(definitions: FeatureSet, start: datetime, end: datetime) -> Iterator[ds.Scanner]:
-    dataset, moment = open_source(definitions), definitions.timestamp_column
-    inside = time_window(moment, dataset.schema, start, end)
-    columns = parquet_columns(definitions).all()
+    dataset, columns = open_source(definitions), parquet_columns(definitions).all()
+    inside = time_window(definitions.timestamp_column, dataset.schema, start, end)
     with values_fit(dataset, columns):
         yield dataset.scanner(columns=columns, filter=inside)

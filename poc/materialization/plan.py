@@ -1,26 +1,41 @@
-"""What a run does to a view, chosen before the first write: the interval, and what has to make way."""
+"""What a run does to a view, chosen before the first write: the interval, and what has to make way.
 
+A full run cannot replace everything in the stock layout, whose table has one name and one set of values,
+written at their event time. A stored value of a later time stays, and of two values of one time Cassandra
+keeps neither as a whole; an entity that the source has no more is never written again.
+"""
+
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING
 
 from poc.dataset.stored import newest_event
+from poc.dataset.values import same_event_time, same_value
 from poc.definitions import FeatureSet, applied_view
 from poc.errors import DirectTableDiffers, LoadTakenBack, NothingToMaterialize, ValuesInTheWay
 from poc.materialization.direct import DirectTable
-from poc.materialization.obstacles import STOCK, StockTable
-from poc.materialization.offline import count_in_interval, interval_fingerprint
+from poc.materialization.offline import LatestRows, count_in_interval, interval_fingerprint
 from poc.materialization.rebuild import row_store
 from poc.materialization.records import MaterializationRecord, MaterializationRun
+from poc.materialization.stored_rows import BATCH, NEVER_WRITTEN, beside_stored, by_reader
 from poc.materialization.verification import SAMPLES, online_store_holds
 from poc.materialization.window import Window, beside, cut_at_now, full_window, given_window, next_window
+from poc.online_store.counting import count_partitions, estimate_partitions
+from poc.online_store.errors import WrittenByAnotherEngine
 from poc.online_store.generations import TAKEN_BACK
+from poc.online_store.naming import Table, quoted, stock_table_name
 from poc.online_store.session import Session
+from poc.online_store.stock_layout import CELL_TIMES, refuse_wall_clock_cells
+from poc.online_store.stock_store import StockCassandraOnlineStore
 
 if TYPE_CHECKING:
     from feast import FeatureStore
+
+_STOCK = "cassandra"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +66,8 @@ class Planned:
     Attributes:
         direct: its direct table; None for a view that the service does not take.
         last: the last recorded run into this online store; None where there is none.
-        stock: the table, where the online store is Feast's own layout.
-        remake_direct, empty_stock: what has to make way.
+        emptied: the stock table that has to be emptied first, if any.
+        remake_direct: whether the direct table has to be made anew.
     """
 
     definitions: FeatureSet
@@ -60,9 +75,8 @@ class Planned:
     last: MaterializationRun | None
     window: Window
     has_rows: bool
-    stock: StockTable | None
+    emptied: Table | None
     remake_direct: bool
-    empty_stock: bool
 
 
 def plan_view(
@@ -72,12 +86,9 @@ def plan_view(
     definitions: FeatureSet,
     wish: Wish,
     *,
-    served: bool = True,
+    served: bool,
 ) -> Planned:
-    """Decide what a run as wished does to one view. Reads; changes nothing.
-
-    Args:
-        served: whether the service takes the view, which then has a direct table.
+    """Decide what a run as wished does to one view, `served` if the service takes it. Changes nothing.
 
     Raises:
         DirectTableDiffers: the direct table has columns of other types, and may not be made anew.
@@ -99,25 +110,20 @@ def plan_view(
         _refuse_taken_back(store, definitions)
     window = cut_at_now(window, wish.until if wish.end is None else wish.end)
     has_rows = window.continues or count_in_interval(definitions, window.start, window.end) > 0
-    stock, in_the_way = _stock_table(store, session, definitions), []
-    if stock is not None and window.anew and has_rows:
-        in_the_way = stock.in_the_way(window.start, window.end)
-        if in_the_way and not wish.replace:
-            raise ValuesInTheWay(str(stock), in_the_way)
-    return Planned(definitions, direct, last, window, has_rows, stock, remake, bool(in_the_way))
-
-
-def _stock_table(store: "FeatureStore", session: Session, definitions: FeatureSet) -> StockTable | None:
-    if store.config.online_store.type != STOCK:
-        return None
-    return StockTable(store, session, definitions)
+    emptied = None
+    if window.anew and has_rows and store.config.online_store.type == _STOCK:
+        table = (store.config.online_store.keyspace, stock_table_name(store.project, definitions.view))
+        if in_the_way := _in_the_way(store, session, table, definitions, window):
+            if not wish.replace:
+                raise ValuesInTheWay(".".join(table), in_the_way)
+            emptied = table
+    return Planned(definitions, direct, last, window, has_rows, emptied, remake)
 
 
 def require_rows(planned: Sequence[Planned]) -> None:
     """Let a view without rows in its interval pass where it was filled before, and another has some.
 
-    Raises:
-        NothingToMaterialize: it was not, or no view has any.
+    Raises NothingToMaterialize: it was not, or no view has any.
     """
     empty = [item for item in planned if not item.has_rows]
     for item in empty:
@@ -129,14 +135,12 @@ def require_rows(planned: Sequence[Planned]) -> None:
 def _refuse_taken_back(store: "FeatureStore", definitions: FeatureSet) -> None:
     """Let nothing load by itself what a person took back."""
     rows = row_store(store)
-    if rows is None:
-        return
-    for generation in rows.generations(store.config).known(definitions.view):
+    for generation in [] if rows is None else rows.generations(store.config).known(definitions.view):
         filled = generation.filled
-        if generation.state != TAKEN_BACK or filled is None:
-            continue
-        if interval_fingerprint(definitions, filled.covered_from, filled.covered_until) == filled.content:
-            raise LoadTakenBack(definitions.view, generation.number)
+        if generation.state == TAKEN_BACK and filled is not None:
+            covered = (filled.covered_from, filled.covered_until)
+            if interval_fingerprint(definitions, *covered) == filled.content:
+                raise LoadTakenBack(definitions.view, generation.number)
 
 
 def _choose_window(
@@ -158,3 +162,47 @@ def _choose_window(
         until = until.replace(tzinfo=timezone.utc)
     asked = None if wish.until is None else wish.until.replace(microsecond=0)
     return next_window(now, ttl, last, until, held, fingerprint, asked)
+
+
+def _in_the_way(
+    store: "FeatureStore", session: Session, table: Table, definitions: FeatureSet, window: Window
+) -> list[str]:
+    """Say what of the values in the stock table the source's rows in `window` cannot replace."""
+    if not estimate_partitions(session, *table):
+        return []
+    found, name = [], ".".join(map(quoted, table))
+    try:
+        cells = session.execute(CELL_TIMES.format(table=name)).all()
+        refuse_wall_clock_cells(definitions.view, name, [tuple(cell) for cell in cells])
+    except WrittenByAnotherEngine:
+        found = ["values written at wall-clock time, by Feast's own engine or by a push"]
+    source = LatestRows(definitions, window.start, window.end).batches(BATCH)
+    later = differing = matched = 0
+    # Which features rows lack, and how many lack these.
+    lacking: Counter[frozenset[int]] = Counter()
+    with closing(StockCassandraOnlineStore()) as own:
+        reader = own.reader(store.config, applied_view(store, definitions.view), definitions.names)
+        for row in beside_stored(source, by_reader(reader, definitions), definitions):
+            held = row.stored
+            if held is None:
+                continue
+            matched += 1
+            if held.event_time is None or row.is_outdated:
+                later += 1
+            elif same_event_time(held.event_time, row.event_time):
+                pairs = enumerate(zip(held.values, row.values, strict=True))
+                others = {place for place, (stored, value) in pairs if not same_value(stored, value)}
+                lacked = frozenset(place for place in others if held.values[place] is NEVER_WRITTEN)
+                lacking[lacked] += 1
+                differing += others != lacked
+    # What all rows lack is a feature that was added since. What only some lack was deleted: no write at its
+    # event time undoes that.
+    added = frozenset.intersection(*lacking) if lacking else frozenset()
+    deleted = sum(count for lacked, count in lacking.items() if lacked - added)
+    said = (
+        (later, "of a later event time"),
+        (differing, "corrected at the same event time"),
+        (deleted, "with a value that was deleted"),
+        ((count_partitions(session, *table) or 0) - matched, "of entities that the source does not have"),
+    )
+    return [*found, *(f"{count:,} {what}" for count, what in said if count > 0)]

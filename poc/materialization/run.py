@@ -2,32 +2,26 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from poc.command_line import doing
+from poc.command_line import doing, note, ok
 from poc.dataset.stored import count_waiting
-from poc.definitions import FeatureSet, applied_service
+from poc.definitions import FeatureSet, applied_feature_set, applied_service
 from poc.feature_store import connection_of
-from poc.materialization.offline import (
-    FileStates,
-    LatestRows,
-    file_states,
-    interval_fingerprint,
-    require_unchanged,
-)
-from poc.materialization.one_view import chosen_views, is_served
+from poc.materialization.offline import LatestRows, interval_fingerprint, watch_source
 from poc.materialization.plan import Planned, Wish, plan_view, require_rows
 from poc.materialization.rebuild import drop_left, new_generation, row_store
 from poc.materialization.records import MaterializationRecord, MaterializationRun
 from poc.materialization.verification import check_samples
 from poc.materialization.window import Window
 from poc.online_store.generations import Content
+from poc.online_store.naming import quoted
 from poc.online_store.schema import ensure_keyspace
-from poc.online_store.session import Session
+from poc.online_store.session import SCHEMA, Session
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,11 +60,9 @@ def run_materialization(
     """Fill the online store and the direct tables, view by view of the service, or of the view of `wish`.
 
     A run is recorded only after every write was acknowledged and the sample agreed: one that was interrupted
-    is made good by the next. Whatever can be refused is, before the first write.
-
-    Args:
-        announce: is told of each view's interval before the first write, and may raise.
-        progress: is told how many rows went into the direct tables since the last call.
+    is made good by the next. Whatever can be refused is, before the first write: `announce`, too, is told of
+    each view's interval before it, and may raise. `progress` is told how many rows went into the direct
+    tables since the last call.
 
     Raises FeaturesNotApplied, DatasetNotPrepared, ColumnsMissing, NothingToMaterialize, DirectTableDiffers,
     OnlineValuesDiffer.
@@ -81,10 +73,9 @@ def run_materialization(
     ensure_keyspace(session, connection, settings.direct_keyspace)
     record = MaterializationRecord(settings.direct_keyspace, store.project)
     record.create(session)
-    planned = [
-        plan_view(store, session, record, view, wish, served=is_served(served, view.view))
-        for view in chosen_views(store, served, wish.view)
-    ]
+    views = served.feature_sets if wish.view is None else (applied_feature_set(store, wish.view),)
+    names = {item.view for item in served.feature_sets}
+    planned = [plan_view(store, session, record, view, wish, served=view.view in names) for view in views]
     require_rows(planned)
     todo = [item for item in planned if item.has_rows]
     for item in todo:
@@ -92,8 +83,7 @@ def run_materialization(
     run = _Run(store, session, record, progress)
     reports = []
     for item in todo:
-        definitions = item.definitions
-        with doing(f"materializing {definitions.view} from {definitions.source_path}"):
+        with doing(f"materializing {item.definitions.view} from {item.definitions.source_path}"):
             reports.append(run.materialize(item))
     return tuple(reports)
 
@@ -108,31 +98,23 @@ class _Run:
     def materialize(self, planned: Planned) -> ViewReport:
         started = datetime.now(timezone.utc)
         definitions, window, view = planned.definitions, planned.window, planned.definitions.view
-        files = file_states(definitions)
-        content = interval_fingerprint(definitions, window.covered_from, window.covered_until)
-        feast_seconds = 0.0
+        covered = (window.covered_from, window.covered_until)
+        require_unchanged = watch_source(definitions)
+        content = interval_fingerprint(definitions, *covered)
+        before = time.perf_counter()
         if not window.is_empty:
-            before = time.perf_counter()
-            self._fill_online(planned, content, files)
-            feast_seconds = time.perf_counter() - before
+            self._fill_online(planned, content, require_unchanged)
+        feast_seconds = time.perf_counter() - before
         before = time.perf_counter()
         written_us = self.record.next_write_time(self.session, view)
         entities = self._fill_direct(planned, written_us)
         direct_seconds = None if planned.direct is None else time.perf_counter() - before
-        require_unchanged(definitions, files)
-        sampled = check_samples(self.store, definitions, window.covered_from, window.covered_until)
+        require_unchanged()
+        sampled = check_samples(self.store, definitions, *covered)
         if not window.is_empty:
+            online_store, now = self.store.config.online_store.type, datetime.now(timezone.utc)
             run = MaterializationRun(
-                online_store=self.store.config.online_store.type,
-                feature_view=view,
-                finished_at=datetime.now(timezone.utc),
-                started_at=started,
-                covered_from=window.covered_from,
-                covered_until=window.covered_until,
-                content=content,
-                transactions=entities,
-                duration_seconds=feast_seconds,
-                written_us=written_us,
+                online_store, view, now, started, *covered, content, entities, feast_seconds, written_us
             )
             self.record.add(self.session, run)
         if window.anew:
@@ -140,23 +122,22 @@ class _Run:
         waiting = count_waiting(definitions, datetime.now(timezone.utc))
         return ViewReport(view, window, entities, feast_seconds, direct_seconds, sampled, waiting)
 
-    def _fill_online(self, planned: Planned, content: str, files: FileStates) -> None:
+    def _fill_online(self, planned: Planned, content: str, require_unchanged: Callable[[], None]) -> None:
         definitions, window, rows = planned.definitions, planned.window, row_store(self.store)
         covered = (window.covered_from, window.covered_until)
-        if rows is None:
-            if planned.empty_stock and planned.stock is not None:
-                planned.stock.empty()
-            self._materialize(definitions, window)
-        elif window.anew:
+        if rows is not None and window.anew:
             with new_generation(self.store, definitions) as generation:
                 self._materialize(definitions, window)
                 entities = generation.check(window.start, window.end)
-                require_unchanged(definitions, files)
+                require_unchanged()
                 generation.serve(Content(*covered, content, entities))
-        else:
-            self._materialize(definitions, window)
-            entities = LatestRows(definitions, *covered).num_rows
-            filled = Content(*covered, content, entities)
+            return
+        if planned.emptied is not None:
+            table = ".".join(map(quoted, planned.emptied))
+            self.session.execute(f"TRUNCATE {table}", execution_profile=SCHEMA)
+        self._materialize(definitions, window)
+        if rows is not None:
+            filled = Content(*covered, content, LatestRows(definitions, *covered).num_rows)
             rows.generations(self.store.config).note(definitions.view, filled)
 
     def _materialize(self, definitions: FeatureSet, window: Window) -> None:
@@ -168,16 +149,34 @@ class _Run:
         direct, window, last = planned.direct, planned.window, planned.last
         if direct is None:
             return LatestRows(planned.definitions, window.start, window.end).num_rows
-        whole = window.anew or planned.remake_direct
         if planned.remake_direct:
             direct.drop(self.session)
-        if whole:
-            filled = direct.fill(
-                self.session, window.covered_from, window.covered_until, written_us, progress=self.progress
-            )
+        if window.anew or planned.remake_direct:
+            covered = (window.covered_from, window.covered_until)
+            filled = direct.fill(self.session, *covered, written_us, progress=self.progress)
             direct.remove_older(self.session, written_us)
             return filled if window.anew else 0
         if window.is_empty:
             return 0
         until = None if last is None else last.covered_until
         return direct.fill(self.session, window.start, window.end, written_us, until, self.progress)
+
+
+def tell(reports: Sequence[ViewReport]) -> None:
+    """Tell of the views that were materialized: what is true on standard output, figures beside it."""
+    ok(f"Materialization complete ({sum(item.feast_seconds for item in reports):.1f}s)")
+    for item in reports:
+        seconds = item.direct_seconds
+        named = len(reports) > 1 or seconds is None
+        of_view, what = (f"{item.view}: ", "entities") if named else ("", "transactions")
+        beside = "no direct table" if seconds is None else f"the direct table took {seconds:.1f}s"
+        note(f"  {of_view}{item.entities:,} {what}; {beside}")
+        if item.waiting:
+            rows = "1 row lies" if item.waiting == 1 else f"{item.waiting:,} rows lie"
+            note(f"  {of_view}{rows} in the future and wait{'s' if item.waiting == 1 else ''}")
+    if any(item.sampled for item in reports):
+        ok("Sample feature retrieval successful")
+    for item in reports:
+        if item.sampled:
+            note(f"  {', '.join(item.sampled)}: online values equal the Parquet's")
+    ok("Feature Materialization Complete!")

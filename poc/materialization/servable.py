@@ -1,6 +1,6 @@
 """Whether the stores and the servers can hold what is declared, asked before anything is written."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from poc.dataset.columns import LABEL
@@ -36,7 +36,6 @@ BESIDE_KEYS = frozenset(
     )
 )
 _NO_NAME = f"is no keyspace for Cassandra: up to {MAX_TABLE_NAME} letters, digits and underscores are one"
-_OWN_COLUMNS = frozenset((EVENT_TIMESTAMP, CREATED_TIMESTAMP))
 
 
 def require_servable(settings: Settings, store: "FeatureStore", served: ServedFeatures) -> None:
@@ -60,7 +59,6 @@ def require_servable(settings: Settings, store: "FeatureStore", served: ServedFe
     )
     found = load_repository(settings, store.config)
     views = [*found.feature_views, *found.stream_feature_views]
-    is_stock = store.config.online_store.type == "cassandra"
     for view in views:
         fields = [field.name for field in (*view.entity_columns, *view.features)]
         if not (view.name and all(fields)):
@@ -68,12 +66,12 @@ def require_servable(settings: Settings, store: "FeatureStore", served: ServedFe
         repeated = {name for name in fields if fields.count(name) > 1}
         _refuse_names(f"view {view.name} declares", repeated, " more than once")
         layout = row_layout(settings.direct_keyspace, store.project, view)
-        if is_stock:
+        if store.config.online_store.type == "cassandra":
             _require_stock_table(store.project, view.name)
             kinds = {column.field: column.kind for column in layout.keys}
             entity_key(kinds, store.config.entity_key_serialization_version)
-    names = {definitions.view for definitions in served.feature_sets}
-    served_views = [view for view in views if view.name in names]
+    taken = {definitions.view for definitions in served.feature_sets}
+    served_views = [view for view in views if view.name in taken]
     for view in served_views:
         if not view.online:
             raise _refused(
@@ -81,7 +79,7 @@ def require_servable(settings: Settings, store: "FeatureStore", served: ServedFe
                 " leave it out of the service"
             )
         fields = [field.name for field in (*view.entity_columns, *view.features)]
-        own = sorted(_OWN_COLUMNS.intersection(fields))
+        own = sorted({EVENT_TIMESTAMP, CREATED_TIMESTAMP}.intersection(fields))
         if own:
             raise _refused(
                 f"view {view.name} has a feature or key {own[0]}, which is a time of the row itself: name the"
@@ -119,7 +117,7 @@ def _require_stock_table(project: str, view: str) -> None:
         )
 
 
-def _require_own_names(project: str, views: "Sequence[FeatureView]") -> None:
+def _require_own_names(project: str, views: "Iterable[FeatureView]") -> None:
     known = {project_name(project, name): "a record of materializations" for name in (RUNS, ATTEMPTS)}
     # The two keyspaces may be one.
     known[GENERATIONS] = "what says which generations are served"

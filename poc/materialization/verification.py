@@ -57,17 +57,6 @@ def online_store_holds(store: "FeatureStore", definitions: FeatureSet, count: in
         return False
 
 
-def _differences(
-    key: Mapping[str, object], online: Mapping[str, Any], offline: Mapping[str, Any], names: Sequence[str]
-) -> list[Difference]:
-    """Return those of the features `names` whose online value is not the offline one."""
-    return [
-        Difference(key, name, online.get(name), offline[name])
-        for name in names
-        if not same_value(online.get(name), offline[name])
-    ]
-
-
 def check_entities(store: "FeatureStore", served: ServedFeatures, keys: Sequence[Key]) -> Iterator[Check]:
     """Read each entity through the feature service by itself, timed, and compare it with the sources.
 
@@ -104,6 +93,15 @@ def check_entities(store: "FeatureStore", served: ServedFeatures, keys: Sequence
         yield Check(key, latency_ms, tuple(compared), tuple(found))
 
 
+def _differences(
+    key: Mapping[str, object], online: Mapping[str, Any], offline: Mapping[str, Any], names: Sequence[str]
+) -> Iterator[Difference]:
+    """Find those of the features `names` whose online value is not the offline one."""
+    for name in names:
+        if not same_value(online.get(name), offline[name]):
+            yield Difference(key, name, online.get(name), offline[name])
+
+
 def _is_older(row: StoredRow, age: timedelta | None) -> bool:
     return age is not None and datetime.now(timezone.utc) - row.event_timestamp >= age - _MARGIN
 
@@ -128,38 +126,29 @@ def check_samples(
     """Compare samples, online against offline: entities whose newest row was materialized by now.
 
     Those that the store may have removed by itself are none, nor those with a newer value pushed since.
+    Returns the entities that were compared, as a person would write them.
 
-    Returns:
-        The entities that were compared, as a person would write them.
-
-    Raises:
-        OnlineValuesDiffer: one has another value.
+    Raises OnlineValuesDiffer: one has another value.
     """
     now = datetime.now(timezone.utc)
     gone = gone_until(kept_for(store), now)
     since = covered_from if gone is None else max(gone, covered_from)
-    candidates = keys_in_interval(definitions, since, covered_until, 20 * SAMPLES)
-    offline = {
-        key: row
-        for key, row in latest_rows(definitions, candidates, now).items()
-        if since <= row.event_timestamp < covered_until
-    }
-    keys = list(offline)[:SAMPLES]
-    if not keys:
+    keys = keys_in_interval(definitions, since, covered_until, 20 * SAMPLES)
+    latest = latest_rows(definitions, keys, now).items()
+    inside = [(key, row) for key, row in latest if since <= row.event_timestamp < covered_until]
+    samples = dict(inside[:SAMPLES])
+    if not samples:
         return ()
     with cassandra_failures(connection_of(store)):
-        stored = through_feast(store, definitions)(keys)
+        stored = through_feast(store, definitions)(list(samples))
     found: list[Difference] = []
-    names = definitions.names
-    for key, held in zip(keys, stored, strict=True):
-        row = offline[key]
+    for (key, row), held in zip(samples.items(), stored, strict=True):
         if held is not None and held.event_time is not None and held.event_time > row.event_timestamp:
             continue  # Pushed since.
-        values = () if held is None else held.values
-        pairs = zip(names, values, strict=False)
+        pairs = zip(definitions.names, () if held is None else held.values, strict=False)
         online = {name: value for name, value in pairs if value is not NEVER_WRITTEN}
         entity = dict(zip(definitions.key_names, key, strict=True))
-        found += _differences(entity, online, row.values, names)
+        found += _differences(entity, online, row.values, definitions.names)
     if found:
         raise OnlineValuesDiffer(list(map(str, found)))
-    return tuple("/".join(map(str, key)) for key in keys)
+    return tuple("/".join(map(str, key)) for key in samples)

@@ -38,9 +38,8 @@ class Window:
     def __str__(self) -> str:
         if self.is_empty:
             return f"Nothing is new: materialized up to {self.start:%Y-%m-%dT%H:%M:%S} UTC before"
-        return (
-            f"Materializing {self.start:%Y-%m-%dT%H:%M:%S} to {self.end:%Y-%m-%dT%H:%M:%S} UTC ({self.why})"
-        )
+        interval = f"{self.start:%Y-%m-%dT%H:%M:%S} to {self.end:%Y-%m-%dT%H:%M:%S} UTC"
+        return f"Materializing {interval} ({self.why})"
 
 
 def given_window(start: datetime, end: datetime) -> Window:
@@ -50,8 +49,10 @@ def given_window(start: datetime, end: datetime) -> Window:
 
 def full_window(end: datetime, ttl: timedelta | None, why: str, anew: bool = True) -> Window:
     """Take what a view of this `ttl` needs to have at `end`: everything where it has none."""
-    start = _full_start(end, ttl)
-    what = "everything" if ttl is None else f"the last {_length(ttl)}"
+    start, what = _full_start(end, ttl), "everything"
+    if ttl is not None:
+        whole_days = ttl.days > 1 and ttl == timedelta(days=ttl.days)
+        what = f"the last {f'{ttl.days} days' if whole_days else in_words(ttl)}"
     return Window(start, end, start, end, f"{what}: {why}", anew=anew)
 
 
@@ -59,8 +60,7 @@ def cut_at_now(window: Window, asked: datetime | None) -> Window:
     """Say why `window` ends before the `asked` end, if it does: rows in the future wait."""
     if asked is None or asked <= window.end:
         return window
-    why = f"{window.why}; up to now, as {asked:%Y-%m-%dT%H:%M:%S} lies in the future"
-    return replace(window, why=why)
+    return replace(window, why=f"{window.why}; up to now, as {asked:%Y-%m-%dT%H:%M:%S} lies in the future")
 
 
 def beside(
@@ -75,14 +75,11 @@ def beside(
     """
     if last is None or not online_store_holds_samples:
         return window
+    before = (last.covered_from, last.covered_until)
     apart = window.end < last.covered_from or window.start > last.covered_until
-    if (
-        apart
-        or last.covered_until > last.reached
-        or fingerprint(last.covered_from, last.covered_until) != last.content
-    ):
+    if apart or last.covered_until > last.reached or fingerprint(*before) != last.content:
         return window
-    covered_from, covered_until = min(window.start, last.covered_from), max(window.end, last.covered_until)
+    covered_from, covered_until = min(window.start, before[0]), max(window.end, before[1])
     return replace(window, covered_from=covered_from, covered_until=covered_until)
 
 
@@ -102,9 +99,7 @@ def next_window(
     a ttl that reaches further back than what was materialized.
 
     Args:
-        ttl: age from which the view's values are stale; None if they never are.
         registry_until: end of the newest interval in Feast's registry, UTC; None if it has none.
-        online_store_holds_samples: whether a sample was found in the online store just now.
         fingerprint: summarizes the Parquet's rows in an interval.
         until: end of the interval a schedule asks for, UTC; None for `now`. An end that an earlier run
             went beyond, or one in the future, is not taken: what is covered never shrinks, and is never
@@ -112,8 +107,7 @@ def next_window(
     """
     end = now
     if until is not None:
-        reached = until if last is None else max(until, last.covered_until)
-        end = min(reached, now)
+        end = min(now, until if last is None else max(until, last.covered_until))
     full = partial(full_window, end, ttl)
     if last is None or registry_until is None:
         return full("first run")
@@ -139,8 +133,3 @@ def in_words(length: timedelta) -> str:
 
 def _full_start(end: datetime, ttl: timedelta | None) -> datetime:
     return EARLIEST if ttl is None or ttl >= end - EARLIEST else end - ttl
-
-
-def _length(ttl: timedelta) -> str:
-    whole_days = ttl.days > 1 and ttl == timedelta(days=ttl.days)
-    return f"{ttl.days} days" if whole_days else in_words(ttl)

@@ -18,14 +18,7 @@ from poc.errors import FeaturesNotMaterialized
 from poc.feature_store import connection_of, kept_for
 from poc.materialization.offline import LatestRows, interval_fingerprint
 from poc.materialization.records import MaterializationRecord, MaterializationRun
-from poc.materialization.stored_rows import (
-    BATCH,
-    Read,
-    beside_stored,
-    by_reader,
-    differences,
-    through_feast,
-)
+from poc.materialization.stored_rows import BATCH, Read, beside_stored, by_reader, differences, through_feast
 from poc.materialization.verification import gone_until
 from poc.online_store.counting import count_partitions
 from poc.online_store.failures import cassandra_failures
@@ -96,11 +89,10 @@ def check_consistency(
     the last call. Of each store and view the first `shown` differences are returned; all are counted.
 
     Raises:
-        FeaturesNotApplied, InvalidDefinitions: as `poc.definitions.applied_service`.
         FeaturesNotMaterialized: no run of a view into the configured online store was recorded.
         OnlineTableMissing, FeaturesOutdated: a table is not there, or has a column of another type.
-        CassandraUnavailable: it does not answer.
         DatasetNotPrepared, ColumnsMissing: a source does not give what is declared.
+        FeaturesNotApplied, InvalidDefinitions, CassandraUnavailable.
     """
     views = applied_service(store, settings.feature_service).feature_sets
     with cassandra_failures(connection_of(store)):
@@ -132,19 +124,19 @@ def _filled_stores(
     store: "FeatureStore", session: Session, direct_keyspace: str, definitions: FeatureSet
 ) -> tuple[_FilledStore, _FilledStore]:
     """Return the online store that `store` is configured with, and the direct table, read by `session`."""
-    view, online_store = definitions.view, store.config.online_store
+    view, online_store = definitions.view, store.config.online_store.type
     runs = MaterializationRecord(direct_keyspace, store.project).last_of_each_store(session, view)
-    run = runs.get(online_store.type)
-    if run is None:
+    if online_store not in runs:
         raise FeaturesNotMaterialized(f"Feature view {view}")
     connection = connection_of(store)
-    table = online_tables(session, connection.keyspace, store.project, view).get(online_store.type)
+    table = online_tables(session, connection.keyspace, store.project, view).get(online_store)
+    online = through_feast(store, definitions)
     layout = direct_layout(direct_keyspace, store.project, applied_view(store, view))
     direct = by_reader(RowReader(session, layout, None, connection), definitions)
     # Runs into any online store fill the same direct table.
     furthest = max(runs.values(), key=lambda item: item.covered_until)
     return (
-        _FilledStore("Feast online store", through_feast(store, definitions), table, run, kept_for(store)),
+        _FilledStore("Feast online store", online, table, runs[online_store], kept_for(store)),
         _FilledStore("Direct table", direct, (layout.keyspace, layout.table), furthest, None),
     )
 
@@ -165,10 +157,9 @@ def _check(
             check.differing += bool(found)
             check.differences += found[: max(shown - len(check.differences), 0)]
         progress(batch.num_rows)
-    if filled.table is not None:
-        count = count_partitions(session, *filled.table)
-        known = check.compared - check.missing - check.expired
-        check.others = None if count is None else max(count - known, 0)
+    count = None if filled.table is None else count_partitions(session, *filled.table)
+    known = check.compared - check.missing - check.expired
+    check.others = None if count is None else max(count - known, 0)
     return check
 
 
@@ -198,9 +189,8 @@ def describe_view(view: ViewCheck, alone: bool) -> list[tuple[StoreCheck, str, l
 def consistency_document(views: Sequence[ViewCheck]) -> dict[str, Any]:
     """Return everything for JSON; what JSON does not know is text."""
     of_views = [{**asdict(view), "holds": view.holds} for view in views]
-    for of_view in of_views:
-        for difference in (one for check in of_view["stores"] for one in check["differences"]):
-            difference |= {side: _json_value(difference[side]) for side in ("online", "offline")}
+    for difference in (one for view in of_views for check in view["stores"] for one in check["differences"]):
+        difference |= {side: _json_value(difference[side]) for side in ("online", "offline")}
     document = {"holds": all(view.holds for view in views), "views": of_views}
     plain: dict[str, Any] = json.loads(json.dumps(document, default=_json_value))
     return plain

@@ -30,6 +30,7 @@ CHANCE = 0.001
 UNTRAINED = "the model was trained without it"
 # Added to each count, so that an empty bin has a logarithm: half a row, as Jeffreys' prior has it.
 _HALF_A_ROW = 0.5
+_COLUMNS = ("feature", "PSI", "limit", "verdict", "largest change, or why none")
 
 Verdict = Literal["drifted", "within", "too few rows", "no limit", "not compared"]
 
@@ -106,19 +107,14 @@ def measure_drift(
         for name, item in comparable.items():
             column = pa.chunked_array(pa.table(batch).column(name).chunks, batch.schema.field(name).type)
             counts[name] += item.bins.count(without_nan(convert(column, kinds[name])))
-    compared = tuple(
-        _compared(name, item, counts[name].tolist(), limits[name])
-        if isinstance(item, Distribution) and rows > 0
-        else _not_compared(name, limits[name], item if isinstance(item, str) else "the batch has no rows")
-        for name, item in known.items()
-    )
-    return Drift(f"{reference.model_name} version {reference.model_version}", rows, compared)
-
-
-def chance_limit(reference: Sequence[int], batch: Sequence[int]) -> float:
-    """Return what the index of two such samples of one distribution exceeds once in 1,000 times."""
-    freedom = max(_used(reference, batch) - 1, 1)
-    return float(chdtri(freedom, CHANCE)) * (1 / sum(reference) + 1 / sum(batch))
+    compared = []
+    for name, trained in known.items():
+        if isinstance(trained, Distribution) and rows > 0:
+            compared.append(_compared(name, trained, counts[name].tolist(), limits[name]))
+        else:
+            why_not = trained if isinstance(trained, str) else "the batch has no rows"
+            compared.append(FeatureDrift(name, "not compared", limit=limits[name], why_not=why_not))
+    return Drift(f"{reference.model_name} version {reference.model_version}", rows, tuple(compared))
 
 
 def _reference_of(feature: Feature, reference: TrainingReference) -> Distribution | str:
@@ -133,16 +129,9 @@ def _reference_of(feature: Feature, reference: TrainingReference) -> Distributio
     return known.distribution
 
 
-def _not_compared(name: str, limit: float | None, why_not: str) -> FeatureDrift:
-    return FeatureDrift(name, "not compared", limit=limit, why_not=why_not)
-
-
 def _compared(name: str, reference: Distribution, batch: Sequence[int], limit: float | None) -> FeatureDrift:
     parts = index_parts(reference.counts, batch)
     psi, chance = sum(parts), chance_limit(reference.counts, batch)
-    most = int(np.argmax(parts))
-    label = reference.bins.labels()[most]
-    before, now = shares(reference.counts)[most], shares(batch)[most]
     verdict: Verdict = "within"
     if limit is None:
         verdict = "no limit"
@@ -150,9 +139,18 @@ def _compared(name: str, reference: Distribution, batch: Sequence[int], limit: f
         verdict = "drifted" if psi > chance else "too few rows"
     # Its index is of the nulls alone then: enough to refuse a batch for, and not to let one pass.
     if not reference.bins.tells_values and verdict != "drifted":
-        return _not_compared(name, limit, "no value has 1 % of the training rows")
-    change = f"most at {label}: {before:.1%} of rows before, {now:.1%} now"
+        why_not = "no value has 1 % of the training rows"
+        return FeatureDrift(name, "not compared", limit=limit, why_not=why_not)
+    most = int(np.argmax(parts))
+    before, now = shares(reference.counts)[most], shares(batch)[most]
+    change = f"most at {reference.bins.labels()[most]}: {before:.1%} of rows before, {now:.1%} now"
     return FeatureDrift(name, verdict, psi, limit, chance, change)
+
+
+def chance_limit(reference: Sequence[int], batch: Sequence[int]) -> float:
+    """Return what the index of two such samples of one distribution exceeds once in 1,000 times."""
+    freedom = max(np.count_nonzero(np.add(reference, batch)) - 1, 1)
+    return float(chdtri(freedom, CHANCE)) * (1 / sum(reference) + 1 / sum(batch))
 
 
 def index_parts(reference: Sequence[int], batch: Sequence[int]) -> list[float]:
@@ -160,7 +158,7 @@ def index_parts(reference: Sequence[int], batch: Sequence[int]) -> list[float]:
 
     A bin that neither has adds nothing.
     """
-    added = _HALF_A_ROW * _used(reference, batch)
+    added = _HALF_A_ROW * np.count_nonzero(np.add(reference, batch))
     first, second = sum(reference) + added, sum(batch) + added
     parts = []
     for one, other in zip(reference, batch, strict=True):
@@ -169,16 +167,14 @@ def index_parts(reference: Sequence[int], batch: Sequence[int]) -> list[float]:
     return parts
 
 
-def _used(reference: Sequence[int], batch: Sequence[int]) -> int:
-    return sum(1 for one, other in zip(reference, batch, strict=True) if one + other)
-
-
-_COLUMNS = ("feature", "PSI", "limit", "verdict", "largest change, or why none")
-
-
 def drift_table(drift: Drift) -> str:
     """Lay out the features under each other, a line each."""
-    rows = [_COLUMNS, *map(_cells, drift.features)]
+    rows = [_COLUMNS]
+    for item in drift.features:
+        psi = "" if item.psi is None else f"{item.psi:.3f}"
+        limit = "" if item.limit is None else f"{item.limit:g}"
+        change = "" if psi == "0.000" else item.change or item.why_not
+        rows.append((item.feature, psi, limit, item.verdict, change))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
@@ -200,12 +196,4 @@ def describe_drift(drift: Drift) -> str:
     few = f"; {drift.rows:,} rows are too few to tell for {unsure} of them" if unsure else ""
     # A feature without a limit is not held to anything, whether it can be compared or not.
     unseen = [feature for feature in drift.features if feature.psi is None and feature.limit is not None]
-    blind = "".join(f"; {feature}" for feature in unseen)
-    return f"No feature drifted {against}{few}{blind}"
-
-
-def _cells(feature: FeatureDrift) -> tuple[str, ...]:
-    psi = "" if feature.psi is None else f"{feature.psi:.3f}"
-    limit = "" if feature.limit is None else f"{feature.limit:g}"
-    change = "" if psi == "0.000" else feature.change or feature.why_not
-    return (feature.feature, psi, limit, feature.verdict, change)
+    return f"No feature drifted {against}{few}{''.join(f'; {feature}' for feature in unseen)}"

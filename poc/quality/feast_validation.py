@@ -16,13 +16,13 @@ from uuid import uuid4
 import pyarrow as pa
 
 from poc.dataset.columns import LABEL, read_limits, read_max_psi
-from poc.definitions import Feature, ServedFeatures, ServedView
+from poc.definitions import ServedFeatures, ServedView
 from poc.errors import LoggingNotConfigured, ValidationNotInstalled
 from poc.model.examples import Examples, labelled_examples, time_span
 from poc.settings import Settings
 
 if TYPE_CHECKING:
-    from feast import FeatureService, FeatureStore
+    from feast import FeatureStore
     from feast.infra.offline_stores.file import FileRetrievalJob
 
 DATASET = "training_data"
@@ -69,24 +69,18 @@ def training_data(examples: Examples) -> "FileRetrievalJob":
     from feast.infra.offline_stores.file import FileRetrievalJob
     from feast.infra.offline_stores.offline_store import RetrievalMetadata
 
+    features = [(view, name) for view in examples.served.views for name in view.names]
     # With the view's name before each, as logs have them.
-    names = {
-        feature: (f"{view.definitions.view}:{feature}", f"{shown_view(view)}__{feature}")
-        for view in examples.served.views
-        for feature in view.names
-    }
-    rows = examples.rows.drop(columns=LABEL).rename(columns={name: full for name, (_, full) in names.items()})
-    described = RetrievalMetadata(
-        [reference for reference, _ in names.values()],
-        list(examples.served.key_names),
-        *time_span(examples.rows),
-    )
+    full_names = {name: f"{_shown(view)}__{name}" for view, name in features}
+    rows = examples.rows.drop(columns=LABEL).rename(columns=full_names)
+    references = [f"{view.definitions.view}:{name}" for view, name in features]
+    keys = list(examples.served.key_names)
+    described = RetrievalMetadata(references, keys, *time_span(examples.rows))
     frame = dd.from_pandas(rows, npartitions=1)  # type: ignore[no-untyped-call]
     return FileRetrievalJob(lambda: frame, True, metadata=described)
 
 
-def shown_view(view: ServedView) -> str:
-    """Return what a service calls one of its views."""
+def _shown(view: ServedView) -> str:
     return view.definitions.view if view.alias is None else view.alias
 
 
@@ -95,24 +89,21 @@ def expect_declared(dataset: Any, served: ServedFeatures) -> Any:
 
     `dataset` is a PandasDataset of theirs: the training data, a column `<view>__<name>` each.
     """
-    for view in served.views:
-        for feature in view.features:
-            _expect_feature(dataset, f"{shown_view(view)}__{feature.name}", feature)
+    from pandas.api.types import is_numeric_dtype
+
+    declared = [(_shown(view), feature) for view in served.views for feature in view.features]
+    for shown, feature in declared:
+        column = f"{shown}__{feature.name}"
+        limits, max_psi = read_limits(feature), read_max_psi(feature)
+        dataset.expect_column_values_to_not_be_null(column)
+        if limits.values is not None:
+            dataset.expect_column_values_to_be_in_set(column, list(limits.values))
+        if limits.minimum is not None or limits.maximum is not None:
+            dataset.expect_column_values_to_be_between(column, limits.minimum, limits.maximum)
+        if max_psi is not None and is_numeric_dtype(dataset[column]):
+            mean, spread = float(dataset[column].mean()), sqrt(max_psi) * float(dataset[column].std())
+            dataset.expect_column_mean_to_be_between(column, mean - spread, mean + spread)
     return dataset.get_expectation_suite(discard_failed_expectations=False)
-
-
-def _expect_feature(dataset: Any, column: str, feature: Feature) -> None:
-    import pandas as pd
-
-    limits, max_psi = read_limits(feature), read_max_psi(feature)
-    dataset.expect_column_values_to_not_be_null(column)
-    if limits.values is not None:
-        dataset.expect_column_values_to_be_in_set(column, list(limits.values))
-    if limits.minimum is not None or limits.maximum is not None:
-        dataset.expect_column_values_to_be_between(column, limits.minimum, limits.maximum)
-    if max_psi is not None and pd.api.types.is_numeric_dtype(dataset[column]):
-        mean, spread = float(dataset[column].mean()), sqrt(max_psi) * float(dataset[column].std())
-        dataset.expect_column_mean_to_be_between(column, mean - spread, mean + spread)
 
 
 def _profile(dataset: Any) -> Any:
@@ -128,26 +119,24 @@ def log_online_features(
     store: "FeatureStore", service_name: str, entities: Sequence[Mapping[str, Any]]
 ) -> int:
     """Read the service's features through Feast's public call, and log them; return of how many entities."""
+    from feast import feature_logging as logs
+
     service = store.get_feature_service(service_name)
     if service.logging_config is None:
         raise LoggingNotConfigured(service_name)
-    for start in range(0, len(entities), BATCH):
-        store.write_logged_features(_log(store, service, entities[start : start + BATCH]), service)
-    return len(entities)
-
-
-def _log(store: "FeatureStore", service: "FeatureService", entities: Sequence[Mapping[str, Any]]) -> pa.Table:
-    from feast import feature_logging as logs
-
     schema = logs.FeatureServiceLoggingSource(service, store.project).get_schema(store.registry)
-    answer = store.get_online_features(service, list(map(dict, entities)), full_feature_names=True)
-    columns: dict[str, list[Any]] = dict(answer.to_dict())
-    for name, column in zip(answer.proto.metadata.feature_names.val, answer.proto.results, strict=True):
-        times = [moment.ToDatetime(tzinfo=timezone.utc) for moment in column.event_timestamps]
-        columns |= {f"{name}__timestamp": times, f"{name}__status": list(column.statuses)}
-    now = datetime.now(timezone.utc)
-    # Feast takes rows of one moment for one row when it reads the log.
-    columns[logs.LOG_TIMESTAMP_FIELD] = [now + number * _MICROSECOND for number in range(len(entities))]
-    columns[logs.LOG_DATE_FIELD] = [now.date()] * len(entities)
-    columns[logs.REQUEST_ID_FIELD] = [uuid4().hex] * len(entities)
-    return pa.table([pa.array(columns[item.name], item.type) for item in schema], schema=schema)
+    for start in range(0, len(entities), BATCH):
+        batch = list(map(dict, entities[start : start + BATCH]))
+        answer = store.get_online_features(service, batch, full_feature_names=True)
+        columns: dict[str, list[Any]] = dict(answer.to_dict())
+        for name, column in zip(answer.proto.metadata.feature_names.val, answer.proto.results, strict=True):
+            times = [moment.ToDatetime(tzinfo=timezone.utc) for moment in column.event_timestamps]
+            columns |= {f"{name}__timestamp": times, f"{name}__status": list(column.statuses)}
+        now = datetime.now(timezone.utc)
+        # Feast takes rows of one moment for one row when it reads the log.
+        columns[logs.LOG_TIMESTAMP_FIELD] = [now + number * _MICROSECOND for number in range(len(batch))]
+        columns[logs.LOG_DATE_FIELD] = [now.date()] * len(batch)
+        columns[logs.REQUEST_ID_FIELD] = [uuid4().hex] * len(batch)
+        log = pa.table([pa.array(columns[item.name], item.type) for item in schema], schema=schema)
+        store.write_logged_features(log, service)
+    return len(entities)

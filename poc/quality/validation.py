@@ -5,7 +5,9 @@ are two places where rows become what is served, and both are held: a new file t
 Parquet, and a source's rows, by whoever they were put there, that are to go into the stores.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -15,32 +17,26 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from poc.command_line import fail, note, ok, progress_bar
+from poc.dataset.parquet import has_made_up_times
 from poc.dataset.prepare import CheckedDataset, PreparedDataset, check_service, check_source, write_dataset
 from poc.dataset.stored import declared_columns, open_source
 from poc.definitions import FeatureSet, ServedFeatures, applied_feature_set, applied_service
-from poc.errors import DatasetDrifted
+from poc.errors import DatasetDrifted, PocError
 from poc.feature_store import connection_of, open_feature_store
 from poc.materialization.attempts import recorded_attempt
 from poc.materialization.offline import LatestRows
-from poc.materialization.one_view import asked_of, is_served
 from poc.materialization.plan import Wish
-from poc.materialization.report import tell, tell_prepared
-from poc.materialization.run import run_materialization
+from poc.materialization.run import run_materialization, tell
 from poc.materialization.window import Window
 from poc.model.reference import TrainingReference, read_reference, reference_path
 from poc.model.registry import may_hold_a_model
 from poc.online_store.failures import cassandra_failures
 from poc.online_store.session import cassandra_session
-from poc.quality.drift import (
-    Drift,
-    describe_drift,
-    describe_missing_reference,
-    drift_table,
-    measure_drift,
-)
+from poc.quality.drift import Drift, describe_drift, describe_missing_reference, drift_table, measure_drift
 from poc.settings import Settings
 
 BATCH_ROWS = 50_000
+_SCRIPT = "feast_materialize.py"
 
 
 def count_long_keys(view: FeatureSet, most: int) -> dict[str, int]:
@@ -69,22 +65,19 @@ def validate_service(
 ) -> tuple[ValidatedDataset, ...]:
     """Check the records that the next preparation would take, and measure their drift. Writes nothing.
 
-    Raises:
-        ReferenceUnreadable: the training reference cannot be read.
-        PocError: whatever else `poc.dataset.prepare.check_service` raises, which explains the arguments.
+    Raises ReferenceUnreadable, and what `check_service` does, which explains the arguments.
     """
     checked = check_service(served, settings.data_dir, now, refresh=refresh)
     reference = read_reference(settings)
-    if reference is None:
-        return tuple(ValidatedDataset(item, None) for item in checked)
-    return tuple(
-        # Under the declared names, without what nobody declared.
-        ValidatedDataset(
-            item,
-            _drift(served, item.definitions, reference, [declared_columns(item.table, item.definitions)]),
-        )
-        for item in checked
-    )
+    found = []
+    for item in checked:
+        drift = None
+        if reference is not None:
+            # Under the declared names, without what nobody declared.
+            declared = declared_columns(item.table, item.definitions)
+            drift = _drift(served, item.definitions, reference, [declared])
+        found.append(ValidatedDataset(item, drift))
+    return tuple(found)
 
 
 def prepare_validated(
@@ -99,9 +92,7 @@ def prepare_validated(
 
     Records that are there already are not measured now, but when they are to be materialized.
 
-    Raises:
-        DatasetDrifted: new records are beyond a limit. Nothing was written.
-        PocError: whatever else `validate_service` and `write_dataset` raise.
+    Raises DatasetDrifted before anything is written, and what `validate_service` and `write_dataset` raise.
     """
     if accept_drift:
         return tuple(map(write_dataset, check_service(served, settings.data_dir, now, refresh=refresh)))
@@ -156,7 +147,7 @@ def materialize(settings: Settings, wish: Wish, *, accept_drift: bool = False) -
     store = open_feature_store(settings)
     connection = connection_of(store)
     with (
-        asked_of(wish.view),
+        _asked_of(wish.view),
         cassandra_session(connection) as session,
         cassandra_failures(connection),
         recorded_attempt(settings, store, session, note, wish.view),
@@ -164,7 +155,7 @@ def materialize(settings: Settings, wish: Wish, *, accept_drift: bool = False) -
     ):
         served = applied_service(store, settings.feature_service)
         now = datetime.now(timezone.utc)
-        if wish.view is None or is_served(served, wish.view):
+        if wish.view is None or wish.view in {item.view for item in served.feature_sets}:
             for data in prepare_validated(settings, served, now, accept_drift=accept_drift):
                 tell_prepared(data)
         else:
@@ -172,6 +163,33 @@ def materialize(settings: Settings, wish: Wish, *, accept_drift: bool = False) -
         begin = gate(settings, served, note, accept_drift=accept_drift)
         reports = run_materialization(settings, store, session, wish, begin, progress)
     tell(reports)
+
+
+@contextmanager
+def _asked_of(view: str | None) -> Iterator[None]:
+    """Let the ways out of what the block raises lead to the view that was asked for, and no other."""
+    try:
+        yield
+    except PocError as error:
+        if view is not None and "--view" not in error.way_out:
+            error.way_out = error.way_out.replace(_SCRIPT, f"{_SCRIPT} --view {shlex.quote(view)}")
+        raise
+
+
+def tell_prepared(data: PreparedDataset) -> None:
+    """Tell of a source that was prepared, where that changed it."""
+    if data.changed:
+        ok(f"Data prepared with {data.records:,} records from {data.origin}")
+        tell_made_up(data)
+    for name in data.added_columns:
+        note(f"  {name}: generated values, like those of the other generated columns")
+
+
+def tell_made_up(data: PreparedDataset) -> None:
+    """Tell of times that a person's file does not have."""
+    # A folder or pattern is a person's, and has all that is declared.
+    if data.path.is_file() and has_made_up_times(data.path):
+        note(f"  Its times are made up, moments of the last weeks: {data.origin} has none")
 
 
 def _require_undrifted(drift: Drift, what: str) -> None:

@@ -24,7 +24,7 @@ from cards import CARDS, DAY, ROWS, TWO, Cards
 from poc.definitions import applied_service
 from poc.errors import LoadTakenBack, OnlineValuesDiffer, SourceChanged, ValuesInTheWay
 from poc.feature_store import close_feature_store, open_feature_store
-from poc.materialization import command, rebuild
+from poc.materialization import rebuild
 from poc.materialization import run as materialization
 from poc.online_store import generations
 from poc.online_store.connection import ConnectionSettings
@@ -86,11 +86,11 @@ def test_what_was_served_before_can_be_gone_back_to_and_is_not_loaded_again_by_i
     place.load(1)
     place.materialize()
     with pytest.raises(NoEarlierGeneration):
-        command.roll_back(place.settings)
+        rebuild.roll_back(place.settings)
     place.load(2)
     place.materialize()
     assert place.served(0) == [(2, 2)]
-    command.roll_back(place.settings)
+    rebuild.roll_back(place.settings)
     assert place.served(0) == [(1, 1)]
     with pytest.raises(LoadTakenBack, match="taken back"):
         place.materialize()
@@ -105,7 +105,7 @@ def test_load_that_was_taken_back_is_explained_to_who_tests_what_is_served(place
     for number in (1, 2):
         place.load(number)
         place.materialize()
-    command.roll_back(place.settings)
+    rebuild.roll_back(place.settings)
     tested = run_script(place, "scripts/test_feast.py")
     assert tested.returncode == 1
     assert re.search(r"\d+\.a: online 1, offline 2", tested.stdout)
@@ -131,7 +131,7 @@ def test_generation_is_known_by_what_it_holds_after_a_later_run_too(
     place.load(1)
     place.materialize()
     assert place.materialize().window.continues
-    command.list_generations(place.settings)
+    rebuild.list_generations(place.settings)
     assert "1: served, made" in (said := capsys.readouterr().out)
     assert f", {CARDS:,} entities of" in said
 
@@ -261,7 +261,7 @@ def test_table_that_somebody_goes_back_to_meanwhile_is_not_dropped(
 
     def go_back(*_: Any) -> None:
         if next(back, False):
-            command.roll_back(place.settings)
+            rebuild.roll_back(place.settings)
 
     monkeypatch.setattr(rebuild, "_wait_until_left", go_back)
     store = open_feature_store(place.settings)
@@ -276,9 +276,9 @@ def test_only_one_load_can_be_taken_back_also_where_older_ones_are_not_dropped_y
     place: Cards, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load_three_and_drop_none(place, monkeypatch)
-    command.roll_back(place.settings)
+    rebuild.roll_back(place.settings)
     with pytest.raises(NoEarlierGeneration):
-        command.roll_back(place.settings)
+        rebuild.roll_back(place.settings)
 
 
 @pytest.mark.parametrize(
@@ -436,7 +436,7 @@ def test_reads_under_way_never_mix_two_loads_nor_fail(place: Cards) -> None:
         place.load(number)
         place.materialize(full=True)
         time.sleep(1.5)
-    command.roll_back(place.settings)
+    rebuild.roll_back(place.settings)
     rolled_back = time.time()
     time.sleep(3)
     for reader in readers:
@@ -519,7 +519,7 @@ def test_what_a_killed_run_claimed_does_not_keep_a_bad_load_from_being_taken_bac
     with monkeypatch.context() as patch:
         patch.setattr(generations, "owner", lambda: f"{socket.gethostname()} process {ended.pid}")
         Generations(place.session, place.keyspace, "cards_project").claim("cards")
-    command.roll_back(place.settings)
+    rebuild.roll_back(place.settings)
     assert place.served(0) == [(1, 1)]
 
 

@@ -26,7 +26,7 @@ from own_keyspace import own_keyspace
 from warm_python import warm
 
 from poc.errors import LoadTakenBack
-from poc.materialization import command, rebuild
+from poc.materialization import rebuild
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.errors import NoEarlierGeneration
 from poc.online_store.generations import Generations
@@ -181,9 +181,9 @@ class Model(RuleBasedStateMachine):
     def roll_back(self) -> None:
         if self.kept is None:
             with pytest.raises(NoEarlierGeneration):
-                command.roll_back(self.cards.settings)
+                rebuild.roll_back(self.cards.settings)
             return
-        command.roll_back(self.cards.settings)
+        rebuild.roll_back(self.cards.settings)
         self.taken_back.append(self.served)
         self.served, self.kept = self.kept, None
 

@@ -25,7 +25,7 @@ from warm_python import warm
 import poc
 from poc import errors
 from poc.feature_store import close_feature_store, open_feature_store
-from poc.materialization import command
+from poc.materialization.rebuild import roll_back
 from poc.online_store import errors as store_errors
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.session import Session
@@ -105,7 +105,7 @@ def taken_back(cards: Cards) -> None:
     filled(cards)
     cards.load(2)
     cards.materialize()
-    command.roll_back(cards.settings)
+    roll_back(cards.settings)
 
 
 def spoilt(cards: Cards) -> None:

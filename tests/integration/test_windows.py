@@ -20,8 +20,7 @@ from poc.feature_store import close_feature_store, open_feature_store
 from poc.materialization.freshness import Freshness, read_freshness
 from poc.materialization.plan import Wish
 from poc.materialization.records import MaterializationRecord
-from poc.materialization.report import tell
-from poc.materialization.run import ViewReport, run_materialization
+from poc.materialization.run import ViewReport, run_materialization, tell
 from poc.materialization.verification import Check, check_entities
 from poc.measurement.comparison import Request
 from poc.measurement.place import open_place

@@ -17,7 +17,7 @@ from poc.dataset.sources import Records
 from poc.dataset.timestamps import require_times_named
 from poc.definitions import FeatureSet
 from poc.errors import ColumnsMissing, TimesMisnamed
-from poc.materialization.report import tell_made_up, tell_prepared
+from poc.quality.validation import tell_made_up, tell_prepared
 
 Prepare = Callable[..., PreparedDataset]
 MOMENT = "2026-11-01T10:30:00Z"
