@@ -22,7 +22,7 @@ from urllib.request import urlopen
 import poc
 from poc.dataset.stored import sample_keys
 from poc.definitions import ServedFeatures, applied_service
-from poc.errors import BenchmarkFailed, InvalidSettings, LoadToolMissing
+from poc.errors import BenchmarkFailed, InvalidSettings, ProgramMissing
 from poc.measurement.core import measured_on
 from poc.measurement.methods import Key
 from poc.measurement.place import (
@@ -56,9 +56,9 @@ Ask = Callable[..., LoadResult]
 
 
 def require_wrk() -> str:
-    """Return the version of wrk; `LoadToolMissing` where it is not on the PATH."""
+    """Return the version of wrk; `ProgramMissing` where it is not on the PATH."""
     if shutil.which(WRK) is None:
-        raise LoadToolMissing(WRK)
+        raise ProgramMissing(WRK)
     # It prints its version with its usage, and calls that a failure.
     usage = subprocess.run([WRK, "--version"], capture_output=True, text=True, check=False).stdout
     return usage.split()[1].rpartition("/")[2]

@@ -17,7 +17,7 @@ from urllib.request import urlopen
 import yaml
 
 from poc.child_process import Process, child_process
-from poc.errors import MonitoringFailed, MonitoringPortTaken, PrometheusMissing
+from poc.errors import MonitoringFailed, MonitoringPortTaken, ProgramMissing
 from poc.local_cassandra.docker import engine_answers
 from poc.local_cassandra.machine import listening_error
 from poc.settings import Settings
@@ -56,7 +56,7 @@ class Program:
 def prometheus(settings: Settings) -> Program:
     """Return Prometheus with the rules of deploy/prometheus; its data is in the data folder.
 
-    PrometheusMissing says that it is not installed, and there is no Docker.
+    ProgramMissing says that it is not installed, and there is no Docker.
     """
     port, data = settings.prometheus_port, settings.data_dir / "prometheus"
     installed = shutil.which("prometheus")
@@ -64,7 +64,7 @@ def prometheus(settings: Settings) -> Program:
         arguments = _prometheus_arguments(PROMETHEUS_FILES, data, port)
         return Program("Prometheus", (installed, *arguments), port, "PROMETHEUS_PORT", "/-/ready", 60)
     if not engine_answers():
-        raise PrometheusMissing
+        raise ProgramMissing("prometheus", ", and no Docker engine answers")
     image = _compose_service("prometheus")["image"]
     folders = {PROMETHEUS_FILES: "/etc/prometheus:ro", data: "/prometheus"}
     arguments = _prometheus_arguments(Path("/etc/prometheus"), Path("/prometheus"), port)
