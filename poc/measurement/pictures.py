@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
-from poc.measurement.comparison_report import GUIDE_P99_MS, transactions
+from poc.measurement.tables import GUIDE_P99_MS, transactions
 from poc.output import replacing
 
 # Okabe and Ito's palette, told apart with any colour vision; its yellow is too faint for a line.
