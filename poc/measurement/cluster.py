@@ -82,10 +82,8 @@ class Load:
         self._pause = threads / per_second
         self._stop = threading.Event()
         self._done: list[Operation] = []
-        self._threads = [
-            threading.Thread(target=self._run, args=(self._pause * i / threads,), daemon=True)
-            for i in range(threads)
-        ]
+        delays = (number / per_second for number in range(threads))
+        self._threads = [threading.Thread(target=self._run, args=(by,), daemon=True) for by in delays]
 
     def __enter__(self) -> "Load":
         for thread in self._threads:

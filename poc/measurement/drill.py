@@ -60,13 +60,9 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the drill found.
+    """What the drill found: how many writes Cassandra confirmed, and which of them were lost at the end.
 
-    Attributes:
-        acknowledged: how many writes Cassandra confirmed.
-        lost: which of them were not there at the end.
-        found: how many reads looked for a row that was acknowledged before they began.
-        missed: how many of them did not find it.
+    `found` reads looked for a row that was acknowledged before they began; `missed` of them did not find it.
     """
 
     phases: tuple[Phase, ...]
@@ -148,10 +144,7 @@ def _lose_nodes(
 
 
 def _stored_reader(store: FeatureStore, served: ServedFeatures) -> Callable[[], None]:
-    """Return the operation that reads the next of some transactions, all of which are stored.
-
-    `FeaturesNotMaterialized`: the first is not.
-    """
+    """Return the operation that reads the next of some transactions, the first of which has to be stored."""
     method, keys = public_call("feast", store, served), itertools.cycle(sample_keys(served, POOL))
 
     def read() -> None:
@@ -168,10 +161,7 @@ def _stored_reader(store: FeatureStore, served: ServedFeatures) -> Callable[[], 
 
 @contextmanager
 def _own_rows(place: Place) -> "Iterator[NumberedRows]":
-    """Make a feature view for the rows, in a keyspace and a registry of its own, until the block ends.
-
-    It is kept as the store of `place` keeps its own: there, at that consistency, in as many copies.
-    """
+    """Make a feature view for the rows, kept as `place` keeps its own, in a keyspace and registry apart."""
     drop = f"DROP KEYSPACE IF EXISTS {KEYSPACE}"
     with TemporaryDirectory() as folder:
         place.session.execute(drop, execution_profile=SCHEMA)
@@ -199,8 +189,8 @@ class NumberedRows:
         self._store = store
         self._numbers = itertools.count()
         self._lock = threading.Lock()
-        # The numbers of the rows that Cassandra has confirmed.
         self.acknowledged: list[int] = []
+        """The numbers of the rows that Cassandra has confirmed."""
         entity = Entity(name=NUMBER, join_keys=[NUMBER], value_type=ValueType.INT64)
         view = FeatureView(
             name=VIEW,
@@ -231,9 +221,8 @@ class NumberedRows:
 
     def lost(self) -> tuple[int, ...]:
         """Return the acknowledged rows that cannot be read."""
-        found: set[int] = set()
-        for start in range(0, len(self.acknowledged), PAGE):
-            found |= self._found(self.acknowledged[start : start + PAGE])
+        pages = (self.acknowledged[at : at + PAGE] for at in range(0, len(self.acknowledged), PAGE))
+        found = set[int]().union(*map(self._found, pages))
         return tuple(number for number in self.acknowledged if number not in found)
 
     def _found(self, numbers: Sequence[int]) -> set[int]:

@@ -31,12 +31,10 @@ _MIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One engine's run.
+    """One engine's run: from Feast's call until it returned, the start of Spark included.
 
-    Attributes:
-        seconds: from Feast's call until it returned, the start of Spark included.
-        peak_mib: most memory that all processes held at one moment, shared pages counted in each.
-        peak_mib_by_part: most that each part held: `driver`, `java`, `workers`.
+    `peak_mib` is the most memory that all processes held at one moment, shared pages counted in each,
+    `peak_mib_by_part` the most that each part held: `driver`, `java`, `workers`.
     """
 
     engine: str
@@ -54,10 +52,8 @@ def check_spark(
 ) -> list[Measured]:
     """Materialize `rows` rows with both engines, compare every stored row, and return both runs.
 
-    Each engine has a keyspace of its own that is dropped afterwards; Spark is configured by stores/spark.yaml
-    beside the features of `place`. `announce` is told what happens, and each run's figures.
-
-    Raises `BenchmarkFailed` where a run did not end well, `OnlineValuesDiffer` unless all rows are the same.
+    Spark is configured by stores/spark.yaml. `announce` is told what happens, and each run's figures. Raises
+    `BenchmarkFailed` where a run did not end well, `OnlineValuesDiffer` unless all rows are the same.
     """
     served = declared_service(place.settings)
     spark_yaml = place.settings.feast_repo_path / SPARK_YAML
@@ -75,7 +71,10 @@ def check_spark(
             repo = stack.enter_context(own_repo(replace(place, store=store), folder, ROW_STORE, block))
             keyspaces.append(repo.name)
             announce(f"{rows:,} rows with the {engine} engine")
-            measured.append(_measure(engine, folder, repo))
+            memory = _Memory()
+            took = materialize(f"The {engine} engine", repo, folder, watch=memory.watch)
+            parts = {part: size / _MIB for part, size in memory.by_part.items()}
+            measured.append(Measured(engine, took["seconds"], memory.peak / _MIB, parts))
             announce(measured[-1])
         announce("Comparing every stored row")
         for definitions in served.feature_sets:
@@ -105,13 +104,6 @@ def _compare_tables(session: Session, definitions: FeatureSet, first: str, secon
             raise OnlineValuesDiffer([f"{first} has {one}, {second} has {other}"])
         count += 1
     return count
-
-
-def _measure(engine: str, folder: Path, repo: Path) -> Measured:
-    memory = _Memory()
-    found = materialize(f"The {engine} engine", repo, folder, watch=memory.watch)
-    parts = {part: size / _MIB for part, size in memory.by_part.items()}
-    return Measured(engine, found["seconds"], memory.peak / _MIB, parts)
 
 
 @dataclass(slots=True)
