@@ -226,9 +226,9 @@ class NumberedRows:
         return tuple(number for number in self.acknowledged if number not in found)
 
     def _found(self, numbers: Sequence[int]) -> set[int]:
-        entity_rows = [{NUMBER: number} for number in numbers]
-        if not entity_rows:
+        if not numbers:
             return set()
+        entity_rows = [{NUMBER: number} for number in numbers]
         answer = self._store.get_online_features([f"{VIEW}:{WRITTEN}"], entity_rows).to_dict()
         rows = zip(answer[NUMBER], answer[WRITTEN], strict=True)
         return {number for number, written in rows if written is not None}
@@ -242,12 +242,12 @@ def drill_table(outcome: Outcome) -> str:
     return markdown_table(COLUMNS, rows)
 
 
-def first_errors(outcome: Outcome, most: int = 3) -> list[str]:
+def first_errors(outcome: Outcome) -> list[str]:
     """Say of some failed reads when they failed, in seconds after the first read, and why."""
     begin = min(read.began for phase in outcome.phases for read in phase.reads)
     return [
         f"{read.began - begin:.1f} s: {type(read.error).__name__}: {read.error}"
-        for read in outcome.failed_reads[:most]
+        for read in outcome.failed_reads[:3]
     ]
 
 

@@ -34,7 +34,6 @@ MOST_ROWS = {
     # A full run: into a new generation, held to the source, then served.
     "arrow-rows-generation": math.inf,
 }
-REPEATS = 3
 # A way that takes longer at a size is measured once: its run averages over the machine's moods by itself.
 LONG_SECONDS = 60.0
 SEED = 1
@@ -82,7 +81,7 @@ def measure_materialization(
     sizes: Sequence[int],
     *,
     chosen: Sequence[Way],
-    repeats: int = REPEATS,
+    repeats: int,
     everything: bool = False,
     announce: Callable[[str], object] = lambda what: None,
 ) -> dict[str, Any]:
@@ -142,9 +141,8 @@ def left_out(
     """Return what was not measured, and how long it would take at the largest size's rows a second."""
     missing = []
     for way in chosen:
-        speeds = {
-            item["rows"]: item["rows_per_second"] for item in results if item.items() >= asdict(way).items()
-        }
+        own = [item for item in results if item.items() >= asdict(way).items()]
+        speeds = {item["rows"]: item["rows_per_second"] for item in own}
         for rows in sizes:
             if rows not in speeds:
                 minutes = round(rows / speeds[max(speeds)] / 60, 1) if speeds else None
@@ -207,20 +205,14 @@ def _stored_bytes(place: Place, folder: Path, layout: str) -> dict[str, int]:
 
 def _settled_sizes(cassandra: Path, keyspace: str, layout: str) -> dict[str, int]:
     """Wait until the files have been the same for some flushes, merges included; return their sizes."""
-    deadline, same = time.monotonic() + _FLUSH_SECONDS, 0
-    last: dict[str, int] = {}
+    deadline, same, last = time.monotonic() + _FLUSH_SECONDS, 0, Counter[str]()
     while time.monotonic() < deadline:
         time.sleep(_FLUSH_MILLISECONDS / 1000)
-        found = _sizes(cassandra, keyspace)
-        same, last = same + 1 if found and found == last else 0, found
+        sizes = Counter[str]()
+        for path in cassandra.glob(f"*/node1/data/{keyspace}/*/*.db"):
+            if not any(part in path.name for part in _PASSING):
+                sizes[path.name.rsplit("-", 1)[-1]] += path.stat().st_size
+        same, last = same + 1 if sizes["Data.db"] and sizes == last else 0, sizes
         if same >= 5:
-            return found
+            return dict(sizes)
     raise BenchmarkFailed(f"Layout {layout}", "Cassandra did not write the table to disk")
-
-
-def _sizes(cassandra: Path, keyspace: str) -> dict[str, int]:
-    sizes = Counter[str]()
-    for path in cassandra.glob(f"*/node1/data/{keyspace}/*/*.db"):
-        if not any(part in path.name for part in _PASSING):
-            sizes[path.name.rsplit("-", 1)[-1]] += path.stat().st_size
-    return dict(sizes) if sizes.get("Data.db") else {}

@@ -42,7 +42,6 @@ SCRIPTS = {DIRECT: "serve_model.py", FEAST: "serve_model_feast.py", FEAST_ROWS: 
 STOP_SECONDS = 40.0
 WRK = "wrk"
 POOL = 1000
-ROUNDS = 6
 WARM_UP_SECONDS = 2
 # After which wrk gives an answer up; by default it leaves all above 2 s out of its percentiles.
 ANSWER_SECONDS = 30
@@ -67,7 +66,7 @@ def measure_serving(
     seconds: int,
     concurrency: int,
     workers: Sequence[int],
-    rounds: int = ROUNDS,
+    rounds: int,
     announce: Announce = lambda what: None,
 ) -> dict[str, Any]:
     """Measure the servers as the environment configures them, and return the results as a document.

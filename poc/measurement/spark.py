@@ -8,8 +8,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial, reduce
 from itertools import zip_longest
+from operator import or_
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -71,10 +73,13 @@ def check_spark(
             repo = stack.enter_context(own_repo(replace(place, store=store), folder, ROW_STORE, block))
             keyspaces.append(repo.name)
             announce(f"{rows:,} rows with the {engine} engine")
-            memory = _Memory()
-            took = materialize(f"The {engine} engine", repo, folder, watch=memory.watch)
-            parts = {part: size / _MIB for part, size in memory.by_part.items()}
-            measured.append(Measured(engine, took["seconds"], memory.peak / _MIB, parts))
+            samples: list[Counter[str]] = []
+            watch = partial(_sample_memory, samples=samples)
+            took = materialize(f"The {engine} engine", repo, folder, watch=watch)
+            # The union of two counters has the greater count of each.
+            parts = {part: size / _MIB for part, size in reduce(or_, samples, Counter[str]()).items()}
+            peak = max(map(Counter.total, samples), default=0) / _MIB
+            measured.append(Measured(engine, took["seconds"], peak, parts))
             announce(measured[-1])
         announce("Comparing every stored row")
         for definitions in served.feature_sets:
@@ -106,21 +111,14 @@ def _compare_tables(session: Session, definitions: FeatureSet, first: str, secon
     return count
 
 
-@dataclass(slots=True)
-class _Memory:
-    """The most bytes that a process and those it started held together, and the most that each part held."""
-
-    peak: int = 0
-    by_part: Counter[str] = field(default_factory=Counter)
-
-    def watch(self, process: Process) -> None:
-        watched = psutil.Process(process.pid)
-        while process.poll() is None:
-            held = Counter[str]()
-            with suppress(psutil.NoSuchProcess):
-                for member in (watched, *watched.children(recursive=True)):
-                    part = "driver" if member == watched else "java" if "java" in member.name() else "workers"
-                    held[part] += member.memory_info().rss
-                # The union of two counters has the greater count of each.
-                self.peak, self.by_part = max(self.peak, held.total()), self.by_part | held
-            time.sleep(SAMPLE_SECONDS)
+def _sample_memory(process: Process, samples: list[Counter[str]]) -> None:
+    """Note again and again which part of it, and of those it started, holds how many bytes, until it ends."""
+    watched = psutil.Process(process.pid)
+    while process.poll() is None:
+        held = Counter[str]()
+        with suppress(psutil.NoSuchProcess):
+            for member in (watched, *watched.children(recursive=True)):
+                part = "driver" if member == watched else "java" if "java" in member.name() else "workers"
+                held[part] += member.memory_info().rss
+            samples.append(held)
+        time.sleep(SAMPLE_SECONDS)

@@ -53,11 +53,10 @@ class ViewState:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is known of a service's feature views and the tables that hold them.
+    """What is known of a service's feature views, each once, and the tables that hold them.
 
     Attributes:
         online_store: its type in Feast's configuration.
-        views: of the service, each once.
         entities: estimated number in each table of the views, by keyspace and table.
         size_bytes: what each table of the two keyspaces takes of the disk of each node that answered, rounded
             up to whole MiB; by keyspace, table and node.
@@ -73,17 +72,14 @@ class State:
 
 def open_state_reader(settings: Settings) -> "StateReader":
     """Connect to the Cassandra of `settings`, as `StateReader` does and `open_feature_store` can."""
-    store = open_feature_store(settings)
-    return StateReader(store, settings.feature_service, settings.direct_keyspace)
+    return StateReader(open_feature_store(settings), settings.feature_service, settings.direct_keyspace)
 
 
 class StateReader:
     """Reads the state of a feature service's views in the online store of `store`, whose registry is followed
     as it caches it. The records of materialization and the direct tables are in `direct_keyspace`.
 
-    Raises:
-        NoCassandra: the online store is kept elsewhere.
-        CassandraUnavailable: no host accepts a connection.
+    Raises NoCassandra where the online store is kept elsewhere, CassandraUnavailable without an answer.
     """
 
     def __init__(self, store: "FeatureStore", service: str, direct_keyspace: str) -> None:
