@@ -7,7 +7,6 @@ a row was acknowledged has to find it, so that reads never go back.
 
 import itertools
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -41,7 +40,6 @@ FINDS_PER_SECOND, FINDERS = 25.0, 4
 POOL = 500
 # The first contact point, to which the drivers hold on for news of the cluster, is the worst to freeze.
 KILLED, FROZEN = 1, 0
-COLUMNS = ("state", "reads", "failed", "p50", "p99", "longest", "writes", "not acknowledged", "p99")
 KEYSPACE = "fault_drill"
 VIEW, NUMBER, WRITTEN = "fault_drill_writes", "number", "written"
 PAGE = 500
@@ -51,7 +49,7 @@ Announce = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """The reads and writes that began while the cluster was in one state, which gives its name."""
+    """The reads and writes that began while the cluster was in the state `name`."""
 
     name: str
     reads: tuple[Operation, ...]
@@ -188,7 +186,6 @@ class NumberedRows:
     def __init__(self, store: FeatureStore, source: Path) -> None:
         self._store = store
         self._numbers = itertools.count()
-        self._lock = threading.Lock()
         self.acknowledged: list[int] = []
         """The numbers of the rows that Cassandra has confirmed."""
         entity = Entity(name=NUMBER, join_keys=[NUMBER], value_type=ValueType.INT64)
@@ -205,8 +202,8 @@ class NumberedRows:
 
     def write(self) -> None:
         """Write the next row. Where this raises, it was not acknowledged, and may be there or not."""
-        with self._lock:
-            number = next(self._numbers)
+        # One step of the interpreter: no two threads get the same.
+        number = next(self._numbers)
         key = EntityKey(join_keys=[NUMBER], entity_values=[Value(int64_val=number)])
         row = (key, {WRITTEN: Value(bool_val=True)}, datetime.now(timezone.utc), None)
         provider = self._store._get_provider()
@@ -236,10 +233,10 @@ class NumberedRows:
 
 def drill_table(outcome: Outcome) -> str:
     """Lay out a line a state: how many reads and writes, how many failed, how long they took."""
-    rows = (
-        (phase.name, *_cells(phase.reads, 50, 99, 100), *_cells(phase.writes, 99)) for phase in outcome.phases
-    )
-    return markdown_table(COLUMNS, rows)
+    columns = ("state", "reads", "failed", "p50", "p99", "longest", "writes", "not acknowledged", "p99")
+    phases = outcome.phases
+    rows = ((each.name, *_cells(each.reads, 50, 99, 100), *_cells(each.writes, 99)) for each in phases)
+    return markdown_table(columns, rows)
 
 
 def first_errors(outcome: Outcome) -> list[str]:
