@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 # Other nodes are asked meanwhile; one that takes longer to tell its own sizes is in trouble.
 NODE_TIMEOUT_SECONDS = 5.0
-_MEBIBYTE = 2**20
 # Each node's own table: the one that is asked is the one that is meant.
 _USAGE = "SELECT keyspace_name, table_name, mebibytes FROM system_views.disk_usage"
 
@@ -88,7 +87,7 @@ class StateReader:
         self._session = open_session(self._connection)
 
     def read(self) -> State:
-        """Read it now. The sizes and counts that no answer came for are left out.
+        """Read it now, without the sizes and counts that no answer came for.
 
         Raises CassandraUnavailable where no node answers in time, and what `applied_service` raises.
         """
@@ -103,7 +102,7 @@ class StateReader:
             # Where both keyspaces are one, so may be two tables of a view.
             entities=self._entities({table: None for view in views for table in self._tables(view)}),
             size_bytes={
-                (row.keyspace_name, row.table_name, node): row.mebibytes * _MEBIBYTE
+                (row.keyspace_name, row.table_name, node): row.mebibytes * 2**20
                 for node, rows in usage.items()
                 for row in ([] if rows is None else rows)
                 if row.keyspace_name in keyspaces
