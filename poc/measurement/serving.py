@@ -19,7 +19,6 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-import poc
 from poc.dataset.stored import sample_keys
 from poc.definitions import applied_service
 from poc.errors import BenchmarkFailed, InvalidSettings, ProgramMissing
@@ -136,7 +135,7 @@ def running_servers(environments: Mapping[str, Mapping[str, str]], workers: int)
             port = str(free_port())
             urls[name] = f"http://127.0.0.1:{port}"
             own = {"HOST": "127.0.0.1", "PORT": port, "WORKERS": str(workers), "LOG_LEVEL": "WARNING"}
-            command = [sys.executable, str(Path(str(poc.__file__)).parent / SCRIPTS[name])]
+            command = [sys.executable, str(Path(__file__).parents[1] / SCRIPTS[name])]
             server = server_process(command, STOP_SECONDS, {**environment, **own})
             servers[name] = started.enter_context(server)
         for name, running in servers.items():
