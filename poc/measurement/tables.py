@@ -12,7 +12,6 @@ Document = Mapping[str, Any]
 # The guide's "Expected Results" and "Key Metrics", all of them about single reads.
 GUIDE_FEAST_MS, GUIDE_DIRECT_MS, GUIDE_P99_MS = 2.8, 2.5, 5.0
 GUIDE_RATIO = round(GUIDE_FEAST_MS / GUIDE_DIRECT_MS, 2)
-GUIDE_COLUMNS = ("Method", "Avg Latency", "P50", "P95", "P99", "Features")
 # A P99 that rests on this few reads is said to.
 WEAK_P99 = 5
 VERDICTS = {True: "✓ Met", False: "✗ Missed"}
@@ -34,8 +33,8 @@ def report(comparison: Comparison) -> str:
         f"{baseline.title}: {BASELINE_READ}.",
     ]
     if comparison.unknown:
-        left_out = f"{comparison.unknown:,} transactions of the Parquet"
-        setting.append(f"{left_out} are in neither store and were left out.")
+        unknown = f"{comparison.unknown:,} transactions of the Parquet are in neither store"
+        setting.append(f"{unknown} and were left out.")
     parts = ["\n".join(setting)]
     for result in comparison.results:
         requests = result.summaries[baseline.name].requests
@@ -54,7 +53,8 @@ def _guides_table(comparison: Comparison, result: BatchResult) -> str:
             summary = result.summaries[method.name]
             times = (summary.mean_ms, summary.p50_ms, summary.p95_ms, summary.p99_ms)
             rows.append((f"**{method.title}**", *(f"{time:.2f}ms" for time in times), method.remark))
-    return markdown_table(GUIDE_COLUMNS, rows, aligned=True)
+    columns = ("Method", "Avg Latency", "P50", "P95", "P99", "Features")
+    return markdown_table(columns, rows, aligned=True)
 
 
 def _ratio_lines(comparison: Comparison, result: BatchResult) -> Iterator[str]:
@@ -126,9 +126,9 @@ def read_tables(document: Document) -> str:
     ratios = {(item["method"], item["batch_size"]): item for item in document["ratios"]}
     rows = []
     for name, title in titles.items():
-        # The baseline has none; of another way, those at sizes at which it is not measured are not there.
-        missing = "" if any(method == name for method, _ in ratios) else "1"
         found = [ratios.get((name, size)) for size in (*sizes, 1)]
+        # The baseline has none; of another way, those at sizes at which it is not measured are not there.
+        missing = "" if any(found) else "1"
         cells = [missing if item is None else _between(item["p50"], item["p50_ci95"]) for item in found]
         cells[-1] = missing if found[-1] is None else f"{found[-1]['p99']:.2f}"
         rows.append((f"`{name}`", title, *cells))
