@@ -14,8 +14,8 @@ and a picture of all latencies. The row store is filled beside Feast's own where
 
 from poc.command_line import note, ok, run
 from poc.measurement.comparison import document
-from poc.measurement.comparison_report import report
 from poc.measurement.scripts import read_request, rounds_bar
+from poc.measurement.tables import report
 from poc.output import require_writable, write_json
 from poc.settings import load_settings
 

@@ -21,7 +21,7 @@ def main() -> None:
         ("--port", 9442, "port of the Cassandra to start"),
     ).parse_args()
     require_writable(wanted.json)
-    from poc.measurement.storage import measure_storage
+    from poc.measurement.materialization import measure_storage
 
     show(measure_storage(settings, wanted.rows, wanted.port, note), storage_table, wanted.json)
 

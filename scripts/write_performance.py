@@ -12,7 +12,7 @@ from pathlib import Path
 
 from poc.command_line import argument_parser, fail, ok, run
 from poc.measurement.tables import Document
-from poc.pages import readme, scaling
+from poc.pages import scaling
 from poc.pages.performance import PAGE, all_targets, draw_pictures, page, read_results, take_results
 
 
@@ -21,8 +21,8 @@ def pages(documents: Mapping[str, Document]) -> dict[Path, str]:
     found = {PAGE: page(documents)}
     if documents.keys() >= scaling.NEEDED:
         found[scaling.PAGE] = scaling.scaling_page(documents)
-    if documents.keys() >= readme.NEEDED:
-        found[readme.PAGE] = readme.readme_page(documents, readme.PAGE.read_text())
+    if documents.keys() >= scaling.README_NEEDS:
+        found[scaling.README] = scaling.readme_page(documents, scaling.README.read_text())
     return found
 
 

@@ -7,13 +7,12 @@ One module a room; everything is imported from here.
 """
 
 from poc.errors.base import *
-from poc.errors.comparison import *
 from poc.errors.configuration import *
 from poc.errors.dataset import *
 from poc.errors.local_cassandra import *
 from poc.errors.materialization import *
+from poc.errors.measurement import *
 from poc.errors.model import *
-from poc.errors.monitoring import *
 from poc.errors.retrieval import *
 from poc.errors.serving import *
 from poc.online_store.errors import *

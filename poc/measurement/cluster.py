@@ -3,7 +3,6 @@
 Imports no Feast, which takes seconds: whether there is a cluster is a cheap check.
 """
 
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -37,7 +36,7 @@ def cluster_to_drill(settings: Settings) -> EmbeddedCassandra:
 def kill(node: EmbeddedNode) -> None:
     """End the node's process as a power cut would; return when it has ended."""
     process = psutil.Process(node.pid)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     with suppress(psutil.NoSuchProcess):
         # A zombie that its parent has not asked after is as dead as can be.
         while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
@@ -53,12 +52,12 @@ def bring_back(settings: Settings, cluster: EmbeddedCassandra) -> None:
 def frozen(node: EmbeddedNode) -> Iterator[None]:
     """Stop the node's process, its connections open, until the block ends."""
     process = psutil.Process(node.pid)
-    process.send_signal(signal.SIGSTOP)
+    process.suspend()
     try:
         yield
     finally:
         with suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGCONT)
+            process.resume()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +81,8 @@ class Load:
         self._pause = threads / per_second
         self._stop = threading.Event()
         self._done: list[Operation] = []
-        self._threads = [
-            threading.Thread(target=self._run, args=(self._pause * i / threads,), daemon=True)
-            for i in range(threads)
-        ]
+        delays = (number / per_second for number in range(threads))
+        self._threads = [threading.Thread(target=self._run, args=(by,), daemon=True) for by in delays]
 
     def __enter__(self) -> "Load":
         for thread in self._threads:

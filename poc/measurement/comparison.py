@@ -17,12 +17,10 @@ POOL = 1000
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be measured.
+    """What is to be measured: `requests` reads of one transaction by each method, of a batch `rounds_for` it.
 
-    Attributes:
-        requests: reads of one transaction by each method; larger batches get `rounds_for` of it.
-        seed: fixes which transactions are read, in which order, and the bootstrap.
-        methods: names of the ways to read; None for all that can be had, `also` of those on request.
+    `seed` fixes which transactions are read, in which order, and the bootstrap. `methods` are names of the
+    ways to read, None for all that can be had; `also` those of others, on request.
     """
 
     requests: int

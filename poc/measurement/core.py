@@ -8,10 +8,10 @@ import math
 import os
 import platform
 import random
+import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -84,21 +84,21 @@ def measure(
 
     In each round every method reads the same keys once, in an order that is drawn anew, so a slow
     moment of the machine or of Cassandra meets all of them alike. Warm-up rounds come before and are
-    not counted.
+    not counted. `seed` fixes keys and orders, for this batch size; `keys` are at least `batch_size`.
 
-    Args:
-        keys: the transactions to draw from, at least `batch_size`.
-        seed: fixes keys and orders, for this batch size.
-        after_round: called outside the timed part, after each round, warm-up included, with the keys
-            and what each method returned for them. What it raises ends the measurement.
-
-    Returns:
-        the latencies by the method's name; position i of every method is the same round.
+    `after_round` is called outside the timed part, after each round, warm-up included, with the keys
+    and what each method returned for them; what it raises ends the measurement. Returns the latencies
+    by the method's name: position i of every method is the same round.
     """
     draw = random.Random(f"{seed}/{batch_size}")
     methods = [method for method in methods if method.least_batch <= batch_size]
     nanoseconds = {method.name: np.zeros(rounds, np.int64) for method in methods}
-    with _own_garbage_only():
+    # No read pays for another one's garbage: the collector stays on, as in a server, but runs untimed before
+    # each read. What is there already (Feast's modules alone are half a million objects) is taken out of its
+    # sight, so that such a run takes microseconds.
+    gc.collect()
+    gc.freeze()
+    try:
         for number in range(-warm_up_rounds(rounds), rounds):
             batch = draw.sample(keys, batch_size)
             answers: dict[str, Sequence[Row | None]] = {}
@@ -110,23 +110,9 @@ def measure(
                 if number >= 0:
                     nanoseconds[method.name][number] = elapsed
             after_round(batch, {method.name: answers[method.name] for method in methods})
-    return nanoseconds
-
-
-@contextmanager
-def _own_garbage_only() -> Iterator[None]:
-    """Let no read pay for another one's garbage.
-
-    The collector stays on, as it is in a server, but runs untimed before each read; what was there
-    before (Feast's modules alone are half a million objects) is taken out of its sight, so that such
-    a run takes microseconds.
-    """
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
     finally:
         gc.unfreeze()
+    return nanoseconds
 
 
 def percentile(latencies: Nanoseconds | Sequence[int], percent: float) -> int:
@@ -177,9 +163,7 @@ def compare(latencies: Nanoseconds, baseline: Nanoseconds, seed: int) -> Ratio:
 def measured_on(session: Session | None, *packages: str) -> dict[str, Any]:
     """Describe the setting of a measurement that begins now: its time, UTC, the machine and the versions.
 
-    Args:
-        session: a Cassandra that takes part, with what reads from it.
-        packages: what else takes part.
+    `session` is of a Cassandra that takes part, with what reads from it; `packages` are what else does.
     """
     versions: dict[str, str | None] = {"python": platform.python_version()}
     if session is not None:
@@ -210,14 +194,10 @@ def this_machine() -> dict[str, Any]:
 
 
 def _cpu_model() -> str:
-    linux = Path("/proc/cpuinfo")
+    linux, told = Path("/proc/cpuinfo"), ""
     if linux.is_file():
-        for line in linux.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    if platform.system() == "Darwin":
+        told = "".join(re.findall(r"^model name\s*: *(.*)", linux.read_text(), re.MULTILINE)[:1])
+    elif platform.system() == "Darwin":
         command = ["sysctl", "-n", "machdep.cpu.brand_string"]
-        asked = subprocess.run(command, capture_output=True, text=True, check=False)
-        if asked.returncode == 0:
-            return asked.stdout.strip()
-    return platform.processor() or platform.machine()
+        told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return told.strip() or platform.processor() or platform.machine()

@@ -7,7 +7,6 @@ a row was acknowledged has to find it, so that reads never go back.
 
 import itertools
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -41,7 +40,6 @@ FINDS_PER_SECOND, FINDERS = 25.0, 4
 POOL = 500
 # The first contact point, to which the drivers hold on for news of the cluster, is the worst to freeze.
 KILLED, FROZEN = 1, 0
-COLUMNS = ("state", "reads", "failed", "p50", "p99", "longest", "writes", "not acknowledged", "p99")
 KEYSPACE = "fault_drill"
 VIEW, NUMBER, WRITTEN = "fault_drill_writes", "number", "written"
 PAGE = 500
@@ -51,7 +49,7 @@ Announce = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """The reads and writes that began while the cluster was in one state, which gives its name."""
+    """The reads and writes that began while the cluster was in the state `name`."""
 
     name: str
     reads: tuple[Operation, ...]
@@ -60,13 +58,9 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the drill found.
+    """What the drill found: how many writes Cassandra confirmed, and which of them were lost at the end.
 
-    Attributes:
-        acknowledged: how many writes Cassandra confirmed.
-        lost: which of them were not there at the end.
-        found: how many reads looked for a row that was acknowledged before they began.
-        missed: how many of them did not find it.
+    `found` reads looked for a row that was acknowledged before they began; `missed` of them did not find it.
     """
 
     phases: tuple[Phase, ...]
@@ -148,10 +142,7 @@ def _lose_nodes(
 
 
 def _stored_reader(store: FeatureStore, served: ServedFeatures) -> Callable[[], None]:
-    """Return the operation that reads the next of some transactions, all of which are stored.
-
-    `FeaturesNotMaterialized`: the first is not.
-    """
+    """Return the operation that reads the next of some transactions, the first of which has to be stored."""
     method, keys = public_call("feast", store, served), itertools.cycle(sample_keys(served, POOL))
 
     def read() -> None:
@@ -168,10 +159,7 @@ def _stored_reader(store: FeatureStore, served: ServedFeatures) -> Callable[[], 
 
 @contextmanager
 def _own_rows(place: Place) -> "Iterator[NumberedRows]":
-    """Make a feature view for the rows, in a keyspace and a registry of its own, until the block ends.
-
-    It is kept as the store of `place` keeps its own: there, at that consistency, in as many copies.
-    """
+    """Make a feature view for the rows, kept as `place` keeps its own, in a keyspace and registry apart."""
     drop = f"DROP KEYSPACE IF EXISTS {KEYSPACE}"
     with TemporaryDirectory() as folder:
         place.session.execute(drop, execution_profile=SCHEMA)
@@ -198,9 +186,8 @@ class NumberedRows:
     def __init__(self, store: FeatureStore, source: Path) -> None:
         self._store = store
         self._numbers = itertools.count()
-        self._lock = threading.Lock()
-        # The numbers of the rows that Cassandra has confirmed.
         self.acknowledged: list[int] = []
+        """The numbers of the rows that Cassandra has confirmed."""
         entity = Entity(name=NUMBER, join_keys=[NUMBER], value_type=ValueType.INT64)
         view = FeatureView(
             name=VIEW,
@@ -215,8 +202,8 @@ class NumberedRows:
 
     def write(self) -> None:
         """Write the next row. Where this raises, it was not acknowledged, and may be there or not."""
-        with self._lock:
-            number = next(self._numbers)
+        # One step of the interpreter: no two threads get the same.
+        number = next(self._numbers)
         key = EntityKey(join_keys=[NUMBER], entity_values=[Value(int64_val=number)])
         row = (key, {WRITTEN: Value(bool_val=True)}, datetime.now(timezone.utc), None)
         provider = self._store._get_provider()
@@ -231,15 +218,14 @@ class NumberedRows:
 
     def lost(self) -> tuple[int, ...]:
         """Return the acknowledged rows that cannot be read."""
-        found: set[int] = set()
-        for start in range(0, len(self.acknowledged), PAGE):
-            found |= self._found(self.acknowledged[start : start + PAGE])
+        pages = (self.acknowledged[at : at + PAGE] for at in range(0, len(self.acknowledged), PAGE))
+        found = set[int]().union(*map(self._found, pages))
         return tuple(number for number in self.acknowledged if number not in found)
 
     def _found(self, numbers: Sequence[int]) -> set[int]:
-        entity_rows = [{NUMBER: number} for number in numbers]
-        if not entity_rows:
+        if not numbers:
             return set()
+        entity_rows = [{NUMBER: number} for number in numbers]
         answer = self._store.get_online_features([f"{VIEW}:{WRITTEN}"], entity_rows).to_dict()
         rows = zip(answer[NUMBER], answer[WRITTEN], strict=True)
         return {number for number, written in rows if written is not None}
@@ -247,18 +233,18 @@ class NumberedRows:
 
 def drill_table(outcome: Outcome) -> str:
     """Lay out a line a state: how many reads and writes, how many failed, how long they took."""
-    rows = (
-        (phase.name, *_cells(phase.reads, 50, 99, 100), *_cells(phase.writes, 99)) for phase in outcome.phases
-    )
-    return markdown_table(COLUMNS, rows)
+    columns = ("state", "reads", "failed", "p50", "p99", "longest", "writes", "not acknowledged", "p99")
+    phases = outcome.phases
+    rows = ((each.name, *_cells(each.reads, 50, 99, 100), *_cells(each.writes, 99)) for each in phases)
+    return markdown_table(columns, rows)
 
 
-def first_errors(outcome: Outcome, most: int = 3) -> list[str]:
+def first_errors(outcome: Outcome) -> list[str]:
     """Say of some failed reads when they failed, in seconds after the first read, and why."""
     begin = min(read.began for phase in outcome.phases for read in phase.reads)
     return [
         f"{read.began - begin:.1f} s: {type(read.error).__name__}: {read.error}"
-        for read in outcome.failed_reads[:most]
+        for read in outcome.failed_reads[:3]
     ]
 
 

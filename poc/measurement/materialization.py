@@ -1,4 +1,4 @@
-"""How long it takes to bring rows online, and how much memory: Feast's own engine and the Arrow engine.
+"""What bringing rows online takes, by Feast's own engine and the Arrow engine: time, memory, bytes on disk.
 
 Each run is a process of its own into a keyspace of its own; runs of the same size take turns.
 """
@@ -6,17 +6,24 @@ Each run is a process of its own into a keyspace of its own; runs of the same si
 import math
 import random
 import statistics
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from poc.errors import BenchmarkFailed
+from poc.feature_store import open_feature_store
+from poc.local_cassandra.embedded import start_embedded, stop_embedded
 from poc.measurement.core import measured_on
 from poc.measurement.one_materialization import GENERATION, materialize, own_repo, write_sources
 from poc.measurement.place import ARROW_ENGINE, ROW_STORE, Place
 from poc.online_store.acsylla_reads import acsylla_is_installed
+from poc.online_store.session import SCHEMA, cassandra_session
 from poc.repository import declared_service
+from poc.settings import Settings
 
 STOCK = "stock"
 # Sizes up to which a method is measured unless all of them are asked for.
@@ -27,15 +34,19 @@ MOST_ROWS = {
     # A full run: into a new generation, held to the source, then served.
     "arrow-rows-generation": math.inf,
 }
-REPEATS = 3
 # A way that takes longer at a size is measured once: its run averages over the machine's moods by itself.
 LONG_SECONDS = 60.0
 SEED = 1
+LAYOUTS = {"rows": ROW_STORE, "stock": "cassandra"}
+_FLUSH_MILLISECONDS = 1000
+_FLUSH_SECONDS = 120.0
+# Cassandra's own trees of what it wrote and will merge are not read from, and go.
+_PASSING = ("_txn_", "tmp-")
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to materialize: the method, and the driver that sends its writes."""
+    """One way to materialize, and the driver that sends its writes."""
 
     method: str
     driver: str
@@ -70,16 +81,15 @@ def measure_materialization(
     sizes: Sequence[int],
     *,
     chosen: Sequence[Way],
-    repeats: int = REPEATS,
+    repeats: int,
     everything: bool = False,
     announce: Callable[[str], object] = lambda what: None,
 ) -> dict[str, Any]:
-    """Measure the `chosen` ways at every size, and return the results as a document.
+    """Measure the `chosen` ways at every size in `place`, and return the results as a document.
 
-    Every run gets a keyspace of its own in `place`, dropped afterwards, and is announced. `repeats` are the
-    runs of each way; one that takes longer than `LONG_SECONDS` gets one. With `everything`, slow ways are
-    measured at large sizes, too. `BenchmarkFailed`: a run did not end well, or wrote other values than the
-    Parquet's.
+    Every run is announced. `repeats` are the runs of each way; one that takes longer than `LONG_SECONDS` gets
+    one. With `everything`, slow ways are measured at large sizes, too. `BenchmarkFailed`: a run did not end
+    well, or wrote other values than the Parquet's.
     """
     meta, served = measured_on(place.session), declared_service(place.settings)
     runs: list[Run] = []
@@ -131,9 +141,8 @@ def left_out(
     """Return what was not measured, and how long it would take at the largest size's rows a second."""
     missing = []
     for way in chosen:
-        speeds = {
-            item["rows"]: item["rows_per_second"] for item in results if item.items() >= asdict(way).items()
-        }
+        own = [item for item in results if item.items() >= asdict(way).items()]
+        speeds = {item["rows"]: item["rows_per_second"] for item in own}
         for rows in sizes:
             if rows not in speeds:
                 minutes = round(rows / speeds[max(speeds)] / 60, 1) if speeds else None
@@ -147,3 +156,63 @@ def _run(place: Place, folder: Path, way: Way, rows: int) -> Run:
     engine = {"type": "local"} if way.method == STOCK else {"type": ARROW_ENGINE, "driver": way.driver}
     with own_repo(place, folder, kind, engine) as repo:
         return Run(way, rows, **materialize(f"{way}, {rows:,} rows", repo, folder, *options))
+
+
+def measure_storage(
+    settings: Settings, rows: int, port: int, announce: Callable[[str], object] = lambda what: None
+) -> dict[str, Any]:
+    """Materialize `rows` entities in both layouts, have them written to disk, and measure the files.
+
+    `rows` are a hundred thousand or more, so that a file's fixed parts do not count. Only a node of one's own
+    tells the size of its files: a Cassandra is started at the free `port`, in a temporary folder. Steps are
+    announced. `BenchmarkFailed`: a materialization did not end well, or Cassandra wrote nothing to disk.
+    """
+    served = declared_service(settings)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        source_bytes = sum(source.stat().st_size for source in write_sources(served, rows, folder))
+        announce("Starting a Cassandra")
+        running = start_embedded(folder / "cassandra", port)
+        try:
+            with cassandra_session(running.endpoint) as session:
+                place = Place(settings, open_feature_store(settings), running.endpoint, session)
+                meta = measured_on(session)
+                results = []
+                for layout in LAYOUTS:
+                    announce(f"{rows:,} entities, layout {layout}")
+                    stored = _stored_bytes(place, folder, layout)
+                    result = {"layout": layout, "rows": rows, "bytes": stored}
+                    results.append(result | {"bytes_per_entity": round(sum(stored.values()) / rows, 1)})
+        finally:
+            stop_embedded(folder / "cassandra")
+    return {"meta": meta | {"features": len(served.names), "parquet_bytes": source_bytes}, "results": results}
+
+
+def _stored_bytes(place: Place, folder: Path, layout: str) -> dict[str, int]:
+    """Return the bytes of the tables' files by their kind: `Data.db`, `Filter.db` and so on."""
+    with own_repo(place, folder, LAYOUTS[layout], {"type": ARROW_ENGINE}) as repo:
+        materialize(f"Layout {layout}", repo, folder)
+        keyspace, session = repo.name, place.session
+        tables = session.execute(
+            "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s", (keyspace,)
+        )
+        # A table that is flushed each second is on disk whole a second later, without nodetool.
+        flush = f"memtable_flush_period_in_ms = {_FLUSH_MILLISECONDS}"
+        for (table,) in tables:
+            session.execute(f'ALTER TABLE {keyspace}."{table}" WITH {flush}', execution_profile=SCHEMA)
+        return _settled_sizes(folder / "cassandra", keyspace, layout)
+
+
+def _settled_sizes(cassandra: Path, keyspace: str, layout: str) -> dict[str, int]:
+    """Wait until the files have been the same for some flushes, merges included; return their sizes."""
+    deadline, same, last = time.monotonic() + _FLUSH_SECONDS, 0, Counter[str]()
+    while time.monotonic() < deadline:
+        time.sleep(_FLUSH_MILLISECONDS / 1000)
+        sizes = Counter[str]()
+        for path in cassandra.glob(f"*/node1/data/{keyspace}/*/*.db"):
+            if not any(part in path.name for part in _PASSING):
+                sizes[path.name.rsplit("-", 1)[-1]] += path.stat().st_size
+        same, last = same + 1 if sizes["Data.db"] and sizes == last else 0, sizes
+        if same >= 5:
+            return dict(sizes)
+    raise BenchmarkFailed(f"Layout {layout}", "Cassandra did not write the table to disk")

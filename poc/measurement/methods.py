@@ -43,13 +43,11 @@ Read = Callable[[Sequence[Key]], Sequence[Row | None]]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One way of reading the features of transactions.
+    """One way of reading the features of transactions: its name in the JSON, its title in table and picture.
 
-    Attributes:
-        name: in the JSON; `title` is that in the table and the picture.
-        remark: what it brings beside latency; the guide's column "Features".
-        read: returns a row of feature values for each key, in the keys' order; None for an unknown one.
-        least_batch: smallest batch that it is measured at; of fewer it reads as the baseline does.
+    `remark` is what it brings beside latency, the guide's column "Features". `read` returns a row of feature
+    values for each key, in the keys' order; None for an unknown one. `least_batch` is the smallest batch that
+    it is measured at: of fewer it reads as the baseline does.
     """
 
     name: str
@@ -80,19 +78,15 @@ def differences(keys: Sequence[Key], answers: Mapping[str, Sequence[Row | None]]
             one, other = map(_known, pair)
             if one is None or other is None:
                 known = ["unknown" if row is None else "known" for row in (one, other)]
-                unequal = {"": known} if one is not other else {}
+                unequal = [("", known[0], known[1])] if one is not other else []
             else:
-                columns = {column: (one.get(column), other.get(column)) for column in (*one, *other)}
-                unequal = {
-                    f" {column}": [repr(value) for value in values]
-                    for column, values in columns.items()
-                    if not same_value(*reversed(values))
-                }
+                unequal = [
+                    (f" {column}", repr(one.get(column)), repr(other.get(column)))
+                    for column in dict.fromkeys((*one, *other))
+                    if not same_value(other.get(column), one.get(column))
+                ]
             spoken = "/".join(map(str, key))
-            found += (
-                (key, f"{spoken}{column}: {values[0]} by {first}, {values[1]} by {name}")
-                for column, values in unequal.items()
-            )
+            found += ((key, f"{spoken}{what}: {a} by {first}, {b} by {name}") for what, a, b in unequal)
     return found
 
 

@@ -11,6 +11,7 @@ settings from the environment like every script, and prints one JSON object on s
 
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -30,7 +31,7 @@ import pyarrow.parquet as pq
 
 from poc.command_line import parse_time, run
 from poc.dataset.generate import can_generate, generate_records
-from poc.definitions import DECLARED_IN, FeatureSet, ServedFeatures, applied_service
+from poc.definitions import DECLARED_IN, ServedFeatures, applied_service
 from poc.errors import BenchmarkFailed, InvalidDefinitions, OnlineValuesDiffer
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.schema import ensure_keyspace
@@ -60,10 +61,12 @@ def write_sources(
     """Write the Parquet of every view below `folder`; return the files.
 
     Each has `rows` transactions, one record each, evenly spread over 20 days before `until`, which is now.
-
     Raises `InvalidDefinitions` where there are no records for a view, or its own files would be written over.
     """
-    paths, until = [], datetime.now(timezone.utc) if until is None else until
+    newest = int((datetime.now(timezone.utc) if until is None else until).timestamp()) * 1_000_000
+    ages = np.linspace(SPAN.total_seconds() * 1e6, 1e6, rows).astype(np.int64)
+    moments = pa.array(newest - ages, pa.timestamp("us", "UTC"))
+    paths = []
     for definitions in served.feature_sets:
         if definitions.source_path.is_absolute() or not can_generate(definitions):
             raise InvalidDefinitions(
@@ -73,25 +76,18 @@ def write_sources(
             )
         paths.append(folder / definitions.source_path)
         paths[-1].parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(_records(definitions, rows, until), paths[-1], row_group_size=ROW_GROUP)
+        records = generate_records(definitions, ids=record_ids(rows))
+        table = pa.Table.from_pandas(records, preserve_index=False)
+        for column in (definitions.timestamp_column, definitions.created_timestamp_column):
+            if column is not None:
+                table = table.append_column(column, moments)
+        pq.write_table(table, paths[-1], row_group_size=ROW_GROUP)
     return paths
 
 
 def record_ids(rows: int) -> list[str]:
     """Return the ids of so many records."""
     return [f"T{number:09d}" for number in range(rows)]
-
-
-def _records(definitions: FeatureSet, rows: int, until: datetime) -> pa.Table:
-    records = generate_records(definitions, ids=record_ids(rows))
-    table = pa.Table.from_pandas(records, preserve_index=False)
-    newest = int(until.timestamp()) * 1_000_000
-    ages = np.linspace(SPAN.total_seconds() * 1e6, 1e6, rows).astype(np.int64)
-    moments = pa.array(newest - ages, pa.timestamp("us", "UTC"))
-    for column in (definitions.timestamp_column, definitions.created_timestamp_column):
-        if column is not None:
-            table = table.append_column(column, moments)
-    return table
 
 
 @contextmanager
@@ -148,14 +144,8 @@ def materialize(
 ) -> dict[str, float]:
     """Materialize all records of this month that the repository's sources have below `folder`, in a process.
 
-    Args:
-        watch: is called with the process, and returns when it has ended.
-
-    Returns:
-        `seconds`, `peak_mib` and, of before it, `before_mib`.
-
-    Raises:
-        BenchmarkFailed: it did not end well; `what` names it.
+    `watch` is called with it, and returns when it has ended. Returns `seconds`, `peak_mib` and, of before it,
+    `before_mib`. Raises BenchmarkFailed, in which `what` names it, where it did not end well.
     """
     now = datetime.now(timezone.utc)
     interval = (now - timedelta(days=30), now + timedelta(days=1))
@@ -216,11 +206,10 @@ def _serve_new_generations(
 
 def _peak_mib() -> float:
     status = Path("/proc/self/status")
-    if status.is_file():
-        # Linux's ru_maxrss begins with what the process that started this one held.
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
+    # Linux's ru_maxrss begins with what the process that started this one held.
+    found = re.search(r"VmHWM:\s+(\d+)", status.read_text()) if status.is_file() else None
+    if found is not None:
+        return int(found[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
-from poc.measurement.comparison_report import GUIDE_P99_MS, transactions
+from poc.measurement.tables import GUIDE_P99_MS, transactions
 from poc.output import replacing
 
 # Okabe and Ito's palette, told apart with any colour vision; its yellow is too faint for a line.
@@ -47,15 +47,13 @@ def draw_comparison(document: Mapping[str, Any], path: Path) -> None:
             _draw_curves(panel, document, size)
         lowest, highest = min(item["ms"][0] for item in curves), max(item["ms"][-1] for item in curves)
         axis = panels[-1]
-        axis.set_xscale("log")
-        axis.set_xlim(lowest / 1.15, highest * 1.15)
+        ticks = [0, 0.25, 0.5, 0.75, 1]
+        axis.set(xscale="log", xlim=(lowest / 1.15, highest * 1.15), ylim=(0, 1.05), yticks=ticks)
+        axis.set_xlabel("Latency of one read, ms (logarithmic); dots are P99s")
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.xaxis.set_minor_formatter(NullFormatter())
-        axis.set_xlabel("Latency of one read, ms (logarithmic); dots are P99s")
-        axis.set_ylim(0, 1.05)
         axis.yaxis.set_major_formatter(PercentFormatter(1))
-        axis.set_yticks([0, 0.25, 0.5, 0.75, 1])
         figure.supylabel("Share of reads that took at most this long", fontsize=10)
         title = "Reading features from Cassandra {cassandra}, with and without feast {feast}"
         title = title.format_map(document["meta"]["versions"])
@@ -125,9 +123,9 @@ def draw_materialization(document: Mapping[str, Any], path: Path) -> None:
             panel.set_axisbelow(True)
             _finish_panel(panel, "x", f"{size:,} rows")
         # Room for the longest label.
-        panels[-1].set_xlim(0, 1.5 * max(item["rows_per_second"] for item in document["results"]))
+        widest = 1.5 * max(item["rows_per_second"] for item in document["results"])
+        panels[-1].set(xlim=(0, widest), xlabel="Rows brought online a second")
         panels[-1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-        panels[-1].set_xlabel("Rows brought online a second")
 
 
 def draw_registry(document: Mapping[str, Any], path: Path) -> None:
@@ -139,12 +137,11 @@ def draw_registry(document: Mapping[str, Any], path: Path) -> None:
         panel = figure.subplots()
         for (title, points), colour in zip(lines.items(), COLOURS, strict=False):
             panel.plot([*points], [*points.values()], "o-", color=colour, linewidth=1.8, label=title)
-        panel.set_yscale("log")
+        ticks = list(dict.fromkeys(item["views"] for item in document["results"]))
+        labels = {"xlabel": "Feature views in the registry", "ylabel": "P50 of one read, ms (logarithmic)"}
+        panel.set(yscale="log", xticks=ticks, **labels)
         panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         panel.yaxis.set_minor_formatter(NullFormatter())
-        panel.set_xticks(list(dict.fromkeys(item["views"] for item in document["results"])))
-        panel.set_xlabel("Feature views in the registry")
-        panel.set_ylabel("P50 of one read, ms (logarithmic)")
         # Two of the lines run close together: a legend in the lines' order, where labels would meet.
         panel.legend(fontsize=9, **LEGEND)
         panel.set_axisbelow(True)

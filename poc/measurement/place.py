@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any, TypeVar
 
 from feast import FeatureStore, RepoConfig
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from poc.child_process import Process, child_process
 from poc.errors import FeatureServerUnavailable, MethodsUnavailable
@@ -69,8 +69,8 @@ def chosen_methods(
 ) -> tuple[str, ...]:
     """Return the names of the ways to compare, in the results' order: the baseline, `wanted` and `also`.
 
-    Without `wanted`, all that can be had here, but not those that are compared on request only; of what
-    cannot be had here, `MethodsUnavailable` is raised.
+    Without `wanted`, all that can be had here and are not compared on request only. `MethodsUnavailable`: one
+    cannot be had.
     """
     missing = {}
     if keeps_rows(store):
@@ -78,7 +78,7 @@ def chosen_methods(
     if store.config.provider == LOCAL_PROVIDER:
         missing["feast-unresolved"] = "the yaml names provider local, and feast reads so"
     if not acsylla_is_installed():
-        names = (name for name in KNOWN if name.endswith("acsylla"))
+        names = [name for name in KNOWN if name.endswith("acsylla")]
         missing |= dict.fromkeys(names, "acsylla is not installed: pip install acsylla")
     if wanted is None:
         wanted = [name for name in KNOWN if name not in missing and name not in ON_REQUEST]
@@ -118,17 +118,12 @@ def rows_configuration(store: FeatureStore, data_dir: Path) -> RepoConfig:
     """
     return configuration(
         store,
-        project=measured_project(store.project),
+        project=f"{store.project}_measured",
         provider=RESOLVING_PROVIDER,
         registry=str((data_dir / REGISTRY).resolve()),
         online_store=online_block(store, type=ROW_STORE),
         batch_engine={"type": ARROW_ENGINE},
     )
-
-
-def measured_project(project: str) -> str:
-    """Name the project whose tables hold what is measured beside the online store of `project`."""
-    return f"{project}_measured"
 
 
 def open_configuration(config: RepoConfig) -> FeatureStore:
@@ -169,10 +164,9 @@ class ServerProcess:
 
         The last of these, where the server ended or did not answer in two minutes.
         """
-        too_late = stop_after_delay(START_SECONDS)
         retrying = Retrying(
-            retry=retry_if_exception_type(refusals),
-            stop=lambda state: self.process.poll() is not None or too_late(state),
+            retry=retry_if_exception(lambda e: isinstance(e, refusals) and self.process.poll() is None),
+            stop=stop_after_delay(START_SECONDS),
             wait=wait_fixed(POLL_SECONDS),
             reraise=True,
         )
@@ -190,11 +184,10 @@ def server_process(
 
 @contextmanager
 def feature_server(settings: Settings, store: FeatureStore) -> Iterator[FeatureServerSource]:
-    """Run `feast -c feature_repo serve` on a free port of 127.0.0.1, and yield a source that reads from it.
+    """Run `feast serve` on a free port of 127.0.0.1 over `store`, and yield a source that reads from it.
 
-    `store` is what is served, as it is configured here: Feast does not read our environment.
-
-    Raises `FeatureServerUnavailable` where it does not start, and what opening the source raises.
+    What is served is as configured here: Feast does not read our environment. Raises
+    `FeatureServerUnavailable` where it does not start, and what opening the source raises.
     """
     port = free_port()
     asks = settings.model_copy(update={"feature_server_url": f"http://127.0.0.1:{port}"})

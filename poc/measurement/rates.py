@@ -41,16 +41,11 @@ Ask = Callable[[float], LoadResult]
 
 
 def measure_rates(
-    place: Place,
-    *,
-    seconds: int,
-    workers: Sequence[int],
-    announce: Announce = lambda what: None,
+    place: Place, *, seconds: int, workers: Sequence[int], announce: Announce = lambda what: None
 ) -> dict[str, Any]:
     """Measure each server of `measure_serving`, by itself, and return the results as a document.
 
-    `seconds` is the time that a rate is asked for, `workers` are numbers of processes of a server. Raises
-    what `measure_serving` does.
+    `seconds` is the time that a rate is asked for; for the rest, and what is raised, see `measure_serving`.
     """
     results = []
     meta = serving_meta(place) | {"seconds": seconds, "p99_ms": P99_MS, "past": PAST}
@@ -96,12 +91,12 @@ def highest_rate(ask: Ask) -> tuple[float, LoadResult] | None:
     while high > low * CLOSE:
         rate = low if held is None else min(low * 2, (low * high) ** 0.5)
         outcome = next((found for found in map(ask, (rate, rate)) if _in_time(found, rate)), None)
-        if outcome is None:
-            high = rate
-            if held is None:
-                return None
-        else:
+        if outcome is not None:
             held, low = (rate, outcome), rate
+        elif held is not None:
+            high = rate
+        else:
+            return None
     return held
 
 

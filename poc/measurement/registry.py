@@ -4,8 +4,8 @@ All reads are of one service and of the same rows in the row store; only the reg
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -42,18 +42,22 @@ def measure_registry(
 ) -> dict[str, Any]:
     """Measure all reads at all numbers of views, in turns, and return the results as a document.
 
-    The features are those of `place`, in a keyspace of its own there that is dropped afterwards. `views` are
-    numbers of feature views beside the service's other ones, the first to compare with. `rounds` reads of
-    each are counted; `progress` is called after each round, warm-up included. `ValuesDiffer`: the reads do
-    not return the same values.
+    `views` are numbers of feature views beside the service's other ones, the first to compare with. `rounds`
+    reads of each are counted; `progress` is called after each round, warm-up included. `ValuesDiffer`: the
+    reads do not return the same values.
     """
     meta, served = measured_on(place.session), declared_service(place.settings)
     keys = [(item,) * len(served.key_names) for item in record_ids(ROWS)]
     with TemporaryDirectory() as name, ExitStack() as opened:
-        origin = opened.enter_context(_materialized(place, served, Path(name)))
+        folder = Path(name)
+        write_sources(served, ROWS, folder)
+        repo = opened.enter_context(own_repo(place, folder, ROW_STORE, {"type": ARROW_ENGINE}))
+        materialize("Filling the row store", repo, folder)
+        changed = {"feast_repo_path": repo, "feast_fs_yaml_file_path": None}
+        origin = open_feature_store(place.settings.model_copy(update=changed))
         methods = []
         for count in views:
-            registry = _with_views(origin, served, count, Path(name) / f"{count}-views.db")
+            registry = _with_views(origin, served, count, folder / f"{count}-views.db")
             for title, provider in PROVIDERS.items():
                 store = open_configuration(configuration(origin, provider=provider, registry=registry))
                 opened.callback(close_feature_store, store)
@@ -63,16 +67,6 @@ def measure_registry(
         measured = measure(methods, known, 1, rounds, SEED, lambda batch, answers: progress())
     results = [_result(measured, title, count, views[0]) for title in PROVIDERS for count in views]
     return {"meta": meta | {"rounds": rounds}, "results": results}
-
-
-@contextmanager
-def _materialized(place: Place, served: ServedFeatures, folder: Path) -> Iterator[FeatureStore]:
-    """Fill a row store of its own, and yield it with its registry, which holds what is declared."""
-    write_sources(served, ROWS, folder)
-    with own_repo(place, folder, ROW_STORE, {"type": ARROW_ENGINE}) as repo:
-        materialize("Filling the row store", repo, folder)
-        changed = {"feast_repo_path": repo, "feast_fs_yaml_file_path": None}
-        yield open_feature_store(place.settings.model_copy(update=changed))
 
 
 def _with_views(origin: FeatureStore, served: ServedFeatures, count: int, path: Path) -> str:

@@ -53,7 +53,12 @@ def measure_scoring(settings: Settings, rounds: int, progress: Callable[[], obje
     columns = input_columns(fitted.inputs, examples.rows)
     with TemporaryDirectory() as folder, threadpool_limits(1):
         scorer, pyfunc = _served(fitted, Path(folder))
-        ways = _ways(fitted, scorer, pyfunc)
+        # Each takes one row of plain values, which is what a request has.
+        ways: dict[str, Way] = {
+            SKLEARN: lambda row: float(fitted.pipeline.predict_proba(pd.DataFrame([row]))[0, 1]),
+            PYFUNC: lambda row: float(_pyfunc_scores(pyfunc, pd.DataFrame([row]))[0]),
+            ONNX: lambda row: scorer.score([row])[0],
+        }
         records: list[dict[str, Any]] = columns.to_dict("records")  # type: ignore[assignment]
         rows: dict[Key, dict[str, Any]] = {(place,): record for place, record in enumerate(records)}
         methods = [Method(name, name, "", partial(_score_each, way, rows)) for name, way in ways.items()]
@@ -93,15 +98,6 @@ def _served(fitted: Fitted, folder: Path) -> tuple[Scorer, PyFuncModel]:
     )
     scorer = open_scorer(content, name="benchmark", version="0")
     return scorer, mlflow.pyfunc.load_model(str(folder / "model"))
-
-
-def _ways(fitted: Fitted, scorer: Scorer, pyfunc: PyFuncModel) -> dict[str, Way]:
-    # Each takes one row of plain values, which is what a request has.
-    return {
-        SKLEARN: lambda row: float(fitted.pipeline.predict_proba(pd.DataFrame([row]))[0, 1]),
-        PYFUNC: lambda row: float(_pyfunc_scores(pyfunc, pd.DataFrame([row]))[0]),
-        ONNX: lambda row: scorer.score([row])[0],
-    }
 
 
 def _pyfunc_scores(pyfunc: PyFuncModel, columns: pd.DataFrame) -> Probabilities:

@@ -19,6 +19,7 @@ from poc.output import write_json
 
 MOST_REQUESTS = 1_000_000
 REDRAWN_EVERY_SECONDS = 0.25
+OTHERS = [name for name in KNOWN if name != BASELINE]
 
 Number = tuple[str, int | tuple[int, ...], str]
 
@@ -51,8 +52,7 @@ def read_request(
 ) -> tuple[Request, Path, Path]:
     """Parse `given`, or the command line, of the comparison; leave the process with status 2 and the reason.
 
-    `manual` is the `--help`. Returns the request, and where its numbers and its picture go: to `data_dir`
-    unless told otherwise.
+    Returns the request, and where its numbers and its picture go: to `data_dir` unless told otherwise.
     """
     least = f"a batch of n gets N/n, but at least {LEAST_ROUNDS} or N, whichever is less"
     parser = measurement_parser(
@@ -62,8 +62,7 @@ def read_request(
         ("--batch-sizes", (1, 10, 100), "transactions a read"),
         most=MOST_REQUESTS,
     )
-    others = ", ".join(name for name in KNOWN if name != BASELINE)
-    names = f"ways to read beside {BASELINE}: {others}"
+    names = f"ways to read beside {BASELINE}: {', '.join(OTHERS)}"
     all_but = f"(default: all that can be had but {' and '.join(ON_REQUEST)})"
     ways = partial(parser.add_argument, type=_methods, metavar="NAME,NAME,...")
     ways("--methods", help=f"{names} {all_but}")
@@ -82,10 +81,10 @@ def read_request(
 
 
 def _methods(text: str) -> tuple[str, ...]:
-    names, others = tuple(text.split(",")), [name for name in KNOWN if name != BASELINE]
+    names = tuple(text.split(","))
     for name in names:
-        if name not in others:
-            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(others)}")
+        if name not in OTHERS:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(OTHERS)}")
     return names
 
 

@@ -9,8 +9,8 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from operator import truediv
 from pathlib import Path
@@ -19,12 +19,10 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-import poc
 from poc.dataset.stored import sample_keys
-from poc.definitions import ServedFeatures, applied_service
-from poc.errors import BenchmarkFailed, InvalidSettings, LoadToolMissing
+from poc.definitions import applied_service
+from poc.errors import BenchmarkFailed, InvalidSettings, ProgramMissing
 from poc.measurement.core import measured_on
-from poc.measurement.methods import Key
 from poc.measurement.place import (
     Place,
     ServerProcess,
@@ -37,14 +35,12 @@ from poc.measurement.place import (
 )
 from poc.measurement.stores import Announce, open_methods
 from poc.serving.keys import first_key
-from poc.settings import Settings
 
 DIRECT, FEAST, FEAST_ROWS = "direct", "feast", "feast-rows"
 SCRIPTS = {DIRECT: "serve_model.py", FEAST: "serve_model_feast.py", FEAST_ROWS: "serve_model_feast.py"}
 STOP_SECONDS = 40.0
 WRK = "wrk"
 POOL = 1000
-ROUNDS = 6
 WARM_UP_SECONDS = 2
 # After which wrk gives an answer up; by default it leaves all above 2 s out of its percentiles.
 ANSWER_SECONDS = 30
@@ -52,13 +48,12 @@ _SCRIPT = Path(__file__).with_name("predict.lua")
 _MARK = "OUTCOME "
 
 LoadResult = Mapping[str, float]
-Ask = Callable[..., LoadResult]
 
 
 def require_wrk() -> str:
-    """Return the version of wrk; `LoadToolMissing` where it is not on the PATH."""
+    """Return the version of wrk; `ProgramMissing` where it is not on the PATH."""
     if shutil.which(WRK) is None:
-        raise LoadToolMissing(WRK)
+        raise ProgramMissing(WRK)
     # It prints its version with its usage, and calls that a failure.
     usage = subprocess.run([WRK, "--version"], capture_output=True, text=True, check=False).stdout
     return usage.split()[1].rpartition("/")[2]
@@ -70,12 +65,10 @@ def measure_serving(
     seconds: int,
     concurrency: int,
     workers: Sequence[int],
-    rounds: int = ROUNDS,
+    rounds: int,
     announce: Announce = lambda what: None,
 ) -> dict[str, Any]:
     """Measure the servers as the environment configures them, and return the results as a document.
-
-    Where the yaml names another online store, the Feast server runs a second time, on the row store.
 
     wrk keeps `concurrency` connections to a server busy for `rounds` rounds of `seconds`, each announced;
     `workers` are numbers of processes of a server, each measured by itself. Raises `BenchmarkFailed` of one
@@ -86,7 +79,15 @@ def measure_serving(
     with requests_and_environments(place) as (bodies, environments):
         ask = partial(ask_for_predictions, bodies=bodies, concurrency=concurrency)
         for count in workers:
-            outcomes = _rounds(environments, count, ask, seconds, rounds, announce)
+            outcomes: dict[str, list[LoadResult]] = {name: [] for name in environments}
+            with running_servers(environments, count) as urls:
+                for url in urls.values():
+                    ask(url, seconds=min(seconds, WARM_UP_SECONDS))
+                for number in range(rounds):
+                    # Forwards and backwards: each is as often before another as after it.
+                    for name in list(urls)[:: 1 if number % 2 == 0 else -1]:
+                        announce(f"workers: {count}, round {number + 1} of {rounds}: {name}")
+                        outcomes[name].append(ask(urls[name], seconds=seconds))
             results += [_summary(name, count, outcomes[name]) for name in outcomes]
             ratios += [_ratio(name, count, outcomes) for name in outcomes if name != DIRECT]
     return {"meta": meta, "results": results, "ratios": ratios}
@@ -102,84 +103,44 @@ def serving_meta(place: Place) -> dict[str, Any]:
 
 @contextmanager
 def requests_and_environments(place: Place) -> Iterator[tuple[Path, dict[str, dict[str, str]]]]:
-    """Yield a file of requests, a line each, and each server's settings, its store filled.
+    """Yield a file of requests, a line each, and each server's settings, all stores filled alike.
 
-    Raises InvalidSettings: servers are to want a key, or to speak HTTPS.
+    Where the yaml names another online store, the Feast server runs a second time, on the row store. Raises
+    InvalidSettings: servers are to want a key, or to speak HTTPS, and wrk would measure refusals.
     """
-    _require_open(place.settings)
-    served = applied_service(place.store, place.settings.feature_service)
-    keys = sample_keys(served, POOL)
-    with TemporaryDirectory() as name:
-        bodies = Path(name) / "bodies"
-        requests = (dict(zip(served.key_names, key, strict=True)) for key in keys)
-        bodies.write_text("".join(json.dumps(body, default=str) + "\n" for body in requests))
-        with _environments(place, served, keys, Path(name)) as environments:
-            yield bodies, environments
-
-
-def _require_open(settings: Settings) -> None:
-    """Raise `InvalidSettings` unless wrk can ask servers that have `settings`: it would measure refusals."""
+    settings = place.settings
     if first_key(settings) is not None or settings.tls_key is not None:
         raise InvalidSettings(["API_KEYS, API_KEYS_FILE, TLS_KEY: servers are measured without them"])
-
-
-@contextmanager
-def _environments(
-    place: Place, served: ServedFeatures, keys: Sequence[Key], folder: Path
-) -> Iterator[dict[str, dict[str, str]]]:
-    """Yield each server's settings, its store filled with the same values as the others'."""
+    served = applied_service(place.store, settings.feature_service)
+    keys = sample_keys(served, POOL)
     environments: dict[str, dict[str, str]] = {DIRECT: {}, FEAST: {}}
-    if not keeps_rows(place.store):
-        config = rows_configuration(place.store, place.settings.data_dir)
-        yaml = write_configuration(config, folder / "rows.yaml")
-        environments[FEAST_ROWS] = {"FEAST_FS_YAML_FILE_PATH": str(yaml)}
-    ways = [name for name in environments if name != DIRECT]
-    with open_methods(place, served, keys, chosen_methods(place.store, ways)):
-        yield environments
-
-
-def _rounds(
-    environments: Mapping[str, Mapping[str, str]],
-    workers: int,
-    ask: Ask,
-    seconds: int,
-    rounds: int,
-    announce: Announce,
-) -> dict[str, list[LoadResult]]:
-    outcomes: dict[str, list[LoadResult]] = {name: [] for name in environments}
-    with running_servers(environments, workers) as urls:
-        for url in urls.values():
-            ask(url, seconds=min(seconds, WARM_UP_SECONDS))
-        for number in range(rounds):
-            # Forwards and backwards: each is as often before another as after it.
-            for name in list(urls)[:: 1 if number % 2 == 0 else -1]:
-                announce(f"workers: {workers}, round {number + 1} of {rounds}: {name}")
-                outcomes[name].append(ask(urls[name], seconds=seconds))
-    return outcomes
+    with TemporaryDirectory() as name:
+        bodies, yaml = Path(name) / "bodies", Path(name) / "rows.yaml"
+        requests = (dict(zip(served.key_names, key, strict=True)) for key in keys)
+        bodies.write_text("".join(json.dumps(body, default=str) + "\n" for body in requests))
+        if not keeps_rows(place.store):
+            write_configuration(rows_configuration(place.store, settings.data_dir), yaml)
+            environments[FEAST_ROWS] = {"FEAST_FS_YAML_FILE_PATH": str(yaml)}
+        ways = [name for name in environments if name != DIRECT]
+        with open_methods(place, served, keys, chosen_methods(place.store, ways)):
+            yield bodies, environments
 
 
 @contextmanager
 def running_servers(environments: Mapping[str, Mapping[str, str]], workers: int) -> Iterator[dict[str, str]]:
     """Run the servers of `environments`, `workers` processes each; yield their URLs once all are ready."""
+    urls, servers = {}, {}
     with ExitStack() as started:
-        urls = {name: f"http://127.0.0.1:{free_port()}" for name in environments}
-        servers = {
-            name: started.enter_context(_server(name, urls[name], workers, own))
-            for name, own in environments.items()
-        }
-        for name, server in servers.items():
-            _wait_until_ready(name, urls[name], server)
+        for name, environment in environments.items():
+            port = str(free_port())
+            urls[name] = f"http://127.0.0.1:{port}"
+            own = {"HOST": "127.0.0.1", "PORT": port, "WORKERS": str(workers), "LOG_LEVEL": "WARNING"}
+            command = [sys.executable, str(Path(__file__).parents[1] / SCRIPTS[name])]
+            server = server_process(command, STOP_SECONDS, {**environment, **own})
+            servers[name] = started.enter_context(server)
+        for name, running in servers.items():
+            _wait_until_ready(name, urls[name], running)
         yield urls
-
-
-def _server(
-    name: str, url: str, workers: int, environment: Mapping[str, str]
-) -> AbstractContextManager[ServerProcess]:
-    """Run the server `name` of `SCRIPTS` at `url`; its settings come beside those of this process."""
-    script = Path(str(poc.__file__)).parent / SCRIPTS[name]
-    host, _, port = url.removeprefix("http://").partition(":")
-    own = {"HOST": host, "PORT": port, "WORKERS": str(workers), "LOG_LEVEL": "WARNING"}
-    return server_process([sys.executable, str(script)], STOP_SECONDS, {**environment, **own})
 
 
 def _wait_until_ready(name: str, url: str, server: ServerProcess) -> None:

@@ -8,8 +8,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial, reduce
 from itertools import zip_longest
+from operator import or_
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,12 +33,10 @@ _MIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One engine's run.
+    """One engine's run: from Feast's call until it returned, the start of Spark included.
 
-    Attributes:
-        seconds: from Feast's call until it returned, the start of Spark included.
-        peak_mib: most memory that all processes held at one moment, shared pages counted in each.
-        peak_mib_by_part: most that each part held: `driver`, `java`, `workers`.
+    `peak_mib` is the most memory that all processes held at one moment, shared pages counted in each,
+    `peak_mib_by_part` the most that each part held: `driver`, `java`, `workers`.
     """
 
     engine: str
@@ -54,10 +54,8 @@ def check_spark(
 ) -> list[Measured]:
     """Materialize `rows` rows with both engines, compare every stored row, and return both runs.
 
-    Each engine has a keyspace of its own that is dropped afterwards; Spark is configured by stores/spark.yaml
-    beside the features of `place`. `announce` is told what happens, and each run's figures.
-
-    Raises `BenchmarkFailed` where a run did not end well, `OnlineValuesDiffer` unless all rows are the same.
+    Spark is configured by stores/spark.yaml. `announce` is told what happens, and each run's figures. Raises
+    `BenchmarkFailed` where a run did not end well, `OnlineValuesDiffer` unless all rows are the same.
     """
     served = declared_service(place.settings)
     spark_yaml = place.settings.feast_repo_path / SPARK_YAML
@@ -75,7 +73,13 @@ def check_spark(
             repo = stack.enter_context(own_repo(replace(place, store=store), folder, ROW_STORE, block))
             keyspaces.append(repo.name)
             announce(f"{rows:,} rows with the {engine} engine")
-            measured.append(_measure(engine, folder, repo))
+            samples: list[Counter[str]] = []
+            watch = partial(_sample_memory, samples=samples)
+            took = materialize(f"The {engine} engine", repo, folder, watch=watch)
+            # The union of two counters has the greater count of each.
+            parts = {part: size / _MIB for part, size in reduce(or_, samples, Counter[str]()).items()}
+            peak = max(map(Counter.total, samples), default=0) / _MIB
+            measured.append(Measured(engine, took["seconds"], peak, parts))
             announce(measured[-1])
         announce("Comparing every stored row")
         for definitions in served.feature_sets:
@@ -107,28 +111,14 @@ def _compare_tables(session: Session, definitions: FeatureSet, first: str, secon
     return count
 
 
-def _measure(engine: str, folder: Path, repo: Path) -> Measured:
-    memory = _Memory()
-    found = materialize(f"The {engine} engine", repo, folder, watch=memory.watch)
-    parts = {part: size / _MIB for part, size in memory.by_part.items()}
-    return Measured(engine, found["seconds"], memory.peak / _MIB, parts)
-
-
-@dataclass(slots=True)
-class _Memory:
-    """The most bytes that a process and those it started held together, and the most that each part held."""
-
-    peak: int = 0
-    by_part: Counter[str] = field(default_factory=Counter)
-
-    def watch(self, process: Process) -> None:
-        watched = psutil.Process(process.pid)
-        while process.poll() is None:
-            held = Counter[str]()
-            with suppress(psutil.NoSuchProcess):
-                for member in (watched, *watched.children(recursive=True)):
-                    part = "driver" if member == watched else "java" if "java" in member.name() else "workers"
-                    held[part] += member.memory_info().rss
-                # The union of two counters has the greater count of each.
-                self.peak, self.by_part = max(self.peak, held.total()), self.by_part | held
-            time.sleep(SAMPLE_SECONDS)
+def _sample_memory(process: Process, samples: list[Counter[str]]) -> None:
+    """Note again and again which part of it, and of those it started, holds how many bytes, until it ends."""
+    watched = psutil.Process(process.pid)
+    while process.poll() is None:
+        held = Counter[str]()
+        with suppress(psutil.NoSuchProcess):
+            for member in (watched, *watched.children(recursive=True)):
+                part = "driver" if member == watched else "java" if "java" in member.name() else "workers"
+                held[part] += member.memory_info().rss
+            samples.append(held)
+        time.sleep(SAMPLE_SECONDS)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from feast import FeatureStore, RepoConfig
+from feast.utils import make_tzaware
 
 from poc.dataset.stored import sample_keys
 from poc.definitions import ServedFeatures, applied_service, applied_view
 from poc.errors import CassandraUnavailable, FeaturesNotMaterialized, OnlineTableMissing
-from poc.feature_store import close_feature_store, connection_of, kept_for, read_for_serving
+from poc.feature_store import close_feature_store, kept_for, read_for_serving
 from poc.materialization.direct import DirectTable
 from poc.materialization.offline import interval_fingerprint
 from poc.materialization.rebuild import drop_left, new_generation
@@ -86,8 +87,8 @@ def open_methods(
     An empty direct table is filled from the Parquet with the intervals that the online store holds; a row
     store that holds other values than the online store, likewise. `announce` is told of it.
 
-    Raises FeaturesNotApplied, FeaturesOutdated, CassandraUnavailable, FeatureServerUnavailable, and
-    FeaturesNotMaterialized where the online store holds none of the transactions `probe`.
+    FeaturesNotMaterialized: the online store holds none of the transactions `probe`. Beside it
+    FeaturesNotApplied, FeaturesOutdated, CassandraUnavailable and FeatureServerUnavailable are raised.
     """
     with ExitStack() as opened:
         opening = _Opening(place, served, probe, announce, opened)
@@ -137,8 +138,7 @@ class _Opening:
             yield reads.feature_server(source, loop, consistency)
 
     def _rows(self, feast: Method, names: Sequence[str]) -> Iterator[Method]:
-        place, served = self.place, self.served
-        config = place.store.config
+        place, served, config = self.place, self.served, self.place.store.config
         if not keeps_rows(place.store):
             config = rows_configuration(place.store, place.settings.data_dir)
             store = self._open(config)
@@ -197,8 +197,9 @@ class _Opening:
             if is_made and holds_rows(session, table.layout.qualified, FIRST_ROW_SECONDS):
                 continue
             self.announce("Filling the direct table")
-            ensure_keyspace(session, connection_of(store), keyspace)
-            for start, end in _materialized_intervals(store, definitions.view):
+            ensure_keyspace(session, self.place.connection, keyspace)
+            online = applied_view(store, definitions.view).materialization_intervals
+            for start, end in joined_intervals(online):
                 table.fill(session, start, end, time.time_ns() // 1000)
 
 
@@ -220,7 +221,7 @@ def _serve_same_rows(origin: FeatureStore, rows: FeatureStore, served: ServedFea
     """Let the row store `rows` serve what is in `origin`, in place of what it served."""
     with redirect_stdout(sys.stderr):
         for definitions in served.feature_sets:
-            intervals = _materialized_intervals(origin, definitions.view)
+            intervals = joined_intervals(applied_view(origin, definitions.view).materialization_intervals)
             with new_generation(rows, definitions) as generation:
                 for start, end in intervals:
                     rows.materialize(start, end, feature_views=[definitions.view])
@@ -230,21 +231,16 @@ def _serve_same_rows(origin: FeatureStore, rows: FeatureStore, served: ServedFea
             drop_left(rows, definitions)
 
 
-def _materialized_intervals(store: FeatureStore, view: str) -> list[Interval]:
-    """Return what was materialized of a view; Feast records an interval a run, and hourly runs are many."""
-    return joined_intervals(applied_view(store, view).materialization_intervals)
-
-
 def joined_intervals(intervals: Iterable[Interval]) -> list[Interval]:
-    """Join intervals that overlap or touch. Times without a zone are UTC, as Feast means them."""
+    """Join intervals that overlap or touch: Feast records one a run, and hourly runs are many.
+
+    Times without a zone are UTC, as Feast means them.
+    """
     joined: list[Interval] = []
-    for start, end in sorted((_utc(start), _utc(end)) for start, end in intervals):
+    utc = [[make_tzaware(moment).astimezone(timezone.utc) for moment in pair] for pair in intervals]
+    for start, end in sorted(utc):
         if joined and start <= joined[-1][1]:
             joined[-1] = joined[-1][0], max(end, joined[-1][1])
         else:
             joined.append((start, end))
     return joined
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)

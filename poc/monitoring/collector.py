@@ -1,7 +1,4 @@
-"""The state of the online store for Prometheus: read in the background, and shown as it was read last.
-
-Who asks never waits.
-"""
+"""The state of the online store for Prometheus: read in the background, shown at once as it was read last."""
 
 import logging
 import threading
@@ -83,14 +80,11 @@ def _unix(moment: datetime | None) -> float | None:
 
 
 class StateWatch:
-    """Reads the state at an interval, in a thread of its own.
+    """Reads the state in a thread of its own, and waits `interval_seconds` between two reads.
 
-    Args:
-        opens: connects; what it raises is tried again at the next turn, but for NoCassandra: such a store
-            has no state to show, and nothing is told of it.
-        interval_seconds: how long to wait between two reads.
-        on_read: is told when a read succeeded, in Unix time.
-        on_failure: is told that one failed.
+    `opens` connects; what it raises is tried again at the next turn, but for NoCassandra: such a store has no
+    state to show, and nothing is told of it. `on_read` is told when a read succeeded, in Unix time,
+    `on_failure` that one failed.
     """
 
     def __init__(
@@ -132,15 +126,13 @@ class StateWatch:
             self.state = self._reader.read()
         except NoCassandra:
             self._stopping.set()
-            return
         except Exception as error:  # Whatever it is: it is counted, and must not end the thread.
             self._on_failure()
-            if self._stopping.is_set() or str(error) == self._failure:
-                return
-            self._failure = str(error)
-            log.warning("The state of the online store cannot be read: %s", error)
-            return
-        if self._failure is not None:
-            log.info("The state of the online store is read again")
-        self._failure = None
-        self._on_read(time.time())
+            if not self._stopping.is_set() and str(error) != self._failure:
+                self._failure = str(error)
+                log.warning("The state of the online store cannot be read: %s", error)
+        else:
+            if self._failure is not None:
+                log.info("The state of the online store is read again")
+            self._failure = None
+            self._on_read(time.time())

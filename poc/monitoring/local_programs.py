@@ -17,7 +17,7 @@ from urllib.request import urlopen
 import yaml
 
 from poc.child_process import Process, child_process
-from poc.errors import MonitoringFailed, MonitoringPortTaken, PrometheusMissing
+from poc.errors import MonitoringFailed, MonitoringPortTaken, ProgramMissing
 from poc.local_cassandra.docker import engine_answers
 from poc.local_cassandra.machine import listening_error
 from poc.settings import Settings
@@ -34,10 +34,10 @@ STOP_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program that is to be run until it is told to stop.
+    """A program that listens at `port`, which `port_variable` changes, until it is told to stop.
 
-    It listens at `port`, which `port_variable` changes, and once it can be used, it answers `ready_path` with
-    200. That may take `start_seconds`: a container's image may have to be fetched first.
+    Once it can be used, it answers `ready_path` with 200. That may take `start_seconds`: a container's image
+    may have to be fetched first.
     """
 
     name: str
@@ -56,20 +56,27 @@ class Program:
 def prometheus(settings: Settings) -> Program:
     """Return Prometheus with the rules of deploy/prometheus; its data is in the data folder.
 
-    PrometheusMissing says that it is not installed, and there is no Docker.
+    ProgramMissing: it is not installed, and there is no Docker.
     """
     port, data = settings.prometheus_port, settings.data_dir / "prometheus"
     installed = shutil.which("prometheus")
     if installed is not None:
-        arguments = _prometheus_arguments(PROMETHEUS_FILES, data, port)
-        return Program("Prometheus", (installed, *arguments), port, "PROMETHEUS_PORT", "/-/ready", 60)
-    if not engine_answers():
-        raise PrometheusMissing
-    image = _compose_service("prometheus")["image"]
-    folders = {PROMETHEUS_FILES: "/etc/prometheus:ro", data: "/prometheus"}
-    arguments = _prometheus_arguments(Path("/etc/prometheus"), Path("/prometheus"), port)
-    command = (*_docker_run(folders), "--user", f"{os.getuid()}:{os.getgid()}", image, *arguments)
-    return Program("Prometheus", command, port, "PROMETHEUS_PORT", "/-/ready", 300)
+        files, kept, program, start_seconds = PROMETHEUS_FILES, data, (installed,), 60
+    elif engine_answers():
+        files, kept, start_seconds = Path("/etc/prometheus"), Path("/prometheus"), 300
+        mounted = _docker_run({PROMETHEUS_FILES: f"{files}:ro", data: str(kept)})
+        image = _compose_service("prometheus")["image"]
+        program = (*mounted, "--user", f"{os.getuid()}:{os.getgid()}", image)
+    else:
+        raise ProgramMissing("prometheus", ", and no Docker engine answers")
+    arguments = (
+        f"--config.file={files / 'prometheus.yml'}",
+        f"--storage.tsdb.path={kept}",
+        "--storage.tsdb.retention.time=15d",
+        f"--web.listen-address={LISTEN}:{port}",
+        "--log.level=warn",
+    )
+    return Program("Prometheus", (*program, *arguments), port, "PROMETHEUS_PORT", "/-/ready", start_seconds)
 
 
 def grafana(settings: Settings) -> Program | None:
@@ -89,16 +96,6 @@ def grafana(settings: Settings) -> Program | None:
     }
     command = (*_docker_run(folders), *named, service["image"])
     return Program("Grafana", command, settings.grafana_port, "GRAFANA_PORT", "/api/health", 300)
-
-
-def _prometheus_arguments(files: Path, data: Path, port: int) -> tuple[str, ...]:
-    return (
-        f"--config.file={files / 'prometheus.yml'}",
-        f"--storage.tsdb.path={data}",
-        "--storage.tsdb.retention.time=15d",
-        f"--web.listen-address={LISTEN}:{port}",
-        "--log.level=warn",
-    )
 
 
 def _docker_run(folders: dict[Path, str]) -> tuple[str, ...]:
@@ -122,14 +119,13 @@ class RunningProgram:
 
     def require_running(self) -> None:
         """Raise MonitoringFailed if it has ended."""
-        status = self.process.poll()
-        if status is not None:
+        if (status := self.process.poll()) is not None:
             raise self._failure(f"ended with status {status}")
 
     def wait_until_ready(self, stopping: Callable[[], bool]) -> bool:
-        """Wait until it says that it can be used, or until `stopping` says so; tell whether it can be used.
+        """Wait until it says that it can be used, or `stopping` says so; return whether it can be used.
 
-        MonitoringFailed says that it ended, or took too long.
+        MonitoringFailed: it ended, or took too long.
         """
         deadline = time.monotonic() + self.program.start_seconds
         while not stopping():
@@ -160,7 +156,7 @@ class RunningProgram:
 def run_program(program: Program, folder: Path) -> Iterator[RunningProgram]:
     """Run `program` until the end of the block; what it says goes to a file in `folder`, which is made.
 
-    MonitoringPortTaken says that something else listens at its port.
+    MonitoringPortTaken: something else listens at its port.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # Else a program of another person might answer that it is ready.

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from poc.output import markdown_table
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -37,12 +39,12 @@ def _counter(name: str, meaning: str, *labels: str) -> Metric:
     return Metric(name, "counter", meaning, ("source", *labels))
 
 
-def _latency(name: str, meaning: str) -> Metric:
-    return Metric(name, "histogram", meaning, ("source",))
-
-
-FEATURE_FETCH_LATENCY = _latency("feature_fetch_latency_seconds", "Time to read the features of one request.")
-PREDICTION_LATENCY = _latency("prediction_latency_seconds", "Time to answer one prediction request.")
+FEATURE_FETCH_LATENCY = Metric(
+    "feature_fetch_latency_seconds", "histogram", "Time to read the features of one request.", ("source",)
+)
+PREDICTION_LATENCY = Metric(
+    "prediction_latency_seconds", "histogram", "Time to answer one prediction request.", ("source",)
+)
 PREDICTIONS = _counter("predictions_total", "Transactions asked for, by what came of it.", "outcome")
 STALE_FEATURES = _counter(
     "stale_features_served_total", "Transactions judged by features older than the view's ttl."
@@ -129,8 +131,8 @@ def metrics_page() -> str:
 
 
 def _table(metrics: Sequence[Metric]) -> str:
-    rows = ["", "| metric | type | unit | labels | meaning |", "|---|---|---|---|---|"]
+    rows = []
     for item in metrics:
         labels = ", ".join(f"`{label}`" for label in item.labels)
-        rows.append(f"| `{item.name}` | {item.kind} | {item.unit} | {labels} | {item.meaning} |")
-    return "\n".join(rows) + "\n"
+        rows.append((f"`{item.name}`", item.kind, item.unit, labels, item.meaning))
+    return "\n" + markdown_table(("metric", "type", "unit", "labels", "meaning"), rows) + "\n"

@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 # Other nodes are asked meanwhile; one that takes longer to tell its own sizes is in trouble.
 NODE_TIMEOUT_SECONDS = 5.0
-_MEBIBYTE = 2**20
 # Each node's own table: the one that is asked is the one that is meant.
 _USAGE = "SELECT keyspace_name, table_name, mebibytes FROM system_views.disk_usage"
 
@@ -53,11 +52,10 @@ class ViewState:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is known of a service's feature views and the tables that hold them.
+    """What is known of a service's feature views, each once, and the tables that hold them.
 
     Attributes:
         online_store: its type in Feast's configuration.
-        views: of the service, each once.
         entities: estimated number in each table of the views, by keyspace and table.
         size_bytes: what each table of the two keyspaces takes of the disk of each node that answered, rounded
             up to whole MiB; by keyspace, table and node.
@@ -73,17 +71,14 @@ class State:
 
 def open_state_reader(settings: Settings) -> "StateReader":
     """Connect to the Cassandra of `settings`, as `StateReader` does and `open_feature_store` can."""
-    store = open_feature_store(settings)
-    return StateReader(store, settings.feature_service, settings.direct_keyspace)
+    return StateReader(open_feature_store(settings), settings.feature_service, settings.direct_keyspace)
 
 
 class StateReader:
     """Reads the state of a feature service's views in the online store of `store`, whose registry is followed
     as it caches it. The records of materialization and the direct tables are in `direct_keyspace`.
 
-    Raises:
-        NoCassandra: the online store is kept elsewhere.
-        CassandraUnavailable: no host accepts a connection.
+    Raises NoCassandra where the online store is kept elsewhere, CassandraUnavailable without an answer.
     """
 
     def __init__(self, store: "FeatureStore", service: str, direct_keyspace: str) -> None:
@@ -92,7 +87,7 @@ class StateReader:
         self._session = open_session(self._connection)
 
     def read(self) -> State:
-        """Read it now. The sizes and counts that no answer came for are left out.
+        """Read it now, without the sizes and counts that no answer came for.
 
         Raises CassandraUnavailable where no node answers in time, and what `applied_service` raises.
         """
@@ -107,7 +102,7 @@ class StateReader:
             # Where both keyspaces are one, so may be two tables of a view.
             entities=self._entities({table: None for view in views for table in self._tables(view)}),
             size_bytes={
-                (row.keyspace_name, row.table_name, node): row.mebibytes * _MEBIBYTE
+                (row.keyspace_name, row.table_name, node): row.mebibytes * 2**20
                 for node, rows in usage.items()
                 for row in ([] if rows is None else rows)
                 if row.keyspace_name in keyspaces

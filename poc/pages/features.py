@@ -6,11 +6,11 @@ Knows Feast's registry objects and Markdown. Where the page is kept is up to the
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
+from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from poc.dataset.columns import Limits, read_limits
 from poc.feature_store import open_feature_store, repo_yaml
@@ -33,19 +33,6 @@ MODEL = "model"
 # Feast's own, for views without one.
 NO_ENTITY = "__dummy"
 _LIMITS = ("min", "max", "values")
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """One feature view in one feature service.
-
-    `features` are those that the service takes; `model` is served with it, None where it has no tag `model`.
-    """
-
-    view: str
-    service: str
-    features: frozenset[str]
-    model: str | None
 
 
 @contextmanager
@@ -76,29 +63,29 @@ def declared_features_page(settings: Settings) -> str:
 
 def features_page(store: "FeatureStore") -> str:
     """Write the page about everything in the registry of `store`."""
-    services = sorted(store.list_feature_services(), key=lambda service: service.name)
-    uses = [use for service in services for use in _uses(service)]
-    views = [*store.list_feature_views(), *store.list_stream_feature_views()]
-    views.sort(key=lambda view: view.name)
-    parts = [INTRODUCTION]
-    parts += [_view_section(view, store, [use for use in uses if use.view == view.name]) for view in views]
-    parts += [_services_section(services), _lineage_section(views, uses)]
+    by_name = attrgetter("name")
+    services = sorted(store.list_feature_services(), key=by_name)
+    views = sorted([*store.list_feature_views(), *store.list_stream_feature_views()], key=by_name)
+    parts = [INTRODUCTION, *(_view_section(view, store, services) for view in views)]
+    parts += [_services_section(services), _lineage_section(views, services)]
     return "\n\n".join(parts) + "\n"
 
 
-def _uses(service: "FeatureService") -> Iterator[Use]:
-    for projection in service.feature_view_projections:
-        names = frozenset(field.name for field in projection.features)
-        yield Use(projection.name, service.name, names, service.tags.get(MODEL))
-
-
-def _view_section(view: "FeatureView", store: "FeatureStore", uses: Sequence[Use]) -> str:
+def _view_section(view: "FeatureView", store: "FeatureStore", services: Sequence["FeatureService"]) -> str:
     source = view.batch_source
+    users = [
+        (service.tags.get(MODEL) or service.name, {field.name for field in projection.features})
+        for service in services
+        for projection in service.feature_view_projections
+        if projection.name == view.name
+    ]
+    path = getattr(source, "path", None)
+    place = f"a {type(source).__name__}" if path is None else f"`{path}`"
     keys = {column.name: column.dtype for column in view.entity_columns}
     entities = [_entity(store, name, keys) for name in view.entities if name != NO_ENTITY]
     facts = {
         "entity": "; ".join(entities) or "none",
-        "source": f"`{source.name}`: {_place(source)}, event time `{source.timestamp_field}`."
+        "source": f"`{source.name}`: {place}, event time `{source.timestamp_field}`."
         f" {source.description}".rstrip(),
         "fresh for": "ever" if not view.ttl else _days(view.ttl),
         "online": "yes" if view.online else "no",
@@ -112,29 +99,19 @@ def _view_section(view: "FeatureView", store: "FeatureStore", uses: Sequence[Use
             _range(read_limits(feature)),
             feature.description,
             _tags({name: value for name, value in feature.tags.items() if name not in _LIMITS}),
-            ", ".join(sorted({use.model or use.service for use in uses if feature.name in use.features})),
+            ", ".join(sorted({user for user, names in users if feature.name in names})),
         )
         for feature in view.features
         if feature.name not in keys
     ]
     head = ("feature", "type", "allowed", "meaning", "other tags", "used by")
-    parts = (
-        f"## {view.name}",
-        view.description,
-        markdown_table(("", ""), facts.items()),
-        markdown_table(head, features),
-    )
-    return "\n\n".join(parts)
+    tables = markdown_table(("", ""), facts.items()), markdown_table(head, features)
+    return "\n\n".join((f"## {view.name}", view.description, *tables))
 
 
 def _entity(store: "FeatureStore", name: str, keys: Mapping[str, object]) -> str:
     entity = store.get_entity(name)
     return f"`{name}`, join key `{entity.join_key}` ({keys[entity.join_key]}). {entity.description}".rstrip()
-
-
-def _place(source: Any) -> str:
-    path = getattr(source, "path", None)
-    return f"a {type(source).__name__}" if path is None else f"`{path}`"
 
 
 def _services_section(services: Iterable["FeatureService"]) -> str:
@@ -151,10 +128,10 @@ def _services_section(services: Iterable["FeatureService"]) -> str:
     return f"## Feature services\n\n{markdown_table(('service', 'views', 'model', 'owner', 'meaning'), rows)}"
 
 
-def _lineage_section(views: Iterable["FeatureView"], uses: Iterable[Use]) -> str:
+def _lineage_section(views: Iterable["FeatureView"], services: Sequence["FeatureService"]) -> str:
     arrows = [(view.batch_source.name, view.name) for view in views]
-    arrows += [(use.view, use.service) for use in uses]
-    arrows += [(use.service, f"model {use.model}") for use in uses if use.model is not None]
+    arrows += [(item.name, service.name) for service in services for item in service.feature_view_projections]
+    arrows += [(item.name, f"model {item.tags[MODEL]}") for item in services if MODEL in item.tags]
     names = dict.fromkeys(name for arrow in arrows for name in arrow)
     numbers = {name: f"n{number}" for number, name in enumerate(names)}
     lines = ["flowchart LR"]

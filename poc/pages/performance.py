@@ -114,9 +114,8 @@ def page(documents: Mapping[str, Document]) -> str:
     parts = [_section(opening, {}), _section(promised, facts)]
     for (name, table), section in zip(SECTIONS.items(), sections, strict=True):
         if name in documents:
-            document = documents[name]
-            made = {"tables": table(document), "setting": tables.setting_line(document)}
-            parts.append(_section(section, document["meta"] | made))
+            made = {"tables": table(documents[name]), "setting": tables.setting_line(documents[name])}
+            parts.append(_section(section, documents[name]["meta"] | made))
     return "\n\n".join(parts) + "\n"
 
 
@@ -146,12 +145,8 @@ def _section(template: str, facts: Mapping[str, Any]) -> str:
 
 def all_targets(documents: Mapping[str, Document]) -> list[Target]:
     """Compare all targets with `documents`, by the benchmark's name; without one they are not measured."""
-    judges = (_reads, _materialization, _serving, _rates, _scoring, _registry)
-    return [
-        target
-        for name, judge in zip(SECTIONS, judges, strict=True)
-        for target in judge(documents.get(name, {}))
-    ]
+    judges = zip(SECTIONS, (_reads, _materialization, _serving, _rates, _scoring, _registry), strict=True)
+    return [target for name, judge in judges for target in judge(documents.get(name, {}))]
 
 
 def _reads(document: Document) -> Iterator[Target]:
@@ -177,20 +172,17 @@ def _materialization(document: Document) -> Iterator[Target]:
         few = results.get(("arrow-rows", driver, MATERIALIZATION_ROWS), {})
         many = results.get(("arrow-rows", driver, MANY_ROWS), {})
         generation = results.get(("arrow-rows-generation", driver, MANY_ROWS), {})
-        way = f"{MANY_ROWS:,} rows, `arrow-rows` with {driver}"
         linear = f"linear, at least {LINEAR} of the rows/s at {MATERIALIZATION_ROWS:,}"
-        yield _target(f"{way}: {linear}", _speed(many, few), ge, LINEAR)
-        memory = f"{way}: peak memory under {MOST_MIB} MiB"
-        yield _target(memory, many.get("peak_mib"), lt, MOST_MIB, "{:,} MiB")
-        way = f"{MANY_ROWS:,} rows, a new generation with {driver}"
-        cost = f"{way}: at least {GENERATION} of the rows/s without"
-        yield _target(cost, _speed(generation, many), ge, GENERATION)
-        memory = f"{way}: peak memory under {GENERATION_MIB} MiB"
-        yield _target(memory, generation.get("peak_mib"), lt, GENERATION_MIB, "{:,} MiB")
-
-
-def _speed(measured: Document, other: Document) -> float | None:
-    return measured["rows_per_second"] / other["rows_per_second"] if measured and other else None
+        cost = f"at least {GENERATION} of the rows/s without"
+        for way, measured, other, promise, share, most in (
+            ("`arrow-rows`", many, few, linear, LINEAR, MOST_MIB),
+            ("a new generation", generation, many, cost, GENERATION, GENERATION_MIB),
+        ):
+            way = f"{MANY_ROWS:,} rows, {way} with {driver}"
+            speed = measured["rows_per_second"] / other["rows_per_second"] if measured and other else None
+            yield _target(f"{way}: {promise}", speed, ge, share)
+            memory = f"{way}: peak memory under {most} MiB"
+            yield _target(memory, measured.get("peak_mib"), lt, most, "{:,} MiB")
 
 
 def _serving(document: Document) -> Iterator[Target]:
@@ -219,9 +211,8 @@ def _rates(document: Document) -> Iterator[Target]:
 
 
 def _scoring(document: Document) -> Iterator[Target]:
-    onnx: Document = next(
-        (item for item in document.get("results", ()) if item["title"].startswith("ONNX")), {}
-    )
+    results = {item["title"].split()[0]: item for item in document.get("results", ())}
+    onnx = results.get("ONNX", {})
     fast = f"one row: ONNX at most 1/{SCORING_TIMES} of the scikit-learn pipeline"
     yield _target(fast, 1 / onnx["ratio"] if onnx else None, ge, SCORING_TIMES, "1/{:.0f}")
     yield _target("no decision flipped by ONNX", onnx.get("flips"), eq, 0, f"{{}} of {onnx.get('rows', 0):,}")

@@ -12,13 +12,12 @@ from stored_features import environment, serving_settings
 from poc.definitions import ServedFeatures
 from poc.feature_store import open_feature_store
 from poc.measurement import rates
-from poc.measurement.materialization import Way, measure_materialization
+from poc.measurement.materialization import Way, measure_materialization, measure_storage
 from poc.measurement.one_materialization import write_sources
 from poc.measurement.place import open_place
 from poc.measurement.registry import measure_registry
 from poc.measurement.scoring import measure_scoring
 from poc.measurement.serving import measure_serving
-from poc.measurement.storage import measure_storage
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.session import Session
 from poc.settings import Settings

@@ -40,7 +40,6 @@ from poc.measurement.place import (
     ROW_STORE,
     chosen_methods,
     configuration,
-    measured_project,
     online_block,
     open_place,
     rows_configuration,
@@ -192,7 +191,7 @@ def test_row_store_with_another_value_is_filled_again(
     with opened(materialized, ("feast-rows",)):
         pass
     view, keyspace = definitions.feature_sets[0].view, materialized.direct_keyspace
-    project = measured_project("ml_platform_poc")
+    project = "ml_platform_poc_measured"
     served = Generations(session, keyspace, project).standing(view).served
     table = generation_table(project, view, served)
     session.execute(f'TRUNCATE "{keyspace}".{table}', timeout=60)

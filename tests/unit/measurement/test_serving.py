@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from pydantic import SecretStr
 
-from poc.errors import InvalidSettings, LoadToolMissing
+from poc.errors import InvalidSettings, ProgramMissing
 from poc.measurement.serving import ask_for_predictions, requests_and_environments, require_wrk
 from poc.settings import Settings
 
@@ -72,7 +72,7 @@ def test_answers_that_are_no_predictions_are_errors(url: str, tmp_path: Path) ->
 
 def test_missing_load_tool_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(LoadToolMissing, match="apt-get install wrk"):
+    with pytest.raises(ProgramMissing, match="apt-get install wrk"):
         require_wrk()
 
 

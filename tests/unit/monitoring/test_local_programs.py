@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from poc.errors import PrometheusMissing
+from poc.errors import ProgramMissing
 from poc.monitoring.local_programs import grafana, prometheus
 from poc.settings import Settings
 
@@ -55,7 +55,7 @@ def test_prometheus_listens_on_this_machine_only(programs: Path, installed: str)
 
 
 def test_with_neither_the_way_out_is_named(programs: Path) -> None:
-    with pytest.raises(PrometheusMissing, match="apt-get install prometheus"):
+    with pytest.raises(ProgramMissing, match="apt-get install prometheus"):
         prometheus(SETTINGS)
 
 

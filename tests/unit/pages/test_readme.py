@@ -1,7 +1,7 @@
 from pathlib import Path
 from typing import Any
 
-from poc.pages.readme import readme_page
+from poc.pages.scaling import readme_page
 
 
 def test_rows_of_the_first_table_show_what_was_measured(root: Path, documents: Any) -> None:

@@ -1,4 +1,4 @@
-"""Comparisons and benchmarks that cannot be made."""
+"""Comparisons and benchmarks that cannot be made, monitoring that cannot be started."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -58,12 +58,12 @@ class MethodsUnavailable(CallRefused):
         super().__init__(f"Cannot be compared: {said}", "Leave it out of --methods, or change what it lacks.")
 
 
-class LoadToolMissing(PocError):
-    """The serving benchmark drives the servers with a tool that is not installed."""
+class ProgramMissing(PocError):
+    """A benchmark, or the monitoring, runs a program that is not installed, nor can be had otherwise."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, otherwise: str = "") -> None:
         super().__init__(
-            f"{name} is not on the PATH",
+            f"{name} is not on the PATH{otherwise}",
             f"Install it: apt-get install {name}   or, on macOS:   brew install {name}",
         )
 
@@ -72,10 +72,8 @@ class BenchmarkFailed(PocError):
     """A process that was to be measured ended otherwise than it should."""
 
     def __init__(self, what: str, said: str) -> None:
-        lines = said.strip().splitlines()[-5:]
         super().__init__(
-            "\n    ".join([f"{what} failed:", *lines]),
-            "Nothing was written. Correct that, and measure again.",
+            _with_last_lines(f"{what} failed:", said), "Nothing was written. Correct that, and measure again."
         )
 
 
@@ -84,3 +82,24 @@ class ResultsMissing(PocError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} holds no results", "Measure first: make benchmark")
+
+
+class MonitoringPortTaken(PocError):
+    """Something else listens where Prometheus or Grafana is to."""
+
+    def __init__(self, program: str, where: str, reason: str, variable: str) -> None:
+        super().__init__(
+            f"{program} cannot listen on {where}: {reason}",
+            f"Stop what is there, or set {variable}, for example {variable}=9191.",
+        )
+
+
+class MonitoringFailed(PocError):
+    """Prometheus or Grafana ended, or did not get ready."""
+
+    def __init__(self, program: str, how: str, log: Path, said: str) -> None:
+        super().__init__(_with_last_lines(f"{program} {how}; its last words:", said), f"All of them: {log}")
+
+
+def _with_last_lines(what: str, said: str) -> str:
+    return "\n    ".join([what, *said.strip().splitlines()[-5:]])

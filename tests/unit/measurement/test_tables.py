@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from poc.measurement.comparison_report import report
+from poc.measurement.tables import report
 
 
 def cells(line: str) -> list[str]:
