@@ -11,11 +11,10 @@ from fastapi.responses import JSONResponse, Response
 
 from poc.command_line import ok
 from poc.logs import configure_logging
+from poc.serving.bodies import PlainBodies
 from poc.serving.edge import Edge
-from poc.serving.encodings import PlainBodies
 from poc.serving.keys import read_keys
 from poc.serving.listening import configured, listen
-from poc.serving.rates import read_rates
 from poc.serving.registry_code import refuse_registry_code
 from poc.settings import Settings
 
@@ -39,8 +38,8 @@ def features_app(store: "FeatureStore", settings: Settings) -> FastAPI:
         return JSONResponse({"status": "alive"})
 
     app.add_middleware(PlainBodies)
-    keys, rates = read_keys(settings), read_rates(settings)
-    app.add_middleware(Edge, keys=keys, root_path=settings.root_path, rates=rates)
+    keys = read_keys(settings)
+    app.add_middleware(Edge, keys=keys, root_path=settings.root_path, per_second=settings.requests_per_second)
     return app
 
 

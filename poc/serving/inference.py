@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from poc.errors import PocError, UnknownEntity
 from poc.retrieval.source import EntityKey
 from poc.serving import tensors
-from poc.serving.health import Readiness
+from poc.serving.bodies import bounded_body
 from poc.serving.kept import Kept
 from poc.serving.prediction import Judged, Predictor
 from poc.serving.problems import field_errors, inference_error, problem_of, problem_type, retry_headers
 from poc.serving.questions import ENTITY_ROWS, Asked, Questions
-from poc.serving.routes import bounded_body
+from poc.serving.routes import Readiness
 
 if TYPE_CHECKING:
     from poc.model.scoring import Scorer

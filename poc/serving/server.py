@@ -25,12 +25,12 @@ from poc.logs import configure_logging
 from poc.monitoring.state import StateReader
 from poc.retrieval.source import FeatureSource
 from poc.serving.app import create_app
-from poc.serving.health import Readiness
 from poc.serving.keys import read_keys
 from poc.serving.listening import configured, listen
 from poc.serving.metrics import refuse_shared_metrics, shared_metrics
 from poc.serving.questions import example_keys
 from poc.serving.registry_code import refuse_registry_code
+from poc.serving.routes import Readiness
 from poc.serving.workers import supervise
 from poc.settings import Settings, load_settings, require_fitting
 
@@ -123,7 +123,7 @@ class DrainingServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop. It can come in the midst of anything, and so takes no lock and starts no thread."""
         at_once = sig == signal.SIGINT or self._readiness.draining
-        self._readiness.drain()
+        self._readiness.draining = True
         self._stops_at = time.monotonic() + (0 if at_once else self._grace_seconds)
 
     async def on_tick(self, counter: int) -> bool:

@@ -21,13 +21,14 @@ from poc.definitions import Feature
 from poc.errors import NotExplainable, PocError
 from poc.retrieval.source import FeatureSource, python_type
 from poc.serving.answers import json_response, prediction_answer
+from poc.serving.bodies import read_body
 from poc.serving.console.race import MOST_READS, Race, Rival
 from poc.serving.console.samples import Samples
 from poc.serving.kept import Kept
 from poc.serving.prediction import Judged, Judgement, Predictor
 from poc.serving.problems import FieldError, invalid_request
 from poc.serving.questions import MAX_IDS, Asked, Questions
-from poc.serving.routes import PlainRoute, read_body
+from poc.serving.routes import PlainRoute
 from poc.settings import Settings
 
 if TYPE_CHECKING:
