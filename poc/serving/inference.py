@@ -6,15 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from poc.errors import PocError, UnknownEntity
 from poc.retrieval.source import EntityKey
 from poc.serving import tensors
+from poc.serving.answers import Answer
 from poc.serving.bodies import bounded_body
 from poc.serving.kept import Kept
 from poc.serving.prediction import Judged, Predictor
-from poc.serving.problems import field_errors, inference_error, problem_of, problem_type, retry_headers
+from poc.serving.problems import (
+    field_errors,
+    inference_error,
+    problem_of,
+    problem_type,
+    retry_headers,
+    worded,
+)
 from poc.serving.questions import ENTITY_ROWS, Asked, Questions
 from poc.serving.routes import Readiness
 
@@ -43,10 +51,8 @@ class OutputTensor(BaseModel):
     parameters: dict[str, Any] | None = None
 
 
-class InferenceAnswer(BaseModel):
+class InferenceAnswer(Answer):
     """The answer to an inference request, in the shape of its inputs."""
-
-    model_config = ConfigDict(protected_namespaces=())
 
     model_name: str
     model_version: str
@@ -113,32 +119,35 @@ def inference_router(
         """Judge up to 100 transactions; one that cannot be judged fails the request."""
         arrived = time.monotonic()
         _require(request, model_name, model)
+        content, size = await bounded_body(request), request.headers.get(tensors.HEADER_LENGTH)
         questions = asked.questions()
-        question = await _question(request, questions)
         try:
+            question = tensors.read_question(content, size, questions.served.join_keys)
             keys = _checked(questions, question)
             given = questions.overrides.model_validate_json(question.overrides)
+        except tensors.RefusedTensors as error:
+            raise HTTPException(400, str(error)) from None
         except ValidationError as error:
-            raise _refusal(error, questions.served.names) from None
+            found = error.errors(include_url=False, include_input=False)
+            raise HTTPException(400, worded(field_errors(found, questions.served.names))) from None
         judged = await predictor.judge(keys, given.values(), arrived)
         return _answer(question, judged, model_name)
 
+    schemas = {"model": {"type": "string", "enum": [model_name]}, "version": {"type": "string"}}
     for path, names in (
         ("/models/{model}", ["model"]),
         ("/models/{model}/versions/{version}", ["model", "version"]),
     ):
-        named = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
-        ]
-        named[0]["schema"] = {"type": "string", "enum": [model_name]}
-        extra = {"parameters": named}
-        router.add_api_route(path, metadata, methods=["GET"], responses=_OF_A_MODEL, openapi_extra=extra)
-        router.add_api_route(
-            f"{path}/ready", model_ready, methods=["GET"], responses=_OF_A_MODEL, openapi_extra=extra
-        )
-        router.add_api_route(
-            f"{path}/infer", infer, methods=["POST"], responses=_OF_INPUTS, openapi_extra=extra
-        )
+        named = [{"name": name, "in": "path", "required": True, "schema": schemas[name]} for name in names]
+        for part, endpoint, method, answers in (
+            ("", metadata, "GET", _OF_A_MODEL),
+            ("/ready", model_ready, "GET", _OF_A_MODEL),
+            ("/infer", infer, "POST", _OF_INPUTS),
+        ):
+            extra = {"parameters": named}
+            router.add_api_route(
+                path + part, endpoint, methods=[method], responses=answers, openapi_extra=extra
+            )
     return router
 
 
@@ -176,22 +185,6 @@ def _checked(questions: Questions, question: tensors.Question) -> list[EntityKey
     else:
         rows = [value for (value,) in question.keys]
     return questions.batch.model_validate({questions.rows: rows}).keys()
-
-
-async def _question(request: Request, questions: Questions) -> tensors.Question:
-    content = await bounded_body(request)
-    try:
-        size = request.headers.get(tensors.HEADER_LENGTH)
-        return tensors.read_question(content, size, questions.served.join_keys)
-    except ValidationError as error:
-        raise _refusal(error, ()) from None
-    except tensors.RefusedTensors as error:
-        raise HTTPException(400, str(error)) from None
-
-
-def _refusal(error: ValidationError, features: tuple[str, ...]) -> HTTPException:
-    found = field_errors(error.errors(include_url=False, include_input=False), features)
-    return HTTPException(400, "; ".join(f"{item.field}: {item.message}" for item in found[:3]))
 
 
 def _answer(question: tensors.Question, judged: Judged, model_name: str) -> Response:

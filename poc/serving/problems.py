@@ -167,10 +167,14 @@ def _path(request: Request) -> str:
 
 
 def invalid_request(fields: Sequence[FieldError]) -> Response:
-    """Refuse a request for what is wrong with `fields`; the detail names the first of them."""
-    detail = "; ".join(f"{item.field}: {item.message}" for item in fields[:3])
-    body = problem(INVALID_REQUEST, detail, SEE_DOCS)
+    """Refuse a request for what is wrong with `fields`."""
+    body = problem(INVALID_REQUEST, worded(fields), SEE_DOCS)
     return problem_response(InvalidRequest(**body.model_dump(), errors=list(fields)))
+
+
+def worded(fields: Sequence[FieldError]) -> str:
+    """Say in a sentence what is wrong with the first of `fields`."""
+    return "; ".join(f"{item.field}: {item.message}" for item in fields[:3])
 
 
 def field_errors(found: Sequence[Mapping[str, Any]], features: Sequence[str]) -> list[FieldError]:
