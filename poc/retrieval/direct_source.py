@@ -17,7 +17,7 @@ from poc.online_store.connection import ConnectionSettings
 from poc.online_store.failures import cassandra_failures
 from poc.online_store.session import Session, open_session
 from poc.retrieval.entities import Entities, ViewRows, ViewValues, key_of_view
-from poc.retrieval.following import FollowingSource, State, holds_rows
+from poc.retrieval.following import FollowingSource, holds_rows
 from poc.retrieval.source import EntityKey
 from poc.settings import Settings
 
@@ -65,9 +65,10 @@ class _View:
         return [values(found.get(key)) for key in own]
 
 
-@dataclass(slots=True)
-class _State(State):
-    views: tuple[_View, ...]
+class _State(Entities):
+    def __init__(self, served: ServedFeatures, views: Sequence[_View]) -> None:
+        super().__init__(served)
+        self.views = views
 
 
 class DirectFeatureSource(FollowingSource[_State]):
@@ -101,7 +102,7 @@ class DirectFeatureSource(FollowingSource[_State]):
                     raise FeaturesNotMaterialized(layout.qualified) from error
             key = key_of_view(served, view, reader.key_names)
             views.append(_View(reader, ViewRows(view.features, reader), key))
-        return _State(served, served.names, Entities(served), tuple(views))
+        return _State(served, views)
 
     def _lacks(self, state: _State) -> bool:
         # A feature gets its column when it is first materialized.

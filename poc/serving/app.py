@@ -23,9 +23,9 @@ from poc.monitoring.state import StateReader
 from poc.repository import declared_service
 from poc.retrieval.source import FeatureSource
 from poc.serving import problems
+from poc.serving.answers import document
 from poc.serving.bodies import Admission
 from poc.serving.console.routes import console_router, rival_of
-from poc.serving.document import document
 from poc.serving.edge import ALWAYS_OPEN, HEADERS, Edge
 from poc.serving.inference import inference_router
 from poc.serving.kept import Kept, keep_features, keep_model
@@ -68,7 +68,9 @@ def create_app(
     features = keep_features(settings, open_source, loop)
     asked = Asked(declared_service(settings), features)
     if model is None:
-        model = keep_model(settings, served=lambda: getattr(features.latest, "feature_names", None))
+        model = keep_model(
+            settings, served=lambda: None if features.latest is None else features.latest.served.names
+        )
     readiness = Readiness(features, model, metrics)
     kept: list[Kept[FeatureSource] | Kept[Scorer] | StateWatch] = [features, model]
     if open_state is not None:

@@ -1,7 +1,7 @@
 """How requests come in: so many at a time, their bodies as they are, no larger than a valid one can be."""
 
 import re
-from collections.abc import Sequence
+from collections import deque
 from typing import TypeVar
 
 from fastapi.exceptions import RequestValidationError
@@ -33,12 +33,7 @@ class Admission:
 
     It stands before all else is done with a request: on a busy loop most of the time goes by between the
     steps of many, and what is counted only when it is judged has waited already. A request whose body is
-    still on its way is not in hand.
-
-    Args:
-        app: what is behind it.
-        most: requests at a time: what waits longer would come too late.
-        metrics: count what was sent away.
+    still on its way is not in hand. More than `most` would wait so long that they come too late.
     """
 
     def __init__(self, app: ASGIApp, most: int, metrics: Metrics) -> None:
@@ -46,11 +41,11 @@ class Admission:
         self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer it with 503."""
+        """Do so."""
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        messages = await _whole(receive)
+        receive_again = await _whole(receive)
         if self._under_way >= self._most:
             request, error = Request(scope), Overloaded(self._most)
             if asks_for_prediction(request):
@@ -59,31 +54,24 @@ class Admission:
             return
         self._under_way += 1
         try:
-            await self._app(scope, _again(messages, receive), send)
+            await self._app(scope, receive_again, send)
         finally:
             self._under_way -= 1
 
 
-async def _whole(receive: Receive) -> list[Message]:
-    """Receive a request to the end of its body, or to more of it than is ever taken."""
-    messages, size = list[Message](), 0
+async def _whole(receive: Receive) -> Receive:
+    """Receive a request to the end of its body, or to more than is ever taken; return what says it again."""
+    messages, size = deque[Message](), 0
     while size <= MAX_BODY_BYTES:
         messages.append(await receive())
         size += len(messages[-1].get("body", b""))
         if not messages[-1].get("more_body", False):
             break
-    return messages
 
+    async def again() -> Message:
+        return messages.popleft() if messages else await receive()
 
-def _again(messages: Sequence[Message], receive: Receive) -> Receive:
-    """Make what receives `messages` once more, and then what comes after them."""
-    waiting = iter(messages)
-
-    async def receive_again() -> Message:
-        message = next(waiting, None)
-        return await receive() if message is None else message
-
-    return receive_again
+    return again
 
 
 class PlainBodies:
@@ -130,7 +118,9 @@ async def read_body(request: Request, model: type[Body]) -> Body:
 async def bounded_body(request: Request) -> bytes:
     """Read the body of `request`; raise an `HTTPException` if it is encoded, or larger than any valid one."""
     require_plain(request.headers)
-    content, size = b"", read_size(request.headers.get("content-length", "")) or 0
+    said = request.headers.get("content-length", "")
+    # Python reads no number of more than some thousand digits.
+    content, size = b"", int(said[:4000]) if said.isascii() and said.isdigit() else 0
     if size <= MAX_BODY_BYTES:
         async for part in request.stream():
             content += part
@@ -140,12 +130,3 @@ async def bounded_body(request: Request) -> bytes:
     if size > MAX_BODY_BYTES:
         raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes")
     return content
-
-
-def read_size(text: str) -> int | None:
-    """Read a number of bytes, of any number of digits; None where `text` is none."""
-    if not (text.isascii() and text.isdigit()):
-        return None
-    digits = text.lstrip("0") or "0"
-    # Python refuses to read some thousand digits; from here on all are alike.
-    return int(digits[:18]) if len(digits) <= 18 else 10**18

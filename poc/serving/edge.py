@@ -56,7 +56,6 @@ class Edge:
     security headers that it does not set.
 
     Args:
-        app: what is behind it.
         keys: those that are asked for; None for none.
         root_path: the prefix that a proxy strips, where X-Forwarded-Prefix does not tell it.
         open_parts: of `PARTS`, those that need no key.
@@ -127,10 +126,6 @@ class Rates:
     """A bucket of tokens for each client, filled at a constant rate; a request takes one.
 
     Whoever was silent for a second may ask for a second's worth at once.
-
-    Args:
-        per_second: how many requests a client may make in a second.
-        clock: seconds that only grow.
     """
 
     def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
@@ -10,19 +10,11 @@ from pydantic import BaseModel, Field, ValidationError
 
 from poc.errors import PocError, UnknownEntity
 from poc.retrieval.source import EntityKey
-from poc.serving import tensors
+from poc.serving import problems, tensors
 from poc.serving.answers import Answer
 from poc.serving.bodies import bounded_body
 from poc.serving.kept import Kept
 from poc.serving.prediction import Judged, Predictor
-from poc.serving.problems import (
-    field_errors,
-    inference_error,
-    problem_of,
-    problem_type,
-    retry_headers,
-    worded,
-)
 from poc.serving.questions import ENTITY_ROWS, Asked, Questions
 from poc.serving.routes import Readiness
 
@@ -64,13 +56,12 @@ class InferenceAnswer(Answer):
 
 
 _BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-_NOT_READY: dict[int | str, dict[str, Any]] = {
-    503: {"model": InferenceError, "description": "Nothing can be judged now."}
-}
-_OF_A_MODEL: dict[int | str, dict[str, Any]] = _NOT_READY | {
+_Answers: TypeAlias = dict[int | str, dict[str, Any]]
+_NOT_READY: _Answers = {503: {"model": InferenceError, "description": "Nothing can be judged now."}}
+_OF_A_MODEL: _Answers = _NOT_READY | {
     404: {"model": InferenceError, "description": "There is no such model, or version of it."}
 }
-_OF_INPUTS: dict[int | str, dict[str, Any]] = _OF_A_MODEL | {
+_OF_INPUTS: _Answers = _OF_A_MODEL | {
     200: {"model": InferenceAnswer, "content": _BINARY},
     400: {"model": InferenceError, "description": "The request does not fit, or a transaction is unknown."},
     413: {"model": InferenceError, "description": "The body is larger than any that fits."},
@@ -129,7 +120,8 @@ def inference_router(
             raise HTTPException(400, str(error)) from None
         except ValidationError as error:
             found = error.errors(include_url=False, include_input=False)
-            raise HTTPException(400, worded(field_errors(found, questions.served.names))) from None
+            fields = problems.field_errors(found, questions.served.names)
+            raise HTTPException(400, problems.worded(fields)) from None
         judged = await predictor.judge(keys, given.values(), arrived)
         return _answer(question, judged, model_name)
 
@@ -172,9 +164,8 @@ async def _ready(readiness: Readiness, **named: str) -> Response:
     obstacle = await readiness.obstacle()
     if obstacle is None:
         return JSONResponse({**named, "ready": True})
-    return inference_error(
-        problem_of(obstacle), retry_headers(problem_type(obstacle)), {**named, "ready": False}
-    )
+    headers = problems.retry_headers(problems.problem_type(obstacle))
+    return problems.inference_error(problems.problem_of(obstacle), headers, {**named, "ready": False})
 
 
 def _checked(questions: Questions, question: tensors.Question) -> list[EntityKey]:
@@ -192,10 +183,10 @@ def _answer(question: tensors.Question, judged: Judged, model_name: str) -> Resp
     if failed:
         # A 404 would say of the model what is meant of a transaction.
         unknown = any(isinstance(item, UnknownEntity) for item in failed)
-        body = problem_of(failed[0])
+        body = problems.problem_of(failed[0])
         detail = "; ".join(item.what for item in failed[:3])
         said = {"detail": detail, "status": 400 if unknown else body.status}
-        return inference_error(body.model_copy(update=said))
+        return problems.inference_error(body.model_copy(update=said))
     judgements = [outcome for outcome in judged.outcomes if not isinstance(outcome, PocError)]
     version, threshold = judged.model.version, judged.model.threshold
     content, head_size = tensors.write_answer(question, judgements, model_name, version, threshold)

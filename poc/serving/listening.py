@@ -1,12 +1,13 @@
-"""Where a server listens, who may reach it there, and within which bounds it speaks HTTP or HTTPS."""
+"""Where a server listens, who may reach it there, in which bounds it speaks HTTP, and what it never runs."""
 
 import socket
 import ssl
+from typing import Any, NoReturn
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from poc.errors import AddressUnavailable, InvalidSettings
+from poc.errors import AddressUnavailable, InvalidSettings, RegistryHoldsCode
 from poc.serving.connections import BoundedConnection
 from poc.serving.keys import require_keys
 from poc.settings import Settings
@@ -83,3 +84,19 @@ def shown_host(host: str) -> str:
     if host in ("127.0.0.1", "::1"):
         return "localhost"
     return f"[{host}]" if ":" in host else host
+
+
+def refuse_registry_code(settings: Settings) -> None:
+    """Let this process load no pickled function from now on, unless `REGISTRY_CODE=run`.
+
+    Feast keeps the functions of on-demand and stream views pickled in the registry, and loads them by
+    `dill.loads` whenever it lists those views. Nothing else that a server reads is pickled.
+    """
+    if settings.registry_code == "refuse":
+        import dill
+
+        dill.loads = _refuse
+
+
+def _refuse(*_: Any, **__: Any) -> NoReturn:
+    raise RegistryHoldsCode

@@ -17,12 +17,9 @@ MEDIA_TYPE = "application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """One kind of problem.
+    """One kind of problem, `/problems/<slug>`: predictions are counted by its outcome.
 
-    Attributes:
-        slug: what identifies it; its type is `/problems/<slug>`.
-        outcome: the label that predictions are counted by.
-        retry_after_seconds: when asking again makes sense; None where that does not help.
+    `retry_after_seconds` is when asking again makes sense; None where that does not help.
     """
 
     status: int

@@ -13,19 +13,11 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from poc.errors import FeaturesUnavailable, PocError, ShuttingDown
 from poc.retrieval.source import FeatureSource
-from poc.serving.answers import (
-    Component,
-    HealthAnswer,
-    ModelAnswer,
-    StatusAnswer,
-    batch_answer,
-    json_response,
-    prediction_answer,
-)
+from poc.serving import answers
 from poc.serving.bodies import read_body
 from poc.serving.kept import Kept
 from poc.serving.metrics import Metrics
-from poc.serving.prediction import Predictor, require_inputs
+from poc.serving.prediction import Judged, Judgement, Predictor, require_inputs
 from poc.serving.problems import InvalidRequest, Problem, listed_problem_types
 from poc.serving.questions import Asked
 
@@ -48,8 +40,7 @@ _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "descriptio
 class Readiness:
     """Tells whether predictions can be made, by trying what they need; shows the states among `metrics`.
 
-    Attributes:
-        draining: set when the server is to stop: it is not ready any more, and still answers.
+    One that is `draining` is to stop: it is not ready any more, and still answers.
     """
 
     def __init__(self, features: "Kept[FeatureSource]", model: "Kept[Scorer]", metrics: Metrics) -> None:
@@ -93,7 +84,7 @@ class Readiness:
     async def _check_model(self) -> None:
         source, scorer = self._features.latest, self._model.get()
         if source is not None:
-            require_inputs(scorer, source.feature_names)
+            require_inputs(scorer, source.served.names)
 
 
 class PlainRoute(APIRoute):
@@ -115,6 +106,16 @@ class PlainRoute(APIRoute):
         return answer
 
 
+async def judge_one(request: Request, predictor: Predictor, asked: Asked) -> tuple[Judgement, Judged]:
+    """Judge the transaction that `request`, by a `PlainRoute`, asks for; raise why it cannot be."""
+    body = await read_body(request, asked.questions().prediction)
+    judged = await predictor.judge([body.key()], body.overrides.values(), request.state.arrived)
+    [outcome] = judged.outcomes
+    if isinstance(outcome, PocError):
+        raise outcome
+    return outcome, judged
+
+
 def prediction_router(predictor: Predictor, asked: Asked, source: str) -> APIRouter:
     """Make the routes that judge transactions. `poc.serving.answers` documents their bodies."""
     router = APIRouter(tags=["predictions"], route_class=PlainRoute)
@@ -122,19 +123,15 @@ def prediction_router(predictor: Predictor, asked: Asked, source: str) -> APIRou
     @router.post("/predict", responses=_REFUSALS | _UNKNOWN)
     async def predict(request: Request) -> Response:
         """Judge one transaction by its stored features, or by what it would be with others."""
-        body = await read_body(request, asked.questions().prediction)
-        judged = await predictor.judge([body.key()], body.overrides.values(), request.state.arrived)
-        outcome = judged.outcomes[0]
-        if isinstance(outcome, PocError):
-            raise outcome
-        return json_response(prediction_answer(outcome, judged, source))
+        judgement, judged = await judge_one(request, predictor, asked)
+        return answers.json_response(answers.prediction_answer(judgement, judged, source))
 
     @router.post("/predict/batch", responses=_REFUSALS)
     async def predict_batch(request: Request) -> Response:
         """Judge up to 100 transactions. One that cannot be judged does not keep the others from it."""
         keys = (await read_body(request, asked.questions().batch)).keys()
         judged = await predictor.judge(keys, {}, request.state.arrived)
-        return json_response(batch_answer(keys, judged, source))
+        return answers.json_response(answers.batch_answer(keys, judged, source))
 
     return router
 
@@ -144,10 +141,9 @@ def state_router(readiness: Readiness, model: "Kept[Scorer]", metrics: Metrics, 
     router = APIRouter(tags=["state"])
 
     @router.get("/model", responses={503: {"model": Problem, "description": "There is no model now."}})
-    def served_model() -> ModelAnswer:
+    def served_model() -> answers.ModelAnswer:
         """Tell which version of which model judges, from which probability on, and by what."""
-        scorer = model.get()
-        return ModelAnswer(**{name: getattr(scorer, name) for name in ModelAnswer.model_fields})
+        return answers.ModelAnswer.model_validate(model.get(), from_attributes=True)
 
     @router.get("/metrics", response_class=PlainTextResponse)
     def prometheus() -> Response:
@@ -155,36 +151,31 @@ def state_router(readiness: Readiness, model: "Kept[Scorer]", metrics: Metrics, 
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     @router.get("/live")
-    async def live() -> StatusAnswer:
+    async def live() -> answers.StatusAnswer:
         """Tell that the process answers. Says nothing of Cassandra or the model."""
-        return StatusAnswer(status="alive")
+        return answers.StatusAnswer(status="alive")
 
     @router.get("/ready", responses={503: {"model": Problem}})
-    async def ready() -> StatusAnswer:
+    async def ready() -> answers.StatusAnswer:
         """Tell whether predictions can be asked for now: 200, or 503 and what to do."""
         obstacle = await readiness.obstacle()
         if obstacle is not None:
             raise obstacle
-        return StatusAnswer(status="ready")
+        return answers.StatusAnswer(status="ready")
 
-    @router.get(
-        "/health",
-        response_model=HealthAnswer,
-        response_model_exclude_none=True,
-        responses={503: {"model": HealthAnswer}},
-    )
-    async def health(response: Response) -> HealthAnswer:
+    @router.get("/health", response_model_exclude_none=True, responses={503: {"model": answers.HealthAnswer}})
+    async def health(response: Response) -> answers.HealthAnswer:
         """Tell the state of each component; 503 unless all are ready."""
         components = tuple(
-            Component(name=name, ready=True)
+            answers.Component(name=name, ready=True)
             if error is None
-            else Component(name=name, ready=False, detail=error.what, way_out=error.way_out)
+            else answers.Component(name=name, ready=False, detail=error.what, way_out=error.way_out)
             for name, error in (await readiness.obstacles()).items()
         )
         all_ready = all(component.ready for component in components) and not readiness.draining
         status = "ready" if all_ready else "shutting_down" if readiness.draining else "not_ready"
         response.status_code = 200 if all_ready else 503
-        return HealthAnswer(status=status, source=source, components=components)
+        return answers.HealthAnswer(status=status, source=source, components=components)
 
     @router.get("/problems/{slug}", include_in_schema=False)
     async def problem_page(slug: str) -> dict[str, Any]:
