@@ -36,7 +36,7 @@ from poc.measurement.place import (
     write_configuration,
 )
 from poc.measurement.stores import Announce, open_methods
-from poc.serving.keys import first_key
+from poc.serving.keys import read_keys
 from poc.settings import Settings
 
 DIRECT, FEAST, FEAST_ROWS = "direct", "feast", "feast-rows"
@@ -119,7 +119,7 @@ def requests_and_environments(place: Place) -> Iterator[tuple[Path, dict[str, di
 
 def _require_open(settings: Settings) -> None:
     """Raise `InvalidSettings` unless wrk can ask servers that have `settings`: it would measure refusals."""
-    if first_key(settings) is not None or settings.tls_key is not None:
+    if read_keys(settings) is not None or settings.tls_key is not None:
         raise InvalidSettings(["API_KEYS, API_KEYS_FILE, TLS_KEY: servers are measured without them"])
 
 

@@ -36,11 +36,7 @@ def open_feast_source(settings: Settings) -> "FeastFeatureSource":
     """
     store = open_feature_store(settings)
     read_for_serving(store, settings.feature_timeout_seconds, settings.feature_driver)
-    try:
-        return FeastFeatureSource(store, _where(store), settings)
-    except BaseException:
-        close_feature_store(store)
-        raise
+    return FeastFeatureSource(store, _where(store), settings)
 
 
 class _State(Entities):

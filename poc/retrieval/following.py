@@ -40,7 +40,11 @@ class FollowingSource(ABC, Generic[S]):
         self._store, self._where, self._service = store, where, settings.feature_service
         self._timeout_seconds = settings.feature_timeout_seconds
         self._refresh_seconds = settings.registry_refresh_seconds
-        self._now = self._state(applied_service(store, self._service))
+        try:
+            self._now = self._state(applied_service(store, self._service))
+        except BaseException:
+            self._end()
+            raise
         self._suspected = False
         self._renewing, self._renewed = threading.Lock(), -LEAST_SECONDS
         self._closed, self._wake = threading.Event(), threading.Event()

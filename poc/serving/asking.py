@@ -9,7 +9,7 @@ import httpx
 import psutil
 
 from poc.errors import PredictionRefused, ServerNotReady
-from poc.serving.keys import first_key
+from poc.serving.keys import stated_keys
 from poc.settings import Settings
 
 READY_SECONDS = 60.0
@@ -23,8 +23,8 @@ class OwnServer:
     def __init__(self, settings: Settings, port: int) -> None:
         scheme = "http" if settings.tls_key is None else "https"
         self.url = f"{scheme}://127.0.0.1:{port}"
-        key = first_key(settings)
-        self._headers = {} if key is None else {"X-API-Key": key}
+        keys = stated_keys(settings)
+        self._headers = {} if keys is None else {"X-API-Key": keys[0]}
         # The certificate is for the name that others know the server by; here nobody is in between.
         self._client = httpx.Client(base_url=self.url, verify=False, trust_env=False, timeout=ANSWER_SECONDS)
 

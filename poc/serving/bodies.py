@@ -17,9 +17,7 @@ from poc.serving.problems import ProblemType, answer_error, asks_for_prediction,
 
 # 100 ids of 256 characters, each written as a pair of \uXXXX, and what is around them.
 MAX_BODY_BYTES = 512 * 1024
-
 USE_JSON = "Send JSON: curl -H 'content-type: application/json' -d '{\"transaction_id\": \"12345\"}' ..."
-
 JSON_OF_A_KIND = re.compile(r"application/.*\+json", re.DOTALL)
 PLAIN_WAY_OUT = "Send the body as it is, without Content-Encoding."
 COMPRESSED = ProblemType(415, "unsupported-media-type", "Unsupported Media Type", "invalid")

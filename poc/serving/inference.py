@@ -9,13 +9,12 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field, ValidationError
 
 from poc.errors import PocError, UnknownEntity
-from poc.retrieval.source import EntityKey
 from poc.serving import problems, tensors
 from poc.serving.answers import Answer
 from poc.serving.bodies import bounded_body
 from poc.serving.kept import Kept
 from poc.serving.prediction import Judged, Predictor
-from poc.serving.questions import ENTITY_ROWS, Asked, Questions
+from poc.serving.questions import Asked
 from poc.serving.routes import Readiness
 
 if TYPE_CHECKING:
@@ -114,7 +113,10 @@ def inference_router(
         questions = asked.questions()
         try:
             question = tensors.read_question(content, size, questions.served.join_keys)
-            keys = _checked(questions, question)
+            # They are held to what /predict/batch takes.
+            names, rows = questions.served.key_names, list[Any](question.keys)
+            rows = [key[0] if len(names) == 1 else dict(zip(names, key, strict=True)) for key in rows]
+            keys = questions.batch.model_validate({questions.rows: rows}).keys()
             given = questions.overrides.model_validate_json(question.overrides)
         except tensors.RefusedTensors as error:
             raise HTTPException(400, str(error)) from None
@@ -166,16 +168,6 @@ async def _ready(readiness: Readiness, **named: str) -> Response:
         return JSONResponse({**named, "ready": True})
     headers = problems.retry_headers(problems.problem_type(obstacle))
     return problems.inference_error(problems.problem_of(obstacle), headers, {**named, "ready": False})
-
-
-def _checked(questions: Questions, question: tensors.Question) -> list[EntityKey]:
-    """Hold the keys to what /predict/batch takes."""
-    if questions.rows == ENTITY_ROWS:
-        names = questions.served.key_names
-        rows: list[Any] = [dict(zip(names, key, strict=True)) for key in question.keys]
-    else:
-        rows = [value for (value,) in question.keys]
-    return questions.batch.model_validate({questions.rows: rows}).keys()
 
 
 def _answer(question: tensors.Question, judged: Judged, model_name: str) -> Response:

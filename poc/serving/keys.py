@@ -39,14 +39,8 @@ def read_keys(settings: Settings) -> ApiKeys | None:
 
     Raises InvalidSettings: they are too short, or in a file that others can read.
     """
-    keys = _said(settings)
+    keys = stated_keys(settings)
     return None if keys is None else ApiKeys(keys)
-
-
-def first_key(settings: Settings) -> str | None:
-    """Return a key that a server with `settings` takes; None where it wants none. Raises as `read_keys`."""
-    keys = _said(settings)
-    return None if keys is None else keys[0]
 
 
 def require_keys(settings: Settings, address: str) -> None:
@@ -59,7 +53,8 @@ def require_keys(settings: Settings, address: str) -> None:
         raise ApiKeysMissing(settings.host)
 
 
-def _said(settings: Settings) -> list[str] | None:
+def stated_keys(settings: Settings) -> list[str] | None:
+    """Return the keys that a server takes; None where it wants none. Raises as `read_keys`."""
     said, file = settings.api_keys, settings.api_keys_file
     if file is not None:
         name, found = f"API_KEYS_FILE={file}", _lines(file)

@@ -14,14 +14,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import FastAPI
 
 from poc.command_line import argument_parser, fail, ok
 from poc.errors import PocError
-from poc.feature_store import repo_yaml
+from poc.feature_store import open_feature_store, repo_yaml
 from poc.logs import configure_logging
 from poc.monitoring.state import StateReader
 from poc.retrieval.source import FeatureSource
@@ -36,9 +35,6 @@ from poc.serving.questions import example_keys
 from poc.serving.routes import Readiness
 from poc.serving.workers import supervise
 from poc.settings import Settings, load_settings, require_fitting
-
-if TYPE_CHECKING:
-    from feast import FeatureStore
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +73,9 @@ def serve(
     listener, url = listen(settings, default_port)
     repo_yaml(settings)
     print(f"Starting to serve on {url} (importing Feast takes some seconds) ...", flush=True)
-    # Can be pickled, and so be sent to a new process.
-    job = partial(work, settings, open_source, source_name, listener, url, open_state)
+    # Both can be pickled, and so be sent to a new process.
+    make = partial(create_app, settings, open_source, source_name=source_name, open_state=open_state)
+    job = partial(work, settings, make, listener, url)
     if settings.workers == 1:
         job(True)
         return
@@ -87,18 +84,12 @@ def serve(
 
 
 def work(
-    settings: Settings,
-    open_source: Callable[[Settings], FeatureSource],
-    source_name: str,
-    listener: socket.socket,
-    url: str,
-    open_state: Callable[[Settings], StateReader] | None,
-    speaks: bool,
+    settings: Settings, make: Callable[[], FastAPI], listener: socket.socket, url: str, speaks: bool
 ) -> None:
     """Run one process of a server; workers share `listener`, and the one that `speaks` says how it goes."""
     configure_logging(settings.log_level)
     refuse_registry_code(settings)
-    app = create_app(settings, open_source, source_name=source_name, open_state=open_state)
+    app = make()
     logging.captureWarnings(True)
     # At INFO they tell of each refresh of the registry, and of each question to a feature server.
     for name in ("feast", "httpx"):
@@ -166,18 +157,9 @@ def serve_features(settings: Settings, default_port: int) -> None:
     configure_logging(settings.log_level)
     listener, url = listen(settings, default_port)
     refuse_registry_code(settings)
-    from poc.feature_store import open_feature_store
-
-    config = configured(features_app(open_feature_store(settings), settings), settings)
-    ok(f"Serving features on {url}")
-    uvicorn.Server(config).run(sockets=[listener])
-
-
-def features_app(store: "FeatureStore", settings: Settings) -> FastAPI:
-    """Build the app that answers reads of `store`, and probes; to what writes it answers 404."""
     from feast.feature_server import get_app
 
-    app: FastAPI = get_app(store)
+    app: FastAPI = get_app(open_feature_store(settings))
     app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) in READS]
 
     @app.get("/live")
@@ -188,4 +170,5 @@ def features_app(store: "FeatureStore", settings: Settings) -> FastAPI:
     app.add_middleware(PlainBodies)
     keys, per_second = read_keys(settings), settings.requests_per_second
     app.add_middleware(Edge, keys=keys, root_path=settings.root_path, per_second=per_second)
-    return app
+    ok(f"Serving features on {url}")
+    uvicorn.Server(configured(app, settings)).run(sockets=[listener])

@@ -51,7 +51,6 @@ HEADERS = {
     # The browser asks each time whether its copy is still the one: a new release shows at once.
     "Cache-Control": "no-cache",
 }
-
 MOST_READS = 100
 # Between two calls connections and caches go cold.
 WARM_UP_READS = 5
