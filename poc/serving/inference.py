@@ -114,8 +114,9 @@ def inference_router(
         try:
             question = tensors.read_question(content, size, questions.served.join_keys)
             # They are held to what /predict/batch takes.
-            names, rows = questions.served.key_names, list[Any](question.keys)
-            rows = [key[0] if len(names) == 1 else dict(zip(names, key, strict=True)) for key in rows]
+            names = questions.served.key_names
+            single = len(names) == 1
+            rows = [key[0] if single else dict(zip(names, key, strict=True)) for key in question.keys]
             keys = questions.batch.model_validate({questions.rows: rows}).keys()
             given = questions.overrides.model_validate_json(question.overrides)
         except tensors.RefusedTensors as error:
