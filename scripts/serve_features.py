@@ -18,7 +18,7 @@ def main() -> None:
     argument_parser(__doc__).parse_args()
     settings = load_settings()
     note("Loading Feast ...")
-    from poc.serving.features import serve_features
+    from poc.serving.server import serve_features
 
     serve_features(settings, PORT)
 

@@ -34,7 +34,7 @@ from poc.measurement.place import (
     write_configuration,
 )
 from poc.measurement.stores import Announce, open_methods
-from poc.serving.keys import first_key
+from poc.serving.keys import read_keys
 
 DIRECT, FEAST, FEAST_ROWS = "direct", "feast", "feast-rows"
 SCRIPTS = {DIRECT: "serve_model.py", FEAST: "serve_model_feast.py", FEAST_ROWS: "serve_model_feast.py"}
@@ -109,7 +109,7 @@ def requests_and_environments(place: Place) -> Iterator[tuple[Path, dict[str, di
     InvalidSettings: servers are to want a key, or to speak HTTPS, and wrk would measure refusals.
     """
     settings = place.settings
-    if first_key(settings) is not None or settings.tls_key is not None:
+    if read_keys(settings) is not None or settings.tls_key is not None:
         raise InvalidSettings(["API_KEYS, API_KEYS_FILE, TLS_KEY: servers are measured without them"])
     served = applied_service(place.store, settings.feature_service)
     keys = sample_keys(served, POOL)

@@ -15,9 +15,9 @@ from poc.feature_store import connection_of, open_feature_store
 from poc.online_store.acsylla_reads import acsylla_reads
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.failures import cassandra_failures
-from poc.online_store.session import Session, open_session
+from poc.online_store.session import open_session
 from poc.retrieval.entities import Entities, ViewRows, ViewValues, key_of_view
-from poc.retrieval.following import FollowingSource, State, holds_rows
+from poc.retrieval.following import FollowingSource, holds_rows
 from poc.retrieval.source import EntityKey
 from poc.settings import Settings
 
@@ -41,13 +41,7 @@ def open_direct_source(settings: Settings) -> "DirectFeatureSource":
     store = open_feature_store(settings)
     stated = connection_of(store)
     seconds = min(stated.request_timeout_seconds, settings.feature_timeout_seconds)
-    connection = replace(stated, request_timeout_seconds=seconds)
-    session = open_session(connection)
-    try:
-        return DirectFeatureSource(store, session, connection, settings)
-    except BaseException:
-        session.cluster.shutdown()
-        raise
+    return DirectFeatureSource(store, replace(stated, request_timeout_seconds=seconds), settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +59,21 @@ class _View:
         return [values(found.get(key)) for key in own]
 
 
-@dataclass(slots=True)
-class _State(State):
-    views: tuple[_View, ...]
+class _State(Entities):
+    def __init__(self, served: ServedFeatures, views: Sequence[_View]) -> None:
+        super().__init__(served)
+        self.views = views
 
 
 class DirectFeatureSource(FollowingSource[_State]):
-    """The features of one feature service in their direct tables.
-
-    They are read in `session`, which was opened with `connection` and which `close` ends.
-    """
+    """The features of one feature service in their direct tables, read in sessions that `close` ends."""
 
     name = "direct"
 
-    def __init__(
-        self, store: "FeatureStore", session: Session, connection: ConnectionSettings, settings: Settings
-    ) -> None:
-        self._session, self._connection, self._keyspace = session, connection, settings.direct_keyspace
+    def __init__(self, store: "FeatureStore", connection: ConnectionSettings, settings: Settings) -> None:
+        self._connection, self._keyspace = connection, settings.direct_keyspace
         self._acsylla = acsylla_reads(connection, settings.feature_driver)
+        self._session = open_session(connection)
         super().__init__(store, str(connection), settings)
 
     def _state(self, served: ServedFeatures) -> _State:
@@ -101,7 +92,7 @@ class DirectFeatureSource(FollowingSource[_State]):
                     raise FeaturesNotMaterialized(layout.qualified) from error
             key = key_of_view(served, view, reader.key_names)
             views.append(_View(reader, ViewRows(view.features, reader), key))
-        return _State(served, served.names, Entities(served), tuple(views))
+        return _State(served, views)
 
     def _lacks(self, state: _State) -> bool:
         # A feature gets its column when it is first materialized.

@@ -26,10 +26,14 @@ NO_TIME = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class Entities:
-    """Puts the entities of a service together."""
+    """What is served: puts its entities together. Replaced as a whole, so that a read ends as it began.
+
+    `filled` is whether the store was found to hold something, which tells an unknown entity from a store
+    never filled.
+    """
 
     def __init__(self, served: ServedFeatures) -> None:
-        self._names = served.names
+        self.served, self.names, self.filled = served, served.names, False
         self._ttls = [view.definitions.ttl for view in served.views]
 
     def of(
@@ -54,9 +58,9 @@ class Entities:
                     return None
                 values = {**values, **part[0]}
                 moment, stale = min(moment, part[1]), stale or is_stale(part[1], ttl, now)
-        if len(values) == len(self._names):
-            return EntityFeatures(key, values, moment, stale)
-        missing = tuple(name for name in self._names if name not in values)
+        missing: tuple[str, ...] = ()
+        if len(values) < len(self.names):
+            missing = tuple(name for name in self.names if name not in values)
         return EntityFeatures(key, values, moment, stale, missing)
 
 
@@ -70,8 +74,8 @@ class ViewRows:
         self._columns = []
         for feature in features:
             place = reader.names.index(feature.name)
-            fit = fitting(feature)
-            self._columns.append((feature.name, place, reader.plain[place], fit, reader.stored[place]))
+            column = feature.name, place, reader.plain[place], fitting(feature), reader.stored[place]
+            self._columns.append(column)
 
     def values(self, row: "Found | None") -> ViewValues | None:
         """Return what `row` says of its entity; raise what `fitting`'s functions raise."""
@@ -97,36 +101,37 @@ def fitting(feature: Feature) -> Fitting:
     """
     kind = python_type(feature.dtype)
 
-    def misfit(value: Any) -> FeaturesOutdated:
-        stored = type(value).__name__
-        return FeaturesOutdated(f"{feature.name} is stored as {stored} and declared as {feature.dtype}")
-
     def real(value: Any) -> Value:
         if type(value) is not float:
             if type(value) is not int:
-                raise misfit(value)
+                raise misfit(feature, value)
             return float(value)
         return None if math.isnan(value) else value
 
     def whole(value: Any) -> Value:
         if type(value) is not int:
             if not (type(value) is float and value.is_integer()):
-                raise misfit(value)
+                raise misfit(feature, value)
             return int(value)
         return value
 
     def moment(value: Any) -> Value:
         if not isinstance(value, datetime):
-            raise misfit(value)
+            raise misfit(feature, value)
         return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value
 
     def same(value: Any) -> Any:
         if type(value) is not kind:
-            raise misfit(value)
+            raise misfit(feature, value)
         return value
 
-    fits: dict[type, Fitting] = {float: real, int: whole, datetime: moment}
-    return fits.get(kind, same)
+    return {float: real, int: whole, datetime: moment}.get(kind, same)
+
+
+def misfit(feature: Feature, value: Any) -> FeaturesOutdated:
+    """Return the error that says of `value` that it is of another type than `feature`."""
+    stored = type(value).__name__
+    return FeaturesOutdated(f"{feature.name} is stored as {stored} and declared as {feature.dtype}")
 
 
 def references(served: ServedFeatures) -> list[str] | None:

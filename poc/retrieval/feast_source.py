@@ -6,7 +6,6 @@ Whatever online store the yaml names; one that cannot be awaited is read in a th
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from poc.feature_store import close_feature_store, connection_of, open_feature_s
 from poc.online_store.errors import NoCassandra
 from poc.online_store.failures import cassandra_failures
 from poc.retrieval.entities import Entities, ViewRows, ViewValues, fitting, references
-from poc.retrieval.following import FollowingSource, State, holds_rows
+from poc.retrieval.following import FollowingSource, holds_rows
 from poc.retrieval.source import EntityKey, Value, probe_key
 from poc.settings import Settings
 
@@ -37,27 +36,35 @@ def open_feast_source(settings: Settings) -> "FeastFeatureSource":
     """
     store = open_feature_store(settings)
     read_for_serving(store, settings.feature_timeout_seconds, settings.feature_driver)
-    try:
-        return FeastFeatureSource(store, _where(store), settings)
-    except BaseException:
-        close_feature_store(store)
-        raise
+    return FeastFeatureSource(store, _where(store), settings)
 
 
-@dataclass(slots=True)
-class _State(State):
-    """What is served.
+class _State(Entities):
+    """`asked` are Feast's names of the features, or the service itself where it renames keys.
 
-    Attributes:
-        asked: Feast's names of the features; the service itself where it renames keys.
-        rows: of each view, what reads the rows of the reader that was last met.
-        awaits: whether the online store can be awaited.
+    The online store can be awaited, or not. Of each view `rows` reads those of the reader that was last met.
     """
 
-    key_names: tuple[str, ...]
-    asked: "list[str] | FeatureService"
-    rows: list[ViewRows | None]
-    awaits: bool
+    def __init__(self, served: ServedFeatures, asked: "list[str] | FeatureService", awaits: bool) -> None:
+        super().__init__(served)
+        self.asked, self.awaits, self.key_names = asked, awaits, served.key_names
+        self.rows: list[ViewRows | None] = [None] * len(served.views)
+
+    def entity_rows(self, keys: Sequence[EntityKey]) -> list[dict[str, Any]]:
+        return [dict(zip(self.key_names, key, strict=True)) for key in keys]
+
+    def resolved(self, response: "ResolvedResponse") -> list[list[ViewValues | None]]:
+        found = []
+        for place, view in enumerate(self.served.views):
+            part = response.answered[0]
+            if len(response.answered) > 1:
+                first = view.features[0].name
+                part = next(item for item in response.answered if first in item.names)
+            rows = self.rows[place]
+            if rows is None or rows.reader is not part.reader:
+                rows = self.rows[place] = ViewRows(view.features, part.reader)
+            found.append(list(map(rows.values, part.rows)))
+        return found
 
 
 class FeastFeatureSource(FollowingSource[_State]):
@@ -66,16 +73,14 @@ class FeastFeatureSource(FollowingSource[_State]):
     name = "feast"
 
     def _state(self, served: ServedFeatures) -> _State:
-        names = references(served)
-        if names is None:
-            names = self._store.get_feature_service(served.service, allow_cache=True)
-        rows: list[ViewRows | None] = [None] * len(served.views)
-        awaits = getattr(self._store._get_provider(), "reads_awaited", False)
-        state = _State(served, served.names, Entities(served), served.key_names, names, rows, awaits)
+        asked: list[str] | FeatureService | None = references(served)
+        if asked is None:
+            asked = self._store.get_feature_service(served.service, allow_cache=True)
+        state = _State(served, asked, getattr(self._store._get_provider(), "reads_awaited", False))
         # What is prepared for the first read is prepared here: it blocks.
         with self._failures(state):
-            answer = self._store.get_online_features(state.asked, _entity_rows(state, [probe_key(served)]))
-            if awaits:
+            answer = self._store.get_online_features(state.asked, state.entity_rows([probe_key(served)]))
+            if state.awaits:
                 self._require_as_declared(served, answer)
         return state
 
@@ -95,13 +100,13 @@ class FeastFeatureSource(FollowingSource[_State]):
                 raise FeaturesOutdated(f"{reader.table} holds other types of {', '.join(retyped)}")
 
     async def _views(self, state: _State, keys: Sequence[EntityKey]) -> list[list[ViewValues | None]]:
-        asked, rows = state.asked, _entity_rows(state, keys)
+        asked, rows = state.asked, state.entity_rows(keys)
         if state.awaits:
             response = await self._store.get_online_features_async(asked, rows)
         else:
             response = await asyncio.to_thread(self._store.get_online_features, asked, rows)
         if hasattr(response, "answered"):
-            return _resolved(state, response)
+            return state.resolved(response)
         return [_of_message(view, response) for view in state.served.views]
 
     @contextmanager
@@ -137,25 +142,6 @@ class FeastFeatureSource(FollowingSource[_State]):
 
     def _end(self) -> None:
         close_feature_store(self._store)
-
-
-def _entity_rows(state: _State, keys: Sequence[EntityKey]) -> list[dict[str, Any]]:
-    names = state.key_names
-    return [dict(zip(names, key, strict=True)) for key in keys]
-
-
-def _resolved(state: _State, response: "ResolvedResponse") -> list[list[ViewValues | None]]:
-    found = []
-    for place, view in enumerate(state.served.views):
-        part = response.answered[0]
-        if len(response.answered) > 1:
-            first = view.features[0].name
-            part = next(item for item in response.answered if first in item.names)
-        rows = state.rows[place]
-        if rows is None or rows.reader is not part.reader:
-            rows = state.rows[place] = ViewRows(view.features, part.reader)
-        found.append(list(map(rows.values, part.rows)))
-    return found
 
 
 def _of_message(view: ServedView, response: "OnlineResponse") -> list[ViewValues | None]:

@@ -119,15 +119,14 @@ class _Pool:
     async def exchange(self, connection: "_Connection", message: bytes) -> HttpAnswer:
         try:
             answer = await connection.exchange(message)
-            if connection.stays:
-                self.idle.append((time.monotonic(), connection))
         except BaseException:
             # An answer that comes late must not be taken for that to the next question.
-            connection.stays = False
+            connection.abort()
             raise
-        finally:
-            if not connection.stays:
-                connection.abort()
+        if connection.stays:
+            self.idle.append((time.monotonic(), connection))
+        else:
+            connection.abort()
         return answer
 
     def close(self) -> None:
@@ -136,11 +135,7 @@ class _Pool:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection: a question, then its answer.
-
-    Attributes:
-        stays: whether it can be asked again.
-    """
+    """One connection: a question, then its answer; while it `stays`, it can be asked again."""
 
     def __init__(self) -> None:
         self.stays = True

@@ -15,7 +15,7 @@ from poc import errors
 from poc.definitions import Feature, ServedFeatures
 from poc.online_store.failures import refusal
 from poc.repository import declared_service
-from poc.retrieval.entities import Entities, Fitting, ViewValues, fitting, references
+from poc.retrieval.entities import Entities, Fitting, ViewValues, fitting, misfit, references
 from poc.retrieval.feature_server import FeatureServer, HttpAnswer
 from poc.retrieval.source import EntityFeatures, EntityKey, Value, probe_key
 from poc.settings import Settings
@@ -41,7 +41,7 @@ def open_feature_server_source(settings: Settings) -> "FeatureServerSource":
     served = declared_service(settings)
     source = FeatureServerSource(settings.feature_server_url, served, timeout_seconds=seconds)
     try:
-        asyncio.run(source.probe(max(FIRST_READ_SECONDS, seconds)))
+        asyncio.run(source.check(max(FIRST_READ_SECONDS, seconds)))
     except BaseException:
         source.close()
         raise
@@ -54,8 +54,7 @@ class FeatureServerSource:
     name = "feature-server"
 
     def __init__(self, url: str, served: ServedFeatures, *, timeout_seconds: float) -> None:
-        self.served, self.feature_names = served, served.names
-        self._key_names = served.key_names
+        self.served, self._key_names = served, served.key_names
         self._server = FeatureServer(url)
         self._timeout_seconds = timeout_seconds
         self._entities = Entities(served)
@@ -69,13 +68,9 @@ class FeatureServerSource:
         # Feast's server fails on a question for nothing.
         return await self._read(keys, self._timeout_seconds) if keys else []
 
-    async def check(self) -> None:
-        """See `FeatureSource.check`."""
-        await self.probe(self._timeout_seconds)
-
-    async def probe(self, seconds: float) -> None:
-        """Find out within `seconds` whether the server has the features; raise what `read` raises."""
-        await self._read([probe_key(self.served)], seconds)
+    async def check(self, seconds: float | None = None) -> None:
+        """See `FeatureSource.check`; within `seconds`, or the time limit of a read."""
+        await self._read([probe_key(self.served)], self._timeout_seconds if seconds is None else seconds)
 
     def close(self) -> None:
         """Close the connections. A second call does nothing."""
@@ -89,12 +84,10 @@ class FeatureServerSource:
             raise self._failure(answer)
         try:
             vectors = answer_vectors(answer.content, columns)
-            missing = [name for name in self.feature_names if name not in vectors]
+            missing = [name for name in self._entities.names if name not in vectors]
             if missing:
                 raise errors.FeaturesNotServed(self._server.where, self.served.service, missing)
             return self._entities.of(keys, [view_values(item, vectors, len(keys)) for item in self._columns])
-        except errors.PocError:
-            raise
         except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             reason = f"its answer cannot be read: {str(error) or type(error).__name__}"
             raise errors.FeatureServerFailed(self._server.where, reason) from error
@@ -129,9 +122,7 @@ def json_fitting(feature: Feature) -> Fitting:
             return datetime.fromtimestamp(given, tz=timezone.utc)
         if feature.dtype == Bytes and isinstance(given, str):
             return given.encode()
-        raise errors.FeaturesOutdated(
-            f"{feature.name} is stored as {type(given).__name__} and declared as {feature.dtype}"
-        )
+        raise misfit(feature, given)
 
     return converted
 

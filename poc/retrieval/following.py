@@ -8,7 +8,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from poc import errors
@@ -27,39 +26,25 @@ log = logging.getLogger(__name__)
 LEAST_SECONDS = 1.0
 
 
-@dataclass(slots=True)
-class State:
-    """What is served: replaced as a whole, so that a read ends as it began.
-
-    Attributes:
-        filled: whether the store was found to hold something, which tells an unknown entity from a store
-            never filled.
-    """
-
-    served: ServedFeatures
-    names: tuple[str, ...]
-    entities: Entities
-    filled: bool = field(default=False, kw_only=True)
-
-
-S = TypeVar("S", bound=State)
+S = TypeVar("S", bound=Entities)
 
 
 class FollowingSource(ABC, Generic[S]):
     """The features of one feature service, by a state that is made anew when the definitions change.
 
     Readers take the state as it is, and never wait. What cannot be made anew leaves the old one in its place.
-
-    `where` is the online store's place, for messages. Making one raises `FeaturesNotApplied` if the registry
-    does not know the service that `settings` name, and what `_state` raises.
+    Making one raises `FeaturesNotApplied` if the registry lacks the service, and what `_state` raises.
     """
 
     def __init__(self, store: "FeatureStore", where: str, settings: Settings) -> None:
         self._store, self._where, self._service = store, where, settings.feature_service
         self._timeout_seconds = settings.feature_timeout_seconds
         self._refresh_seconds = settings.registry_refresh_seconds
-        self._definitions = applied_service(store, self._service)
-        self._now = self._state(self._definitions)
+        try:
+            self._now = self._state(applied_service(store, self._service))
+        except BaseException:
+            self._end()
+            raise
         self._suspected = False
         self._renewing, self._renewed = threading.Lock(), -LEAST_SECONDS
         self._closed, self._wake = threading.Event(), threading.Event()
@@ -69,11 +54,6 @@ class FollowingSource(ABC, Generic[S]):
     def served(self) -> ServedFeatures:
         """See `FeatureSource.served`."""
         return self._now.served
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """See `FeatureSource.feature_names`."""
-        return self._now.names
 
     async def read(self, keys: Sequence[EntityKey]) -> list[EntityFeatures | None]:
         """See `FeatureSource.read`."""
@@ -106,28 +86,34 @@ class FollowingSource(ABC, Generic[S]):
     def refresh(self) -> None:
         """Read the registry again, and go over to what it says if that is something else. Blocks.
 
-        Raises:
-            PocError: it does not name the features, or they cannot be read by it. The old ones stay.
+        Raise a `PocError` if it does not name the features, or they cannot be read by it: the old ones stay.
         """
+        from poc.online_store import registry_file
+
         suspected, self._suspected = self._suspected, False
         try:
             # Looked at before it is shown: a registry that lacks the service takes nothing away.
-            found = applied_service(_as_it_is_now(self._store), self._service, cached=True)
-            _show(self._store)
+            other = copy.copy(self._store)
+            other._registry = registry_file.as_it_is_now(self._store.registry, self._store.project)
+            found = applied_service(other, self._service, cached=True)
+            plans = getattr(self._store._get_provider(), "plans", None)
+            if plans is None:
+                registry_file.refresh(self._store.registry, self._store.project)
+            else:
+                # What is asked for is planned anew before it is shown.
+                plans.refresh(self._store)
         except FileNotFoundError as error:
             raise errors.FeaturesNotApplied(self._service) from error
-        if found == self._definitions and not suspected and not self._lacks(self._now):
-            return
-        if found != self._definitions and not self._is_shown(found):
+        before = self._now.served
+        if found == before:
+            if not suspected and not self._lacks(self._now):
+                return
+        # The store waits with another key until that is what its table has.
+        elif found != applied_service(self._store, self._service, cached=True):
             return
         self._now = self._state(found)
-        if found != self._definitions:
+        if found != before:
             log.info("The feature service has changed", extra={"features": found.names})
-        self._definitions = found
-
-    def _is_shown(self, found: ServedFeatures) -> bool:
-        """Tell whether the store says so, too: it waits with another key until that is what its table has."""
-        return applied_service(self._store, self._service, cached=True) == found
 
     def _renew(self, state: S) -> None:
         """Make `state` anew, for one of all that found it outdated, and again after `LEAST_SECONDS` only."""
@@ -175,7 +161,7 @@ class FollowingSource(ABC, Generic[S]):
         if self._closed.is_set():
             raise errors.CassandraUnavailable(self._where, "the source was closed")
         try:
-            return state.entities.of(keys, await self._within(self._views(state, keys)))
+            return state.of(keys, await self._within(self._views(state, keys)))
         except Exception:
             try:
                 # Entered for a failure only: around each read it took a tenth of it.
@@ -188,10 +174,9 @@ class FollowingSource(ABC, Generic[S]):
                 raise
 
     def _within(self, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
-        return within(self._timeout_seconds, work, self._late)
-
-    def _late(self) -> errors.AnswerTooLate:
-        return errors.AnswerTooLate(self._where, self._timeout_seconds)
+        return within(
+            self._timeout_seconds, work, lambda: errors.AnswerTooLate(self._where, self._timeout_seconds)
+        )
 
     def _known_views(self) -> dict[str, Any]:
         listed = self._store.list_feature_views, self._store.list_stream_feature_views
@@ -216,24 +201,3 @@ def holds_rows(session: Session, table: str, timeout_seconds: float) -> bool:
     """Return whether `table` (quoted, with its keyspace) has any row."""
     statement = idempotent(f"SELECT * FROM {table} LIMIT 1")
     return session.execute(statement, timeout=timeout_seconds, execution_profile=READ).one() is not None
-
-
-def _as_it_is_now(store: "FeatureStore") -> "FeatureStore":
-    """Return a store that has just read the registry, while `store` has it as before."""
-    from poc.online_store.registry_file import as_it_is_now
-
-    other = copy.copy(store)
-    other._registry = as_it_is_now(store.registry, store.project)
-    return other
-
-
-def _show(store: "FeatureStore") -> None:
-    """Let `store` read the registry again."""
-    from poc.online_store.registry_file import refresh
-
-    plans = getattr(store._get_provider(), "plans", None)
-    if plans is None:
-        refresh(store.registry, store.project)
-    else:
-        # What is asked for is planned anew before it is shown.
-        plans.refresh(store)

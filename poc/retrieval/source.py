@@ -50,10 +50,6 @@ class FeatureSource(Protocol):
     def served(self) -> ServedFeatures:
         """What is read at present. It may change while the source is used; then it is another object."""
 
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """The names of the served features, in their order."""
-
     async def read(self, keys: Sequence[EntityKey]) -> list[EntityFeatures | None]:
         """Read the features of the entities `keys`, in their order; None for one that is unknown.
 
@@ -101,12 +97,9 @@ def probe_key(served: ServedFeatures) -> EntityKey:
 
 
 async def within(seconds: float, work: Awaitable[T], late: Callable[[], Exception]) -> T:
-    """Await `work` in the calling task, and cancel it when it takes longer than `seconds`.
+    """Await `work` in the calling task; after `seconds` cancel it, and raise what `late` makes.
 
     `asyncio.wait_for` makes a task for each call before Python 3.12, which costs a tenth of a read.
-
-    Raises:
-        what `late` makes: it took longer.
     """
     task = asyncio.current_task()
     assert task is not None

@@ -1,39 +1,45 @@
 """The one place where a feature source, a model and HTTP meet."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from poc import __doc__ as summary
+from poc.errors import PocError
 from poc.monitoring.collector import StateCollector, StateWatch
 from poc.monitoring.state import StateReader
 from poc.repository import declared_service
 from poc.retrieval.source import FeatureSource
-from poc.serving.admission import Admission
+from poc.serving import problems
+from poc.serving.answers import document
+from poc.serving.bodies import Admission
 from poc.serving.console.routes import console_router, rival_of
-from poc.serving.document import document
-from poc.serving.edge import ALWAYS_OPEN, Edge
-from poc.serving.health import Readiness, health_router
+from poc.serving.edge import ALWAYS_OPEN, HEADERS, Edge
 from poc.serving.inference import inference_router
 from poc.serving.kept import Kept, keep_features, keep_model
 from poc.serving.keys import read_keys
 from poc.serving.metrics import Metrics
 from poc.serving.prediction import Predictor
-from poc.serving.problems import install_handlers
 from poc.serving.questions import Asked
-from poc.serving.rates import read_rates
-from poc.serving.routes import prediction_router, state_router
+from poc.serving.routes import Readiness, prediction_router, state_router
 from poc.settings import Settings
 
 if TYPE_CHECKING:
     from poc.model.scoring import Scorer
+
+log = logging.getLogger(__name__)
 
 
 def create_app(
@@ -62,7 +68,9 @@ def create_app(
     features = keep_features(settings, open_source, loop)
     asked = Asked(declared_service(settings), features)
     if model is None:
-        model = keep_model(settings, served=lambda: getattr(features.latest, "feature_names", None))
+        model = keep_model(
+            settings, served=lambda: None if features.latest is None else features.latest.served.names
+        )
     readiness = Readiness(features, model, metrics)
     kept: list[Kept[FeatureSource] | Kept[Scorer] | StateWatch] = [features, model]
     if open_state is not None:
@@ -91,22 +99,58 @@ def create_app(
     app.state.kept = (features, model)
     app.state.asked = asked
     app.state.loop = loop
-    rates = read_rates(settings)
     app.add_middleware(Admission, most=settings.max_concurrent_requests, metrics=metrics)
     app.add_middleware(
         Edge,
         keys=keys,
         root_path=settings.root_path,
         open_parts=settings.open_without_key,
-        rates=rates,
+        per_second=settings.requests_per_second,
     )
-    install_handlers(app, asked, metrics)
+    _answer_errors(app, asked, metrics)
     app.include_router(prediction_router(predictor, asked, source_name))
-    app.include_router(state_router(model, metrics))
-    app.include_router(health_router(readiness, source_name))
+    app.include_router(state_router(readiness, model, metrics, source_name))
     app.include_router(inference_router(predictor, model, readiness, asked, settings.model_name))
     if settings.console == "on":
         app.include_router(console_router(predictor, features, model, asked, source_name, rival))
-    refusals = {401: keys is not None, 429: rates is not None}
+    refusals = {401: keys is not None, 429: settings.requests_per_second is not None}
     document(app, asked, [status for status, may in refusals.items() if may], open_paths=ALWAYS_OPEN)
     return app
+
+
+def _answer_errors(app: FastAPI, asked: Asked, metrics: Metrics) -> None:
+    """Make `app` answer every error with a problem; refused prediction requests are counted."""
+
+    def count_refused(request: Request) -> None:
+        if problems.asks_for_prediction(request):
+            metrics.count(problems.INVALID_REQUEST.outcome)
+
+    @app.exception_handler(PocError)
+    async def known(request: Request, error: PocError) -> Response:
+        return problems.answer_error(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        count_refused(request)
+        return problems.invalid_request(problems.field_errors(error.errors(), asked.served.names))
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        count_refused(request)
+        phrase = HTTPStatus(error.status_code).phrase
+        slug = phrase.lower().replace(" ", "-")
+        kind = problems.ProblemType(error.status_code, slug, phrase, problems.INVALID_REQUEST.outcome)
+        detail = f"{request.method} {request.url.path}" if error.detail == phrase else str(error.detail)
+        return problems.respond(request, kind, detail, problems.SEE_DOCS, error.headers)
+
+    @app.exception_handler(ClientDisconnect)
+    async def left(request: Request, error: ClientDisconnect) -> Response:
+        return Response(status_code=400)  # Nobody reads it.
+
+    @app.exception_handler(Exception)
+    async def unforeseen(request: Request, error: Exception) -> Response:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        said = "The server failed on this request", "Its log has the traceback."
+        # It is written outside of what adds them to all other answers.
+        headers = {name.decode(): value.decode() for name, value in HEADERS.items()}
+        return problems.respond(request, problems.INTERNAL, *said, headers)

@@ -3,14 +3,13 @@
 The way in for the guide's own scripts. Who asks a server from outside needs none of this.
 """
 
-import ssl
 import time
 
 import httpx
 import psutil
 
 from poc.errors import PredictionRefused, ServerNotReady
-from poc.serving.keys import first_key
+from poc.serving.keys import stated_keys
 from poc.settings import Settings
 
 READY_SECONDS = 60.0
@@ -24,11 +23,10 @@ class OwnServer:
     def __init__(self, settings: Settings, port: int) -> None:
         scheme = "http" if settings.tls_key is None else "https"
         self.url = f"{scheme}://127.0.0.1:{port}"
-        self._key = first_key(settings)
+        keys = stated_keys(settings)
+        self._headers = {} if keys is None else {"X-API-Key": keys[0]}
         # The certificate is for the name that others know the server by; here nobody is in between.
-        self._client = httpx.Client(
-            base_url=self.url, verify=_unverified(), trust_env=False, timeout=ANSWER_SECONDS
-        )
+        self._client = httpx.Client(base_url=self.url, verify=False, trust_env=False, timeout=ANSWER_SECONDS)
 
     def wait_until_ready(self, pid: int | None = None, seconds: float = READY_SECONDS) -> None:
         """Return once /ready answers 200; raise `ServerNotReady` after `seconds`, or once `pid` is gone."""
@@ -50,7 +48,7 @@ class OwnServer:
 
     def command(self, body: str) -> str:
         """Return what a person types to ask for the same prediction."""
-        key = "" if self._key is None else ' -H "X-API-Key: $API_KEY"'
+        key = ' -H "X-API-Key: $API_KEY"' if self._headers else ""
         insecure = " -k" if self.url.startswith("https:") else ""
         return (
             f"curl{insecure} -X POST {self.url}/predict{key} -H 'Content-Type: application/json' -d '{body}'"
@@ -58,9 +56,7 @@ class OwnServer:
 
     def predict(self, body: str) -> str:
         """Return the answer to `body`, the JSON of a request; raise `PredictionRefused` unless it is one."""
-        headers = {"Content-Type": "application/json"}
-        if self._key is not None:
-            headers["X-API-Key"] = self._key
+        headers = {"Content-Type": "application/json", **self._headers}
         try:
             answer = self._client.post("/predict", content=body, headers=headers)
         except httpx.TransportError as error:
@@ -68,13 +64,6 @@ class OwnServer:
         if not answer.is_success:
             raise PredictionRefused(self.url, f"{answer.status_code} {answer.text}")
         return answer.text
-
-
-def _unverified() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _runs(pid: int) -> bool:

@@ -1,29 +1,48 @@
-"""What every request passes on its way in, and every answer on its way out: prefix, keys, headers."""
+"""What every request passes on its way in, and every answer on its way out: prefix, keys, rates, headers."""
 
 import re
-from collections.abc import Collection
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection
 
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from poc.serving.headers import DOCS, missing_headers
 from poc.serving.keys import ApiKeys
-from poc.serving.problems import NEEDS_KEY, TOO_MANY, Problem, problem, respond, retry_headers
-from poc.serving.rates import Rates
+from poc.serving.problems import NEEDS_KEY, TOO_MANY, respond
 
 # Probes have no way to send a key, and learn nothing but that the server is there.
 ALWAYS_OPEN = frozenset({"/live", "/ready", "/v2/health/live", "/v2/health/ready"})
+DOCS = ("/docs", "/redoc", "/openapi.json", "/static-offline-docs")
 # What can be left open by name, by the beginnings of its paths.
-PARTS = {
-    "metrics": ("/metrics",),
-    "docs": DOCS,
-    "console": ("/console",),
-}
+PARTS = {"metrics": ("/metrics",), "docs": DOCS, "console": ("/console",)}
 KEY_WAY_OUT = "Send one of API_KEYS: curl -H 'X-API-Key: ...', or 'Authorization: Bearer ...'."
 # A browser asks its user for a name, which may be any, and for the key as the password. Of a header that
 # offers Bearer too Chromium would understand nothing.
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="fraud predictions, with a key as the password"'}
 RATE_WAY_OUT = "Ask for several transactions at once (/predict/batch), or raise REQUESTS_PER_SECOND."
+# From so many clients on, those who have not asked lately are forgotten.
+MOST_CLIENTS = 10_000
+# They keep a browser from doing more with an answer than the server means.
+HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    # Answers are about one moment, and those with a prefix about one proxy.
+    b"cache-control": b"no-store",
+}
+DOCS_HEADERS = {
+    **HEADERS,
+    # Swagger's page starts itself by a script within, and has pictures within its style.
+    b"content-security-policy": b"default-src 'self'; script-src 'self' 'unsafe-inline'; "
+    b"style-src 'self' 'unsafe-inline'; img-src 'self' data:; worker-src 'self' blob:; "
+    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    b"cache-control": b"no-cache",
+}
+TLS_HEADERS = {b"strict-transport-security": b"max-age=31536000"}
 # As proxies write it: of what can stand in a path and cannot leave the quotes of a page.
 _PREFIX = re.compile(r"(/[\w.~-]+)+", re.ASCII)
 
@@ -37,11 +56,10 @@ class Edge:
     security headers that it does not set.
 
     Args:
-        app: what is behind it.
         keys: those that are asked for; None for none.
         root_path: the prefix that a proxy strips, where X-Forwarded-Prefix does not tell it.
         open_parts: of `PARTS`, those that need no key.
-        rates: how many requests a key, or where none is needed an address, may make; None for any number.
+        per_second: requests that a key, or where none is needed an address, may make; None for any number.
     """
 
     def __init__(
@@ -50,9 +68,10 @@ class Edge:
         keys: ApiKeys | None,
         root_path: str = "",
         open_parts: Collection[str] = (),
-        rates: Rates | None = None,
+        per_second: float | None = None,
     ) -> None:
-        self._app, self._keys, self._root_path, self._rates = app, keys, root_path, rates
+        self._app, self._keys, self._root_path = app, keys, root_path
+        self._rates = None if per_second is None else Rates(per_second)
         self._open = tuple(path for part in open_parts for path in PARTS[part])
         self._page_is_open = "console" in open_parts
 
@@ -64,46 +83,38 @@ class Edge:
         headers = dict(scope["headers"])
         path = scope["path"]
         prefix = headers.get(b"x-forwarded-prefix", b"").decode("latin-1").rstrip("/")
-        stripped = _PREFIX.fullmatch(prefix) is not None
-        if not stripped:
+        if _PREFIX.fullmatch(prefix) is None:
             prefix = self._root_path
-        if not stripped and prefix and f"{path}/".startswith(f"{prefix}/"):
-            path = path.removeprefix(prefix) or "/"
+            if prefix and f"{path}/".startswith(f"{prefix}/"):
+                path = path.removeprefix(prefix) or "/"
         scope = {**scope, "path": prefix + path, "root_path": prefix}
         if scope["method"] == "HEAD":
             scope["method"] = "GET"
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    *missing_headers(message, path, scope["scheme"]),
-                ]
+                missing = _missing_headers(message, path, scope["scheme"])
+                message["headers"] = [*message.get("headers", ()), *missing]
             await send(message)
 
-        refused = self._refusal(path, headers, scope)
-        if refused is None:
-            await self._app(scope, receive, answer)
-            return
-        body, more = refused
-        await respond(Request(scope), body, more)(scope, receive, answer)
+        goes_on: ASGIApp = self._refusal(path, headers, scope) or self._app
+        await goes_on(scope, receive, answer)
 
-    def _refusal(
-        self, path: str, headers: dict[bytes, bytes], scope: Scope
-    ) -> tuple[Problem, dict[str, str]] | None:
-        """Tell why a request goes no further, and with which headers; None if it does."""
+    def _refusal(self, path: str, headers: dict[bytes, bytes], scope: Scope) -> Response | None:
+        """Return the answer to a request that goes no further; None if it does."""
         key = None
         if self._keys is not None and not self._is_open(path):
             key = self._keys.admit(headers)
             if key is None:
                 said = "The request has no API key, or one that is not known"
-                return problem(NEEDS_KEY, said, KEY_WAY_OUT), CHALLENGE
+                return respond(Request(scope), NEEDS_KEY, said, KEY_WAY_OUT, CHALLENGE)
         if self._rates is None or path in ALWAYS_OPEN:
             return None
-        if self._rates.admit(_address(scope) if key is None else key):
+        # The address is not always known.
+        if self._rates.admit(key or str((scope.get("client") or ("",))[0]).encode()):
             return None
         said = "More requests a second than one client may make"
-        return problem(TOO_MANY, said, RATE_WAY_OUT), retry_headers(TOO_MANY)
+        return respond(Request(scope), TOO_MANY, said, RATE_WAY_OUT)
 
     def _is_open(self, path: str) -> bool:
         if path in ALWAYS_OPEN or (path == "/" and self._page_is_open):
@@ -111,7 +122,36 @@ class Edge:
         return any(f"{path}/".startswith(f"{start}/") for start in self._open)
 
 
-def _address(scope: Scope) -> bytes:
-    """Return the address that a request came from; nothing where the server does not know it."""
-    client = scope.get("client")
-    return b"" if client is None else str(client[0]).encode()
+class Rates:
+    """A bucket of tokens for each client, filled at a constant rate; a request takes one.
+
+    Whoever was silent for a second may ask for a second's worth at once.
+    """
+
+    def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_second, self._clock = per_second, clock
+        self._most = max(per_second, 1.0)
+        # What is left of each client's tokens, and when that was; who asked last comes last.
+        self._left: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
+
+    def admit(self, client: bytes) -> bool:
+        """Return whether `client` may ask now, and count that it did."""
+        now = self._clock()
+        tokens, since = self._left.pop(client, (self._most, now))
+        tokens = min(tokens + (now - since) * self._per_second, self._most)
+        admitted = tokens >= 1
+        self._left[client] = (tokens - admitted, now)
+        # Whose bucket is full again is as if it had never asked.
+        full = now - self._most / self._per_second
+        while len(self._left) > MOST_CLIENTS and next(iter(self._left.values()))[1] <= full:
+            self._left.popitem(last=False)
+        return admitted
+
+
+def _missing_headers(message: Message, path: str, scheme: str) -> list[tuple[bytes, bytes]]:
+    """Return the headers that the answer to a request for `path` has to be given."""
+    wanted = DOCS_HEADERS if path.startswith(DOCS) else HEADERS
+    if scheme == "https":
+        wanted = wanted | TLS_HEADERS
+    present = {name.lower() for name, _ in message.get("headers", ())}
+    return [pair for pair in wanted.items() if pair[0] not in present]

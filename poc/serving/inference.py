@@ -2,21 +2,20 @@
 
 import time
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from poc.errors import PocError, UnknownEntity
-from poc.retrieval.source import EntityKey
-from poc.serving import tensors
-from poc.serving.health import Readiness
+from poc.serving import problems, tensors
+from poc.serving.answers import Answer
+from poc.serving.bodies import bounded_body
 from poc.serving.kept import Kept
 from poc.serving.prediction import Judged, Predictor
-from poc.serving.problems import field_errors, inference_error, problem_of, problem_type, retry_headers
-from poc.serving.questions import ENTITY_ROWS, Asked, Questions
-from poc.serving.routes import bounded_body
+from poc.serving.questions import Asked
+from poc.serving.routes import Readiness
 
 if TYPE_CHECKING:
     from poc.model.scoring import Scorer
@@ -43,10 +42,8 @@ class OutputTensor(BaseModel):
     parameters: dict[str, Any] | None = None
 
 
-class InferenceAnswer(BaseModel):
+class InferenceAnswer(Answer):
     """The answer to an inference request, in the shape of its inputs."""
-
-    model_config = ConfigDict(protected_namespaces=())
 
     model_name: str
     model_version: str
@@ -58,13 +55,12 @@ class InferenceAnswer(BaseModel):
 
 
 _BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-_NOT_READY: dict[int | str, dict[str, Any]] = {
-    503: {"model": InferenceError, "description": "Nothing can be judged now."}
-}
-_OF_A_MODEL: dict[int | str, dict[str, Any]] = _NOT_READY | {
+_Answers: TypeAlias = dict[int | str, dict[str, Any]]
+_NOT_READY: _Answers = {503: {"model": InferenceError, "description": "Nothing can be judged now."}}
+_OF_A_MODEL: _Answers = _NOT_READY | {
     404: {"model": InferenceError, "description": "There is no such model, or version of it."}
 }
-_OF_INPUTS: dict[int | str, dict[str, Any]] = _OF_A_MODEL | {
+_OF_INPUTS: _Answers = _OF_A_MODEL | {
     200: {"model": InferenceAnswer, "content": _BINARY},
     400: {"model": InferenceError, "description": "The request does not fit, or a transaction is unknown."},
     413: {"model": InferenceError, "description": "The body is larger than any that fits."},
@@ -113,32 +109,40 @@ def inference_router(
         """Judge up to 100 transactions; one that cannot be judged fails the request."""
         arrived = time.monotonic()
         _require(request, model_name, model)
+        content, size = await bounded_body(request), request.headers.get(tensors.HEADER_LENGTH)
         questions = asked.questions()
-        question = await _question(request, questions)
         try:
-            keys = _checked(questions, question)
+            question = tensors.read_question(content, size, questions.served.join_keys)
+            # They are held to what /predict/batch takes.
+            names = questions.served.key_names
+            single = len(names) == 1
+            rows = [key[0] if single else dict(zip(names, key, strict=True)) for key in question.keys]
+            keys = questions.batch.model_validate({questions.rows: rows}).keys()
             given = questions.overrides.model_validate_json(question.overrides)
+        except tensors.RefusedTensors as error:
+            raise HTTPException(400, str(error)) from None
         except ValidationError as error:
-            raise _refusal(error, questions.served.names) from None
+            found = error.errors(include_url=False, include_input=False)
+            fields = problems.field_errors(found, questions.served.names)
+            raise HTTPException(400, problems.worded(fields)) from None
         judged = await predictor.judge(keys, given.values(), arrived)
         return _answer(question, judged, model_name)
 
+    schemas = {"model": {"type": "string", "enum": [model_name]}, "version": {"type": "string"}}
     for path, names in (
         ("/models/{model}", ["model"]),
         ("/models/{model}/versions/{version}", ["model", "version"]),
     ):
-        named = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
-        ]
-        named[0]["schema"] = {"type": "string", "enum": [model_name]}
-        extra = {"parameters": named}
-        router.add_api_route(path, metadata, methods=["GET"], responses=_OF_A_MODEL, openapi_extra=extra)
-        router.add_api_route(
-            f"{path}/ready", model_ready, methods=["GET"], responses=_OF_A_MODEL, openapi_extra=extra
-        )
-        router.add_api_route(
-            f"{path}/infer", infer, methods=["POST"], responses=_OF_INPUTS, openapi_extra=extra
-        )
+        named = [{"name": name, "in": "path", "required": True, "schema": schemas[name]} for name in names]
+        for part, endpoint, method, answers in (
+            ("", metadata, "GET", _OF_A_MODEL),
+            ("/ready", model_ready, "GET", _OF_A_MODEL),
+            ("/infer", infer, "POST", _OF_INPUTS),
+        ):
+            extra = {"parameters": named}
+            router.add_api_route(
+                path + part, endpoint, methods=[method], responses=answers, openapi_extra=extra
+            )
     return router
 
 
@@ -163,35 +167,8 @@ async def _ready(readiness: Readiness, **named: str) -> Response:
     obstacle = await readiness.obstacle()
     if obstacle is None:
         return JSONResponse({**named, "ready": True})
-    return inference_error(
-        problem_of(obstacle), retry_headers(problem_type(obstacle)), {**named, "ready": False}
-    )
-
-
-def _checked(questions: Questions, question: tensors.Question) -> list[EntityKey]:
-    """Hold the keys to what /predict/batch takes."""
-    if questions.rows == ENTITY_ROWS:
-        names = questions.served.key_names
-        rows: list[Any] = [dict(zip(names, key, strict=True)) for key in question.keys]
-    else:
-        rows = [value for (value,) in question.keys]
-    return questions.batch.model_validate({questions.rows: rows}).keys()
-
-
-async def _question(request: Request, questions: Questions) -> tensors.Question:
-    content = await bounded_body(request)
-    try:
-        size = request.headers.get(tensors.HEADER_LENGTH)
-        return tensors.read_question(content, size, questions.served.join_keys)
-    except ValidationError as error:
-        raise _refusal(error, ()) from None
-    except tensors.RefusedTensors as error:
-        raise HTTPException(400, str(error)) from None
-
-
-def _refusal(error: ValidationError, features: tuple[str, ...]) -> HTTPException:
-    found = field_errors(error.errors(include_url=False, include_input=False), features)
-    return HTTPException(400, "; ".join(f"{item.field}: {item.message}" for item in found[:3]))
+    headers = problems.retry_headers(problems.problem_type(obstacle))
+    return problems.inference_error(problems.problem_of(obstacle), headers, {**named, "ready": False})
 
 
 def _answer(question: tensors.Question, judged: Judged, model_name: str) -> Response:
@@ -199,10 +176,10 @@ def _answer(question: tensors.Question, judged: Judged, model_name: str) -> Resp
     if failed:
         # A 404 would say of the model what is meant of a transaction.
         unknown = any(isinstance(item, UnknownEntity) for item in failed)
-        body = problem_of(failed[0])
+        body = problems.problem_of(failed[0])
         detail = "; ".join(item.what for item in failed[:3])
         said = {"detail": detail, "status": 400 if unknown else body.status}
-        return inference_error(body.model_copy(update=said))
+        return problems.inference_error(body.model_copy(update=said))
     judgements = [outcome for outcome in judged.outcomes if not isinstance(outcome, PocError)]
     version, threshold = judged.model.version, judged.model.threshold
     content, head_size = tensors.write_answer(question, judgements, model_name, version, threshold)

@@ -33,9 +33,7 @@ class Kept(Generic[T]):
         component: what it is, for messages: `features`, `model`.
         opens: makes the value; what it raises is tried again after `retry_seconds`.
         renews: returns the value to go on with, the same or another; raises what has become wrong with it.
-        closes: gives the value up.
         renew_seconds: how often to renew a value that nobody suspects; None for never.
-        retry_seconds: how long to wait after a failure.
     """
 
     def __init__(
@@ -51,11 +49,11 @@ class Kept(Generic[T]):
         self._component = component
         self._opens, self._renews, self._closes = opens, renews, closes
         self._renew_seconds, self._retry_seconds = renew_seconds, retry_seconds
-        self._value: T | None = None
+        # As it was last opened or renewed, whatever has become wrong with it; None before that.
+        self.latest: T | None = None
         self._error: PocError | None = StillOpening(component)
         self._stopping = False
-        self._wake = threading.Event()
-        self._tried = threading.Event()
+        self._wake, self._tried = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"kept-{component}", daemon=True)
 
     def start(self) -> None:
@@ -67,22 +65,17 @@ class Kept(Generic[T]):
         self._stopping = True
         self._wake.set()
         self._thread.join(timeout=2.0)
-        if self._value is not None:
-            self._closes(self._value)
+        if self.latest is not None:
+            self._closes(self.latest)
 
     def get(self) -> T:
         """Return the value, or raise the `PocError` that stands in its way."""
-        value, error = self._value, self._error
+        value, error = self.latest, self._error
         if error is not None:
             # The same error is raised to many requests: without this each would lengthen its traceback.
             raise error.with_traceback(None)
         assert value is not None
         return value
-
-    @property
-    def latest(self) -> T | None:
-        """The value as it was last opened or renewed, whatever has become wrong with it; None before that."""
-        return self._value
 
     def suspect(self, error: PocError) -> None:
         """Report that the value failed with `error`: until it is renewed, `get` raises that at once."""
@@ -103,7 +96,7 @@ class Kept(Generic[T]):
     def _attempt(self) -> None:
         before = self._error
         try:
-            self._value = self._opens() if self._value is None else self._renews(self._value)
+            self.latest = self._opens() if self.latest is None else self._renews(self.latest)
             self._error = None
         except PocError as error:
             self._error = error

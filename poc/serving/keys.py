@@ -18,21 +18,16 @@ SHORTEST = 16
 
 
 class ApiKeys:
-    """Some keys, each as good as the others: a new one is added before the old one is taken away.
-
-    Only their digests are kept.
-    """
+    """Some keys, each as good as the others: a new one is added before the old one is taken away."""
 
     def __init__(self, keys: Sequence[str]) -> None:
+        # Of the keys nothing else is kept.
         self._digests = [sha256(key.encode()).digest() for key in keys]
 
     def admit(self, headers: Mapping[bytes, bytes]) -> bytes | None:
-        """Return the digest of the key that a request brings; None if that is not one of the keys.
+        """Return the digest of the key in `headers`, named in small letters; None if it is not known.
 
         How long that takes tells nothing of how near one is.
-
-        Args:
-            headers: the request's, by their names in small letters.
         """
         digest = sha256(_sent(headers)).digest()
         known = sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
@@ -44,29 +39,22 @@ def read_keys(settings: Settings) -> ApiKeys | None:
 
     Raises InvalidSettings: they are too short, or in a file that others can read.
     """
-    keys = _said(settings)
+    keys = stated_keys(settings)
     return None if keys is None else ApiKeys(keys)
 
 
-def first_key(settings: Settings) -> str | None:
-    """Return a key that a server with `settings` takes; None where it wants none. Raises as `read_keys`."""
-    keys = _said(settings)
-    return None if keys is None else keys[0]
-
-
 def require_keys(settings: Settings, address: str) -> None:
-    """Let nobody listen on `address`, an IP address, without keys, unless this machine alone reaches it.
+    """Raise `ApiKeysMissing` where others than this machine reach an IP address, unless API_KEYS says `off`.
 
-    Raises:
-        ApiKeysMissing: it does, and API_KEYS does not say `off`.
-        InvalidSettings: as `read_keys`.
+    Raises InvalidSettings: as `read_keys`.
     """
     said_so = settings.api_keys is not None
     if read_keys(settings) is None and not said_so and not ipaddress.ip_address(address).is_loopback:
         raise ApiKeysMissing(settings.host)
 
 
-def _said(settings: Settings) -> list[str] | None:
+def stated_keys(settings: Settings) -> list[str] | None:
+    """Return the keys that a server takes; None where it wants none. Raises as `read_keys`."""
     said, file = settings.api_keys, settings.api_keys_file
     if file is not None:
         name, found = f"API_KEYS_FILE={file}", _lines(file)

@@ -45,16 +45,12 @@ M = TypeVar("M", bound=MetricWrapperBase)
 class Metrics:
     """The metrics of one server, told apart by the label `source`, the name of its feature source.
 
-    Attributes:
-        registry: holds those of this process.
-        feature_fetch_latency: seconds of each read of features, also of failed ones.
-        prediction_latency: seconds of each prediction request from its turn to its end, also of failed ones;
-            not of those that were sent away unread.
-        stale_features: transactions judged by values older than the view's ttl.
-        not_materialized: requests that met a store that was never filled.
+    `registry` holds those of this process. Latencies are in seconds, and those of failures count as well;
+    not of requests that were sent away unread.
     """
 
     def __init__(self, source: str) -> None:
+        self._source = source
         self.registry = prometheus.CollectorRegistry(auto_describe=True)
         folder = os.environ.get(SHARED_FOLDER)
         self._shared = None if folder is None else Path(folder)
@@ -65,17 +61,17 @@ class Metrics:
         else:
             _note(self._shared, os.getpid()).touch()
             self._common.append(WorkerProcesses(self._shared))
-        fetches = self._made(prometheus.Histogram, declared.FEATURE_FETCH_LATENCY, buckets=BUCKETS)
-        judgements = self._made(prometheus.Histogram, declared.PREDICTION_LATENCY, buckets=BUCKETS)
+        histogram, counter, gauge = prometheus.Histogram, prometheus.Counter, prometheus.Gauge
+        fetches = self._made(histogram, declared.FEATURE_FETCH_LATENCY, buckets=BUCKETS)
         self.feature_fetch_latency = fetches.labels(source)
+        judgements = self._made(histogram, declared.PREDICTION_LATENCY, buckets=BUCKETS)
         self.prediction_latency = judgements.labels(source)
-        self._predictions = self._made(prometheus.Counter, declared.PREDICTIONS)
-        self.stale_features = self._made(prometheus.Counter, declared.STALE_FEATURES).labels(source)
-        self.not_materialized = self._made(prometheus.Counter, declared.NOT_MATERIALIZED).labels(source)
-        self._ready = self._made(prometheus.Gauge, declared.COMPONENT_READY, **WORST)
-        self._state_last_read = self._made(prometheus.Gauge, declared.STATE_LAST_READ, **WORST)
-        self._state_read_failures = self._made(prometheus.Counter, declared.STATE_READ_FAILURES)
-        self._source = source
+        self._predictions = self._made(counter, declared.PREDICTIONS)
+        self.stale_features = self._made(counter, declared.STALE_FEATURES).labels(source)
+        self.not_materialized = self._made(counter, declared.NOT_MATERIALIZED).labels(source)
+        self._ready = self._made(gauge, declared.COMPONENT_READY, **WORST)
+        self._state_last_read = self._made(gauge, declared.STATE_LAST_READ, **WORST)
+        self._state_read_failures = self._made(counter, declared.STATE_READ_FAILURES)
         # Shown before the first of them: Prometheus takes the first value it sees for no change.
         for outcome in (FRAUD, LEGITIMATE, *(kind.outcome for kind in listed_problem_types().values())):
             self.count(outcome, 0)

@@ -45,11 +45,9 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The outcome of one request.
+    """The outcomes of one request: for each key asked for, in order, its judgement or why there is none.
 
-    Attributes:
-        outcomes: for each key asked for, in order, its judgement or why there is none.
-        features_ms: time to read the features, in milliseconds; `model_ms` to score them.
+    Times in milliseconds are those of reading the features, and of scoring them.
     """
 
     key_names: tuple[str, ...]
@@ -63,9 +61,8 @@ class Bounds:
     """What tags allow of stored values. A request's own are held to them when it is read."""
 
     def __init__(self, served: ServedFeatures) -> None:
-        self.served, self.key_names = served, served.key_names
-        self._numbers: list[tuple[str, float, float]] = []
-        self._texts: list[tuple[str, frozenset[str]]] = []
+        self.served, self.names, self.key_names = served, served.names, served.key_names
+        self._numbers, self._texts = list[tuple[str, float, float]](), list[tuple[str, frozenset[str]]]()
         for feature in served.features:
             limits = read_limits(feature)
             if limits.values is not None:
@@ -75,10 +72,7 @@ class Bounds:
                 self._numbers.append((feature.name, least, most))
 
     def outside(self, values: Mapping[str, Value], but: Container[str]) -> tuple[str, Value, str] | None:
-        """Return the first of `values` that is not allowed, but for the features `but`, and what is.
-
-        None if all are allowed, as a null is.
-        """
+        """Return the first of `values`, but for `but`, that is not allowed, and what is. A null is."""
         value: Any
         for name, least, most in self._numbers:
             value = values.get(name)
@@ -94,8 +88,7 @@ class Bounds:
 class Predictor:
     """Judges entities by a feature source and a model that may come and go. Runs in an event loop.
 
-    Args:
-        refuse_stale: values older than the view's ttl are refused instead of marked.
+    With `refuse_stale` values older than the view's ttl are refused instead of marked.
     """
 
     def __init__(
@@ -114,9 +107,9 @@ class Predictor:
     async def judge(
         self, keys: Sequence[EntityKey], overrides: Mapping[str, Value], arrived: float | None = None
     ) -> Judged:
-        """Judge the entities `keys`, each by its stored values with `overrides` put over them.
+        """Judge the entities `keys`, of which one may come twice, by stored values under `overrides`.
 
-        One may come twice. `arrived` is when the request came in, by `time.monotonic`; now for None.
+        `arrived` is when the request came in, by `time.monotonic`; now for None.
 
         Raises PocError: none of them can be judged now.
         """
@@ -142,11 +135,11 @@ class Predictor:
 
     async def _judge(self, keys: Sequence[EntityKey], overrides: Mapping[str, Value]) -> Judged:
         scorer, source = self._model.get(), self._features.get()
-        served, names = source.served, source.feature_names
-        require_inputs(scorer, names)
-        if self._bounds is None or self._bounds.served is not served:
-            self._bounds = Bounds(served)
-        bounds, key_names, wanted = self._bounds, self._bounds.key_names, list(dict.fromkeys(keys))
+        bounds, served = self._bounds, source.served
+        if bounds is None or bounds.served is not served:
+            bounds = self._bounds = Bounds(served)
+        require_inputs(scorer, bounds.names)
+        key_names, names, wanted = bounds.key_names, bounds.names, list(dict.fromkeys(keys))
         started = time.perf_counter()
         try:
             found = await source.read(wanted)
@@ -162,20 +155,19 @@ class Predictor:
         self._last_read = read
         now = utc_now()
         outcomes: dict[EntityKey, Judgement | errors.PocError] = {}
-        known: list[tuple[EntityKey, EntityFeatures, dict[str, Value]]] = []
+        known: list[tuple[EntityFeatures, dict[str, Value]]] = []
         for key, item in zip(wanted, found, strict=True):
-            entity = (key_names, key)
             if item is None:
-                outcomes[key] = errors.UnknownEntity(entity_name(*entity))
-            elif (refusal := self._refusal(item, entity, overrides, scorer, bounds, now)) is not None:
+                outcomes[key] = errors.UnknownEntity(entity_name(key_names, key))
+            elif (refusal := self._refusal(item, overrides, scorer, bounds, now)) is not None:
                 outcomes[key] = refusal
             else:
-                known.append((key, item, {**item.values, **overrides}))
-        scores = scorer.score([row for _, _, row in known]) if known else []
+                known.append((item, {**item.values, **overrides}))
+        scores = scorer.score([row for _, row in known]) if known else []
         scored = time.perf_counter()
         overridden = tuple(name for name in names if name in overrides) if overrides else ()
-        for (key, item, row), score in zip(known, scores, strict=True):
-            moment, is_fraud = item.event_timestamp, score >= scorer.threshold
+        for (item, row), score in zip(known, scores, strict=True):
+            key, moment, is_fraud = item.key, item.event_timestamp, score >= scorer.threshold
             age = (now - moment).total_seconds()
             outcomes[key] = Judgement(key, score, is_fraud, row, overridden, moment, item.stale, age)
         outcomes_asked = tuple(outcomes[key] for key in keys)
@@ -184,13 +176,13 @@ class Predictor:
     def _refusal(
         self,
         item: EntityFeatures,
-        entity: tuple[Sequence[str], EntityKey],
         overrides: Mapping[str, Value],
         scorer: "Scorer",
         bounds: Bounds,
         now: datetime,
     ) -> errors.PocError | None:
         """Return why `item` is not to be judged by; None if it is."""
+        entity = bounds.key_names, item.key
         if item.stale and self._refuse_stale:
             return errors.StaleFeatures(entity_name(*entity), (now - item.event_timestamp).total_seconds())
         if item.missing:

@@ -1,27 +1,15 @@
 """Errors as HTTP answers, each with a way out: one table from this project's to RFC 9457 problem details."""
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import Request
 from starlette.responses import Response
 
 from poc import errors
-from poc.serving.headers import HEADERS
-
-if TYPE_CHECKING:
-    from poc.serving.metrics import Metrics
-    from poc.serving.questions import Asked
-
-log = logging.getLogger(__name__)
 
 SEE_DOCS = "/docs shows every request with examples."
 MEDIA_TYPE = "application/problem+json"
@@ -29,12 +17,9 @@ MEDIA_TYPE = "application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """One kind of problem.
+    """One kind of problem, `/problems/<slug>`: predictions are counted by its outcome.
 
-    Attributes:
-        slug: what identifies it; its type is `/problems/<slug>`.
-        outcome: the label that predictions are counted by.
-        retry_after_seconds: when asking again makes sense; None where that does not help.
+    `retry_after_seconds` is when asking again makes sense; None where that does not help.
     """
 
     status: int
@@ -137,12 +122,7 @@ def problem_of(error: errors.PocError) -> Problem:
 
 def problem_response(body: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with `body`. Written in ASCII, so that no request's text can make it fail."""
-    return Response(json.dumps(body.model_dump()), body.status, dict(headers or {}), MEDIA_TYPE)
-
-
-def error_response(error: errors.PocError) -> Response:
-    """Answer with `error`, and with when to ask again where that helps."""
-    return problem_response(problem_of(error), retry_headers(problem_type(error)))
+    return Response(json.dumps(body.model_dump()), body.status, headers, MEDIA_TYPE)
 
 
 def retry_headers(kind: ProblemType) -> dict[str, str]:
@@ -156,81 +136,42 @@ def inference_error(
 ) -> Response:
     """Answer with `body` as the Open Inference Protocol has errors: one text, and `more` beside it."""
     content = json.dumps({**(more or {}), "error": f"{body.detail}\n{body.way_out}"})
-    return Response(content, body.status, dict(headers or {}), "application/json")
+    return Response(content, body.status, headers, "application/json")
 
 
-def install_handlers(app: FastAPI, asked: "Asked", metrics: "Metrics") -> None:
-    """Make `app` answer every error with a problem; refused prediction requests are counted."""
-
-    def count_refused(request: Request) -> None:
-        if asks_for_prediction(request):
-            metrics.count(INVALID_REQUEST.outcome)
-
-    @app.exception_handler(errors.PocError)
-    async def known(request: Request, error: errors.PocError) -> Response:
-        return answer_error(request, error)
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
-        count_refused(request)
-        return invalid_request(field_errors(error.errors(), asked.served.names))
-
-    @app.exception_handler(HTTPException)
-    async def refused(request: Request, error: HTTPException) -> Response:
-        count_refused(request)
-        phrase = HTTPStatus(error.status_code).phrase
-        kind = ProblemType(
-            error.status_code, phrase.lower().replace(" ", "-"), phrase, INVALID_REQUEST.outcome
-        )
-        detail = f"{request.method} {request.url.path}" if error.detail == phrase else str(error.detail)
-        return respond(request, problem(kind, detail, SEE_DOCS), error.headers)
-
-    @app.exception_handler(ClientDisconnect)
-    async def left(request: Request, error: ClientDisconnect) -> Response:
-        return Response(status_code=400)  # Nobody reads it.
-
-    @app.exception_handler(Exception)
-    async def unforeseen(request: Request, error: Exception) -> Response:
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        said = "The server failed on this request", "Its log has the traceback."
-        # It is written outside of what adds them to all other answers.
-        headers = {name.decode(): value.decode() for name, value in HEADERS.items()}
-        return respond(request, problem(INTERNAL, *said), headers)
-
-
-def respond(request: Request, body: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer `request` with `body`, in the form of the protocol that it came by."""
-    if by_inference_protocol(request):
-        return inference_error(body, headers)
-    return problem_response(body, headers)
+def respond(
+    request: Request, kind: ProblemType, detail: str, way_out: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer `request` with a problem, in the form of the protocol that it came by."""
+    write = inference_error if _path(request).startswith("/v2/") else problem_response
+    return write(problem(kind, detail, way_out), retry_headers(kind) | dict(headers or {}))
 
 
 def answer_error(request: Request, error: errors.PocError) -> Response:
-    """Answer `request` with `error`, as `respond` does, and with when to ask again where that helps."""
-    return respond(request, problem_of(error), retry_headers(problem_type(error)))
+    """Answer `request` with `error`, as `respond` does."""
+    return respond(request, problem_type(error), error.what, error.way_out)
 
 
 def asks_for_prediction(request: Request) -> bool:
     """Return whether `request` asks for predictions, by either protocol."""
     path = _path(request)
-    return path.startswith("/predict") or (by_inference_protocol(request) and path.endswith("/infer"))
-
-
-def by_inference_protocol(request: Request) -> bool:
-    """Return whether `request` came by the Open Inference Protocol."""
-    return f"{_path(request)}/".startswith("/v2/")
+    return path.startswith("/predict") or (path.startswith("/v2/") and path.endswith("/infer/"))
 
 
 def _path(request: Request) -> str:
-    """Return the path of `request` without the prefix that a proxy stands for."""
-    return str(request.scope["path"]).removeprefix(request.scope.get("root_path", ""))
+    """Return the path of `request` without the prefix of a proxy, and with a slash at its end."""
+    return str(request.scope["path"]).removeprefix(request.scope.get("root_path", "")) + "/"
 
 
 def invalid_request(fields: Sequence[FieldError]) -> Response:
-    """Refuse a request for what is wrong with `fields`; the detail names the first of them."""
-    detail = "; ".join(f"{item.field}: {item.message}" for item in fields[:3])
-    body = problem(INVALID_REQUEST, detail, SEE_DOCS)
+    """Refuse a request for what is wrong with `fields`."""
+    body = problem(INVALID_REQUEST, worded(fields), SEE_DOCS)
     return problem_response(InvalidRequest(**body.model_dump(), errors=list(fields)))
+
+
+def worded(fields: Sequence[FieldError]) -> str:
+    """Say in a sentence what is wrong with the first of `fields`."""
+    return "; ".join(f"{item.field}: {item.message}" for item in fields[:3])
 
 
 def field_errors(found: Sequence[Mapping[str, Any]], features: Sequence[str]) -> list[FieldError]:

@@ -1,10 +1,10 @@
 """What requests may say, derived from the features that are served now."""
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
@@ -12,11 +12,14 @@ from poc.dataset.columns import read_limits
 from poc.definitions import Feature, JoinKey, ServedFeatures
 from poc.retrieval.source import EntityKey, FeatureSource, Value, python_type
 from poc.serving.kept import Kept
-from poc.serving.numbers import number, ranges
+
+if TYPE_CHECKING:
+    from feast.types import FeastType
 
 MAX_IDS = 100
 MAX_ID_LENGTH = 256
 MAX_TEXT_LENGTH = 1000
+LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 ENTITY_ROWS = "entity_rows"
 # What it makes has fields, and here attributes, that no checker of types can know.
 _make: Any = create_model
@@ -64,16 +67,14 @@ class BatchRequest(Strict):
         return [item.key() if isinstance(item, EntityRow) else (item,) for item in self.asked]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Questions:
     """The requests for predictions by one service.
 
     Attributes:
         served: the service.
-        prediction: the body of a request for one prediction.
-        batch: the body of a request for several.
-        overrides: the overrides in the first.
-        rows: the field of `batch` that lists entities.
+        prediction: the body of a request for one prediction, `overrides` what it may override.
+        batch: the body of a request for several, `rows` its field that lists entities.
     """
 
     served: ServedFeatures
@@ -84,12 +85,7 @@ class Questions:
 
 
 class Asked:
-    """The requests that fit what is served now.
-
-    Args:
-        declared: what the repository declares, for as long as the source is not open.
-        features: the source.
-    """
+    """The requests that fit what `features` serves now, or `declared` for as long as that is not open."""
 
     def __init__(self, declared: ServedFeatures, features: "Kept[FeatureSource]") -> None:
         self._declared, self._features = declared, features
@@ -113,7 +109,9 @@ def questions(served: ServedFeatures) -> Questions:
     """Derive the requests that fit `served`."""
     keys = key_model(served.join_keys, "EntityRow", EntityRow)
     overrides = overrides_model(served)
-    field = Field(
+    # A null says what leaving it out says, as many clients write it.
+    unless_null = BeforeValidator(lambda value: overrides() if value is None else value)
+    what_if = Field(
         default_factory=overrides,
         description="Values to judge by in place of the stored ones: what if?",
         examples=[example_overrides(served)],
@@ -122,16 +120,19 @@ def questions(served: ServedFeatures) -> Questions:
         "PredictionRequestWithOverrides",
         __base__=(PredictionRequest, keys),
         __doc__=PredictionRequest.__doc__,
-        overrides=(Annotated[overrides | None, BeforeValidator(partial(_unless_null, overrides))], field),
+        overrides=(Annotated[overrides | None, unless_null], what_if),
     )
     prediction.key_fields = keys.key_fields
-    rows = f"{served.key_names[0]}s" if len(served.key_names) == 1 else ENTITY_ROWS
-    return Questions(served, prediction, _batch_model(served, keys, rows), overrides, rows)
-
-
-def _unless_null(default: Callable[[], Any], value: Any) -> Any:
-    """Return `value`; a null says what leaving it out says, as many clients write it."""
-    return default() if value is None else value
+    # Of one join key a batch lists the values, of several the rows.
+    single = len(served.join_keys) == 1
+    item: Any = _key_annotation(served.join_keys[0]) if single else keys
+    rows = f"{served.key_names[0]}s" if single else ENTITY_ROWS
+    named = [example_keys(served, place) for place in range(3)]
+    examples = [next(iter(row.values())) if single else row for row in named]
+    listed = Field(alias=rows, min_length=1, max_length=MAX_IDS, examples=[examples])
+    meaning = "Transactions to judge, each by itself."
+    batch = _make("BatchRequest", __base__=BatchRequest, __doc__=meaning, asked=(list[item], listed))
+    return Questions(served, prediction, batch, overrides, rows)
 
 
 def key_model(keys: Sequence[JoinKey], name: str, base: type[BaseModel]) -> Any:
@@ -145,20 +146,6 @@ def key_model(keys: Sequence[JoinKey], name: str, base: type[BaseModel]) -> Any:
     made = _make(name, __base__=base, __doc__="The keys of one transaction.", **fields)
     made.key_fields = tuple(fields)
     return made
-
-
-def _batch_model(served: ServedFeatures, row: type[EntityRow], rows: str) -> type[BatchRequest]:
-    """Make the model of a request for several: of one join key the values, of several the rows."""
-    single = len(served.join_keys) == 1
-    item: Any = _key_annotation(served.join_keys[0]) if single else row
-
-    rows_of_keys = [example_keys(served, place) for place in range(3)]
-    examples = [next(iter(keys.values())) if single else keys for keys in rows_of_keys]
-    field = Field(alias=rows, min_length=1, max_length=MAX_IDS, examples=[examples])
-    asked: Any = (list[item], field)
-    return create_model(
-        "BatchRequest", __base__=BatchRequest, __doc__="Transactions to judge, each by itself.", asked=asked
-    )
 
 
 def example_keys(served: ServedFeatures, place: int = 0) -> dict[str, Any]:
@@ -182,9 +169,7 @@ def _key_annotation(key: JoinKey) -> Any:
     """Return what a request may name as `key`: bytes in base64, times with their zone."""
     size = Field(min_length=1, max_length=MAX_ID_LENGTH)
     others = {bool: bool, datetime: AwareDatetime, bytes: Annotated[bytes, size]}
-    taken: Any = others.get(python_type(key.dtype), Annotated[str, size])
-    if key.dtype in (known := ranges()):
-        taken = number(*known[key.dtype])
+    taken: Any = _number(key.dtype) or others.get(python_type(key.dtype), Annotated[str, size])
     return Annotated[taken, Field(examples=_key_examples(key)[:1])]
 
 
@@ -218,13 +203,35 @@ def example_overrides(served: ServedFeatures) -> dict[str, Value]:
 
 def _annotation(feature: Feature) -> Any:
     limits = read_limits(feature)
-    if feature.dtype in (known := ranges()):
-        kind, least, most = known[feature.dtype]
-        least = least if limits.minimum is None else max(least, limits.minimum)
-        most = most if limits.maximum is None else min(most, limits.maximum)
-        return number(kind, least, most)
-    if limits.values is not None:
+    number = _number(feature.dtype, limits.minimum, limits.maximum)
+    if number is None and limits.values is not None:
         return Literal[limits.values]
-    return {str: Annotated[str, Field(max_length=MAX_TEXT_LENGTH)], bool: bool}.get(
-        python_type(feature.dtype)
+    others = {str: Annotated[str, Field(max_length=MAX_TEXT_LENGTH)], bool: bool}
+    return number or others.get(python_type(feature.dtype))
+
+
+def _number(dtype: "FeastType", minimum: float | None = None, maximum: float | None = None) -> Any:
+    """Return the type of the numbers of `dtype` within bounds; None for what is no number.
+
+    What the type can hold is a bound as well: JSON's numbers know none.
+    """
+    from feast.types import Float32, Float64, Int32, Int64
+
+    largest = {Int32: 2**31 - 1, Int64: 2**63 - 1, Float32: LARGEST_FLOAT32, Float64: sys.float_info.max}
+    if dtype not in largest:
+        return None
+    kind, most = python_type(dtype), largest[dtype]
+    least = -most - 1 if kind is int else -most
+    within = Field(
+        ge=least if minimum is None else max(least, minimum),
+        le=most if maximum is None else min(most, maximum),
     )
+    # Bounds first: what comes after a validator is not in the schema.
+    return Annotated[kind, within, BeforeValidator(_whole)] if kind is int else Annotated[kind, within]
+
+
+def _whole(value: Any) -> Any:
+    """Take 5.0 for the whole number that it is in JSON, and as pandas writes it."""
+    # Beyond 2**53 a float may stand for another number than was written.
+    is_whole = type(value) is float and value.is_integer() and abs(value) <= 2**53
+    return int(value) if is_whole else value

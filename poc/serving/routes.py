@@ -1,36 +1,33 @@
-"""The routes that predict, and those that tell by what; how a request's body comes in."""
+"""The routes that predict, those that tell by what, and those that tell whether it can be done."""
 
-import re
+import asyncio
+import logging
 import time
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST
-from pydantic import BaseModel, ValidationError
-from starlette.responses import PlainTextResponse
 
-from poc.errors import PocError
-from poc.serving.answers import ModelAnswer, batch_answer, json_response, prediction_answer
-from poc.serving.encodings import require_plain
+from poc.errors import FeaturesUnavailable, PocError, ShuttingDown
+from poc.retrieval.source import FeatureSource
+from poc.serving import answers
+from poc.serving.bodies import read_body
 from poc.serving.kept import Kept
 from poc.serving.metrics import Metrics
-from poc.serving.prediction import Predictor
-from poc.serving.problems import InvalidRequest, Problem
+from poc.serving.prediction import Judged, Judgement, Predictor, require_inputs
+from poc.serving.problems import InvalidRequest, Problem, listed_problem_types
 from poc.serving.questions import Asked
 
 if TYPE_CHECKING:
     from poc.model.scoring import Scorer
 
-# 100 ids of 256 characters, each written as a pair of \uXXXX, and what is around them.
-MAX_BODY_BYTES = 512 * 1024
+log = logging.getLogger(__name__)
 
-USE_JSON = "Send JSON: curl -H 'content-type: application/json' -d '{\"transaction_id\": \"12345\"}' ..."
-
-JSON_OF_A_KIND = re.compile(r"application/.*\+json", re.DOTALL)
-Body = TypeVar("Body", bound=BaseModel)
+# Of several processes, a probe asks only one.
+WATCH_SECONDS = 5.0
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     413: {"model": Problem, "description": "The body is larger than any that fits."},
     415: {"model": Problem, "description": "The body is compressed, or not JSON by its content type."},
@@ -38,6 +35,56 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     503: {"model": Problem, "description": "No prediction can be made now; `way_out` says what to do."},
 }
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "Unknown transaction."}}
+
+
+class Readiness:
+    """Tells whether predictions can be made, by trying what they need; shows the states among `metrics`.
+
+    One that is `draining` is to stop: it is not ready any more, and still answers.
+    """
+
+    def __init__(self, features: "Kept[FeatureSource]", model: "Kept[Scorer]", metrics: Metrics) -> None:
+        self._features, self._model, self._metrics = features, model, metrics
+        self.draining = False
+
+    async def obstacles(self) -> dict[str, PocError | None]:
+        """Return for each component what stands in its way; None if nothing does."""
+        found: dict[str, PocError | None] = {}
+        for component, check in (("features", self._check_features), ("model", self._check_model)):
+            try:
+                await check()
+                found[component] = None
+            except PocError as error:
+                found[component] = error
+            self._metrics.set_ready(component, found[component] is None)
+        return found
+
+    async def watch(self, seconds: float = WATCH_SECONDS) -> None:
+        """Keep the metrics of the components' states true, whoever asks for /ready, until cancelled."""
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await self.obstacles()
+            except Exception:  # Whatever it is, /ready tells of it too; it must not end the watch.
+                log.exception("The components' states cannot be told")
+
+    async def obstacle(self) -> PocError | None:
+        """Return the first reason against sending predictions here; None if there is none."""
+        if self.draining:
+            return ShuttingDown()
+        return next((error for error in (await self.obstacles()).values() if error is not None), None)
+
+    async def _check_features(self) -> None:
+        try:
+            await self._features.get().check()
+        except FeaturesUnavailable as error:
+            self._features.suspect(error)
+            raise
+
+    async def _check_model(self) -> None:
+        source, scorer = self._features.latest, self._model.get()
+        if source is not None:
+            require_inputs(scorer, source.served.names)
 
 
 class PlainRoute(APIRoute):
@@ -59,45 +106,14 @@ class PlainRoute(APIRoute):
         return answer
 
 
-async def read_body(request: Request, model: type[Body]) -> Body:
-    """Read the body of `request`, by pydantic at once: no dictionary is made of it first.
-
-    Raises:
-        HTTPException: it is no JSON by its content type, encoded, or larger than a valid one can be.
-        RequestValidationError: it does not fit `model`.
-    """
-    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if media_type != "application/json" and not JSON_OF_A_KIND.fullmatch(media_type):
-        raise HTTPException(415, f"The body's content type is {media_type or 'not given'}. {USE_JSON}")
-    content = await bounded_body(request)
-    try:
-        return model.model_validate_json(content)
-    except ValidationError as error:
-        raise RequestValidationError(error.errors(include_url=False, include_input=False)) from None
-
-
-async def bounded_body(request: Request) -> bytes:
-    """Read the body of `request`; raise an `HTTPException` if it is encoded, or larger than any valid one."""
-    require_plain(request.headers)
-    content, size = b"", read_size(request.headers.get("content-length", "")) or 0
-    if size <= MAX_BODY_BYTES:
-        async for part in request.stream():
-            content += part
-            size = len(content)
-            if size > MAX_BODY_BYTES:
-                break
-    if size > MAX_BODY_BYTES:
-        raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes")
-    return content
-
-
-def read_size(text: str) -> int | None:
-    """Read a number of bytes, of any number of digits; None where `text` is none."""
-    if not (text.isascii() and text.isdigit()):
-        return None
-    digits = text.lstrip("0") or "0"
-    # Python refuses to read some thousand digits; from here on all are alike.
-    return int(digits[:18]) if len(digits) <= 18 else 10**18
+async def judge_one(request: Request, predictor: Predictor, asked: Asked) -> tuple[Judgement, Judged]:
+    """Judge the transaction that `request`, by a `PlainRoute`, asks for; raise why it cannot be."""
+    body = await read_body(request, asked.questions().prediction)
+    judged = await predictor.judge([body.key()], body.overrides.values(), request.state.arrived)
+    [outcome] = judged.outcomes
+    if isinstance(outcome, PocError):
+        raise outcome
+    return outcome, judged
 
 
 def prediction_router(predictor: Predictor, asked: Asked, source: str) -> APIRouter:
@@ -107,40 +123,66 @@ def prediction_router(predictor: Predictor, asked: Asked, source: str) -> APIRou
     @router.post("/predict", responses=_REFUSALS | _UNKNOWN)
     async def predict(request: Request) -> Response:
         """Judge one transaction by its stored features, or by what it would be with others."""
-        body = await read_body(request, asked.questions().prediction)
-        judged = await predictor.judge([body.key()], body.overrides.values(), request.state.arrived)
-        outcome = judged.outcomes[0]
-        if isinstance(outcome, PocError):
-            raise outcome
-        return json_response(prediction_answer(outcome, judged, source))
+        judgement, judged = await judge_one(request, predictor, asked)
+        return answers.json_response(answers.prediction_answer(judgement, judged, source))
 
     @router.post("/predict/batch", responses=_REFUSALS)
     async def predict_batch(request: Request) -> Response:
         """Judge up to 100 transactions. One that cannot be judged does not keep the others from it."""
         keys = (await read_body(request, asked.questions().batch)).keys()
         judged = await predictor.judge(keys, {}, request.state.arrived)
-        return json_response(batch_answer(keys, judged, source))
+        return answers.json_response(answers.batch_answer(keys, judged, source))
 
     return router
 
 
-def state_router(model: "Kept[Scorer]", metrics: Metrics) -> APIRouter:
-    """Make the routes that tell by which model predictions are made, and how they go."""
+def state_router(readiness: Readiness, model: "Kept[Scorer]", metrics: Metrics, source: str) -> APIRouter:
+    """Make the routes that a supervisor and a person ask, and Prometheus."""
     router = APIRouter(tags=["state"])
 
-    @router.get(
-        "/model",
-        response_model=ModelAnswer,
-        responses={503: {"model": Problem, "description": "There is no model now."}},
-    )
-    def served_model() -> Response:
+    @router.get("/model", responses={503: {"model": Problem, "description": "There is no model now."}})
+    def served_model() -> answers.ModelAnswer:
         """Tell which version of which model judges, from which probability on, and by what."""
-        scorer = model.get()
-        return json_response({name: getattr(scorer, name) for name in ModelAnswer.model_fields})
+        return answers.ModelAnswer.model_validate(model.get(), from_attributes=True)
 
     @router.get("/metrics", response_class=PlainTextResponse)
     def prometheus() -> Response:
         """Return the metrics in Prometheus's text format."""
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    @router.get("/live")
+    async def live() -> answers.StatusAnswer:
+        """Tell that the process answers. Says nothing of Cassandra or the model."""
+        return answers.StatusAnswer(status="alive")
+
+    @router.get("/ready", responses={503: {"model": Problem}})
+    async def ready() -> answers.StatusAnswer:
+        """Tell whether predictions can be asked for now: 200, or 503 and what to do."""
+        obstacle = await readiness.obstacle()
+        if obstacle is not None:
+            raise obstacle
+        return answers.StatusAnswer(status="ready")
+
+    @router.get("/health", response_model_exclude_none=True, responses={503: {"model": answers.HealthAnswer}})
+    async def health(response: Response) -> answers.HealthAnswer:
+        """Tell the state of each component; 503 unless all are ready."""
+        components = tuple(
+            answers.Component(name=name, ready=True)
+            if error is None
+            else answers.Component(name=name, ready=False, detail=error.what, way_out=error.way_out)
+            for name, error in (await readiness.obstacles()).items()
+        )
+        all_ready = all(component.ready for component in components) and not readiness.draining
+        status = "ready" if all_ready else "shutting_down" if readiness.draining else "not_ready"
+        response.status_code = 200 if all_ready else 503
+        return answers.HealthAnswer(status=status, source=source, components=components)
+
+    @router.get("/problems/{slug}", include_in_schema=False)
+    async def problem_page(slug: str) -> dict[str, Any]:
+        """Tell what a problem's `type` means."""
+        kind = listed_problem_types().get(slug)
+        if kind is None:
+            raise HTTPException(404)
+        return {"title": kind.title, "status": kind.status}
 
     return router

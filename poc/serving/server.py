@@ -1,4 +1,4 @@
-"""Run the app: say where it listens, stop without dropping a request.
+"""Run the app: say where it listens, stop without dropping a request. And run Feast's feature server.
 
 Knows processes and signals. What the app does is `poc.serving.app`'s.
 """
@@ -20,23 +20,27 @@ from fastapi import FastAPI
 
 from poc.command_line import argument_parser, fail, ok
 from poc.errors import PocError
-from poc.feature_store import repo_yaml
+from poc.feature_store import open_feature_store, repo_yaml
 from poc.logs import configure_logging
 from poc.monitoring.state import StateReader
 from poc.retrieval.source import FeatureSource
+from poc.serving.answers import StatusAnswer
 from poc.serving.app import create_app
-from poc.serving.health import Readiness
+from poc.serving.bodies import PlainBodies
+from poc.serving.edge import Edge
 from poc.serving.keys import read_keys
-from poc.serving.listening import configured, listen
+from poc.serving.listening import configured, listen, refuse_registry_code
 from poc.serving.metrics import refuse_shared_metrics, shared_metrics
 from poc.serving.questions import example_keys
-from poc.serving.registry_code import refuse_registry_code
+from poc.serving.routes import Readiness
 from poc.serving.workers import supervise
 from poc.settings import Settings, load_settings, require_fitting
 
 log = logging.getLogger(__name__)
 
 FIRST_ATTEMPT_SECONDS = 60.0
+# Of Feast's routes; the others write.
+READS = frozenset({"/get-online-features", "/health"})
 
 
 def serve(
@@ -51,14 +55,11 @@ def serve(
 
     Args:
         manual: the command's, which takes no arguments.
-        open_source: opens the feature source; a function of a module, as `open_state`.
-        source_name: the source's `name`.
+        open_source: a function of a module, as `open_state`; for both and `source_name` see `create_app`.
         default_port: where to listen when PORT is not set.
-        open_state: opens what reads the state of the online store; None where it cannot be read.
 
     Raises:
-        AddressUnavailable: nothing can listen there.
-        ApiKeysMissing: other machines can reach it there, and nothing says who may ask.
+        AddressUnavailable, ApiKeysMissing: as `listen`.
         InvalidSettings: a setting does not fit.
         NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
         WorkerEnded: one of several processes stopped by itself.
@@ -72,8 +73,9 @@ def serve(
     listener, url = listen(settings, default_port)
     repo_yaml(settings)
     print(f"Starting to serve on {url} (importing Feast takes some seconds) ...", flush=True)
-    # Can be pickled, and so be sent to a new process.
-    job = partial(work, settings, open_source, source_name, listener, url, open_state)
+    # Both can be pickled, and so be sent to a new process.
+    make = partial(create_app, settings, open_source, source_name=source_name, open_state=open_state)
+    job = partial(work, settings, make, listener, url)
     if settings.workers == 1:
         job(True)
         return
@@ -82,27 +84,18 @@ def serve(
 
 
 def work(
-    settings: Settings,
-    open_source: Callable[[Settings], FeatureSource],
-    source_name: str,
-    listener: socket.socket,
-    url: str,
-    open_state: Callable[[Settings], StateReader] | None,
-    speaks: bool,
+    settings: Settings, make: Callable[[], FastAPI], listener: socket.socket, url: str, speaks: bool
 ) -> None:
-    """Do what one process of a server does: answer requests until told to stop.
-
-    Workers share `listener`; the one that `speaks` says how it goes, at `url`. For the rest see `serve`.
-    """
+    """Run one process of a server; workers share `listener`, and the one that `speaks` says how it goes."""
     configure_logging(settings.log_level)
     refuse_registry_code(settings)
-    app = create_app(settings, open_source, source_name=source_name, open_state=open_state)
+    app = make()
     logging.captureWarnings(True)
     # At INFO they tell of each refresh of the registry, and of each question to a feature server.
     for name in ("feast", "httpx"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    ask = f"{url}/predict" if read_keys(settings) is None else f'{url}/predict -H "X-API-Key: $API_KEY"'
-    threading.Thread(target=settle, args=(app, url if speaks else None, ask), daemon=True).start()
+    key = "" if read_keys(settings) is None else ' -H "X-API-Key: $API_KEY"'
+    threading.Thread(target=settle, args=(app, url if speaks else None, key), daemon=True).start()
     server = DrainingServer(configured(app, settings), app.state.readiness, settings.shutdown_grace_seconds)
     server.run(sockets=[listener])
 
@@ -123,7 +116,7 @@ class DrainingServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop. It can come in the midst of anything, and so takes no lock and starts no thread."""
         at_once = sig == signal.SIGINT or self._readiness.draining
-        self._readiness.drain()
+        self._readiness.draining = True
         self._stops_at = time.monotonic() + (0 if at_once else self._grace_seconds)
 
     async def on_tick(self, counter: int) -> bool:
@@ -132,10 +125,10 @@ class DrainingServer(uvicorn.Server):
         return await super().on_tick(counter) or is_time
 
 
-def settle(app: FastAPI, url: str | None, ask: str) -> None:
-    """Wait until it is known how the first attempt to get ready went, then say so for `url`.
+def settle(app: FastAPI, url: str | None, key: str) -> None:
+    """Wait until it is known how the first attempt to get ready went, then say so for `url`, if any.
 
-    `ask` is what comes after `curl -s` to ask for a prediction.
+    `key` is curl's option for an API key.
     """
     for kept in app.state.kept:
         kept.wait_until_tried(FIRST_ATTEMPT_SECONDS)
@@ -149,6 +142,33 @@ def settle(app: FastAPI, url: str | None, ask: str) -> None:
     obstacle: PocError | None = asking.result()
     if obstacle is None:
         body = json.dumps(example_keys(app.state.asked.served))
-        ok(f"Serving on {url} - try: curl -s {ask} -H 'content-type: application/json' -d '{body}'")
+        ask = f"curl -s {url}/predict{key} -H 'content-type: application/json' -d '{body}'"
+        ok(f"Serving on {url} - try: {ask}")
     else:
         fail(f"Listening on {url}, not ready yet: {obstacle.what}\n  {obstacle.way_out}")
+
+
+def serve_features(settings: Settings, default_port: int) -> None:
+    """Answer what Feast's feature server does for reading alone, until SIGTERM or Ctrl-C.
+
+    `feast serve` also lets whoever reaches it write features and start materializations. Raises what `listen`
+    and opening the repository raise.
+    """
+    configure_logging(settings.log_level)
+    listener, url = listen(settings, default_port)
+    refuse_registry_code(settings)
+    from feast.feature_server import get_app
+
+    app: FastAPI = get_app(open_feature_store(settings))
+    app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) in READS]
+
+    @app.get("/live")
+    async def live() -> StatusAnswer:
+        """Tell that the process answers. Says nothing of Cassandra."""
+        return StatusAnswer(status="alive")
+
+    app.add_middleware(PlainBodies)
+    keys, per_second = read_keys(settings), settings.requests_per_second
+    app.add_middleware(Edge, keys=keys, root_path=settings.root_path, per_second=per_second)
+    ok(f"Serving features on {url}")
+    uvicorn.Server(configured(app, settings)).run(sockets=[listener])

@@ -4,14 +4,13 @@ Knows the protocol's form and its binary tensor extension; who judges transactio
 """
 
 import base64
-import binascii
 import json
 import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -19,19 +18,15 @@ from poc.definitions import JoinKey
 from poc.retrieval.source import EntityKey
 from poc.serving.prediction import Judgement
 
-if TYPE_CHECKING:
-    from feast.types import FeastType
-
 OUTPUTS = {"fraud_probability": "FP64", "is_fraud": "BOOL"}
-_PACKED = {"FP64": "d", "FP32": "f", "BOOL": "?", "INT64": "q", "INT32": "i"}
-# Of each datatype, what JSON has for it in Python, and in words.
-_JSON: dict[str, tuple[tuple[type, ...], str]] = {
-    "BYTES": ((str,), "text"),
-    "INT64": ((int,), "whole number"),
-    "INT32": ((int,), "whole number"),
-    "FP64": ((float, int), "number"),
-    "FP32": ((float, int), "number"),
-    "BOOL": ((bool,), "boolean"),
+# Of each datatype how it is packed, what JSON has for it in Python, and in words.
+_TYPES: dict[str, tuple[str, tuple[type, ...], str]] = {
+    "BYTES": ("", (str,), "text"),
+    "INT64": ("q", (int,), "whole number"),
+    "INT32": ("i", (int,), "whole number"),
+    "FP64": ("d", (float, int), "number"),
+    "FP32": ("f", (float, int), "number"),
+    "BOOL": ("?", (bool,), "boolean"),
 }
 # Bytes of the JSON in a body that goes on with binary tensors.
 HEADER_LENGTH = "Inference-Header-Content-Length"
@@ -83,11 +78,9 @@ class InferenceRequest(_Part):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What an inference request asks.
+    """What an inference request asks: the outputs have the shape of the inputs, and the client's `id`.
 
     Attributes:
-        id: the client's name for it, given back.
-        shape: of the inputs, and so of the outputs.
         outputs: whether to answer in binary, by the wanted outputs' names, in their order.
         overrides: JSON of the features to judge by in place of the stored ones.
     """
@@ -100,16 +93,11 @@ class Question:
 
 
 def inputs(keys: Sequence[JoinKey]) -> dict[str, str]:
-    """Return the input tensors that name entities: a datatype for each join key."""
-    return {key.name: datatype(key.dtype) for key in keys}
-
-
-def datatype(dtype: "FeastType") -> str:
-    """Return the protocol's type for join keys of `dtype`: times are milliseconds since 1970."""
+    """Return the input tensors that name entities, a datatype for each join key: times are ms since 1970."""
     from feast.types import Bool, Float32, Float64, Int32, Int64, UnixTimestamp
 
-    numbers = {Float32: "FP32", Float64: "FP64", Int32: "INT32", Int64: "INT64"}
-    return {**numbers, Bool: "BOOL", UnixTimestamp: "INT64"}.get(dtype, "BYTES")
+    numbers = {Float32: "FP32", Float64: "FP64", Int32: "INT32", Int64: "INT64", UnixTimestamp: "INT64"}
+    return {key.name: {**numbers, Bool: "BOOL"}.get(key.dtype, "BYTES") for key in keys}
 
 
 def read_question(content: bytes, header_length: str | None, keys: Sequence[JoinKey]) -> Question:
@@ -121,7 +109,12 @@ def read_question(content: bytes, header_length: str | None, keys: Sequence[Join
         RefusedTensors: it does not fit the protocol, or this model.
         ValidationError: its JSON does not.
     """
-    head = _head_size(content, header_length)
+    head = len(content)
+    if header_length is not None:
+        # Python reads no number of thousands of digits.
+        if not re.fullmatch("[0-9]{1,18}", header_length) or int(header_length) > head:
+            raise RefusedTensors(f"{HEADER_LENGTH}: {header_length[:40]!r} is no size of a part of the body")
+        head = int(header_length)
     request = InferenceRequest.model_validate_json(content[:head])
     wanted, given = inputs(keys), [item.name for item in request.inputs]
     if sorted(given) != sorted(wanted):
@@ -141,8 +134,7 @@ def read_question(content: bytes, header_length: str | None, keys: Sequence[Join
     if len({len(elements) for elements in columns.values()}) > 1:
         raise RefusedTensors("inputs: they have different numbers of elements")
     overrides = request.parameters.get("overrides")
-    if overrides is None:
-        overrides = "{}"
+    overrides = "{}" if overrides is None else overrides
     if not isinstance(overrides, str):
         raise RefusedTensors("parameters.overrides: is no text; give a JSON object as text")
     rows = list(zip(*(_keys(key, columns[key.name]) for key in keys), strict=True))
@@ -159,7 +151,7 @@ def _keys(key: JoinKey, elements: Sequence[Any]) -> list[Any]:
             return [datetime.fromtimestamp(item / 1000, tz=timezone.utc) for item in elements]
         if key.dtype == Bytes:
             return [base64.b64decode(item, validate=True) for item in elements]
-    except (ValueError, OverflowError, OSError, binascii.Error) as error:
+    except (ValueError, OverflowError, OSError) as error:
         raise RefusedTensors(f"{key.name}: {error}") from error
     return list(elements)
 
@@ -174,7 +166,7 @@ def write_answer(
         values = [getattr(item, name) for item in judgements]
         output: dict[str, Any] = {"name": name, "datatype": OUTPUTS[name], "shape": question.shape}
         if binary:
-            packed.append(struct.pack(f"<{len(values)}{_PACKED[OUTPUTS[name]]}", *values))
+            packed.append(struct.pack(f"<{len(values)}{_TYPES[OUTPUTS[name]][0]}", *values))
             output["parameters"] = {"binary_data_size": len(packed[-1])}
         else:
             output["data"] = values
@@ -188,15 +180,6 @@ def write_answer(
     }
     head = json.dumps(answer).encode()
     return head + b"".join(packed), len(head) if packed else None
-
-
-def _head_size(content: bytes, header_length: str | None) -> int:
-    if header_length is None:
-        return len(content)
-    # Python reads no number of thousands of digits.
-    if not re.fullmatch("[0-9]{1,18}", header_length) or int(header_length) > len(content):
-        raise RefusedTensors(f"{HEADER_LENGTH}: {header_length[:40]!r} is no size of a part of the body")
-    return int(header_length)
 
 
 def _wanted(request: InferenceRequest) -> dict[str, bool]:
@@ -223,7 +206,7 @@ def _elements(tensor: InputTensor, binary: bytes) -> tuple[list[Any], bytes]:
 
 
 def _flat(tensor: InputTensor) -> Iterator[Any]:
-    kinds, said = _JSON[tensor.datatype]
+    _, kinds, said = _TYPES[tensor.datatype]
     for item in tensor.data or ():
         for element in item if isinstance(item, list) else (item,):
             if type(element) not in kinds:
@@ -232,9 +215,9 @@ def _flat(tensor: InputTensor) -> Iterator[Any]:
 
 
 def _unpacked(tensor: InputTensor, binary: bytes) -> Iterator[Any]:
-    packed = _PACKED.get(tensor.datatype)
+    packed, _, _ = _TYPES[tensor.datatype]
     try:
-        if packed is not None:
+        if packed:
             yield from (element for (element,) in struct.iter_unpack(f"<{packed}", binary))
             return
         # Texts each follow their own length, four bytes.

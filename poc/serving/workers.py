@@ -28,15 +28,10 @@ def supervise(workers: int, work: Callable[[bool], None], ended: Callable[[int],
     """Run `work` in `workers` processes until SIGTERM or Ctrl-C, and until all of them have ended then.
 
     Each is a fresh interpreter: one that was forked would share the locks and threads of Feast's
-    libraries. `work` and what it holds is pickled.
+    libraries. `work` and what it holds is pickled; it is called with true in the one that may speak for all.
+    `ended` is told the process id of one that has ended. A worker that a signal killed is replaced.
 
-    Args:
-        workers: how many.
-        work: called in each; with true in the one that may speak for all.
-        ended: told the process id of one that has ended.
-
-    Raises:
-        WorkerEnded: a worker stopped by itself. One that a signal killed is replaced.
+    Raises WorkerEnded: a worker stopped by itself.
     """
     context = multiprocessing.get_context("spawn")
     running: dict[int, SpawnProcess] = {}

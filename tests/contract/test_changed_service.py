@@ -38,7 +38,7 @@ def test_service_of_some_features_gives_those(make_backend: Make, opened: Callab
     backend.write(Row("12345", PAYMENT, NOW - timedelta(hours=1)))
     source = opened(backend)
     [found] = source.read(["12345"])
-    assert source.feature_names == declared_service(backend.settings).names
+    assert source.served.names == declared_service(backend.settings).names
     assert list(found.values.items()) == [("amount", 500.0), ("transaction_hour", 14)]
 
 
@@ -55,7 +55,7 @@ def test_feature_is_added_between_two_reads_and_never_within_one(
         update={"registry_refresh_seconds": 0.05, "feature_timeout_seconds": 10.0}
     )
     source = opened(backend, patient)
-    before = source.feature_names
+    before = source.served.names
     seen: list[tuple[tuple[str, ...], object]] = []
     stop = threading.Event()
 

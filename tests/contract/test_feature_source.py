@@ -90,7 +90,7 @@ def test_features_come_in_declared_order(backend: Backend, opened: Callable) -> 
     backend.write(payment())
     source = opened(backend)
     [found] = source.read(["12345"])
-    assert tuple(found.values) == source.feature_names == backend.definitions.names
+    assert tuple(found.values) == source.served.names == backend.definitions.names
 
 
 def test_event_timestamp_is_the_stored_one_in_utc(backend: Backend, opened: Callable) -> None:

@@ -86,7 +86,7 @@ def test_each_way_joins_the_views_by_the_keys_of_the_request(
     for key, item in zip(keys, found["feast"], strict=False):
         assert item.key == key
         assert item.missing == ()
-        assert tuple(item.values) == sources["feast"].feature_names
+        assert tuple(item.values) == sources["feast"].served.names
         assert item.values["amount"] == stored[key[0]]["amount"]
         assert item.event_timestamp <= stored[key[0]]["timestamp"]
 
@@ -105,7 +105,7 @@ def test_app_judges_by_every_view(project: Project, sources: dict[str, FeatureSo
         assert answer.status_code == 200, answer.text
         said: dict[str, Any] = answer.json()
         assert {name: said[name] for name in keys} == keys
-        assert set(said["features"]) == set(source.feature_names)
+        assert set(said["features"]) == set(source.served.names)
         batch = client.post("/predict/batch", json={"entity_rows": [keys, {**keys, "card_id": 7}]}).json()
         assert batch["predictions"][0]["fraud_probability"] == said["fraud_probability"]
         assert batch["predictions"][1]["error"]["status"] == 404

@@ -5,7 +5,10 @@ Its files are served as they lie in `page/`, with headers that keep it to itself
 comes from elsewhere; the browser is told to refuse what would.
 """
 
-from collections.abc import Sequence
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -18,16 +21,16 @@ from starlette.concurrency import run_in_threadpool
 
 from poc.dataset.columns import Limits, read_limits
 from poc.definitions import Feature
-from poc.errors import NotExplainable, PocError
-from poc.retrieval.source import FeatureSource, python_type
+from poc.errors import NotExplainable, RaceUnderWay
+from poc.retrieval.source import EntityFeatures, EntityKey, FeatureSource, python_type
 from poc.serving.answers import json_response, prediction_answer
-from poc.serving.console.race import MOST_READS, Race, Rival
+from poc.serving.bodies import read_body
 from poc.serving.console.samples import Samples
 from poc.serving.kept import Kept
 from poc.serving.prediction import Judged, Judgement, Predictor
 from poc.serving.problems import FieldError, invalid_request
 from poc.serving.questions import MAX_IDS, Asked, Questions
-from poc.serving.routes import PlainRoute, read_body
+from poc.serving.routes import PlainRoute, judge_one
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,10 +51,74 @@ HEADERS = {
     # The browser asks each time whether its copy is still the one: a new release shows at once.
     "Cache-Control": "no-cache",
 }
+MOST_READS = 100
+# Between two calls connections and caches go cold.
+WARM_UP_READS = 5
+
+
+class Rival:
+    """The way of reading that this server does not take itself: opened by the first race, then kept."""
+
+    def __init__(self, name: str, opens: Callable[[], FeatureSource]) -> None:
+        self.name, self._opens = name, opens
+        self._source: FeatureSource | None = None
+
+    async def get(self) -> FeatureSource:
+        """Return the source. Where it cannot be opened, the next race tries again."""
+        if self._source is None:
+            self._source = await run_in_threadpool(self._opens)
+        return self._source
+
+    def close(self) -> None:
+        """Give the source up, if a race has opened it."""
+        if self._source is not None:
+            self._source.close()
+
+
+class Race:
+    """Races between a server's own source, which is called `name`, and its rival, one at a time."""
+
+    def __init__(self, name: str, features: "Kept[FeatureSource]", rival: Rival) -> None:
+        self._name, self._features, self._rival = name, features, rival
+        self._running = asyncio.Lock()
+
+    async def run(self, keys: Sequence[EntityKey], reads: int) -> dict[str, Any]:
+        """Read `reads` entities, drawn from `keys`, by each way, after some uncounted ones.
+
+        Returns `latencies_ms` by the way's name, of each counted read: position i is the same key for both.
+        `differing` are counted keys of which the two ways gave different values or event times.
+
+        Raises:
+            RaceUnderWay: another one has not ended.
+            PocError: a way cannot be read.
+        """
+        if self._running.locked():
+            raise RaceUnderWay
+        async with self._running:
+            own = self._features.get()
+            sources = {self._name: own, self._rival.name: await self._rival.get()}
+            latencies_ms: dict[str, list[float]] = {name: [] for name in sources}
+            differing, draw = 0, random.Random()
+            # Drawn for each turn, a key and who reads it first: a slow moment meets both alike.
+            for turn in range(-WARM_UP_READS, reads):
+                key, answers = draw.choice(keys), []
+                for name in draw.sample(list(sources), len(sources)):
+                    started = time.perf_counter_ns()
+                    answers.append(await sources[name].read([key]))
+                    if turn >= 0:
+                        # A nanosecond is more than a clock can tell.
+                        latencies_ms[name].append(round((time.perf_counter_ns() - started) / 1e6, 4))
+                one, other = map(_read, answers)
+                differing += turn >= 0 and one != other
+            return {"latencies_ms": latencies_ms, "differing": differing}
+
+
+def _read(answer: Sequence[EntityFeatures | None]) -> object:
+    return [None if item is None else (item.values, item.event_timestamp) for item in answer]
 
 
 def rival_of(source_name: str, settings: Settings) -> Rival:
-    """Return the way that a server over the source of that name does not take: Feast's, or direct reads."""
+    """Return the way that a server over that source does not take: Feast's, or direct reads."""
 
     def opens() -> FeatureSource:
         from poc.retrieval.direct_source import open_direct_source
@@ -81,22 +148,19 @@ def console_router(
 
     @router.get("/console/examples")
     async def examples(request: Request) -> Response:
-        told = [([*map(_typed, item.key)], item.fraud_probability) for item in await samples.examples()]
-        return json_response(
-            {"examples": [{"keys": keys, "fraud_probability": score} for keys, score in told]}
-        )
+        found = await samples.examples()
+        told = [
+            {"keys": [*map(_typed, item.key)], "fraud_probability": item.fraud_probability} for item in found
+        ]
+        return json_response({"examples": told})
 
     @router.post("/console/explain")
     async def explain(request: Request) -> Response:
-        body = await read_body(request, asked.questions().prediction)
-        judged = await predictor.judge([body.key()], body.overrides.values(), request.state.arrived)
-        outcome = judged.outcomes[0]
-        if isinstance(outcome, PocError):
-            raise outcome
-        said: dict[str, Any] = {"prediction": prediction_answer(outcome, judged, source_name)}
+        judgement, judged = await judge_one(request, predictor, asked)
+        said: dict[str, Any] = {"prediction": prediction_answer(judgement, judged, source_name)}
         said |= {"contributions": None, "unexplained": None}
         try:
-            said["contributions"] = await run_in_threadpool(_contributions, judged, outcome)
+            said["contributions"] = await run_in_threadpool(_contributions, judged, judgement)
         except NotExplainable as error:
             said["unexplained"] = {"detail": error.what, "way_out": error.way_out}
         return json_response(said)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeAlias
 
 from starlette.concurrency import run_in_threadpool
 
@@ -30,6 +30,8 @@ MOST_FILES = 1000
 # A materialization changes what the store holds without a sign that this server sees.
 FRESH_SECONDS = 60.0
 SHOWN = 5
+# Its path, its size in bytes and when it was changed, in ns.
+_File: TypeAlias = tuple[str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,6 @@ class Example:
 
     key: EntityKey
     fraud_probability: float
-
-
-class _File(NamedTuple):
-    path: str
-    size_bytes: int
-    modified_ns: int
 
 
 class Samples:
@@ -64,18 +60,22 @@ class Samples:
         return await run_in_threadpool(self._current_keys)
 
     async def examples(self) -> list[Example]:
-        """Return some sampled transactions, the most suspicious first, down to the least.
-
-        Raises:
-            PocError: they cannot be judged now.
-        """
+        """Return sampled transactions, the most suspicious first; raise a `PocError` if none is judged."""
         scorer, source, keys = self._model.get(), self._features.get(), await self.keys()
         known, now, by = self._judged, time.monotonic(), (scorer.version, keys)
         if known is not None and known[0] == by and now - known[2] < FRESH_SECONDS:
             return known[1]
-        found = await self._examples_of(keys, scorer, source)
-        self._judged = (by, found, now) if found else None
-        return found
+        inputs = set(scorer.inputs)
+        found = [item for item in await source.read(keys) if item is not None and inputs <= set(item.values)]
+        if not found:
+            self._judged = None
+            return []
+        scores = scorer.score([item.values for item in found])
+        judged = [Example(item.key, score) for item, score in zip(found, scores, strict=True)]
+        ranked = sorted(judged, key=lambda example: example.fraud_probability, reverse=True)
+        examples = _spread(ranked, scorer.threshold)
+        self._judged = by, examples, now
+        return examples
 
     def _current_keys(self) -> list[EntityKey]:
         served = self._asked.served
@@ -94,18 +94,6 @@ class Samples:
         self._drawn = (served, files, keys) if keys else None
         return keys
 
-    async def _examples_of(
-        self, keys: Sequence[EntityKey], scorer: "Scorer", source: FeatureSource
-    ) -> list[Example]:
-        inputs = set(scorer.inputs)
-        found = [item for item in await source.read(keys) if item is not None and inputs <= set(item.values)]
-        if not found:
-            return []
-        scores = scorer.score([item.values for item in found])
-        examples = [Example(item.key, score) for item, score in zip(found, scores, strict=True)]
-        ranked = sorted(examples, key=lambda example: example.fraud_probability, reverse=True)
-        return _spread(ranked, scorer.threshold)
-
 
 def _small(paths: Sequence[Path]) -> list[_File]:
     """List what the sources, each a Parquet file or a folder of such, consist of.
@@ -113,32 +101,25 @@ def _small(paths: Sequence[Path]) -> list[_File]:
     An `OSError` says that one is not there, may not be read, or that they are too large for a page.
     """
     files: list[_File] = []
-    total = 0
     for path in paths:
         there = matched(str(path))
-        for file in map(_file, map(Path, there)) if isinstance(there, list) else _files(path):
-            files.append(file)
-            total += file.size_bytes
-            if len(files) > MOST_FILES or total > LARGEST_PARQUET_BYTES:
+        for name in there if isinstance(there, list) else _walked(path):
+            status = Path(name).stat()
+            files.append((str(name), status.st_size, status.st_mtime_ns))
+            if len(files) > MOST_FILES or sum(size for _, size, _ in files) > LARGEST_PARQUET_BYTES:
                 limits = f"{LARGEST_PARQUET_BYTES:,} bytes or {MOST_FILES:,} files and folders"
                 raise OSError(f"{path} is larger than {limits}")
     return sorted(files)
 
 
-def _files(path: Path) -> Iterator[_File]:
+def _walked(path: Path) -> Iterator[str]:
     """Go through the file, or through what lies in the folder; folders count, so that any walk ends."""
     if not path.is_dir():
-        yield _file(path)
+        yield str(path)
         return
     # Links are followed, as the reader of the dataset does.
     for folder, folders, names in os.walk(path, onerror=_refuse, followlinks=True):
-        for name in (*folders, *names):
-            yield _file(Path(folder, name))
-
-
-def _file(path: Path) -> _File:
-    status = path.stat()
-    return _File(str(path), status.st_size, status.st_mtime_ns)
+        yield from (str(Path(folder, name)) for name in (*folders, *names))
 
 
 def _refuse(error: OSError) -> None:

@@ -148,7 +148,7 @@ def test_service_of_some_features_gives_those(settings: Settings, open_source: C
         'features=[transaction_features[["transaction_hour", "amount"]]]',
     )
     apply_definitions(settings)
-    assert open_source().feature_names == ("amount", "transaction_hour")
+    assert open_source().served.names == ("amount", "transaction_hour")
 
 
 def test_added_feature_is_missing_until_it_is_materialized(
@@ -160,7 +160,7 @@ def test_added_feature_is_missing_until_it_is_materialized(
     apply_definitions(applied)
     source.refresh()
     [found] = source.read(["12345"])
-    assert source.feature_names[-1] == "new_feature"
+    assert source.served.names[-1] == "new_feature"
     assert found.missing == ("new_feature",)
     assert "new_feature" not in found.values
     assert found.values["amount"] == 500.0
@@ -174,9 +174,9 @@ def test_changed_service_is_picked_up_in_the_background(
     edit(applied, r"\],\n    online=True,", NEW_FIELD)
     apply_definitions(applied)
     deadline = time.monotonic() + 60
-    while "new_feature" not in source.feature_names and time.monotonic() < deadline:
+    while "new_feature" not in source.served.names and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert "new_feature" in source.feature_names
+    assert "new_feature" in source.served.names
 
 
 @pytest.mark.parametrize("state", ["missing", "empty", "torn"])

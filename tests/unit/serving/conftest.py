@@ -34,10 +34,6 @@ class MemorySource:
         self.reads: list[list[str]] = []
         self.closed = False
 
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        return self.served.names
-
     async def read(self, keys: Sequence[EntityKey]) -> list[EntityFeatures | None]:
         await self.check()
         self.reads.append([key[0] for key in keys])

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from poc.serving.admission import Admission
+from poc.serving.bodies import Admission
 from poc.serving.metrics import Metrics
 
 PREDICTION = {"type": "http", "method": "POST", "path": "/predict", "headers": []}

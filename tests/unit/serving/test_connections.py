@@ -11,16 +11,16 @@ import httpx
 import pytest
 from live_app import live
 
-from poc.serving import connections
-from poc.serving.connections import MAX_HEAD_BYTES
+from poc.serving import listening
+from poc.serving.listening import MAX_HEAD_BYTES
 
 MIB = 1024 * 1024
 
 
 @pytest.fixture
 def port(make_app: Callable, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    monkeypatch.setattr(connections, "REQUEST_SECONDS", 1.0)
-    monkeypatch.setattr(connections, "MAX_REQUEST_BYTES", 2 * MIB)
+    monkeypatch.setattr(listening, "REQUEST_SECONDS", 1.0)
+    monkeypatch.setattr(listening, "MAX_REQUEST_BYTES", 2 * MIB)
     with live(make_app()) as port:
         yield port
 

@@ -12,8 +12,7 @@ from fastapi.testclient import TestClient
 from poc.definitions import ServedFeatures
 from poc.errors import CassandraUnavailable, FeaturesNotMaterialized
 from poc.retrieval.source import EntityFeatures, EntityKey
-from poc.serving.console.race import MOST_READS, WARM_UP_READS, Rival
-from poc.serving.console.routes import rival_of
+from poc.serving.console.routes import MOST_READS, WARM_UP_READS, Rival, rival_of
 from poc.settings import Settings
 
 IDS = ["12345", "67890"]

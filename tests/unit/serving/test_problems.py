@@ -3,7 +3,13 @@ import json
 import pytest
 
 from poc import errors
-from poc.serving.problems import InvalidRequest, error_response, listed_problem_types, problem_type
+from poc.serving.problems import (
+    InvalidRequest,
+    listed_problem_types,
+    problem_of,
+    problem_response,
+    problem_type,
+)
 
 
 def every_error() -> list[type[errors.PocError]]:
@@ -31,7 +37,7 @@ def test_same_slug_means_the_same_status() -> None:
 
 
 def test_text_that_no_encoding_takes_is_still_answered() -> None:
-    answer = error_response(errors.UnknownEntity("\ud800"))
+    answer = problem_response(problem_of(errors.UnknownEntity("\ud800")))
     assert json.loads(answer.body)["status"] == 404
 
 

@@ -6,8 +6,8 @@ import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
-from poc.serving import rates
-from poc.serving.rates import Rates
+from poc.serving import edge
+from poc.serving.edge import Rates
 
 KEY, OTHER = "k" * 32, "o" * 32
 
@@ -44,7 +44,7 @@ def test_each_client_has_its_own() -> None:
 
 
 def test_clients_that_are_silent_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rates, "MOST_CLIENTS", 100)
+    monkeypatch.setattr(edge, "MOST_CLIENTS", 100)
     clock = Clock()
     limit = Rates(10, clock)
     for number in range(1000):

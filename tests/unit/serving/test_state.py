@@ -77,7 +77,7 @@ def test_no_model_is_503_with_the_command_and_live_stays_200(
 def test_draining_server_is_not_ready_and_still_predicts(make_app: Callable, start: Callable) -> None:
     app = make_app()
     with start(app) as client:
-        app.state.readiness.drain()
+        app.state.readiness.draining = True
         assert client.get("/ready").status_code == 503
         assert client.get("/health").json()["status"] == "shutting_down"
         assert client.post("/predict", json={"transaction_id": "12345"}).status_code == 200
