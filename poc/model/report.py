@@ -22,17 +22,18 @@ if TYPE_CHECKING:
 
 def describe_examples(examples: Examples) -> str:
     """Say how many labels found their features, and which did not."""
+    left_out = examples.left_out
     counted = (
-        (examples.unlabelled, "without a label"),
-        (examples.repeated, "that share id and time with another"),
-        (examples.corrected, "that a later one corrects"),
-        (examples.unmatched, "without features at their time"),
-        (examples.keyless, "without one of their keys"),
+        (left_out.unlabelled, "without a label"),
+        (left_out.repeated, "that share id and time with another"),
+        (left_out.corrected, "that a later one corrects"),
+        (left_out.unmatched, "without features at their time"),
+        (left_out.keyless, "without one of their keys"),
     )
-    left_out = "".join(f"\n    left out: {rows:,} rows {why}" for rows, why in counted if rows)
+    said = "".join(f"\n    left out: {rows:,} rows {why}" for rows, why in counted if rows)
     return (
         f"Joined {len(examples.rows):,} labels to the features known at their time"
-        f" (feature service {examples.served.service}){left_out}"
+        f" (feature service {examples.served.service}){said}"
     )
 
 

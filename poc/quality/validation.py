@@ -28,7 +28,7 @@ from poc.materialization.report import tell, tell_prepared
 from poc.materialization.run import run_materialization
 from poc.materialization.window import Window
 from poc.model.reference import TrainingReference, read_reference, reference_path
-from poc.model.registry import may_hold_a_model
+from poc.model.tracking import may_hold_a_model
 from poc.online_store.failures import cassandra_failures
 from poc.online_store.session import cassandra_session
 from poc.quality.drift import (
