@@ -52,7 +52,7 @@ def start_container(port: int, timeout_seconds: float = START_TIMEOUT_SECONDS) -
         deadline = time.monotonic() + timeout_seconds
         while probe("127.0.0.1", port) is not Answer.CQL:
             if time.monotonic() >= deadline:
-                raise DockerFailed(" ".join(up), f"ran, but nothing answers at 127.0.0.1:{port}")
+                raise DockerFailed(f"{' '.join(up)}: ran, but nothing answers at 127.0.0.1:{port}")
             time.sleep(POLL_SECONDS)
     except BaseException:
         _run([*compose, "stop", SERVICE], port)
@@ -92,7 +92,7 @@ def _printed(command: Sequence[str]) -> str | None:
 def _require_run(command: Sequence[str], port: int) -> None:
     status = _run(command, port)
     if status != 0:
-        raise DockerFailed(" ".join(command), f"ended with status {status}; its reason is above")
+        raise DockerFailed(f"{' '.join(command)}: ended with status {status}; its reason is above")
 
 
 def _run(command: Sequence[str], port: int) -> int:

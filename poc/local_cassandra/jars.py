@@ -20,7 +20,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from poc.command_line import progress_console
-from poc.errors import CacheNotWritable, JarDamaged, JarsUnavailable, NoHomeFolder
+from poc.errors import CacheNotWritable, JarDamaged, JarsUnavailable
 
 if TYPE_CHECKING:
     from jgo.maven import Artifact, MavenContext
@@ -31,6 +31,7 @@ CHECKS_AT_ONCE = 4
 DOWNLOADS_AT_ONCE = 8
 ATTEMPTS = 3
 TIMEOUT_SECONDS = 30
+NO_HOME = "Nothing says where to keep Cassandra's jars: HOME is not set, and this user has no home folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,7 @@ def cassandra_jars(jars: Sequence[Jar] | None = None) -> tuple[Path, ...]:
     Raises:
         JarsUnavailable: a download failed, after retries.
         JarDamaged: what was downloaded is not what the list says; it is not kept.
-        CacheNotWritable: the local Maven repository cannot be written.
-        NoHomeFolder: nothing says where it is.
+        CacheNotWritable: the local Maven repository cannot be written, or nothing says where it is.
     """
     if jars is None:
         jars = locked_jars()
@@ -111,7 +111,8 @@ def _download(repository: Path, jars: Sequence[Jar]) -> None:
             downloaded = _fetch(_artifact(context, jar.coordinates))
         found = _sha256(downloaded)
         if found != jar.sha256:
-            raise JarDamaged(jar.coordinates, jar.sha256, found)
+            said = f"has sha256 {found}, not {jar.sha256}; it is not used"
+            raise JarDamaged(f"The downloaded {jar.coordinates} {said}")
         path = _path_in(repository, jar)
         path.parent.mkdir(parents=True, exist_ok=True)
         downloaded.replace(path)
@@ -132,7 +133,7 @@ def _download(repository: Path, jars: Sequence[Jar]) -> None:
                 finally:
                     pool.shutdown(wait=False, cancel_futures=True)
     except OSError as error:
-        raise CacheNotWritable(repository, str(error)) from error
+        raise CacheNotWritable(f"Cannot keep Cassandra's jars in {repository}: {error}") from error
 
 
 def _resolve(coordinates: str) -> dict[str, Path]:
@@ -170,7 +171,7 @@ def _configured() -> tuple[Path, dict[str, str]]:
         # It looks for its configuration in the home folder. What the environment says holds without one.
         named = os.environ.get("M2_REPO")
         if not named:
-            raise NoHomeFolder from error
+            raise CacheNotWritable(NO_HOME) from error
         return Path(named), {}
     return settings.repo_cache, settings.repositories
 
@@ -202,4 +203,4 @@ def _unavailable(coordinates: str) -> Iterator[None]:
     try:
         yield
     except (requests.RequestException, RuntimeError) as error:
-        raise JarsUnavailable(coordinates, str(error)) from error
+        raise JarsUnavailable(f"Cannot download {coordinates}: {error}") from error

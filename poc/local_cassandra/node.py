@@ -210,7 +210,8 @@ def find_java(environment: Mapping[str, str] = os.environ) -> Path:
             return executable
         found = "does not run" if version is None else f"is Java {version}"
         looked_at.append(f"{executable} {found}")
-    raise JavaNotFound(looked_at)
+    listed = f" ({'; '.join(looked_at)})" if looked_at else ""
+    raise JavaNotFound(f"Cassandra needs Java 11 or 17 and there is none{listed}")
 
 
 def java_version(executable: Path) -> int | None:

@@ -112,7 +112,8 @@ def labelled_examples(settings: Settings) -> Examples:
     served = applied_service(store, settings.feature_service)
     differing = _stated(declared) ^ _stated(served)
     if differing:
-        raise DefinitionsChanged(sorted({name for _, name, _ in differing}))
+        names = ", ".join(sorted({name for _, name, _ in differing}))
+        raise DefinitionsChanged(f"The feature repository and the registry differ in: {names}")
     for definitions in served.feature_sets:
         _require_joinable(definitions)
     if LABEL in served.names:
@@ -130,7 +131,7 @@ def split_by_time(rows: pd.DataFrame) -> Split:
     Raises TooFewExamples: a part has no fraud, or nothing else.
     """
     if rows.empty:
-        raise TooFewExamples("training", 0, 0, "no features were known for any label at its time")
+        raise TooFewExamples("training", "no rows: no features were known for any label at its time")
     times = rows[EVENT_TIMESTAMP]
     first = times.iloc[int(len(rows) * TRAINING_SHARE)]
     second = times.iloc[int(len(rows) * (TRAINING_SHARE + VALIDATION_SHARE))]
@@ -140,10 +141,11 @@ def split_by_time(rows: pd.DataFrame) -> Split:
         if part.empty:
             commonest, count = next(iter(times.value_counts().items()))
             why = f"{count:,} of the {len(rows):,} rows have one time, {commonest:%Y-%m-%dT%H:%M:%SZ}"
-            raise TooFewExamples(name, 0, 0, why)
+            raise TooFewExamples(name, f"no rows: {why}")
         frauds = int(part[LABEL].sum())
         if frauds in (0, len(part)):
-            raise TooFewExamples(name, len(part), frauds)
+            which = "no fraud" if frauds == 0 else "nothing but frauds"
+            raise TooFewExamples(name, f"{len(part):,} rows and {which}")
     return split
 
 

@@ -1,23 +1,21 @@
 """A training in words and pictures: each says what was done and what was measured."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from sklearn.metrics import precision_recall_curve
+from sklearn.pipeline import Pipeline
 
 from poc.dataset.column_types import LABEL
-from poc.errors import OutputNotWritable
 from poc.model.conversion import Agreement
 from poc.model.evaluation import Costs, Evaluation, calibration
 from poc.model.examples import Examples, time_span
 from poc.model.pipeline import number_of_trees
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from sklearn.pipeline import Pipeline
+from poc.output import refusals
 
 
 def describe_examples(examples: Examples) -> str:
@@ -37,7 +35,7 @@ def describe_examples(examples: Examples) -> str:
     )
 
 
-def describe_fit(training: "pd.DataFrame", pipeline: "Pipeline") -> str:
+def describe_fit(training: pd.DataFrame, pipeline: Pipeline) -> str:
     """Say what the model was fitted on."""
     return (
         f"Trained on {len(training):,} rows ({int(training[LABEL].sum()):,} frauds)"
@@ -54,7 +52,7 @@ def describe_threshold(validation: Evaluation, costs: Costs) -> str:
     )
 
 
-def describe_test(part: "pd.DataFrame", test: Evaluation) -> str:
+def describe_test(part: pd.DataFrame, test: Evaluation) -> str:
     """Word the figures of the newest part, a line each."""
     precision = "none" if test.precision is None else f"{test.precision * 100:.1f} %"
     figures = (
@@ -92,16 +90,12 @@ def draw_pictures(
     """
     paths = (folder / CURVE_FILE, folder / CALIBRATION_FILE)
     for path, draw in zip(paths, (_curve, _calibration), strict=True):
-        try:
+        with refusals(path):
             draw(scores, labels, evaluation).savefig(path, dpi=150, facecolor="white")
-        except OSError as error:
-            raise OutputNotWritable(path, str(error.strerror)) from error
     return paths
 
 
 def _curve(scores: NDArray[np.float64], labels: NDArray[np.int64], evaluation: Evaluation) -> Figure:
-    from sklearn.metrics import precision_recall_curve
-
     precision, recall, _ = precision_recall_curve(labels, scores)
     figure, axes = _sheet(f"Precision and recall: PR-AUC {evaluation.pr_auc:.2f}", evaluation)
     # Average precision is the area under these steps, not under a line through their corners.
@@ -126,9 +120,8 @@ def _curve(scores: NDArray[np.float64], labels: NDArray[np.int64], evaluation: E
 def _calibration(scores: NDArray[np.float64], labels: NDArray[np.int64], evaluation: Evaluation) -> Figure:
     bins = calibration(scores, labels)
     figure, axes = _sheet(f"Calibration: Brier score {evaluation.brier:.4f}", evaluation)
-    predicted = np.array([part.predicted for part in bins])
-    observed = np.array([part.observed for part in bins])
-    low, high = (np.array([getattr(part, end) for part in bins]) for end in ("low", "high"))
+    columns = ("predicted", "observed", "low", "high")
+    predicted, observed, low, high = (np.array([getattr(part, name) for part in bins]) for name in columns)
     floor = 10.0 ** np.floor(np.log10(max(predicted.min(), 1e-6)))
     # On a logarithmic axis a bin without fraud has no place; it sits on the floor, open.
     seen = observed > 0
@@ -157,7 +150,7 @@ def _calibration(scores: NDArray[np.float64], labels: NDArray[np.int64], evaluat
     return figure
 
 
-def _sheet(title: str, evaluation: Evaluation) -> "tuple[Figure, Axes]":
+def _sheet(title: str, evaluation: Evaluation) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(7.2, 5.6), layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(f"{title}\n", loc="left", fontsize=13, fontweight="bold", color=_INK)
@@ -168,7 +161,7 @@ def _sheet(title: str, evaluation: Evaluation) -> "tuple[Figure, Axes]":
     return figure, axes
 
 
-def _finish(axes: "Axes") -> None:
+def _finish(axes: Axes) -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.grid(True, color="#e6e6e6", linewidth=0.8)

@@ -58,8 +58,7 @@ def open_client(settings: Settings) -> "MlflowClient":
 
     Raises ModelRegistryUnavailable: it does not answer within seconds, or cannot be opened.
     """
-    uri = settings.mlflow_tracking_uri
-    _require_answer(uri)
+    _require_answer(settings)
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     with registry_errors(settings):
@@ -71,7 +70,7 @@ def open_client(settings: Settings) -> "MlflowClient":
         # Ten attempts would wait 101 s in all for a database that cannot be opened.
         utils.MAX_RETRY_COUNT = 2
         _leave_replaced(settings)
-        return MlflowClient(tracking_uri=uri)
+        return MlflowClient(tracking_uri=settings.mlflow_tracking_uri)
 
 
 def database_file(settings: Settings) -> Path | None:
@@ -141,13 +140,13 @@ def _is_damaged(file: Path) -> bool:
         return True
 
 
-def _require_answer(uri: str) -> None:
+def _require_answer(settings: Settings) -> None:
     """Ask a server whether it is well: a second's work, where MLflow's client would take minutes to fail."""
     try:
-        where, scheme = shown_uri(uri), urlsplit(uri).scheme
+        where = shown_uri(settings.mlflow_tracking_uri)
     except ValueError as error:
-        raise ModelRegistryUnavailable(uri, str(error)) from error
-    if scheme not in ("http", "https"):
+        raise ModelRegistryUnavailable(settings.mlflow_tracking_uri, str(error)) from error
+    if not is_server(settings):
         return
     try:
         with urlopen(Request(f"{where.rstrip('/')}/health"), timeout=ANSWER_TIMEOUT_SECONDS):

@@ -46,7 +46,7 @@ def save_validation_reference(settings: Settings, store: "FeatureStore") -> int:
     try:
         from feast.dqm.profilers.ge_profiler import ge_profiler
     except ImportError:
-        raise ValidationNotInstalled from None
+        raise ValidationNotInstalled("This environment has no Great Expectations") from None
     from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
 
     service = store.get_feature_service(settings.feature_service)
@@ -131,7 +131,7 @@ def log_online_features(
     """Read the service's features through Feast's public call, and log them; return of how many entities."""
     service = store.get_feature_service(service_name)
     if service.logging_config is None:
-        raise LoggingNotConfigured(service_name)
+        raise LoggingNotConfigured(f"Feature service {service_name} has no logging_config")
     for start in range(0, len(entities), BATCH):
         store.write_logged_features(_log(store, service, entities[start : start + BATCH]), service)
     return len(entities)
