@@ -90,8 +90,12 @@ def draw_pictures(
     """
     paths = (folder / CURVE_FILE, folder / CALIBRATION_FILE)
     for path, draw in zip(paths, (_curve, _calibration), strict=True):
+        figure = draw(scores, labels, evaluation)
+        figure.axes[0].legend(
+            loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False, fontsize=9, ncols=2
+        )
         with refusals(path):
-            draw(scores, labels, evaluation).savefig(path, dpi=150, facecolor="white")
+            figure.savefig(path, dpi=150, facecolor="white")
     return paths
 
 
@@ -113,7 +117,6 @@ def _curve(scores: NDArray[np.float64], labels: NDArray[np.int64], evaluation: E
     axes.set(xlim=(0, 1.02), ylim=(0, 1.05))
     axes.set_xlabel("recall: share of the frauds that raise an alarm")
     axes.set_ylabel("precision: share of the alarms that are fraud")
-    _finish(axes)
     return figure
 
 
@@ -146,7 +149,6 @@ def _calibration(scores: NDArray[np.float64], labels: NDArray[np.int64], evaluat
         axis.set_major_formatter(lambda share, _: f"{share * 100:.6g} %")
     axes.set_xlabel("predicted fraud probability (mean of a group; its number of rows above it)")
     axes.set_ylabel("observed share of fraud")
-    _finish(axes)
     return figure
 
 
@@ -158,12 +160,7 @@ def _sheet(title: str, evaluation: Evaluation) -> tuple[Figure, Axes]:
         0, 1.02, f"the newest {evaluation.rows:,} transactions, {evaluation.frauds:,} of them fraud,"
         " none of them seen in training", transform=axes.transAxes, fontsize=9, color=_QUIET,
     )  # fmt: skip
-    return figure, axes
-
-
-def _finish(axes: Axes) -> None:
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    axes.spines[["top", "right"]].set_visible(False)
     axes.grid(True, color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False, fontsize=9, ncols=2)
+    return figure, axes
