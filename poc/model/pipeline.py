@@ -72,14 +72,11 @@ def model_inputs(features: Sequence[Feature], training: pd.DataFrame) -> ModelIn
 
 def input_columns(inputs: ModelInputs, features: pd.DataFrame) -> pd.DataFrame:
     """Return the columns of `features` that are inputs, in order, in the form that the model takes."""
-    columns: pd.DataFrame = features[list(inputs.names)].copy()
-    for name in inputs.numbers:
-        columns[name] = columns[name].astype("float64")
+    columns: pd.DataFrame = features[list(inputs.names)].astype(dict.fromkeys(inputs.numbers, "float64"))
     for name in inputs.categories:
         # Through a list: pandas would make a null that stands in for a string a NaN, which is a number.
         values = [value if isinstance(value, str) else NULL_STRING for value in columns[name]]
-        columns[name] = columns[name].astype(object)
-        columns[name] = values
+        columns[name] = pd.Series(values, columns.index, dtype=object)
     return columns
 
 
