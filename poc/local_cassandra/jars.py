@@ -56,9 +56,15 @@ def locked_version() -> str:
 
 
 def lock_jars(coordinates: str) -> tuple[Jar, ...]:
-    """Resolve what `group:artifact:version` needs at run time, and write it as the list."""
-    files = sorted(_resolve(coordinates).items())
-    jars = tuple(Jar(name, _sha256(file), file.stat().st_size) for name, file in files)
+    """Resolve what `group:artifact:version` needs at run time, itself included, and write it as the list."""
+    import jgo
+
+    with _unavailable(coordinates), ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
+        artifacts = jgo.resolve(coordinates)
+        files = list(pool.map(lambda artifact: Path(artifact.resolve()), artifacts))
+    names = [":".join(filter(None, (a.groupId, a.artifactId, a.version, a.classifier))) for a in artifacts]
+    placed = sorted(zip(names, files, strict=True))
+    jars = tuple(Jar(name, _sha256(file), file.stat().st_size) for name, file in placed)
     header = f"# {coordinates} and what it needs: coordinates, sha256, bytes. By lock_cassandra_jars.py."
     lines = [header, *(f"{jar.coordinates} {jar.sha256} {jar.size_bytes}" for jar in jars)]
     LIST.write_text("\n".join(lines) + "\n")
@@ -132,17 +138,6 @@ def _download(repository: Path, jars: Mapping[Jar, Path]) -> None:
                 pool.shutdown(wait=False, cancel_futures=True)
     except OSError as error:
         raise CacheNotWritable(f"Cannot keep Cassandra's jars in {repository}: {error}") from error
-
-
-def _resolve(coordinates: str) -> dict[str, Path]:
-    """Find out what `coordinates` need, themselves included, and download what is not there."""
-    import jgo
-
-    with _unavailable(coordinates), ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
-        artifacts = jgo.resolve(coordinates)
-        files = list(pool.map(lambda artifact: Path(artifact.resolve()), artifacts))
-    names = [(a.groupId, a.artifactId, a.version, a.classifier) for a in artifacts]
-    return {":".join(filter(None, name)): file for name, file in zip(names, files, strict=True)}
 
 
 def _context(repository: Path | None = None) -> "MavenContext":

@@ -134,9 +134,7 @@ class CalibrationBin:
     rows: int
 
 
-def calibration(
-    scores: NDArray[np.float64], labels: NDArray[np.int64], bins: int = CALIBRATION_BINS
-) -> list[CalibrationBin]:
+def calibration(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> list[CalibrationBin]:
     """Compare predicted with observed fraud, from the lowest scores to the highest.
 
     Each bin is expected to hold the same number of frauds by its scores: bins of equally many rows
@@ -148,7 +146,7 @@ def calibration(
     order = np.argsort(scores, kind="stable")
     rising = scores[order]
     expected = np.cumsum(rising)
-    place = np.minimum((expected / expected[-1] * bins).astype(int), bins - 1)
+    place = np.minimum((expected / expected[-1] * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     # Equal scores stay together.
     place = place[np.searchsorted(rising, rising, side="left")]
     found = []
