@@ -1,7 +1,9 @@
-"""What every script has in common: what it is told, what it says, and how errors become an exit status."""
+"""What programs here have in common: what they are told, say and log; how an error becomes an exit status."""
 
 import argparse
 import codecs
+import json
+import logging
 import os
 import re
 import sys
@@ -202,3 +204,33 @@ def _show_every_letter() -> None:
         # What needs nothing is left as it is.
         if isinstance(stream, TextIOWrapper) and codecs.lookup(stream.encoding).name != "utf-8":
             stream.reconfigure(errors="backslashreplace")
+
+
+# What every record of a log has; the rest is what its `extra` added.
+_STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
+
+
+class JsonLines(logging.Formatter):
+    """A record as one line of JSON: time in UTC, level, logger, message, and what `extra` added."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write `record` as its line."""
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def configure_logging(level: str) -> None:
+    """Send every logger's records of `level` and above to standard error as JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    # The driver logs each retry and each refused statement; what matters of it reaches us as an exception.
+    logging.getLogger("cassandra").setLevel(logging.CRITICAL)

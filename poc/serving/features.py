@@ -9,8 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
 
-from poc.command_line import ok
-from poc.logs import configure_logging
+from poc.command_line import configure_logging, ok
 from poc.serving.edge import Edge
 from poc.serving.encodings import PlainBodies
 from poc.serving.keys import read_keys
