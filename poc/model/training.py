@@ -7,12 +7,10 @@ serving when training fails at any point.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from feast.repo_operations import get_repo_files
-from mlflow.entities.model_registry import ModelVersion
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
@@ -45,6 +43,9 @@ from poc.model.scoring import ModelCard, ModelFacts, open_scorer
 from poc.model.tracking import open_client
 from poc.output import git_commit, require_folder
 from poc.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
 
 Announce = Callable[[str], None]
 
@@ -86,6 +87,8 @@ def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -
     check_agreement(candidate, fitted.pipeline, fitted.inputs, examples.rows)
     pictures = report.draw_pictures(settings.data_dir, fitted.test_scores, _labels(split.test), fitted.test)
     announce(f"Drew {pictures[0]} and {pictures[1]}")
+    from feast.repo_operations import get_repo_files
+
     repo = settings.feast_repo_path
     files = {str(path.relative_to(repo.resolve())): path for path in get_repo_files(repo)}
     validation = {f"validation_{name}": value for name, value in fitted.validation.metrics().items()}
@@ -116,7 +119,7 @@ def fit(examples: Examples, split: Split, costs: Costs) -> Fitted:
 
 def _release(
     settings: Settings,
-    recorded: ModelVersion,
+    recorded: "ModelVersion",
     fitted: Fitted,
     examples: Examples,
     now: datetime,
