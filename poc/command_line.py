@@ -1,7 +1,9 @@
-"""What every script has in common: errors become an exit status and two lines on standard error."""
+"""What programs here have in common: what they are told, say and log; how an error becomes an exit status."""
 
 import argparse
 import codecs
+import json
+import logging
 import os
 import re
 import sys
@@ -24,6 +26,8 @@ INTERRUPTED = 130
 # A shell says so of what SIGPIPE ends.
 READER_LEFT = 141
 DEBUG = "--debug"
+# The largest number that an option takes.
+MOST = 100_000_000
 
 
 def run(main: Callable[[], int | None]) -> None:
@@ -39,8 +43,8 @@ def run(main: Callable[[], int | None]) -> None:
     # `python -W` or PYTHONWARNINGS, sees them; they speak to the developers of Feast and of what it uses.
     if not sys.warnoptions:
         warnings.showwarning = lambda *warning, **where: None
-    hide_bars_of_others()
-    show_every_letter()
+    _hide_bars_of_others()
+    _show_every_letter()
     try:
         status = main()
     except BrokenPipeError:
@@ -122,6 +126,22 @@ def note(text: object) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def whole_number(text: str, least: int = 1, most: int = MOST) -> int:
+    """Read a whole number from `least` to `most`; an ArgumentTypeError where it is none."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most:,}")
+    return number
+
+
+def whole_numbers(text: str, most: int = MOST) -> tuple[int, ...]:
+    """Read whole numbers above 0 with commas between them; one that is repeated counts once."""
+    return tuple(dict.fromkeys(whole_number(part, most=most) for part in text.split(",")))
+
+
 def parse_time(text: str) -> datetime:
     """Read an ISO 8601 time given on the command line; UTC where it names no zone.
 
@@ -151,27 +171,23 @@ def parse_duration(text: str) -> timedelta:
 def progress_bar(title: str) -> Iterator[Callable[[int], None]]:
     """Show on standard error how many things are done; yields the function that counts some more of them."""
     columns = (TextColumn(title), BarColumn(), TextColumn("{task.completed:,}"), TimeElapsedColumn())
-    with progress_console() as console:
-        progress = Progress(*columns, console=console)
+    progress = Progress(*columns, console=Console(stderr=True))
 
-        def advance(count: int) -> None:
-            if not progress.live.is_started:
-                progress.start()
-                progress.add_task(title, total=None)
-            progress.advance(progress.task_ids[0], count)
+    def advance(count: int) -> None:
+        if not progress.live.is_started:
+            progress.start()
+            progress.add_task(title, total=None)
+        progress.advance(progress.task_ids[0], count)
 
-        try:
-            yield advance
-        finally:
-            if progress.live.is_started:
-                progress.stop()
+    try:
+        yield advance
+    finally:
+        if progress.live.is_started:
+            progress.stop()
 
 
-def hide_bars_of_others() -> None:
-    """Hide Feast's own progress bars and colours where no terminal shows them, as `run` does before all else.
-
-    NO_COLOR hides the colours on a terminal, too.
-    """
+def _hide_bars_of_others() -> None:
+    """Hide Feast's own progress bars and colours where no terminal shows them; colours for NO_COLOR, too."""
     terminal = sys.stderr.isatty()
     if not terminal:
         os.environ.setdefault("TQDM_DISABLE", "1")
@@ -182,7 +198,7 @@ def hide_bars_of_others() -> None:
                 setattr(codes, name, "")
 
 
-def show_every_letter() -> None:
+def _show_every_letter() -> None:
     """Write what an output's encoding lacks, as Latin-1 does a ✓, as its number: nothing ends for that."""
     for stream in (sys.stdout, sys.stderr):
         # What needs nothing is left as it is.
@@ -190,7 +206,31 @@ def show_every_letter() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-@contextmanager
-def progress_console() -> Iterator[Console]:
-    """Open the console for progress: standard error, so that results can be piped."""
-    yield Console(stderr=True)
+# What every record of a log has; the rest is what its `extra` added.
+_STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
+
+
+class JsonLines(logging.Formatter):
+    """A record as one line of JSON: time in UTC, level, logger, message, and what `extra` added."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write `record` as its line."""
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def configure_logging(level: str) -> None:
+    """Send every logger's records of `level` and above to standard error as JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    # The driver logs each retry and each refused statement; what matters of it reaches us as an exception.
+    logging.getLogger("cassandra").setLevel(logging.CRITICAL)

@@ -5,17 +5,18 @@ Knows names, types and defaults. What a setting does is up to the room that asks
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import (
+    BeforeValidator,
     Field,
     FilePath,
     PrivateAttr,
     SecretStr,
     ValidationError,
-    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -34,6 +35,24 @@ Environment variables, also read from a `.env` file in the working directory. Wr
 _SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://\S+")
 _ON_OFF = {"true": "on", "yes": "on", "1": "on", "false": "off", "no": "off", "0": "off"}
 _LOOPBACK = "localhost,127.0.0.1,::1"
+
+
+def _read(change: Callable[[str], object]) -> BeforeValidator:
+    """Change the text that the environment has for a field; a value that a caller gives stays as it is."""
+    return BeforeValidator(lambda value: change(value) if isinstance(value, str) else value)
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not hosts:
+        raise ValueError("name at least one host")
+    return hosts
+
+
+_LOWER, _UPPER = _read(str.lower), _read(str.upper)
+_SWITCH = _read(lambda text: _ON_OFF.get(text.lower(), text.lower()))
+_WORDS = _read(lambda text: tuple(text.lower().replace(",", " ").split()))
+_EMPTY_IS_NOT_SET = _read(lambda text: text or None)
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 # Seconds.
@@ -62,15 +81,15 @@ class Settings(BaseSettings):
     """Another feature_store.yaml, for example one of feature_repo/stores/."""
     feature_service: str = "fraud_detection_v1"
     """Feast feature service that names the model's features."""
-    cassandra_hosts: Annotated[tuple[str, ...] | None, NoDecode] = None
+    cassandra_hosts: Annotated[tuple[str, ...] | None, NoDecode, _read(_hosts)] = None
     """Cassandra contact points, comma-separated; instead of the yaml's."""
     cassandra_port: Port | None = None
     """CQL port of those; instead of the yaml's."""
-    cassandra_username: str | None = None
+    cassandra_username: Annotated[str | None, _EMPTY_IS_NOT_SET] = None
     """User for password authentication, where the yaml names none."""
-    cassandra_password: SecretStr | None = None
+    cassandra_password: Annotated[SecretStr | None, _EMPTY_IS_NOT_SET] = None
     """That user's password."""
-    cassandra_password_file: Path | None = None
+    cassandra_password_file: Annotated[Path | None, _EMPTY_IS_NOT_SET] = None
     """File that holds that password, as a mounted secret does; instead of the variable."""
     cassandra_dir: Path = Path(".cassandra")
     """Files of the embedded Cassandra: data, logs, pids."""
@@ -80,13 +99,13 @@ class Settings(BaseSettings):
     """Longest a request waits for its features before it answers 503."""
     feature_server_url: str = Field("http://localhost:6566", pattern=r"^https?://[^\s/?#]+[^\s?#]*$")
     """Where `feast serve` answers that poc/serve_model_remote.py reads features from."""
-    feature_driver: Literal["auto", "acsylla", "cassandra-driver"] = "auto"
+    feature_driver: Annotated[Literal["auto", "acsylla", "cassandra-driver"], _LOWER] = "auto"
     """What a server reads Cassandra with; auto takes acsylla where it is installed."""
-    stale_features: Literal["serve", "refuse"] = "serve"
+    stale_features: Annotated[Literal["serve", "refuse"], _LOWER] = "serve"
     """Values older than the view's ttl: serve them marked stale, or answer 503."""
-    registry_code: Literal["refuse", "run"] = "refuse"
+    registry_code: Annotated[Literal["refuse", "run"], _LOWER] = "refuse"
     """Functions of on-demand and stream views, pickled in the registry: a server refuses or runs them."""
-    console: Literal["on", "off"] = "on"
+    console: Annotated[Literal["on", "off"], _SWITCH] = "on"
     """Whether a server has the page at / and its routes under /console."""
     registry_refresh_seconds: Interval = 15.0
     """How often a server looks for changed features in Feast's registry."""
@@ -112,7 +131,7 @@ class Settings(BaseSettings):
     """Keys, comma-separated, one of which a request has to bring; `off` for none. Needed beyond loopback."""
     api_keys_file: Path | None = None
     """File with a key a line, for the server's eyes only; a mounted Secret, too. Instead of the variable."""
-    open_without_key: Annotated[tuple[Literal["metrics", "docs", "console"], ...], NoDecode] = ()
+    open_without_key: Annotated[tuple[Literal["metrics", "docs", "console"], ...], NoDecode, _WORDS] = ()
     """What needs no key, comma-separated: metrics, docs, console. /live and /ready never need one."""
     tls_certificate: FilePath | None = None
     """PEM file of a certificate, and of those that vouch for it, with which a server speaks HTTPS."""
@@ -132,7 +151,7 @@ class Settings(BaseSettings):
     """Alias of the version that is served."""
     data_dir: Path = Path("data")
     """Folder of the Parquet, the pictures, MLflow's files."""
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _UPPER] = "INFO"
     """Least level that is logged."""
 
     @model_validator(mode="before")
@@ -143,41 +162,6 @@ class Settings(BaseSettings):
             for name, value in values.items()
             if not (name.endswith("port") and isinstance(value, str) and _SERVICE_LINK.fullmatch(value))
         }
-
-    @field_validator("cassandra_username", "cassandra_password", "cassandra_password_file", mode="before")
-    @classmethod
-    def _empty_is_not_set(cls, value: object) -> object:
-        return None if value == "" else value
-
-    @field_validator("feature_driver", "stale_features", "registry_code", mode="before")
-    @classmethod
-    def _lower(cls, value: object) -> object:
-        return value.lower() if isinstance(value, str) else value
-
-    @field_validator("log_level", mode="before")
-    @classmethod
-    def _upper(cls, value: object) -> object:
-        return value.upper() if isinstance(value, str) else value
-
-    @field_validator("console", mode="before")
-    @classmethod
-    def _on_or_off(cls, value: object) -> object:
-        return _ON_OFF.get(value.lower(), value.lower()) if isinstance(value, str) else value
-
-    @field_validator("open_without_key", mode="before")
-    @classmethod
-    def _split_parts(cls, value: object) -> object:
-        return tuple(value.lower().replace(",", " ").split()) if isinstance(value, str) else value
-
-    @field_validator("cassandra_hosts", mode="before")
-    @classmethod
-    def _split_hosts(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        hosts = tuple(part.strip() for part in value.split(",") if part.strip())
-        if not hosts:
-            raise ValueError("name at least one host")
-        return hosts
 
 
 class _PartlyUnfit(Settings):

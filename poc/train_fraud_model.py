@@ -20,8 +20,8 @@ from datetime import datetime, timezone
 from poc.command_line import argument_parser, note, ok, run
 from poc.errors import ModelNotFound, ModelUnusable
 from poc.model.evaluation import Costs, cost
-from poc.model.recording import find_again
 from poc.model.registry import load_scorer
+from poc.model.tracking import find_again
 from poc.settings import load_settings, shown_uri
 
 
@@ -44,8 +44,8 @@ def main() -> None:
     from poc.model.training import train
 
     costs = Costs(arguments.miss_cost, arguments.alarm_cost)
-    report = train(settings, costs, datetime.now(timezone.utc), ok)
-    note(f"  MLflow run {report.card.run_id} at {shown_uri(settings.mlflow_tracking_uri)}")
+    card = train(settings, costs, datetime.now(timezone.utc), ok)
+    note(f"  MLflow run {card.run_id} at {shown_uri(settings.mlflow_tracking_uri)}")
     note("Next: python poc/serve_model_feast.py")
 
 

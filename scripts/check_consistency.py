@@ -9,8 +9,7 @@ online sides are Feast's online store, read by Feast's own call, and the direct 
 
 from pathlib import Path
 
-from poc.arguments import whole_number
-from poc.command_line import argument_parser, fail, note, ok, progress_bar, run
+from poc.command_line import argument_parser, fail, note, ok, progress_bar, run, whole_number
 from poc.output import require_writable, write_json
 from poc.settings import load_settings
 

@@ -6,8 +6,7 @@ Prints the time, and the most memory of all processes. Spark is configured by fe
 and needs: pip install -r requirements/spark.txt
 """
 
-from poc.arguments import whole_number
-from poc.command_line import argument_parser, note, ok, run
+from poc.command_line import argument_parser, note, ok, run, whole_number
 from poc.settings import load_settings
 
 DEFAULT_ROWS = 1_000_000

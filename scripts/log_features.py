@@ -8,8 +8,7 @@ The log is where logging_config in feature_repo/features.py says.
 
 from datetime import datetime, timedelta, timezone
 
-from poc.arguments import whole_number
-from poc.command_line import argument_parser, note, ok, run
+from poc.command_line import argument_parser, note, ok, run, whole_number
 from poc.settings import load_settings
 
 

@@ -15,7 +15,9 @@ start downloads 68 MB into ~/.m2 (M2_REPO). What a secure one wants of its clien
 
 import os
 
-from poc.command_line import argument_parser, fail, ok, progress_console, run
+from rich.console import Console
+
+from poc.command_line import argument_parser, fail, ok, run
 from poc.local_cassandra.start import ensure_cassandra, running_cassandra, stop_cassandra
 from poc.online_store.session import cassandra_session, idempotent
 from poc.settings import load_settings
@@ -44,8 +46,8 @@ def main() -> int | None:
             fail("No Cassandra answers")
             return 1
     else:
-        with progress_console() as console:
-            running = ensure_cassandra(settings, arguments.mode, arguments.nodes, console, arguments.secure)
+        console = Console(stderr=True)
+        running = ensure_cassandra(settings, arguments.mode, arguments.nodes, console, arguments.secure)
     with cassandra_session(running.way_in) as session:
         version = session.execute(idempotent("SELECT release_version FROM system.local")).one()[0]
         ok(f"Cassandra {version} {'started' if running.started else 'is running already'}: {running}")

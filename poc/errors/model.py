@@ -5,15 +5,16 @@ from pathlib import Path
 
 from poc.errors.base import PocError
 
+RIGHT_VERSIONS = "Install the versions of requirements-poc.txt: pip install -r requirements-poc.txt"
+
 
 class ModelMismatch(PocError):
     """The model wants a feature that the source does not give."""
 
+    way_out = "Train one on the present features: python poc/train_fraud_model.py"
+
     def __init__(self, model: str, missing: Sequence[str]) -> None:
-        super().__init__(
-            f"Model {model} needs {', '.join(missing)}, which the features do not have",
-            "Train one on the present features: python poc/train_fraud_model.py",
-        )
+        super().__init__(f"Model {model} needs {', '.join(missing)}, which the features do not have")
 
 
 class NotExplainable(PocError):
@@ -23,70 +24,59 @@ class NotExplainable(PocError):
 class LabelsUnavailable(PocError):
     """The offline data cannot say which transactions were fraud."""
 
+    way_out = (
+        "Let one source, and no other, say which payments were fraud (is_fraud: 1, others 0); then:"
+        " python scripts/feast_setup.py && python poc/train_fraud_model.py"
+    )
+
     def __init__(self, paths: Sequence[Path], reason: str) -> None:
-        named = ", ".join(map(str, paths))
-        super().__init__(
-            f"No labels in {named}: {reason}",
-            "Let one source, and no other, say which payments were fraud (is_fraud: 1, others 0); then:"
-            " python scripts/feast_setup.py && python poc/train_fraud_model.py",
-        )
+        super().__init__(f"No labels in {', '.join(map(str, paths))}: {reason}")
 
 
 class DefinitionsChanged(PocError):
     """The repository's files say something else than the registry, so a model's lineage would be wrong."""
 
-    def __init__(self, features: Sequence[str]) -> None:
-        super().__init__(
-            f"The feature repository and the registry differ in: {', '.join(features)}",
-            "Apply the definitions: python scripts/feast_setup.py",
-        )
+    way_out = "Apply the definitions: python scripts/feast_setup.py"
 
 
 class TooFewExamples(PocError):
-    """A part of the labelled data is too small to learn from or to judge by.
+    """A part of the labelled data is too small to learn from or to judge by."""
 
-    `why_none` says why a part has no rows at all.
-    """
+    way_out = "Train on more data, or on data in which payments and frauds are spread over the whole time."
 
-    def __init__(self, part: str, rows: int, frauds: int, why_none: str | None = None) -> None:
-        missing = f"{rows:,} rows and {'no fraud' if frauds == 0 else 'nothing but frauds'}"
-        super().__init__(
-            f"The {part} part has {missing if why_none is None else f'no rows: {why_none}'}; it needs both"
-            " frauds and others",
-            "Train on more data, or on data in which payments and frauds are spread over the whole time.",
-        )
+    def __init__(self, part: str, rows: str) -> None:
+        super().__init__(f"The {part} part has {rows}; it needs both frauds and others")
 
 
 class ModelNotConvertible(PocError):
     """The installed scikit-learn and skl2onnx are not those that the conversion was written for."""
 
+    way_out = RIGHT_VERSIONS
+
     def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"The trained model cannot be converted to ONNX: {reason}",
-            "Install the versions of requirements-poc.txt: pip install -r requirements-poc.txt",
-        )
+        super().__init__(f"The trained model cannot be converted to ONNX: {reason}")
 
 
 class ScoresDisagree(PocError):
     """The converted model is not the trained one."""
 
+    way_out = RIGHT_VERSIONS
+
     def __init__(self, rows: int, flipped: int, largest_difference: float, allowed: float) -> None:
         super().__init__(
             f"Of {rows:,} rows the ONNX form decides {flipped:,} otherwise than scikit-learn; their scores"
             f" differ by up to {largest_difference:.1e} (allowed: {allowed:.0e}). Nothing was registered as"
-            " the served model",
-            "Install the versions of requirements-poc.txt: pip install -r requirements-poc.txt",
+            " the served model"
         )
 
 
 class ModelNotFound(PocError):
     """No model is registered under the name and alias that are served."""
 
+    way_out = "Train one: python poc/train_fraud_model.py"
+
     def __init__(self, name: str, alias: str, where: str) -> None:
-        super().__init__(
-            f"The model registry at {where} has no {name} with alias {alias}",
-            "Train one: python poc/train_fraud_model.py",
-        )
+        super().__init__(f"The model registry at {where} has no {name} with alias {alias}")
 
 
 class ModelRegistryUnavailable(PocError):
@@ -122,7 +112,7 @@ class ModelFilesUnusable(ModelRegistryUnavailable):
 class ModelUnusable(PocError):
     """What is registered cannot be served."""
 
+    way_out = "Train another: python poc/train_fraud_model.py"
+
     def __init__(self, model: str, reason: str) -> None:
-        super().__init__(
-            f"{model} cannot be served: {reason}", "Train another: python poc/train_fraud_model.py"
-        )
+        super().__init__(f"{model} cannot be served: {reason}")

@@ -25,18 +25,13 @@ class EmbeddedNode:
     pid: int | None
     answers: bool
     resident_bytes: int
-    folder: Path
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedCassandra:
-    """An embedded cluster as it is now.
+    """An embedded cluster as it is now: its files, the way in by every node, and all nodes, up or not.
 
-    Attributes:
-        folder: its files.
-        endpoint: the way in, by every node.
-        nodes: all of them, also those that do not run.
-        started: how many nodes the call that returned this has started; 0 if they all ran before.
+    `started` is how many of them the call that returned this has started.
     """
 
     folder: Path
@@ -62,11 +57,17 @@ class EmbeddedCassandra:
 
 @dataclass(frozen=True, slots=True)
 class ClusterFolder:
-    """The folder, absolute, of a cluster of `count` nodes; of a `secure` one clients encrypt and log in."""
+    """The folder of a cluster of `count` nodes, in `directory`; clients of a `secure` one log in by TLS."""
 
-    path: Path
+    directory: Path
     count: int
     secure: bool = False
+
+    @property
+    def path(self) -> Path:
+        """The folder itself, absolute."""
+        name = f"{self.count}-node{'' if self.count == 1 else 's'}{'-secure' if self.secure else ''}"
+        return self.directory.resolve() / name
 
     @property
     def places(self) -> tuple[NodePlace, ...]:
@@ -96,10 +97,12 @@ class ClusterFolder:
     def endpoint(self, cql_port: int) -> ConnectionSettings:
         """Return the way in, by every node."""
         way_in = ConnectionSettings(self.addresses, cql_port)
-        login = read_credentials(self.credentials_file) if self.secure else None
+        if self.tls_folder is None:
+            return way_in
+        login = read_credentials(self.credentials_file)
         if login is not None:
             way_in = replace(way_in, username=login.username, password=login.password)
-        return way_in if self.tls_folder is None else replace(way_in, tls=client_files(self.tls_folder))
+        return replace(way_in, tls=client_files(self.tls_folder))
 
     def answers(self, address: str, cql_port: int) -> bool:
         """Tell whether a node accepts clients."""
@@ -146,7 +149,7 @@ class ClusterFolder:
         if ports is None:
             raise ValueError(f"{self.path} was never started")
         nodes = tuple(
-            EmbeddedNode(p.address, p.pid(), self.answers(p.address, ports.cql), p.resident_bytes(), p.folder)
+            EmbeddedNode(p.address, p.pid(), self.answers(p.address, ports.cql), p.resident_bytes())
             for p in self.places
         )
         return EmbeddedCassandra(self.path, self.endpoint(ports.cql), nodes, started)
@@ -160,18 +163,12 @@ class ClusterFolder:
         return free_storage_port(self.addresses, cql_port)
 
 
-def cluster_folder(directory: Path, count: int, secure: bool = False) -> ClusterFolder:
-    """Return the folder of the cluster of `count` nodes under `directory`."""
-    name = f"{count}-node{'' if count == 1 else 's'}{'-secure' if secure else ''}"
-    return ClusterFolder(directory.resolve() / name, count, secure)
-
-
 def running_cluster(directory: Path) -> ClusterFolder | None:
     """Find the cluster under `directory` of which at least one node runs."""
-    for path in sorted(directory.resolve().glob("*-node*")):
+    for path in sorted(directory.glob("*-node*")):
         named = re.fullmatch(r"(\d+)-nodes?(-secure)?", path.name)
         if named is not None:
-            folder = ClusterFolder(path, int(named.group(1)), named.group(2) is not None)
+            folder = ClusterFolder(directory, int(named[1]), named[2] is not None)
             if folder.ports() is not None and len(folder.missing()) < folder.count:
                 return folder
     return None

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from poc.errors import DockerFailed, DockerUnavailable
 from poc.local_cassandra.machine import Answer, probe
@@ -48,14 +49,15 @@ def start_container(port: int, timeout_seconds: float = START_TIMEOUT_SECONDS) -
     is_old = version is not None and version.strip().lstrip("v").startswith("1.")
     up = [*compose, "up", "--detach", *([] if is_old else ["--wait"]), SERVICE]
     try:
-        _require_run(up, port)
+        _run(up, port)
         deadline = time.monotonic() + timeout_seconds
         while probe("127.0.0.1", port) is not Answer.CQL:
             if time.monotonic() >= deadline:
-                raise DockerFailed(" ".join(up), f"ran, but nothing answers at 127.0.0.1:{port}")
+                raise DockerFailed(f"{' '.join(up)}: ran, but nothing answers at 127.0.0.1:{port}")
             time.sleep(POLL_SECONDS)
     except BaseException:
-        _run([*compose, "stop", SERVICE], port)
+        with suppress(DockerFailed):
+            _run([*compose, "stop", SERVICE], port)
         raise
 
 
@@ -68,7 +70,7 @@ def container_runs() -> bool:
 
 def stop_container(port: int) -> None:
     """Stop the service; its volume, and so the data, stays. Raises what `start_container` raises."""
-    _require_run([*_require_compose(), "stop", SERVICE], port)
+    _run([*_require_compose(), "stop", SERVICE], port)
 
 
 def _require_compose() -> list[str]:
@@ -89,12 +91,8 @@ def _printed(command: Sequence[str]) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def _require_run(command: Sequence[str], port: int) -> None:
-    status = _run(command, port)
-    if status != 0:
-        raise DockerFailed(" ".join(command), f"ended with status {status}; its reason is above")
-
-
-def _run(command: Sequence[str], port: int) -> int:
+def _run(command: Sequence[str], port: int) -> None:
     environment = os.environ | {"CASSANDRA_PORT": str(port)}
-    return subprocess.run(command, env=environment, stdout=sys.stderr).returncode
+    status = subprocess.run(command, env=environment, stdout=sys.stderr).returncode
+    if status != 0:
+        raise DockerFailed(f"{' '.join(command)}: ended with status {status}; its reason is above")

@@ -17,7 +17,7 @@ import psutil
 from rich.console import Console
 
 from poc.errors import CassandraCrashed, CassandraStartTimeout, FolderNotUsable, OtherClusterRunning
-from poc.local_cassandra.cluster import ClusterFolder, EmbeddedCassandra, cluster_folder, running_cluster
+from poc.local_cassandra.cluster import ClusterFolder, EmbeddedCassandra, running_cluster
 from poc.local_cassandra.jars import cassandra_jars
 from poc.local_cassandra.machine import require_disk, require_memory
 from poc.local_cassandra.node import NodePlace, find_java
@@ -106,7 +106,7 @@ def start_embedded(
         CassandraCrashed, CassandraStartTimeout: it did not come up; with its last log lines.
     """
     with Interruptible() as interruptible, _one_at_a_time(directory):
-        cluster = cluster_folder(directory, nodes, secure)
+        cluster = ClusterFolder(directory, nodes, secure)
         running = running_cluster(directory)
         if running is not None:
             state = running.state()
@@ -149,17 +149,14 @@ def start_embedded(
         return cluster.state(started=len(launched))
 
 
-def stop_embedded(directory: Path, timeout_seconds: float = STOP_TIMEOUT_SECONDS) -> int:
-    """Stop the cluster under `directory` in an orderly way; tell how many nodes were running.
-
-    A node that takes longer than `timeout_seconds` is killed.
-    """
+def stop_embedded(directory: Path) -> int:
+    """Stop the cluster under `directory`, at last by force; tell how many nodes were running."""
     if not directory.exists():
         return 0
     with _one_at_a_time(directory):
         cluster = running_cluster(directory)
         running = () if cluster is None else [place for place in cluster.places if place.pid() is not None]
-        if not _end(running, signal.SIGTERM, timeout_seconds):
+        if not _end(running, signal.SIGTERM):
             _end(running, signal.SIGKILL)
         return len(running)
 
@@ -190,15 +187,13 @@ def _wait_until_up(
         time.sleep(POLL_SECONDS)
 
 
-def _end(
-    places: Sequence[NodePlace], number: signal.Signals, timeout_seconds: float = STOP_TIMEOUT_SECONDS
-) -> bool:
+def _end(places: Sequence[NodePlace], number: signal.Signals) -> bool:
     """Signal the nodes' processes and wait until they are gone; tell whether they are."""
     processes = [process for place in places if (process := place.process()) is not None]
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(number)
-    _, alive = psutil.wait_procs(processes, timeout_seconds)
+    _, alive = psutil.wait_procs(processes, STOP_TIMEOUT_SECONDS)
     if alive:
         return False
     for place in places:

@@ -7,7 +7,7 @@ repositories: where a jar is kept on this machine, and how it gets there.
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import requests
+from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from poc.command_line import progress_console
-from poc.errors import CacheNotWritable, JarDamaged, JarsUnavailable, NoHomeFolder
+from poc.errors import CacheNotWritable, JarDamaged, JarsUnavailable
 
 if TYPE_CHECKING:
     from jgo.maven import Artifact, MavenContext
@@ -31,6 +31,7 @@ CHECKS_AT_ONCE = 4
 DOWNLOADS_AT_ONCE = 8
 ATTEMPTS = 3
 TIMEOUT_SECONDS = 30
+NO_HOME = "Nothing says where to keep Cassandra's jars: HOME is not set, and this user has no home folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +43,31 @@ class Jar:
     size_bytes: int
 
 
-def locked_jars(path: Path = LIST) -> tuple[Jar, ...]:
+def locked_jars() -> tuple[Jar, ...]:
     """Read the list."""
-    lines = (line.split() for line in path.read_text().splitlines() if line and not line.startswith("#"))
+    lines = (line.split() for line in LIST.read_text().splitlines() if line and not line.startswith("#"))
     return tuple(Jar(coordinates, sha256, int(size)) for coordinates, sha256, size in lines)
 
 
-def locked_version(path: Path = LIST) -> str:
+def locked_version() -> str:
     """Return the version of Cassandra that the list is of."""
-    root = next(jar for jar in locked_jars(path) if jar.coordinates.startswith(f"{ROOT}:"))
+    root = next(jar for jar in locked_jars() if jar.coordinates.startswith(f"{ROOT}:"))
     return root.coordinates.split(":")[2]
 
 
-def lock_jars(coordinates: str, path: Path = LIST) -> tuple[Jar, ...]:
-    """Resolve what `group:artifact:version` needs at run time, and write it as the list."""
-    files = sorted(_resolve(coordinates).items())
-    jars = tuple(Jar(name, _sha256(file), file.stat().st_size) for name, file in files)
+def lock_jars(coordinates: str) -> tuple[Jar, ...]:
+    """Resolve what `group:artifact:version` needs at run time, itself included, and write it as the list."""
+    import jgo
+
+    with _unavailable(coordinates), ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
+        artifacts = jgo.resolve(coordinates)
+        files = list(pool.map(lambda artifact: Path(artifact.resolve()), artifacts))
+    names = [":".join(filter(None, (a.groupId, a.artifactId, a.version, a.classifier))) for a in artifacts]
+    placed = sorted(zip(names, files, strict=True))
+    jars = tuple(Jar(name, _sha256(file), file.stat().st_size) for name, file in placed)
     header = f"# {coordinates} and what it needs: coordinates, sha256, bytes. By lock_cassandra_jars.py."
     lines = [header, *(f"{jar.coordinates} {jar.sha256} {jar.size_bytes}" for jar in jars)]
-    path.write_text("\n".join(lines) + "\n")
+    LIST.write_text("\n".join(lines) + "\n")
     return jars
 
 
@@ -73,19 +80,17 @@ def cassandra_jars(jars: Sequence[Jar] | None = None) -> tuple[Path, ...]:
     Raises:
         JarsUnavailable: a download failed, after retries.
         JarDamaged: what was downloaded is not what the list says; it is not kept.
-        CacheNotWritable: the local Maven repository cannot be written.
-        NoHomeFolder: nothing says where it is.
+        CacheNotWritable: the local Maven repository cannot be written, or nothing says where it is.
     """
     if jars is None:
         jars = locked_jars()
-    # M2_REPO, or jgo's configuration, or ~/.m2/repository.
-    repository = Path(_context().repo_cache)
-    paths = tuple(_path_in(repository, jar) for jar in jars)
+    context = _context()
+    paths = tuple(Path(_artifact(context, jar.coordinates).cached_path) for jar in jars)
     with ThreadPoolExecutor(CHECKS_AT_ONCE) as pool:
         intact = list(pool.map(_is_intact, jars, paths))
-    missing = [jar for jar, is_good in zip(jars, intact, strict=True) if not is_good]
+    missing = {jar: path for jar, path, is_good in zip(jars, paths, intact, strict=True) if not is_good}
     if missing:
-        _download(repository, missing)
+        _download(Path(context.repo_cache), missing)
     return paths
 
 
@@ -100,8 +105,8 @@ def _is_intact(jar: Jar, path: Path) -> bool:
         return False
 
 
-def _download(repository: Path, jars: Sequence[Jar]) -> None:
-    """Download jars into a local repository, several at once; files that are there are replaced."""
+def _download(repository: Path, jars: Mapping[Jar, Path]) -> None:
+    """Download jars to their places in a local repository, several at once; what is there is replaced."""
     total_bytes = sum(jar.size_bytes for jar in jars)
     title = f"Downloading Cassandra: {len(jars)} jars, {total_bytes / 1e6:.0f} MB, into {repository}"
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
@@ -111,10 +116,10 @@ def _download(repository: Path, jars: Sequence[Jar]) -> None:
             downloaded = _fetch(_artifact(context, jar.coordinates))
         found = _sha256(downloaded)
         if found != jar.sha256:
-            raise JarDamaged(jar.coordinates, jar.sha256, found)
-        path = _path_in(repository, jar)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        downloaded.replace(path)
+            said = f"has sha256 {found}, not {jar.sha256}; it is not used"
+            raise JarDamaged(f"The downloaded {jar.coordinates} {said}")
+        jars[jar].parent.mkdir(parents=True, exist_ok=True)
+        downloaded.replace(jars[jar])
         progress.advance(task, jar.size_bytes)
 
     try:
@@ -122,67 +127,42 @@ def _download(repository: Path, jars: Sequence[Jar]) -> None:
         # Beside the place they go to, so that a finished jar is moved there in one step: neither a killed
         # download nor another one at the same moment is ever seen half done.
         staged = TemporaryDirectory(dir=repository, prefix=".download-", ignore_cleanup_errors=True)
-        with staged as folder, progress_console() as console:
-            console.print(title, highlight=False, soft_wrap=True)
-            with Progress(*columns, console=console) as progress:
-                context, task = _context(Path(folder)), progress.add_task("", total=total_bytes)
-                pool = ThreadPoolExecutor(DOWNLOADS_AT_ONCE)
-                try:
-                    list(pool.map(fetch, jars))
-                finally:
-                    pool.shutdown(wait=False, cancel_futures=True)
+        console = Console(stderr=True)
+        console.print(title, highlight=False, soft_wrap=True)
+        with staged as folder, Progress(*columns, console=console) as progress:
+            context, task = _context(Path(folder)), progress.add_task("", total=total_bytes)
+            pool = ThreadPoolExecutor(DOWNLOADS_AT_ONCE)
+            try:
+                list(pool.map(fetch, jars))
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
     except OSError as error:
-        raise CacheNotWritable(repository, str(error)) from error
-
-
-def _resolve(coordinates: str) -> dict[str, Path]:
-    """Find out what `coordinates` need, themselves included, and download what is not there."""
-    import jgo
-
-    with _unavailable(coordinates), ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
-        artifacts = jgo.resolve(coordinates)
-        files = list(pool.map(lambda artifact: Path(artifact.resolve()), artifacts))
-    names = [(a.groupId, a.artifactId, a.version, a.classifier) for a in artifacts]
-    return {":".join(filter(None, name)): file for name, file in zip(names, files, strict=True)}
+        raise CacheNotWritable(f"Cannot keep Cassandra's jars in {repository}: {error}") from error
 
 
 def _context(repository: Path | None = None) -> "MavenContext":
+    """Open what knows Maven's repositories, and `repository` here: by default jgo's, or that of M2_REPO."""
+    from jgo.config import GlobalSettings
     from jgo.maven import MavenContext, PythonResolver
 
-    kept, mirrors = _configured()
-    context = MavenContext(
-        resolver=PythonResolver(),
-        repo_cache=kept if repository is None else repository,
-        timeout=TIMEOUT_SECONDS,
-    )
+    try:
+        settings = GlobalSettings.load()
+        kept, mirrors = settings.repo_cache, settings.repositories
+    except RuntimeError as error:
+        # It looks for its configuration in the home folder. What the environment says holds without one.
+        if not os.environ.get("M2_REPO"):
+            raise CacheNotWritable(NO_HOME) from error
+        kept, mirrors = Path(os.environ["M2_REPO"]), {}
+    resolver = PythonResolver()
+    context = MavenContext(resolver=resolver, repo_cache=repository or kept, timeout=TIMEOUT_SECONDS)
     # A mirror that a person has configured for jgo comes first: Maven Central may be out of reach.
     context.remote_repos = {**mirrors, **context.remote_repos}
     return context
 
 
-def _configured() -> tuple[Path, dict[str, str]]:
-    """Return where jgo keeps jars, and which mirrors a person has configured for it."""
-    from jgo.config import GlobalSettings
-
-    try:
-        settings = GlobalSettings.load()
-    except RuntimeError as error:
-        # It looks for its configuration in the home folder. What the environment says holds without one.
-        named = os.environ.get("M2_REPO")
-        if not named:
-            raise NoHomeFolder from error
-        return Path(named), {}
-    return settings.repo_cache, settings.repositories
-
-
 def _artifact(context: "MavenContext", coordinates: str) -> "Artifact":
     group, artifact, version, *classifier = coordinates.split(":")
     return context.project(group, artifact).at_version(version).artifact(*classifier)
-
-
-def _path_in(repository: Path, jar: Jar) -> Path:
-    """Return the file of a jar in a repository; it need not be there."""
-    return Path(_artifact(_context(repository), jar.coordinates).cached_path)
 
 
 @retry(
@@ -202,4 +182,4 @@ def _unavailable(coordinates: str) -> Iterator[None]:
     try:
         yield
     except (requests.RequestException, RuntimeError) as error:
-        raise JarsUnavailable(coordinates, str(error)) from error
+        raise JarsUnavailable(f"Cannot download {coordinates}: {error}") from error

@@ -104,20 +104,20 @@ def free_storage_port(addresses: Sequence[str], cql_port: int) -> int:
     raise PortTaken(f"{addresses[0]}:{FIRST_STORAGE_PORT} and up", "other programs")
 
 
-def require_memory(nodes: int, heap_mb: int, available_mb: int | None = None) -> None:
-    """Raise TooLittleMemory unless `nodes` more nodes fit into `available_mb`, by default what is free."""
-    needed_mb = nodes * (heap_mb + BESIDE_HEAP_MB)
-    free_mb = available_memory_mb() if available_mb is None else available_mb
+def require_memory(nodes: int, heap_mb: int) -> None:
+    """Raise TooLittleMemory unless `nodes` more nodes fit into what is free."""
+    needed_mb, free_mb = nodes * (heap_mb + BESIDE_HEAP_MB), available_memory_mb()
     if free_mb < needed_mb:
-        raise TooLittleMemory(nodes, needed_mb, free_mb)
+        said = f"need {needed_mb} MB of memory, {free_mb} MB are free"
+        raise TooLittleMemory(f"{nodes} Cassandra node(s) {said}")
 
 
-def require_disk(folder: Path, nodes: int, free_mb: int | None = None) -> None:
-    """Raise TooLittleDisk unless `folder` has room for `nodes`, by default on what is free now."""
-    if free_mb is None:
-        free_mb = shutil.disk_usage(folder).free // 10**6
+def require_disk(folder: Path, nodes: int) -> None:
+    """Raise TooLittleDisk unless `folder` has room for `nodes`."""
+    free_mb = shutil.disk_usage(folder).free // 10**6
     if free_mb < nodes * DISK_MB:
-        raise TooLittleDisk(folder, nodes * DISK_MB, free_mb)
+        said = f"{nodes * DISK_MB} MB of disk in {folder}, {free_mb} MB are free"
+        raise TooLittleDisk(f"Cassandra needs {said}")
 
 
 def available_memory_mb() -> int:

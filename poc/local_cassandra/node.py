@@ -87,16 +87,19 @@ class NodePlace:
 
         With `tls_folder`, of `secure`, clients must encrypt, show a certificate and log in.
         """
-        self._remove_empty_segments()
+        # A full disk leaves parts of the commit log without a byte, and so without a write.
+        # Unless such a part is the last one, Cassandra does not start.
+        for segment in (self.folder / "commitlog").glob("CommitLog-*.log"):
+            if segment.stat().st_size == 0:
+                segment.unlink()
         scratch = self.folder / "tmp"
         shutil.rmtree(scratch, ignore_errors=True)
         for folder in (self.folder, scratch, self.folder / "logs"):
             folder.mkdir(parents=True, exist_ok=True)
-        yaml = self.folder / "cassandra.yaml"
         access = _filled("open.yaml")
         if tls_folder is not None:
             access = _filled("secure.yaml", tls=_escaped(str(tls_folder)))
-        written = _filled(
+        configuration = _filled(
             "cassandra.yaml",
             token=self.token,
             address=self.address,
@@ -105,7 +108,8 @@ class NodePlace:
             seeds=",".join(f"{seed}:{ports.storage}" for seed in seeds),
             access=access,
         )
-        yaml.write_text(written)
+        yaml = self.folder / "cassandra.yaml"
+        yaml.write_text(configuration)
         agent = next(jar for jar in jars if jar.name.startswith("jamm-"))
         arguments = (
             f"-Xmx{heap_mb}m",
@@ -142,15 +146,6 @@ class NodePlace:
             process.kill()
             raise
         return process
-
-    def _remove_empty_segments(self) -> None:
-        """Remove the parts of the commit log that a full disk left without a byte, and so without a write.
-
-        Unless it is the last one, Cassandra does not start where there is such a part.
-        """
-        for segment in (self.folder / "commitlog").glob("CommitLog-*.log"):
-            if segment.stat().st_size == 0:
-                segment.unlink()
 
     def resident_bytes(self) -> int:
         """Return how much memory the node's process holds; 0 if it does not run."""
@@ -210,7 +205,8 @@ def find_java(environment: Mapping[str, str] = os.environ) -> Path:
             return executable
         found = "does not run" if version is None else f"is Java {version}"
         looked_at.append(f"{executable} {found}")
-    raise JavaNotFound(looked_at)
+    listed = f" ({'; '.join(looked_at)})" if looked_at else ""
+    raise JavaNotFound(f"Cassandra needs Java 11 or 17 and there is none{listed}")
 
 
 def java_version(executable: Path) -> int | None:

@@ -14,12 +14,11 @@ from rich.console import Console
 from poc.command_line import note
 from poc.errors import (
     CassandraElsewhere,
-    NotSecureInDocker,
+    NotInDocker,
     NotStartedHere,
     OtherClusterRunning,
     PocError,
     PortTaken,
-    SeveralNodesInDocker,
 )
 from poc.feature_store import cassandra_connection
 from poc.local_cassandra.cluster import EmbeddedCassandra
@@ -85,15 +84,15 @@ def ensure_cassandra(
         CassandraElsewhere: none answers, and the configured hosts are not this machine.
         PortTaken: something else listens there.
         OtherClusterRunning, NotStartedHere: one answers, with another number of nodes or not secure.
-        SeveralNodesInDocker, NotSecureInDocker: mode `docker` with several nodes, or a secure one.
+        NotInDocker: mode `docker` with several nodes, or a secure one.
         PocError: what `cassandra_connection`, `start_container` and `start_embedded` raise.
     """
     endpoint = _configured(settings)
     if mode == "docker" and nodes is not None and nodes > 1:
-        raise SeveralNodesInDocker(nodes)
+        raise NotInDocker(f"Docker runs one Cassandra node here, not {nodes}", f"--nodes {nodes}")
     secure = secure or endpoint.tls is not None
     if secure and mode == "docker":
-        raise NotSecureInDocker
+        raise NotInDocker("Docker runs a Cassandra without TLS and password here", "--secure")
     if secure:
         # The configuration names files that the first start makes.
         ensure_certificates(settings.cassandra_dir / "tls")
@@ -103,7 +102,7 @@ def ensure_cassandra(
             return running
     if not all(map(_is_loopback, endpoint.hosts)):
         # Nothing is started here that every script would look for elsewhere.
-        raise CassandraElsewhere(str(endpoint))
+        raise CassandraElsewhere(f"No Cassandra answers at {endpoint}, and that is not this machine")
     ours = _embedded_at(settings, endpoint)
     if nodes is None:
         nodes = _listed_nodes(endpoint) if ours is None else len(ours.nodes)

@@ -88,7 +88,7 @@ def _served(fitted: Fitted, folder: Path) -> tuple[Scorer, PyFuncModel]:
         trained_at=datetime.now(timezone.utc),
         metrics={},
     )
-    content = to_onnx(fitted.pipeline, fitted.inputs, facts)
+    content = to_onnx(fitted.pipeline, facts)
     mlflow.onnx.save_model(
         onnx.load_from_string(content),
         str(folder / "model"),

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from poc.arguments import MOST, whole_number, whole_numbers
-from poc.command_line import argument_parser, ok, progress_console
+from poc.command_line import MOST, argument_parser, ok, whole_number, whole_numbers
 from poc.measurement.comparison import Request
 from poc.measurement.core import LEAST_ROUNDS
 from poc.measurement.methods import BASELINE, KNOWN, ON_REQUEST
@@ -115,7 +115,7 @@ class RoundsBar:
 def rounds_bar(rounds: int) -> Iterator[RoundsBar]:
     """Show a bar of `rounds` on standard error."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with progress_console() as console, Progress(*columns, console=console, auto_refresh=False) as progress:
+    with Progress(*columns, console=Console(stderr=True), auto_refresh=False) as progress:
         yield RoundsBar(progress, rounds)
 
 

@@ -8,20 +8,21 @@ skl2onnx writes the trees; three things are then put right in its graph:
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+from onnx.checker import check_model
+from onnx.helper import make_attribute, make_node, make_tensor_value_info, set_model_props
+from onnx.numpy_helper import from_array
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
+from sklearn.pipeline import Pipeline
 
 from poc.errors import ModelNotConvertible, ScoresDisagree
 from poc.model.pipeline import ModelInputs, fraud_probabilities, input_columns
-from poc.model.scoring import OUTPUT, ModelFacts, to_metadata
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from onnx import GraphProto, ModelProto, NodeProto
-    from sklearn.pipeline import Pipeline
-
-    from poc.model.scoring import Scorer
+from poc.model.scoring import OUTPUT, ModelFacts, Scorer, to_metadata
 
 # ai.onnx.ml 3 is the first with 64-bit trees. Both are old enough for every ONNX Runtime we allow.
 OPSETS = {"": 16, "ai.onnx.ml": 3}
@@ -29,35 +30,30 @@ _ROWS = "rows"
 _PROBABILITIES = ":probabilities"
 
 
-def to_onnx(pipeline: "Pipeline", inputs: ModelInputs, facts: ModelFacts) -> bytes:
+def to_onnx(pipeline: Pipeline, facts: ModelFacts) -> bytes:
     """Convert `pipeline`, and put `facts` into the file.
 
     Raises ModelNotConvertible: skl2onnx did not write the trees in the form that is known here.
     """
-    from onnx.checker import check_model
-    from onnx.helper import set_model_props
-    from skl2onnx import convert_sklearn
-    from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
-
-    kinds = {
-        name: StringTensorType if name in inputs.categories else DoubleTensorType for name in inputs.names
-    }
-    types = [(name, kind([None, 1])) for name, kind in kinds.items()]
+    types = [
+        (name, (StringTensorType if name in facts.categories else DoubleTensorType)([None, 1]))
+        for name in facts.inputs
+    ]
     names = {"name": facts.feature_service, "initial_types": types, "target_opset": OPSETS}
     model: ModelProto = convert_sklearn(pipeline, options={id(pipeline): {"zipmap": False}}, **names)
     # skl2onnx declares the oldest that its nodes need.
     for opset in model.opset_import:
         opset.version = max(opset.version, OPSETS[opset.domain])
     _restore_precision(model.graph, pipeline)
-    _take_columns(model.graph, inputs)
-    _give_fraud_probability(model.graph)
+    _take_columns(model.graph, facts)
+    _answer_fraud_probability(model.graph)
     set_model_props(model, to_metadata(facts))
     check_model(model)
     written: bytes = model.SerializeToString()
     return written
 
 
-def _restore_precision(graph: "GraphProto", pipeline: "Pipeline") -> None:
+def _restore_precision(graph: GraphProto, pipeline: Pipeline) -> None:
     """Replace the trees' rounded numbers with the pipeline's own."""
     boost = pipeline[-1]
     nodes = np.concatenate([tree.nodes for trees in boost._predictors for tree in trees])
@@ -77,16 +73,14 @@ def _restore_precision(graph: "GraphProto", pipeline: "Pipeline") -> None:
     _remove_attribute(trees, "nodes_hitrates")
 
 
-def _replace_numbers(trees: "NodeProto", name: str, numbers: "np.ndarray[Any, Any]") -> None:
-    from onnx import helper, numpy_helper
-
+def _replace_numbers(trees: NodeProto, name: str, numbers: np.ndarray[Any, Any]) -> None:
     rounded = np.array(_remove_attribute(trees, name).floats)
     if rounded.shape != numbers.shape or not np.allclose(rounded, numbers, rtol=1e-6, atol=1e-12):
         raise ModelNotConvertible(f"skl2onnx wrote {name} in another order than expected")
-    trees.attribute.append(helper.make_attribute(f"{name}_as_tensor", numpy_helper.from_array(numbers, name)))
+    trees.attribute.append(make_attribute(f"{name}_as_tensor", from_array(numbers, name)))
 
 
-def _remove_attribute(node: "NodeProto", name: str) -> Any:
+def _remove_attribute(node: NodeProto, name: str) -> Any:
     attribute = next((item for item in node.attribute if item.name == name), None)
     if attribute is None:
         raise ModelNotConvertible(f"skl2onnx wrote no {name}")
@@ -94,10 +88,8 @@ def _remove_attribute(node: "NodeProto", name: str) -> Any:
     return attribute
 
 
-def _take_columns(graph: "GraphProto", inputs: ModelInputs) -> None:
+def _take_columns(graph: GraphProto, facts: ModelFacts) -> None:
     """Let each input be a vector, one value a row, where skl2onnx wants a matrix of one column."""
-    from onnx import TensorProto, helper, numpy_helper
-
     # skl2onnx makes other names of some, in the same order. A colon is in no feature's name.
     given = [f":{item.name}" for item in graph.input]
     for node in graph.node:
@@ -106,20 +98,18 @@ def _take_columns(graph: "GraphProto", inputs: ModelInputs) -> None:
     for initializer in graph.initializer:
         initializer.name = f":{initializer.name}"
     del graph.input[:]
-    graph.initializer.append(numpy_helper.from_array(np.array([1], dtype=np.int64), ":second_axis"))
-    for place, (name, matrix) in enumerate(zip(inputs.names, given, strict=True)):
-        kind = TensorProto.STRING if name in inputs.categories else TensorProto.DOUBLE
-        graph.input.append(helper.make_tensor_value_info(name, kind, [_ROWS]))
-        graph.node.insert(place, helper.make_node("Unsqueeze", [name, ":second_axis"], [matrix]))
+    graph.initializer.append(from_array(np.array([1], dtype=np.int64), ":second_axis"))
+    for place, (name, matrix) in enumerate(zip(facts.inputs, given, strict=True)):
+        kind = TensorProto.STRING if name in facts.categories else TensorProto.DOUBLE
+        graph.input.append(make_tensor_value_info(name, kind, [_ROWS]))
+        graph.node.insert(place, make_node("Unsqueeze", [name, ":second_axis"], [matrix]))
 
 
-def _give_fraud_probability(graph: "GraphProto") -> None:
-    from onnx import TensorProto, helper, numpy_helper
-
+def _answer_fraud_probability(graph: GraphProto) -> None:
     del graph.output[:]
-    graph.initializer.append(numpy_helper.from_array(np.array(1, dtype=np.int64), ":fraud_class"))
-    graph.node.append(helper.make_node("Gather", [_PROBABILITIES, ":fraud_class"], [OUTPUT], axis=1))
-    graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [_ROWS]))
+    graph.initializer.append(from_array(np.array(1, dtype=np.int64), ":fraud_class"))
+    graph.node.append(make_node("Gather", [_PROBABILITIES, ":fraud_class"], [OUTPUT], axis=1))
+    graph.output.append(make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [_ROWS]))
 
 
 # ONNX's tree operators give 32-bit probabilities: apart from that rounding there is no difference.
@@ -137,9 +127,7 @@ class Agreement:
     largest_difference: float
 
 
-def check_agreement(
-    scorer: "Scorer", pipeline: "Pipeline", inputs: ModelInputs, rows: "pd.DataFrame"
-) -> Agreement:
+def check_agreement(scorer: Scorer, pipeline: Pipeline, inputs: ModelInputs, rows: pd.DataFrame) -> Agreement:
     """Score all `rows`, and variants of some with nulls and unknown categories, both ways.
 
     Raises ScoresDisagree: a probability differs by more than rounding, or a decision is another.
@@ -155,9 +143,7 @@ def check_agreement(
     return Agreement(len(columns), largest)
 
 
-def _with_variants(inputs: ModelInputs, columns: "pd.DataFrame") -> "pd.DataFrame":
-    import pandas as pd
-
+def _with_variants(inputs: ModelInputs, columns: pd.DataFrame) -> pd.DataFrame:
     varied = columns.iloc[:: max(1, len(columns) // VARIED_ROWS)]
     nulls = [varied.assign(**{name: np.nan}) for name in inputs.numbers]
     unknown = [(name, value) for name in inputs.categories for value in (UNKNOWN_CATEGORY, "")]
@@ -166,10 +152,8 @@ def _with_variants(inputs: ModelInputs, columns: "pd.DataFrame") -> "pd.DataFram
     return everything
 
 
-def _as_served(columns: "pd.DataFrame") -> list[dict[str, float | str | None]]:
+def _as_served(columns: pd.DataFrame) -> list[dict[str, float | str | None]]:
     """Return the rows as a server has them: plain values by name, None where one is null."""
-    import pandas as pd
-
     values = columns.astype(object).where(pd.notna(columns) & (columns != ""), None)
     rows: list[dict[str, float | str | None]] = values.to_dict("records")
     return rows

@@ -122,7 +122,10 @@ def evaluate(
 
 @dataclass(frozen=True, slots=True)
 class CalibrationBin:
-    """Transactions with neighbouring scores; `low` and `high` bound the 95 % interval of `observed`."""
+    """Transactions with neighbouring scores; `low` and `high` bound the 95 % interval of `observed`.
+
+    The interval is that of E. B. Wilson (1927), JASA 22, 209-212.
+    """
 
     predicted: float
     observed: float
@@ -131,33 +134,25 @@ class CalibrationBin:
     rows: int
 
 
-def calibration(
-    scores: NDArray[np.float64], labels: NDArray[np.int64], bins: int = CALIBRATION_BINS
-) -> list[CalibrationBin]:
+def calibration(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> list[CalibrationBin]:
     """Compare predicted with observed fraud, from the lowest scores to the highest.
 
     Each bin is expected to hold the same number of frauds by its scores: bins of equally many rows
     would nearly all lie where there is no fraud to compare with.
     """
+    # Its import takes a second, and who loads a model does not need it.
+    from scipy.stats import binomtest
+
     order = np.argsort(scores, kind="stable")
     rising = scores[order]
     expected = np.cumsum(rising)
-    place = np.minimum((expected / expected[-1] * bins).astype(int), bins - 1)
+    place = np.minimum((expected / expected[-1] * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     # Equal scores stay together.
     place = place[np.searchsorted(rising, rising, side="left")]
     found = []
     for number in np.unique(place):
         part = order[place == number]
         predicted, observed = float(scores[part].mean()), float(labels[part].mean())
-        interval = wilson_interval(int(labels[part].sum()), len(part))
-        found.append(CalibrationBin(predicted, observed, *interval, rows=len(part)))
+        low, high = binomtest(int(labels[part].sum()), len(part)).proportion_ci(0.95, "wilson")
+        found.append(CalibrationBin(predicted, observed, float(low), float(high), rows=len(part)))
     return found
-
-
-def wilson_interval(hits: int, trials: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share, after E. B. Wilson (1927), JASA 22, 209-212."""
-    # Its import takes a second, and who loads a model does not need it.
-    from scipy.stats import binomtest
-
-    low, high = binomtest(hits, trials).proportion_ci(0.95, "wilson")
-    return float(low), float(high)

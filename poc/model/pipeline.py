@@ -7,21 +7,23 @@ leaves overfits, in order and in calibration.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import log_loss
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder
+from threadpoolctl import threadpool_limits
 
 from poc.dataset.columns import read_limits
 from poc.definitions import DECLARED_IN, Feature
 from poc.errors import InvalidDefinitions
 from poc.model.scoring import NULL_STRING, OUTPUT
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from sklearn.pipeline import Pipeline
 
 NUMBERS = frozenset({"Float32", "Float64", "Int32", "Int64", "Bool"})
 STRING = "String"
@@ -42,7 +44,7 @@ class ModelInputs:
         return tuple(sorted((*self.numbers, *self.categories)))
 
 
-def model_inputs(features: Sequence[Feature], training: "pd.DataFrame") -> ModelInputs:
+def model_inputs(features: Sequence[Feature], training: pd.DataFrame) -> ModelInputs:
     """Turn every one of `features` into an input.
 
     A string's categories are its declared `values`; where none are declared, its most frequent values
@@ -68,16 +70,13 @@ def model_inputs(features: Sequence[Feature], training: "pd.DataFrame") -> Model
     return ModelInputs(tuple(numbers), categories)
 
 
-def input_columns(inputs: ModelInputs, features: "pd.DataFrame") -> "pd.DataFrame":
+def input_columns(inputs: ModelInputs, features: pd.DataFrame) -> pd.DataFrame:
     """Return the columns of `features` that are inputs, in order, in the form that the model takes."""
-    columns: pd.DataFrame = features[list(inputs.names)].copy()
-    for name in inputs.numbers:
-        columns[name] = columns[name].astype("float64")
+    columns: pd.DataFrame = features[list(inputs.names)].astype(dict.fromkeys(inputs.numbers, "float64"))
     for name in inputs.categories:
         # Through a list: pandas would make a null that stands in for a string a NaN, which is a number.
         values = [value if isinstance(value, str) else NULL_STRING for value in columns[name]]
-        columns[name] = columns[name].astype(object)
-        columns[name] = values
+        columns[name] = pd.Series(values, columns.index, dtype=object)
     return columns
 
 
@@ -86,7 +85,7 @@ def _frequent_values(column: "pd.Series[str]") -> tuple[str, ...]:
     return tuple(sorted(str(value) for value in counted.index[:MOST_LEARNED_CATEGORIES]))
 
 
-def typical_values(inputs: ModelInputs, columns: "pd.DataFrame") -> "Mapping[str, float | str | None]":
+def typical_values(inputs: ModelInputs, columns: pd.DataFrame) -> Mapping[str, float | str | None]:
     """Return a typical value of each input: one that occurs, or None where it is mostly null."""
     typical: dict[str, float | str | None] = {}
     for name in inputs.names:
@@ -102,6 +101,8 @@ def typical_values(inputs: ModelInputs, columns: "pd.DataFrame") -> "Mapping[str
     return typical
 
 
+# To boost and predict in: several are slower for so few rows, ten times on a busy machine.
+ONE_THREAD = 1
 MOST_TREES = 300
 PARAMETERS: dict[str, Any] = {
     "learning_rate": 0.05,
@@ -116,46 +117,32 @@ PARAMETERS: dict[str, Any] = {
 
 def fit_pipeline(
     inputs: ModelInputs,
-    training: "pd.DataFrame",
+    training: pd.DataFrame,
     labels: NDArray[np.int64],
-    validation: "pd.DataFrame",
+    validation: pd.DataFrame,
     validation_labels: NDArray[np.int64],
-) -> "Pipeline":
+) -> Pipeline:
     """Fit on `training`, of `input_columns`, with as many trees as give `validation` the least log loss."""
-    with _one_thread():
+    with threadpool_limits(ONE_THREAD):
         longest = _pipeline(inputs, training, MOST_TREES).fit(training, labels)
-        trees = _best_number_of_trees(longest, validation, validation_labels)
-        return _pipeline(inputs, training, trees).fit(training, labels)
+        stages = longest[-1].staged_predict_proba(longest[:-1].transform(validation))
+        losses = [log_loss(validation_labels, staged, labels=[0, 1]) for staged in stages]
+        return _pipeline(inputs, training, int(np.argmin(losses)) + 1).fit(training, labels)
 
 
-def fraud_probabilities(pipeline: "Pipeline", columns: "pd.DataFrame") -> NDArray[np.float64]:
+def fraud_probabilities(pipeline: Pipeline, columns: pd.DataFrame) -> NDArray[np.float64]:
     """Return scikit-learn's fraud probability of each row of `columns`."""
-    with _one_thread():
+    with threadpool_limits(ONE_THREAD):
         probabilities: NDArray[np.float64] = pipeline.predict_proba(columns)[:, 1]
     return probabilities
 
 
-def number_of_trees(pipeline: "Pipeline") -> int:
+def number_of_trees(pipeline: Pipeline) -> int:
     """Tell how many trees were boosted."""
     return int(pipeline[-1].n_iter_)
 
 
-def _one_thread() -> AbstractContextManager[object]:
-    """Boost and predict in one thread: several are slower for so few rows, ten times on a busy machine."""
-    # Only libraries that are loaded by now are limited.
-    import sklearn.ensemble  # noqa: F401
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[object] = threadpool_limits(1)
-    return limits
-
-
-def _pipeline(inputs: ModelInputs, training: "pd.DataFrame", trees: int) -> "Pipeline":
-    from sklearn.compose import ColumnTransformer
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import OneHotEncoder
-
+def _pipeline(inputs: ModelInputs, training: pd.DataFrame, trees: int) -> Pipeline:
     # A feature without any value yet stays an input, and says nothing.
     numbers = [name for name in inputs.numbers if training[name].notna().any()]
     encoders: list[tuple[str, Any, list[str]]] = [("numbers", "passthrough", numbers)] if numbers else []
@@ -166,12 +153,3 @@ def _pipeline(inputs: ModelInputs, training: "pd.DataFrame", trees: int) -> "Pip
             encoders.append((name, OneHotEncoder(categories=[list(categories)], **settings), [name]))
     boost = HistGradientBoostingClassifier(max_iter=trees, **PARAMETERS)
     return Pipeline([("encode", ColumnTransformer(encoders)), ("boost", boost)])
-
-
-def _best_number_of_trees(pipeline: "Pipeline", columns: "pd.DataFrame", labels: NDArray[np.int64]) -> int:
-    from sklearn.metrics import log_loss
-
-    encoded = pipeline[:-1].transform(columns)
-    stages = pipeline[-1].staged_predict_proba(encoded)
-    losses = [log_loss(labels, staged, labels=[0, 1]) for staged in stages]
-    return int(np.argmin(losses)) + 1

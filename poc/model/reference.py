@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -21,8 +20,8 @@ from poc.dataset.columns import arrow_type
 from poc.dataset.conversion import convert
 from poc.dataset.distribution import Distribution, distribution
 from poc.definitions import ServedFeatures
-from poc.errors import OutputNotWritable, ReferenceUnreadable
-from poc.output import UNKNOWN_COMMIT
+from poc.errors import ReferenceUnreadable
+from poc.output import UNKNOWN_COMMIT, replacing
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,16 +53,7 @@ class TrainingReference:
     git_commit: str = UNKNOWN_COMMIT
 
 
-def make_reference(
-    served: ServedFeatures,
-    rows: "pd.DataFrame",
-    *,
-    model_name: str,
-    model_alias: str,
-    model_version: str,
-    created_at: datetime,
-    git_commit: str,
-) -> TrainingReference:
+def reference_features(served: ServedFeatures, rows: "pd.DataFrame") -> dict[str, FeatureReference]:
     """Summarize `rows`: a column for each feature of `served`.
 
     All rows that the model was made from, not only its training part: what it was trained, tuned and
@@ -74,16 +64,7 @@ def make_reference(
         column = pa.chunked_array([pa.array(rows[feature.name], from_pandas=True)])
         typed = convert(column, arrow_type(feature))
         features[feature.name] = FeatureReference(str(feature.dtype), distribution(typed))
-    return TrainingReference(
-        model_name=model_name,
-        model_alias=model_alias,
-        model_version=model_version,
-        feature_service=served.service,
-        created_at=created_at,
-        rows=len(rows),
-        features=features,
-        git_commit=git_commit,
-    )
+    return features
 
 
 def reference_json(reference: TrainingReference) -> str:
@@ -99,20 +80,12 @@ def reference_in_place(settings: Settings, reference: TrainingReference) -> Iter
 
     Raises OutputNotWritable: the disk refuses it; what was there stays.
     """
-    path = reference_path(settings)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        try:
-            with draft.open("w") as file:
-                file.write(reference_json(reference))
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise OutputNotWritable(path, str(error.strerror)) from error
+    with replacing(reference_path(settings)) as draft:
+        with draft.open("w") as file:
+            file.write(reference_json(reference))
+            file.flush()
+            os.fsync(file.fileno())
         yield
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def read_reference(settings: Settings) -> TrainingReference | None:

@@ -1,28 +1,30 @@
-"""The registered models: which version is served, and how it gets from MLflow into this process.
+"""The registered models: how a training run is kept as a version, which one is served, and how it is loaded.
 
-Only the ONNX file is fetched; nothing that MLflow keeps is unpickled. What a version holds is written by
-`recording`. MLflow's client is quiet, keeps everything in data/, and fails within seconds; `import mlflow`
-takes seconds, so it happens after the cheap checks.
+The run says which data, which features, which code and which costs; the version is a candidate until
+`promote` moves the alias. Only the ONNX file is fetched; nothing that MLflow keeps is unpickled.
 """
 
-import logging
-import os
-import sqlite3
-import ssl
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from hashlib import sha256
-from http.client import HTTPException
-from pathlib import Path
-from tempfile import gettempdir
-from typing import TYPE_CHECKING
-from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlsplit
-from urllib.request import Request, urlopen
+from importlib.metadata import version as installed
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
-from poc.errors import ModelDatabaseUnusable, ModelNotFound, ModelRegistryUnavailable, ModelUnusable
-from poc.model.artifacts import file_errors, read_file, run_files
-from poc.model.scoring import Scorer, open_scorer
+from poc.errors import ModelNotFound, ModelUnusable
+from poc.model.scoring import OUTPUT, ModelFacts, Scorer, open_scorer
+from poc.model.tracking import (
+    artifacts_folder,
+    database_file,
+    file_errors,
+    find_experiment,
+    is_server,
+    open_client,
+    registry_errors,
+    run_files,
+)
 from poc.settings import Settings, shown_uri
 
 if TYPE_CHECKING:
@@ -34,167 +36,28 @@ MODEL_FOLDER = "model"
 MODEL_FILE = "model.onnx"
 # The tag of a version that tells which bytes were registered.
 DIGEST = "sha256"
-ANSWER_TIMEOUT_SECONDS = 5.0
-_SQLITE = "sqlite:///"
-# Which file each database was when it was last opened: device and inode, by its URI.
-_held: dict[str, tuple[int, int]] = {}
-# Taken where the environment says nothing else. MLflow's own are 120 s, tried eight times.
-_ENVIRONMENT = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    # MLflow reports its use to its makers unless told not to.
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "HOME": gettempdir(),  # It asks for both, keeps nothing there, and ends where
-    "USERNAME": "unknown",  # the system does not know the user.
-}
+_NEEDED = ("onnx", "onnxruntime", "numpy", "pandas")
 
 
-def may_hold_a_model(settings: Settings) -> bool:
-    """Tell whether a model can have been registered: not before the SQLite file of the registry is made."""
-    file = database_file(settings)
-    return file is None or file.is_file()
-
-
-def open_client(settings: Settings) -> "MlflowClient":
-    """Open the tracking store and model registry that `settings` name; a database is made if missing.
-
-    Sets MLflow's request limits in this process's environment where that does not set them.
-
-    Raises ModelRegistryUnavailable: it does not answer within seconds, or cannot be opened.
-    """
-    uri = settings.mlflow_tracking_uri
-    _require_answer(uri)
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    with registry_errors(settings):
-        from mlflow.store.db import utils
-        from mlflow.tracking import MlflowClient
-
-        for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        # Ten attempts would wait 101 s in all for a database that cannot be opened.
-        utils.MAX_RETRY_COUNT = 2
-        _leave_replaced(settings)
-        return MlflowClient(tracking_uri=uri)
-
-
-def database_file(settings: Settings) -> Path | None:
-    """Name the SQLite file of the tracking store; None if it is something else."""
-    uri = settings.mlflow_tracking_uri
-    return Path(uri.removeprefix(_SQLITE).partition("?")[0]) if uri.startswith(_SQLITE) else None
-
-
-def is_server(settings: Settings) -> bool:
-    """Tell whether the tracking store is an MLflow server, which then keeps the artifacts too."""
-    return urlsplit(settings.mlflow_tracking_uri).scheme in ("http", "https")
-
-
-@contextmanager
-def registry_errors(settings: Settings) -> Iterator[None]:
-    """Turn what MLflow raises inside into ModelRegistryUnavailable."""
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
-    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
-        file = database_file(settings)
-        if file is not None:
-            raise ModelDatabaseUnusable(file, _reason(error), _is_damaged(file)) from error
-        raise ModelRegistryUnavailable(shown_uri(settings.mlflow_tracking_uri), _reason(error)) from error
-
-
-def _leave_replaced(settings: Settings) -> None:
-    """Let go of a database file that another one has taken the place of: MLflow holds the first for ever."""
-    file, uri = database_file(settings), settings.mlflow_tracking_uri
-    if file is None or not file.exists():
-        return
-    status = file.stat()
-    is_now = (status.st_dev, status.st_ino)
-    if _held.setdefault(uri, is_now) == is_now:
-        return
-    _held[uri] = is_now
-    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as Models
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as Runs
-
-    for store in (Models, Runs):
-        if uri in store._engine_map:
-            store._engine_map[uri].dispose()
-
-
-def _is_damaged(file: Path) -> bool:
-    """Tell whether SQLite finds that a file is none of its own, or not whole."""
-    try:
-        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as database:
-            found: tuple[str] = database.execute("PRAGMA quick_check(1)").fetchone()
-            return found != ("ok",)
-    except sqlite3.OperationalError:
-        return False  # Locked, or not to be read by this user.
-    except sqlite3.DatabaseError:
-        return True
-
-
-def _require_answer(uri: str) -> None:
-    """Ask a server whether it is well: a second's work, where MLflow's client would take minutes to fail."""
-    try:
-        where, scheme = shown_uri(uri), urlsplit(uri).scheme
-    except ValueError as error:
-        raise ModelRegistryUnavailable(uri, str(error)) from error
-    if scheme not in ("http", "https"):
-        return
-    try:
-        with urlopen(Request(f"{where.rstrip('/')}/health"), timeout=ANSWER_TIMEOUT_SECONDS):
-            pass
-    except HTTPError:
-        # It answers. Whether it wants a password or has no such page is up to MLflow's client.
-        return
-    except URLError as error:
-        if isinstance(error.reason, ssl.SSLError):
-            return  # MLflow's client may have been given certificates that we do not know of.
-        raise ModelRegistryUnavailable(where, str(error.reason)) from error
-    except (OSError, HTTPException, ValueError) as error:
-        raise ModelRegistryUnavailable(where, str(error) or type(error).__name__) from error
-
-
-def _reason(error: BaseException) -> str:
-    """Say in one line what went wrong: for a failed request, what the connection said."""
-    cause: object = error.__cause__
-    while isinstance(cause, BaseException) and cause.args and isinstance(cause.args[0], BaseException):
-        cause = cause.args[0]
-    deepest = getattr(cause, "reason", None)
-    text = str(error if deepest is None else deepest).strip()
-    return text.splitlines()[0] if text else type(error).__name__
-
-
-def load_scorer(settings: Settings) -> Scorer:
-    """Load the version of the registered model that the alias of `settings` points to.
+def load_scorer(settings: Settings, version: str | None = None) -> Scorer:
+    """Load the version of the registered model that the alias of `settings` points to, or another `version`.
 
     Raises:
-        ModelNotFound: there is no such model, or no such alias.
+        ModelNotFound: there is no such model, or no such alias or version.
         ModelRegistryUnavailable: MLflow does not answer, within seconds.
         ModelUnusable: what is registered was not made by our training.
     """
-    client, version = _served_version(settings)
-    return _open_version(client, settings, version, settings.model_alias)
+    client, found = _find_version(settings, version)
+    return _open_version(client, settings, found, settings.model_alias if version is None else None)
 
 
 def refresh_scorer(settings: Settings, scorer: Scorer) -> Scorer:
     """Return `scorer` if its version is still the one to be served, and else that one, as `load_scorer`."""
-    client, version = _served_version(settings)
+    client, version = _find_version(settings)
     served = (version.name, str(version.version), version.run_id)
     if served == (scorer.name, scorer.version, scorer.card.run_id):
         return scorer
     return _open_version(client, settings, version, settings.model_alias)
-
-
-def load_version(settings: Settings, version: str) -> Scorer:
-    """Load one version of the registered model, whatever the alias points to. Raises: as `load_scorer`."""
-    client = open_client(settings)
-    with registry_errors(settings):
-        found = client.get_model_version(settings.model_name, version)
-    return _open_version(client, settings, found, None)
 
 
 def promote(settings: Settings, version: str) -> None:
@@ -207,7 +70,7 @@ def promote(settings: Settings, version: str) -> None:
         client.set_registered_model_alias(settings.model_name, settings.model_alias, version)
 
 
-def _served_version(settings: Settings) -> "tuple[MlflowClient, ModelVersion]":
+def _find_version(settings: Settings, version: str | None = None) -> "tuple[MlflowClient, ModelVersion]":
     name, alias, file = settings.model_name, settings.model_alias, database_file(settings)
     if file is not None and not file.exists():
         # Asking MLflow would make the database, with all its tables, to find nothing in it.
@@ -217,6 +80,8 @@ def _served_version(settings: Settings) -> "tuple[MlflowClient, ModelVersion]":
 
     with registry_errors(settings):
         try:
+            if version is not None:
+                return client, client.get_model_version(name, version)
             return client, client.get_model_version_by_alias(name, alias)
         except MlflowException as error:
             # A missing alias is an INVALID_PARAMETER_VALUE to MLflow.
@@ -231,12 +96,132 @@ def _open_version(
     described = f"{version.name} version {version.version}"
     if not version.run_id:
         raise ModelUnusable(described, "it belongs to no run of our training")
-    own = None if is_server(settings) else run_files(settings, version.run_id)
     with registry_errors(settings), file_errors():
-        onnx_model = read_file(client, version.run_id, f"{MODEL_FOLDER}/{MODEL_FILE}", own, described)
+        onnx_model = _read_model(client, settings, version.run_id, described)
     registered = version.tags.get(DIGEST)
     if registered is not None and sha256(onnx_model).hexdigest() != registered:
         raise ModelUnusable(described, f"its {MODEL_FILE} is not the one that was registered")
     return open_scorer(
         onnx_model, name=version.name, version=str(version.version), alias=alias, run_id=version.run_id
     )
+
+
+def _read_model(client: "MlflowClient", settings: Settings, run_id: str, described: str) -> bytes:
+    """Read the ONNX file of a run; in a copy of a checkout, what is recorded is a file of the first one."""
+    from mlflow.exceptions import MlflowException
+
+    name = f"{MODEL_FOLDER}/{MODEL_FILE}"
+    own = None if is_server(settings) else run_files(settings, run_id)
+    try:
+        if own is not None and (own / name).is_file():
+            return (own / name).read_bytes()
+        with TemporaryDirectory() as folder:
+            return Path(client.download_artifacts(run_id, name, folder)).read_bytes()
+    except (MlflowException, OSError) as error:
+        missing = getattr(error, "error_code", None) in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
+        if not missing and not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            raise
+        places = [] if own is None else [str(own)]
+        with suppress(MlflowException):  # The run may be gone, too.
+            places.append(client.get_run(run_id).info.artifact_uri.removeprefix("file://"))
+        looked = " or ".join(dict.fromkeys(places)) or f"run {run_id}"
+        raise ModelUnusable(described, f"its {name} is gone: it is not in {looked}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRecord:
+    """One training run, as it is to be kept; beside it `files`, by their name there."""
+
+    onnx_model: bytes
+    facts: ModelFacts
+    parameters: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    files: Mapping[str, Path]
+
+
+def record(settings: Settings, training: TrainingRecord) -> "ModelVersion":
+    """Keep `training` as an MLflow run, and its model as a new version of the registered model.
+
+    Raises ModelRegistryUnavailable: MLflow does not answer, or cannot keep it.
+    """
+    client = open_client(settings)
+    with registry_errors(settings):
+        experiment = find_experiment(client, settings)
+        if experiment is None:
+            # A server knows where files go; otherwise they would go to mlruns/ in the working directory.
+            location = None if is_server(settings) else artifacts_folder(settings).as_uri()
+            experiment = client.create_experiment(settings.model_name, artifact_location=location)
+        run_id = client.create_run(experiment).info.run_id
+        try:
+            with file_errors():
+                _log(client, run_id, training)
+        except BaseException:
+            client.set_terminated(run_id, "FAILED")
+            raise
+        client.set_terminated(run_id)
+        return _create_version(client, settings, training, run_id)
+
+
+def keep_text(settings: Settings, run_id: str, name: str, text: str) -> None:
+    """Keep `text` in a run as the file `name`, for what is known only once the version has its number.
+
+    Raises ModelRegistryUnavailable: MLflow does not answer, or cannot keep it.
+    """
+    client = open_client(settings)
+    with registry_errors(settings), file_errors():
+        client.log_text(run_id, text, name)
+
+
+def _log(client: "MlflowClient", run_id: str, training: TrainingRecord) -> None:
+    for name, value in training.parameters.items():
+        client.log_param(run_id, name, value)
+    for name, value in training.metrics.items():
+        client.log_metric(run_id, name, value)
+    for name, path in training.files.items():
+        folder = str(PurePosixPath(name).parent)
+        client.log_artifact(run_id, str(path), None if folder == "." else folder)
+    with TemporaryDirectory() as made:
+        folder = f"{made}/{MODEL_FOLDER}"
+        _save_model(folder, training)
+        client.log_artifacts(run_id, folder, MODEL_FOLDER)
+
+
+def _save_model(folder: str, training: TrainingRecord) -> None:
+    """Write the folder that MLflow calls a model: the ONNX file, its signature, how to load it."""
+    import mlflow.onnx
+    import onnx
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    facts = training.facts
+    taken = [
+        ColSpec(DataType.string if name in facts.categories else DataType.double, name)
+        for name in facts.inputs
+    ]
+    mlflow.onnx.save_model(
+        onnx.load_from_string(training.onnx_model),
+        folder,
+        signature=ModelSignature(inputs=Schema(taken), outputs=Schema([ColSpec(DataType.float, OUTPUT)])),
+        # Without a list MLflow finds it out by loading the model in a process of its own.
+        pip_requirements=[f"{name}=={installed(name)}" for name in _NEEDED],
+        save_as_external_data=False,
+    )
+    # MLflow wrote the model it was given; the bytes that were checked are the ones to keep.
+    Path(folder, MODEL_FILE).write_bytes(training.onnx_model)
+
+
+def _create_version(
+    client: "MlflowClient", settings: Settings, training: TrainingRecord, run_id: str
+) -> "ModelVersion":
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(settings.model_name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    name, where = settings.model_name, f"runs:/{run_id}/{MODEL_FOLDER}"
+    description = f"Inputs from feature service {training.facts.feature_service}"
+    # In the registry, not beside the file: who changes one does not change the other by that.
+    tags = {DIGEST: sha256(training.onnx_model).hexdigest()}
+    return client.create_model_version(name, where, run_id, tags=tags, description=description)

@@ -1,42 +1,41 @@
 """A training in words and pictures: each says what was done and what was measured."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from sklearn.metrics import precision_recall_curve
+from sklearn.pipeline import Pipeline
 
 from poc.dataset.columns import LABEL
-from poc.errors import OutputNotWritable
 from poc.model.conversion import Agreement
 from poc.model.evaluation import Costs, Evaluation, calibration
 from poc.model.examples import Examples, time_span
 from poc.model.pipeline import number_of_trees
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from sklearn.pipeline import Pipeline
+from poc.output import refusals
 
 
 def describe_examples(examples: Examples) -> str:
     """Say how many labels found their features, and which did not."""
+    left_out = examples.left_out
     counted = (
-        (examples.unlabelled, "without a label"),
-        (examples.repeated, "that share id and time with another"),
-        (examples.corrected, "that a later one corrects"),
-        (examples.unmatched, "without features at their time"),
-        (examples.keyless, "without one of their keys"),
+        (left_out.unlabelled, "without a label"),
+        (left_out.repeated, "that share id and time with another"),
+        (left_out.corrected, "that a later one corrects"),
+        (left_out.unmatched, "without features at their time"),
+        (left_out.keyless, "without one of their keys"),
     )
-    left_out = "".join(f"\n    left out: {rows:,} rows {why}" for rows, why in counted if rows)
+    said = "".join(f"\n    left out: {rows:,} rows {why}" for rows, why in counted if rows)
     return (
         f"Joined {len(examples.rows):,} labels to the features known at their time"
-        f" (feature service {examples.served.service}){left_out}"
+        f" (feature service {examples.served.service}){said}"
     )
 
 
-def describe_fit(training: "pd.DataFrame", pipeline: "Pipeline") -> str:
+def describe_fit(training: pd.DataFrame, pipeline: Pipeline) -> str:
     """Say what the model was fitted on."""
     return (
         f"Trained on {len(training):,} rows ({int(training[LABEL].sum()):,} frauds)"
@@ -53,7 +52,7 @@ def describe_threshold(validation: Evaluation, costs: Costs) -> str:
     )
 
 
-def describe_test(part: "pd.DataFrame", test: Evaluation) -> str:
+def describe_test(part: pd.DataFrame, test: Evaluation) -> str:
     """Word the figures of the newest part, a line each."""
     precision = "none" if test.precision is None else f"{test.precision * 100:.1f} %"
     figures = (
@@ -91,16 +90,16 @@ def draw_pictures(
     """
     paths = (folder / CURVE_FILE, folder / CALIBRATION_FILE)
     for path, draw in zip(paths, (_curve, _calibration), strict=True):
-        try:
-            draw(scores, labels, evaluation).savefig(path, dpi=150, facecolor="white")
-        except OSError as error:
-            raise OutputNotWritable(path, str(error.strerror)) from error
+        figure = draw(scores, labels, evaluation)
+        figure.axes[0].legend(
+            loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False, fontsize=9, ncols=2
+        )
+        with refusals(path):
+            figure.savefig(path, dpi=150, facecolor="white")
     return paths
 
 
 def _curve(scores: NDArray[np.float64], labels: NDArray[np.int64], evaluation: Evaluation) -> Figure:
-    from sklearn.metrics import precision_recall_curve
-
     precision, recall, _ = precision_recall_curve(labels, scores)
     figure, axes = _sheet(f"Precision and recall: PR-AUC {evaluation.pr_auc:.2f}", evaluation)
     # Average precision is the area under these steps, not under a line through their corners.
@@ -118,16 +117,14 @@ def _curve(scores: NDArray[np.float64], labels: NDArray[np.int64], evaluation: E
     axes.set(xlim=(0, 1.02), ylim=(0, 1.05))
     axes.set_xlabel("recall: share of the frauds that raise an alarm")
     axes.set_ylabel("precision: share of the alarms that are fraud")
-    _finish(axes)
     return figure
 
 
 def _calibration(scores: NDArray[np.float64], labels: NDArray[np.int64], evaluation: Evaluation) -> Figure:
     bins = calibration(scores, labels)
     figure, axes = _sheet(f"Calibration: Brier score {evaluation.brier:.4f}", evaluation)
-    predicted = np.array([part.predicted for part in bins])
-    observed = np.array([part.observed for part in bins])
-    low, high = (np.array([getattr(part, end) for part in bins]) for end in ("low", "high"))
+    columns = ("predicted", "observed", "low", "high")
+    predicted, observed, low, high = (np.array([getattr(part, name) for part in bins]) for name in columns)
     floor = 10.0 ** np.floor(np.log10(max(predicted.min(), 1e-6)))
     # On a logarithmic axis a bin without fraud has no place; it sits on the floor, open.
     seen = observed > 0
@@ -152,11 +149,10 @@ def _calibration(scores: NDArray[np.float64], labels: NDArray[np.int64], evaluat
         axis.set_major_formatter(lambda share, _: f"{share * 100:.6g} %")
     axes.set_xlabel("predicted fraud probability (mean of a group; its number of rows above it)")
     axes.set_ylabel("observed share of fraud")
-    _finish(axes)
     return figure
 
 
-def _sheet(title: str, evaluation: Evaluation) -> "tuple[Figure, Axes]":
+def _sheet(title: str, evaluation: Evaluation) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(7.2, 5.6), layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(f"{title}\n", loc="left", fontsize=13, fontweight="bold", color=_INK)
@@ -164,12 +160,7 @@ def _sheet(title: str, evaluation: Evaluation) -> "tuple[Figure, Axes]":
         0, 1.02, f"the newest {evaluation.rows:,} transactions, {evaluation.frauds:,} of them fraud,"
         " none of them seen in training", transform=axes.transAxes, fontsize=9, color=_QUIET,
     )  # fmt: skip
-    return figure, axes
-
-
-def _finish(axes: "Axes") -> None:
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    axes.spines[["top", "right"]].set_visible(False)
     axes.grid(True, color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False, fontsize=9, ncols=2)
+    return figure, axes

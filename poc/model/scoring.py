@@ -92,14 +92,6 @@ def from_metadata(properties: Mapping[str, str]) -> ModelFacts:
         raise ValueError(f"its file states its facts wrongly: {error}") from None
 
 
-def registered(
-    facts: ModelFacts, *, name: str, version: str, alias: str | None, run_id: str | None
-) -> ModelCard:
-    """Return the card of a model with these `facts`, registered there."""
-    known = {field: getattr(facts, field) for field in ModelFacts.__dataclass_fields__}
-    return ModelCard(name=name, version=version, alias=alias, run_id=run_id, **known)
-
-
 # What an input can be; None for a null.
 Value = float | int | str | bool | None
 # What a row holds beside its inputs is of any type.
@@ -182,7 +174,7 @@ def open_scorer(
         reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise ModelUnusable(f"{name} version {version}", reason) from error
     kinds = {argument.name: argument.type for argument in session.get_inputs()}
-    card = registered(facts, name=name, version=version, alias=alias, run_id=run_id)
+    card = ModelCard(name=name, version=version, alias=alias, run_id=run_id, **asdict(facts))
     return Scorer(card, session, tuple((item, _COLUMNS[kinds[item]]) for item in card.inputs))
 
 

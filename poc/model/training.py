@@ -7,17 +7,18 @@ serving when training fails at any point.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
 
 from poc.dataset.columns import LABEL
 from poc.dataset.stored import dataset_fingerprint
 from poc.feature_store import repo_yaml
 from poc.model import report
-from poc.model.conversion import Agreement, check_agreement, to_onnx
+from poc.model.conversion import check_agreement, to_onnx
 from poc.model.evaluation import Costs, Evaluation, cheapest_threshold, evaluate
 from poc.model.examples import Examples, Split, labelled_examples, split_by_time, time_span
 from poc.model.pipeline import (
@@ -30,26 +31,30 @@ from poc.model.pipeline import (
     number_of_trees,
     typical_values,
 )
-from poc.model.recording import Recorded, TrainingRecord, keep_text, record
-from poc.model.reference import REFERENCE_FILE, make_reference, reference_in_place, reference_json
-from poc.model.registry import load_scorer, load_version, open_client, promote
+from poc.model.reference import (
+    REFERENCE_FILE,
+    TrainingReference,
+    reference_features,
+    reference_in_place,
+    reference_json,
+)
+from poc.model.registry import TrainingRecord, keep_text, load_scorer, promote, record
 from poc.model.scoring import ModelCard, ModelFacts, open_scorer
+from poc.model.tracking import open_client
 from poc.output import git_commit, require_folder
 from poc.settings import Settings
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from sklearn.pipeline import Pipeline
+    from mlflow.entities.model_registry import ModelVersion
 
 Announce = Callable[[str], None]
-_CANDIDATE = "candidate"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
     """A pipeline, the threshold that the validation part chose, and how it did there and on the test part."""
 
-    pipeline: "Pipeline"
+    pipeline: Pipeline
     inputs: ModelInputs
     threshold: float
     validation: Evaluation
@@ -57,19 +62,8 @@ class Fitted:
     test_scores: NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingReport:
-    """What a training came to; the `agreement` is that of the ONNX form as fetched back from the registry."""
-
-    card: ModelCard
-    validation: Evaluation
-    test: Evaluation
-    agreement: Agreement
-    pictures: tuple[Path, Path]
-
-
-def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -> TrainingReport:
-    """Train a model, check it, register it, and let the alias point to it.
+def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -> ModelCard:
+    """Train a model, check it, register it, and let the alias point to it; return its card.
 
     Raises:
         ModelRegistryUnavailable: MLflow does not answer; found out before anything else is done.
@@ -87,26 +81,26 @@ def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -
     announce(report.describe_fit(split.training, fitted.pipeline))
     announce(report.describe_threshold(fitted.validation, costs))
     announce(report.describe_test(split.test, fitted.test))
-    facts = _facts(settings, examples, split, fitted, costs, now)
-    onnx_model = to_onnx(fitted.pipeline, fitted.inputs, facts)
-    candidate = open_scorer(onnx_model, name=settings.model_name, version=_CANDIDATE)
+    facts = _facts(examples, split, fitted, costs, now)
+    onnx_model = to_onnx(fitted.pipeline, facts)
+    candidate = open_scorer(onnx_model, name=settings.model_name, version="candidate")
     check_agreement(candidate, fitted.pipeline, fitted.inputs, examples.rows)
     pictures = report.draw_pictures(settings.data_dir, fitted.test_scores, _labels(split.test), fitted.test)
     announce(f"Drew {pictures[0]} and {pictures[1]}")
     from feast.repo_operations import get_repo_files
 
     repo = settings.feast_repo_path
-    definitions = {str(path.relative_to(repo.resolve())): path for path in get_repo_files(repo)}
+    files = {str(path.relative_to(repo.resolve())): path for path in get_repo_files(repo)}
+    validation = {f"validation_{name}": value for name, value in fitted.validation.metrics().items()}
     training = TrainingRecord(
         onnx_model=onnx_model,
-        inputs=fitted.inputs,
         facts=facts,
         parameters=_parameters(settings, examples, split, fitted),
-        validation_metrics=fitted.validation.metrics(),
-        files=definitions | {path.name: path for path in pictures},
+        metrics=fitted.test.metrics() | validation,
+        files=files | {path.name: path for path in pictures},
     )
-    agreement = _release(settings, record(settings, training), fitted, examples, now, announce)
-    return TrainingReport(load_scorer(settings).card, fitted.validation, fitted.test, agreement, pictures)
+    _release(settings, record(settings, training), fitted, examples, now, announce)
+    return load_scorer(settings).card
 
 
 def fit(examples: Examples, split: Split, costs: Costs) -> Fitted:
@@ -124,29 +118,37 @@ def fit(examples: Examples, split: Split, costs: Costs) -> Fitted:
 
 
 def _release(
-    settings: Settings, recorded: Recorded, fitted: Fitted, examples: Examples, now: datetime, say: Announce
-) -> Agreement:
+    settings: Settings,
+    recorded: "ModelVersion",
+    fitted: Fitted,
+    examples: Examples,
+    now: datetime,
+    say: Announce,
+) -> None:
     """Fetch the model back as a server would, compare it once more, and only then move the alias.
 
     With the alias changes its training reference, to which batches are held; other aliases keep theirs.
     """
-    name, alias, version = settings.model_name, settings.model_alias, recorded.version
-    stored = load_version(settings, version)
-    agreement = check_agreement(stored, fitted.pipeline, fitted.inputs, examples.rows)
-    say(report.describe_agreement(agreement))
-    model = {"model_name": name, "model_alias": alias, "model_version": version}
-    commit = git_commit(settings.feast_repo_path)
-    reference = make_reference(examples.served, examples.rows, **model, created_at=now, git_commit=commit)
-    keep_text(settings, recorded, REFERENCE_FILE, reference_json(reference))
+    version = str(recorded.version)
+    stored = load_scorer(settings, version)
+    say(report.describe_agreement(check_agreement(stored, fitted.pipeline, fitted.inputs, examples.rows)))
+    reference = TrainingReference(
+        model_name=settings.model_name,
+        model_alias=settings.model_alias,
+        model_version=version,
+        feature_service=examples.served.service,
+        created_at=now,
+        rows=len(examples.rows),
+        features=reference_features(examples.served, examples.rows),
+        git_commit=git_commit(settings.feast_repo_path),
+    )
+    keep_text(settings, recorded.run_id, REFERENCE_FILE, reference_json(reference))
     with reference_in_place(settings, reference):
         promote(settings, version)
-    say(f"Registered {name} version {version} as {alias}")
-    return agreement
+    say(f"Registered {settings.model_name} version {version} as {settings.model_alias}")
 
 
-def _facts(
-    settings: Settings, examples: Examples, split: Split, fitted: Fitted, costs: Costs, now: datetime
-) -> ModelFacts:
+def _facts(examples: Examples, split: Split, fitted: Fitted, costs: Costs, now: datetime) -> ModelFacts:
     return ModelFacts(
         inputs=fitted.inputs.names,
         categories=fitted.inputs.categories,
@@ -180,6 +182,6 @@ def _parameters(settings: Settings, examples: Examples, split: Split, fitted: Fi
     }
 
 
-def _labels(part: "pd.DataFrame") -> NDArray[np.int64]:
+def _labels(part: pd.DataFrame) -> NDArray[np.int64]:
     labels: NDArray[np.int64] = part[LABEL].to_numpy(dtype=np.int64)
     return labels

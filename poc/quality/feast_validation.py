@@ -45,7 +45,7 @@ def save_validation_reference(settings: Settings, store: "FeatureStore") -> int:
     try:
         from feast.dqm.profilers.ge_profiler import ge_profiler
     except ImportError:
-        raise ValidationNotInstalled from None
+        raise ValidationNotInstalled("This environment has no Great Expectations") from None
     from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
 
     service = store.get_feature_service(settings.feature_service)
@@ -123,7 +123,7 @@ def log_online_features(
 
     service = store.get_feature_service(service_name)
     if service.logging_config is None:
-        raise LoggingNotConfigured(service_name)
+        raise LoggingNotConfigured(f"Feature service {service_name} has no logging_config")
     schema = logs.FeatureServiceLoggingSource(service, store.project).get_schema(store.registry)
     for start in range(0, len(entities), BATCH):
         batch = list(map(dict, entities[start : start + BATCH]))

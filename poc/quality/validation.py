@@ -29,7 +29,7 @@ from poc.materialization.plan import Wish
 from poc.materialization.run import run_materialization, tell
 from poc.materialization.window import Window
 from poc.model.reference import TrainingReference, read_reference, reference_path
-from poc.model.registry import may_hold_a_model
+from poc.model.tracking import may_hold_a_model
 from poc.online_store.failures import cassandra_failures
 from poc.online_store.session import cassandra_session
 from poc.quality.drift import Drift, describe_drift, describe_missing_reference, drift_table, measure_drift

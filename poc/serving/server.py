@@ -18,10 +18,9 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from poc.command_line import argument_parser, fail, ok
+from poc.command_line import argument_parser, configure_logging, fail, ok
 from poc.errors import PocError
 from poc.feature_store import open_feature_store, repo_yaml
-from poc.logs import configure_logging
 from poc.monitoring.state import StateReader
 from poc.retrieval.source import FeatureSource
 from poc.serving.answers import StatusAnswer

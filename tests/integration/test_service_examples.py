@@ -119,7 +119,13 @@ def require_as_by_hand(repository: SecondRepository, rows: pd.DataFrame) -> None
 def test_each_label_meets_what_every_view_knew_at_its_time(write: Write, taken: str) -> None:
     repository = write(changes={TAKEN: taken})
     found = examples(repository)
-    assert (len(found.rows), found.unlabelled, found.repeated, found.unmatched, found.keyless) == (
+    assert (
+        len(found.rows),
+        found.left_out.unlabelled,
+        found.left_out.repeated,
+        found.left_out.unmatched,
+        found.left_out.keyless,
+    ) == (
         400,
         0,
         0,
@@ -177,7 +183,7 @@ def test_corrected_payment_is_an_example_of_what_was_known_first_with_the_label_
 
     replace_source(repository, "transaction_features", corrected)
     found = examples(repository)
-    assert (found.corrected, found.repeated, found.unmatched) == (2, 0, 0)
+    assert (found.left_out.corrected, found.left_out.repeated, found.left_out.unmatched) == (2, 0, 0)
     expected = before["is_fraud"].tolist()
     expected[7:9] = [1 - label for label in expected[7:9]]
     assert found.rows["is_fraud"].tolist() == expected
@@ -197,7 +203,7 @@ def test_payments_of_one_card_at_one_moment_are_all_examples(write: Write) -> No
 
     replace_source(repository, "transaction_features", of_one_card_and_moment)
     found = examples(repository)
-    assert (len(found.rows), found.repeated, found.unmatched) == (400, 0, 0)
+    assert (len(found.rows), found.left_out.repeated, found.left_out.unmatched) == (400, 0, 0)
     require_as_by_hand(repository, found.rows)
 
 
@@ -211,7 +217,7 @@ def test_entity_that_a_view_does_not_know_yet_has_nulls_of_that_view(write: Writ
 
     replace_source(repository, "card_aggregates", later)
     found = examples(repository)
-    assert (len(found.rows), found.unmatched) == (400, 0)
+    assert (len(found.rows), found.left_out.unmatched) == (400, 0)
     assert found.rows.loc[found.rows["card_id"] == FIRST_CARD, "card_payments"].isna().all()
     require_as_by_hand(repository, found.rows)
 
@@ -277,7 +283,7 @@ def test_payment_without_one_of_its_keys_is_left_out_and_the_other_ids_stay_exac
 
     replace_source(repository, "transaction_features", without_card)
     found = examples(repository)
-    assert (len(found.rows), found.keyless) == (399, 1)
+    assert (len(found.rows), found.left_out.keyless) == (399, 1)
     assert largest in found.rows["card_id"].tolist()
 
 
@@ -345,14 +351,14 @@ def test_run_keeps_which_views_sources_and_files_made_the_model(write: Write) ->
     repository = write()
     settings = repository.settings()
     apply_definitions(settings)
-    report = train(settings, Costs(), datetime.now(timezone.utc), lambda line: None)
+    card = train(settings, Costs(), datetime.now(timezone.utc), lambda line: None)
     client = MlflowClient(settings.mlflow_tracking_uri)
-    parameters = client.get_run(report.card.run_id).data.params
+    parameters = client.get_run(card.run_id).data.params
     assert parameters["feature_view"] == ",".join(VIEWS)
     assert parameters["data_sha256"] == ",".join(
         dataset_fingerprint(source(repository, view)) for view in VIEWS
     )
-    kept = {item.path for item in client.list_artifacts(report.card.run_id)}
+    kept = {item.path for item in client.list_artifacts(card.run_id)}
     assert kept >= {"features.py", "aggregates.py"}
     every = {name for names in FEATURES.values() for name in names}
     reference = read_reference(settings)

@@ -93,7 +93,7 @@ def test_each_way_joins_the_views_by_the_keys_of_the_request(
 
 def test_app_judges_by_every_view(project: Project, sources: dict[str, FeatureSource]) -> None:
     source = sources["feast"]
-    onnx_model, _, _ = small_model(source.served)
+    onnx_model, _ = small_model(source.served)
     scorer = open_scorer(onnx_model, name="fraud_detection", version="1")
     model = keep_model(project.settings, lambda _: scorer, lambda _, current: current)
     app = create_app(project.settings, open_feast_source, source_name="feast", model=model)

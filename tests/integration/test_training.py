@@ -39,8 +39,10 @@ from poc.errors import (
 from poc.model.evaluation import Costs
 from poc.model.examples import labelled_examples
 from poc.model.reference import REFERENCE_FILE, read_reference, reference_path
-from poc.model.registry import load_scorer, open_client, refresh_scorer
-from poc.model.training import TrainingReport, train
+from poc.model.registry import load_scorer, refresh_scorer
+from poc.model.scoring import ModelCard
+from poc.model.tracking import open_client
+from poc.model.training import train
 from poc.repository import declared_service
 from poc.settings import Settings
 
@@ -87,7 +89,7 @@ def payments(settings: Settings) -> FeatureSet:
     return declared_service(settings).feature_sets[0]
 
 
-def train_quietly(settings: Settings, now: datetime = NOW) -> TrainingReport:
+def train_quietly(settings: Settings, now: datetime = NOW) -> ModelCard:
     return train(settings, Costs(), now, lambda line: None)
 
 
@@ -254,7 +256,11 @@ def test_features_are_those_of_the_labels_time(settings: Settings) -> None:
     assert len(both) == len(stored) == len(examples.rows)
     for name in [*names, "is_fraud"]:
         assert both[name].tolist() == both[f"{name}_stored"].tolist()
-    assert (examples.unlabelled, examples.repeated, examples.unmatched) == (0, 0, 0)
+    assert (examples.left_out.unlabelled, examples.left_out.repeated, examples.left_out.unmatched) == (
+        0,
+        0,
+        0,
+    )
     assert examples.rows["event_timestamp"].is_monotonic_increasing
 
 
@@ -265,7 +271,11 @@ def test_rows_that_cannot_be_used_are_counted(settings: Settings, parquet: pd.Da
     again = rows.iloc[[20]].assign(amount=777.0)
     pd.concat([again, rows]).to_parquet(PARQUET)
     examples = labelled_examples(settings)
-    assert (examples.unlabelled, examples.repeated, examples.unmatched) == (3, 2, 1)
+    assert (examples.left_out.unlabelled, examples.left_out.repeated, examples.left_out.unmatched) == (
+        3,
+        2,
+        1,
+    )
     assert len(examples.rows) == len(parquet) - 5
 
 
@@ -316,10 +326,10 @@ def test_definitions_changed_since_they_were_applied_are_told(settings: Settings
 def test_training_again_serves_the_next_version(settings: Settings) -> None:
     before = load_scorer(settings)
     later = NOW + timedelta(minutes=1)
-    report = train_quietly(settings, later)
-    assert int(report.card.version) == int(before.version) + 1
+    card = train_quietly(settings, later)
+    assert int(card.version) == int(before.version) + 1
     after = refresh_scorer(settings, before)
-    assert (after.version, after.card.trained_at) == (report.card.version, later)
+    assert (after.version, after.card.trained_at) == (card.version, later)
     assert refresh_scorer(settings, after) is after
 
 
@@ -336,11 +346,11 @@ def test_model_that_disagrees_is_not_served(settings: Settings, monkeypatch: pyt
 def test_training_a_challenger_leaves_the_champions_reference(settings: Settings) -> None:
     before = reference_path(settings).read_bytes()
     challenger = own_settings(model_alias="challenging")
-    report = train_quietly(challenger)
+    card = train_quietly(challenger)
     assert reference_path(settings).read_bytes() == before
     reference = read_reference(challenger)
     assert reference is not None
-    assert (reference.model_alias, reference.model_version) == ("challenging", report.card.version)
+    assert (reference.model_alias, reference.model_version) == ("challenging", card.version)
 
 
 def test_data_folder_that_cannot_be_made_is_told(settings: Settings, tmp_path: Path) -> None:
@@ -501,10 +511,10 @@ def test_model_is_kept_and_loaded_through_a_server_until_that_is_down(
     settings: Settings, tracking_server: TrackingServer
 ) -> None:
     there = own_settings(mlflow_tracking_uri=tracking_server.uri)
-    report = train_quietly(there)
-    assert report.card.version == "1"
+    card = train_quietly(there)
+    assert card.version == "1"
     scorer = load_scorer(there)
-    assert scorer.card == report.card
+    assert scorer.card == card
     rows = [row.values for row in latest_rows(payments(there), [("12345",)]).values()]
     assert scorer.score(rows) == load_scorer(settings).score(rows)
 

@@ -347,7 +347,6 @@ CALL = "the call itself is to be typed otherwise; the message says how, and unit
 NOT_FOLLOWED: dict[str, tuple[str, ...]] = {
     f"{NEEDS}Java, the network, caches, ports, memory, disk, macOS": [
         "JavaNotFound",
-        "NoHomeFolder",
         "JarsUnavailable",
         "JarDamaged",
         "CacheNotWritable",
@@ -375,8 +374,7 @@ NOT_FOLLOWED: dict[str, tuple[str, ...]] = {
     f"{NEEDS}a Docker engine": [
         "DockerUnavailable",
         "DockerFailed",
-        "SeveralNodesInDocker",
-        "NotSecureInDocker",
+        "NotInDocker",
     ],
     f"{NEEDS}other versions of packages": [
         "FeastNotSupported",

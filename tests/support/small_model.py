@@ -7,15 +7,15 @@ import pandas as pd
 
 from poc.definitions import ServedFeatures
 from poc.model.conversion import to_onnx
-from poc.model.pipeline import ModelInputs, fit_pipeline, model_inputs, typical_values
+from poc.model.pipeline import fit_pipeline, model_inputs, typical_values
 from poc.model.scoring import ModelFacts
 from poc.settings import Settings
 
 ROWS = 400
 
 
-def small_model(served: ServedFeatures) -> tuple[bytes, ModelInputs, ModelFacts]:
-    """Train it, and give its ONNX form, what it takes and what it says about itself."""
+def small_model(served: ServedFeatures) -> tuple[bytes, ModelFacts]:
+    """Train it, and return its ONNX form and what it says about itself."""
     rng = np.random.default_rng(7)
     amounts = rng.uniform(0, 600, ROWS)
     columns: dict[str, object] = {
@@ -41,15 +41,14 @@ def small_model(served: ServedFeatures) -> tuple[bytes, ModelInputs, ModelFacts]
         # Half of these payments are fraud; a typical one is not.
         typical={**typical_values(inputs, taken), "amount": 100.0},
     )
-    return to_onnx(fit_pipeline(inputs, taken, labels, taken, labels), inputs, facts), inputs, facts
+    return to_onnx(fit_pipeline(inputs, taken, labels, taken, labels), facts), facts
 
 
 def register(settings: Settings, served: ServedFeatures) -> str:
     """Register it in the registry of `settings` as the served version, and give that version."""
-    from poc.model.recording import TrainingRecord, record
-    from poc.model.registry import promote
+    from poc.model.registry import TrainingRecord, promote, record
 
-    onnx_model, inputs, facts = small_model(served)
-    recorded = record(settings, TrainingRecord(onnx_model, inputs, facts, {}, {}, {}))
-    promote(settings, recorded.version)
-    return recorded.version
+    onnx_model, facts = small_model(served)
+    version = str(record(settings, TrainingRecord(onnx_model, facts, {}, {}, {})).version)
+    promote(settings, version)
+    return version

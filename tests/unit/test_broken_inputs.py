@@ -24,7 +24,7 @@ from poc.definitions import ServedFeatures
 from poc.errors import PocError
 from poc.feature_store import connection_of, open_feature_store
 from poc.materialization.servable import require_servable
-from poc.model.labels import read_labels
+from poc.model.examples import read_labels
 from poc.quality.validation import validate_service
 from poc.repository import declared_service
 from poc.settings import Settings

@@ -1,3 +1,4 @@
+import argparse
 import os
 import re
 import subprocess
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from poc.command_line import parse_duration, parse_time
+from poc.command_line import parse_duration, parse_time, whole_number, whole_numbers
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -165,3 +166,13 @@ def test_length_of_time_is_a_number_and_its_unit(text: str, length: timedelta) -
 def test_other_lengths_of_time_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="^" + text):
         parse_duration(text)
+
+
+def test_numbers_are_taken_in_their_order_once() -> None:
+    assert whole_numbers("100,10,100") == (100, 10)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "", "many", "100000001"])
+def test_what_is_no_whole_number_is_refused_by_its_text(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=f"{text!r} is not a whole number"):
+        whole_number(text)

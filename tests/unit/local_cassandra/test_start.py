@@ -6,10 +6,9 @@ import pytest
 
 from poc.errors import (
     CassandraElsewhere,
-    NotSecureInDocker,
+    NotInDocker,
     NotStartedHere,
     PortTaken,
-    SeveralNodesInDocker,
 )
 from poc.local_cassandra.start import ensure_cassandra, running_cassandra, stop_cassandra
 from poc.settings import Settings
@@ -64,12 +63,12 @@ def test_nothing_is_started_here_for_hosts_elsewhere(stand_in: Any, tmp_path: Pa
 
 
 def test_docker_runs_one_node_only(stand_in: Any, tmp_path: Path) -> None:
-    with pytest.raises(SeveralNodesInDocker):
+    with pytest.raises(NotInDocker, match="one Cassandra node here, not 3"):
         ensure_cassandra(settings_at(tmp_path, 9042), mode="docker", nodes=3)
 
 
 def test_docker_runs_no_secure_one(stand_in: Any, tmp_path: Path) -> None:
-    with pytest.raises(NotSecureInDocker):
+    with pytest.raises(NotInDocker, match="without TLS and password"):
         ensure_cassandra(settings_at(tmp_path, 9042), mode="docker", secure=True)
 
 

@@ -78,7 +78,7 @@ def trained(declared: ServedFeatures) -> Trained:
         metrics={"pr_auc": 0.5},
         typical=typical_values(inputs, columns[:1000]),
     )
-    return Trained(declared, rows, labels, inputs, columns, pipeline, facts, to_onnx(pipeline, inputs, facts))
+    return Trained(declared, rows, labels, inputs, columns, pipeline, facts, to_onnx(pipeline, facts))
 
 
 @pytest.fixture(scope="session")

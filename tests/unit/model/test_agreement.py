@@ -30,6 +30,6 @@ def test_flipped_decision_is_refused_however_small_the_difference(trained: Any) 
     scores = fraud_probabilities(trained.pipeline, trained.columns)
     rounded_down = scores[scores.astype(np.float32) < scores]
     facts = replace(trained.facts, threshold=float(rounded_down[0]))
-    scorer = open_scorer(to_onnx(trained.pipeline, trained.inputs, facts), name="fraud", version="1")
+    scorer = open_scorer(to_onnx(trained.pipeline, facts), name="fraud", version="1")
     with pytest.raises(ScoresDisagree, match=r"decides [1-9]"):
         check_agreement(scorer, trained.pipeline, trained.inputs, trained.rows)

@@ -3,7 +3,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from poc.model.scoring import ModelFacts, from_metadata, registered, to_metadata
+from poc.model.scoring import ModelFacts, from_metadata, to_metadata
 
 
 @pytest.fixture
@@ -63,9 +63,3 @@ def test_missing_fact_is_named(facts: ModelFacts, name: str) -> None:
 def test_wrong_fact_is_refused(facts: ModelFacts, name: str, text: str) -> None:
     with pytest.raises(ValueError, match="wrongly"):
         from_metadata(to_metadata(facts) | {name: text})
-
-
-def test_card_is_the_facts_and_the_registration(facts: ModelFacts) -> None:
-    card = registered(facts, name="fraud", version="3", alias="champion", run_id=None)
-    assert (card.name, card.version, card.alias, card.run_id) == ("fraud", "3", "champion", None)
-    assert (card.threshold, card.inputs) == (facts.threshold, facts.inputs)

@@ -33,7 +33,7 @@ def test_feature_that_is_always_null_is_no_obstacle(trained: Any, name: str) -> 
     inputs = model_inputs(trained.served.features, rows)
     columns = input_columns(inputs, rows)
     pipeline = fit_pipeline(inputs, columns, trained.labels, columns, trained.labels)
-    scorer = open_scorer(to_onnx(pipeline, inputs, trained.facts), name="fraud", version="1")
+    scorer = open_scorer(to_onnx(pipeline, trained.facts), name="fraud", version="1")
     assert check_agreement(scorer, pipeline, inputs, rows).largest_difference < 1e-6
 
 

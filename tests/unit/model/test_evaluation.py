@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from poc.model.evaluation import Costs, calibration, evaluate, wilson_interval
+from poc.model.evaluation import Costs, calibration, evaluate
 
 SCORES = np.array([0.9, 0.8, 0.6, 0.4, 0.2, 0.1])
 LABELS = np.array([1, 0, 1, 0, 1, 0])
@@ -49,5 +49,8 @@ def test_equal_scores_are_one_group() -> None:
 @pytest.mark.parametrize(
     ("hits", "trials", "low", "high"), [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0)]
 )
-def test_wilson_interval_has_the_published_values(hits: int, trials: int, low: float, high: float) -> None:
-    assert wilson_interval(hits, trials) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+def test_interval_of_a_group_has_the_published_values(
+    hits: int, trials: int, low: float, high: float
+) -> None:
+    [group] = calibration(np.full(trials, 0.1), np.array([1] * hits + [0] * (trials - hits)))
+    assert (group.low, group.high) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))

@@ -13,7 +13,7 @@ from poc.dataset.generate import generate_records
 from poc.dataset.prepare import check_service
 from poc.definitions import ServedFeatures
 from poc.errors import DatasetRefused, LabelsUnavailable
-from poc.model.labels import Labels, read_labels
+from poc.model.examples import Labels, read_labels
 
 NOW = datetime(2026, 11, 24, tzinfo=timezone.utc)
 MEANT = "; allowed are 0 and 1, false and true, and nothing where it is not known"
@@ -85,7 +85,7 @@ def test_words_for_0_and_1_are_read_and_what_is_missing_is_counted(
     served = write(labels)
     found = learn(served)
     assert set(found.rows.column("is_fraud").to_pylist()) == {0, 1}
-    assert found.unlabelled == unlabelled
+    assert found.left_out.unlabelled == unlabelled
     [checked] = check_service(served, tmp_path, NOW)
     assert checked.records == 12
 

@@ -10,7 +10,8 @@ from small_model import register
 
 from poc.definitions import ServedFeatures
 from poc.errors import ModelFilesUnusable, ModelUnusable
-from poc.model.registry import load_scorer, open_client
+from poc.model.registry import load_scorer
+from poc.model.tracking import open_client
 from poc.settings import Settings
 
 

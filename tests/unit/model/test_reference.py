@@ -12,8 +12,8 @@ from poc.errors import OutputNotWritable, ReferenceUnreadable
 from poc.model.reference import (
     FeatureReference,
     TrainingReference,
-    make_reference,
     read_reference,
+    reference_features,
     reference_in_place,
     reference_json,
     reference_path,
@@ -38,14 +38,14 @@ def reference(declared: ServedFeatures) -> TrainingReference:
             "browser": [None] * 100,
         }
     )
-    return make_reference(
-        declared,
-        rows,
+    return TrainingReference(
         model_name="fraud_detection",
         model_alias="champion",
         model_version="7",
+        feature_service=declared.service,
         created_at=datetime(2026, 11, 24, 9, 30, tzinfo=timezone.utc),
-        git_commit="unknown",
+        rows=len(rows),
+        features=reference_features(declared, rows),
     )
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 from poc.definitions import ServedFeatures
 from poc.model.conversion import Agreement
 from poc.model.evaluation import Costs, evaluate
-from poc.model.examples import Examples
+from poc.model.examples import Examples, LeftOut
 from poc.model.report import describe_agreement, describe_examples, describe_test, describe_threshold
 
 TIMES = pd.to_datetime(["2026-11-19 19:21", "2026-11-20 00:00"], utc=True)
@@ -15,7 +15,8 @@ SCORES, LABELS = np.array([0.2, 0.6]), np.array([0, 1])
 def examples(
     unlabelled: int, repeated: int, unmatched: int, keyless: int = 0, corrected: int = 0
 ) -> Examples:
-    return Examples(PART, ServedFeatures("v1", ()), unlabelled, repeated, unmatched, keyless, corrected)
+    left_out = LeftOut(unlabelled, repeated, corrected, keyless, unmatched)
+    return Examples(PART, ServedFeatures("v1", ()), left_out)
 
 
 def test_rows_left_out_are_told() -> None:

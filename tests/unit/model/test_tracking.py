@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from poc.errors import ModelRegistryUnavailable
-from poc.model.registry import database_file, is_server, load_scorer, open_client, shown_uri
-from poc.settings import Settings
+from poc.model.registry import load_scorer
+from poc.model.tracking import database_file, is_server, open_client
+from poc.settings import Settings, shown_uri
 
 
 @pytest.mark.parametrize(
@@ -103,7 +104,7 @@ def test_user_whom_the_system_does_not_know_can_open_the_tracking_store(tmp_path
 import pwd, sys
 def unknown(user): raise KeyError(user)
 pwd.getpwuid = unknown
-from poc.model.registry import open_client
+from poc.model.tracking import open_client
 from poc.settings import Settings
 open_client(Settings(_env_file=None, mlflow_tracking_uri=sys.argv[1]))
 from mlflow.tracking.context.registry import resolve_tags

@@ -9,7 +9,7 @@ from feast.types import Array, Float64, Int64, String
 from scipy.stats import chi2
 
 from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures, ServedView
-from poc.model.reference import TrainingReference, make_reference
+from poc.model.reference import TrainingReference, reference_features
 from poc.quality.drift import FeatureDrift, chance_limit, index_parts, measure_drift
 
 LIMITED = {"max_psi": "0.25"}
@@ -35,14 +35,15 @@ def reference(declared: Features) -> TrainingReference:
 def trained_on(features: Features, rows: pa.Table) -> TrainingReference:
     keys = (JoinKey("payment_id", String),)
     view = FeatureSet("payments", keys, features, None, Path("payments.parquet"), "at", None)
-    return make_reference(
-        ServedFeatures("payments_v1", (ServedView(view, features, view.key_names),)),
-        rows.to_pandas(),
+    served = ServedFeatures("payments_v1", (ServedView(view, features, view.key_names),))
+    return TrainingReference(
         model_name="fraud",
         model_alias="champion",
         model_version="7",
+        feature_service=served.service,
         created_at=datetime(2026, 11, 24, tzinfo=timezone.utc),
-        git_commit="unknown",
+        rows=len(rows),
+        features=reference_features(served, rows.to_pandas()),
     )
 
 

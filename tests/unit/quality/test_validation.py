@@ -13,7 +13,7 @@ from poc.dataset.generate import SEED, generate_dataset, generate_records
 from poc.definitions import ServedFeatures
 from poc.errors import DatasetDrifted, ReferenceUnreadable
 from poc.materialization.window import Window
-from poc.model.reference import make_reference, reference_in_place, reference_path
+from poc.model.reference import TrainingReference, reference_features, reference_in_place, reference_path
 from poc.quality.validation import count_long_keys, gate, prepare_validated, validate_service
 from poc.repository import declared_service
 from poc.settings import Settings
@@ -43,14 +43,14 @@ def keep_reference(
     settings: Settings, served: ServedFeatures, trained_on: pd.DataFrame, version: str = "1"
 ) -> None:
     """Keep what the model that `settings` name was trained on, as its training does."""
-    reference = make_reference(
-        served,
-        trained_on,
+    reference = TrainingReference(
         model_name="fraud_detection",
         model_alias=settings.model_alias,
         model_version=version,
+        feature_service=served.service,
         created_at=NOW,
-        git_commit="unknown",
+        rows=len(trained_on),
+        features=reference_features(served, trained_on),
     )
     with reference_in_place(settings, reference):
         pass

@@ -60,7 +60,7 @@ def served_definitions(serving_settings: Settings) -> ServedFeatures:
 @pytest.fixture(scope="session")
 def scorer(served_definitions: ServedFeatures) -> Scorer:
     """A model that takes payments from 300 on for fraud."""
-    onnx_model, _, _ = small_model(served_definitions)
+    onnx_model, _ = small_model(served_definitions)
     return open_scorer(onnx_model, name="fraud_detection", version="1")
 
 
