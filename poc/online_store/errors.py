@@ -23,7 +23,16 @@ class PocError(Exception):
         super().__init__(f"{what}\n  {self.way_out}")
 
 
-class OnlineStoreError(PocError):
+class _Told(PocError):
+    """One whose sentence is always the same but for what it is about: `told` has a place for each."""
+
+    told = "{}"
+
+    def __init__(self, *about: object, way_out: str | None = None) -> None:
+        super().__init__(self.told.format(*about), way_out)
+
+
+class OnlineStoreError(_Told):
     """What Feast's online store in Cassandra refuses, and why."""
 
 
@@ -35,27 +44,24 @@ class FeaturesUnavailable(PocError):
     """What holds the features does not answer now; it may in a moment."""
 
 
-class CassandraUnavailable(FeaturesUnavailable):
-    """No Cassandra answers, or not in time."""
+class CassandraUnavailable(_Told, FeaturesUnavailable):
+    """No Cassandra answers, or not in time: where, and why."""
 
+    told = "Cannot reach Cassandra at {}: {}"
     way_out = f"Start one: {START_CASSANDRA}"
-
-    def __init__(self, where: str, reason: str) -> None:
-        super().__init__(f"Cannot reach Cassandra at {where}: {reason}")
 
 
 class AnswerTooLate(CassandraUnavailable):
     """A read was given up: Cassandra is slow or silent, or its reader has too much to do."""
 
+    told = "Cassandra at {} gave no answer in {:.1f} s"
     way_out = "If /ready says so as well, look after Cassandra; else there is more to do than time for it."
-
-    def __init__(self, where: str, seconds: float) -> None:
-        PocError.__init__(self, f"Cassandra at {where} gave no answer in {seconds:.1f} s")
 
 
 class CassandraLoginRefused(CassandraUnavailable):
     """A Cassandra wants a user and a password, and these are none, or not the right ones."""
 
+    told = "Cassandra at {} asks for a user and a password, and {}"
     way_out = (
         "Set CASSANDRA_USERNAME, and CASSANDRA_PASSWORD or CASSANDRA_PASSWORD_FILE; those of a Cassandra"
         " that this project started: set -a; . .cassandra/credentials; set +a"
@@ -63,61 +69,50 @@ class CassandraLoginRefused(CassandraUnavailable):
 
     def __init__(self, where: str, username: str | None) -> None:
         given = "none was given" if username is None else f"those of user {username!r} are wrong"
-        PocError.__init__(self, f"Cassandra at {where} asks for a user and a password, and {given}")
+        super().__init__(where, given)
 
 
 class RoleLacksRight(CassandraUnavailable):
     """Cassandra knows the user, who may not do this."""
 
+    told = "Cassandra at {} refuses: {}"
     way_out = (
         "Log in as a role that may: python scripts/make_roles.py makes one that reads and one that writes;"
         " keyspaces and roles are made by who may make them, as the user in .cassandra/credentials."
     )
 
-    def __init__(self, where: str, said: str) -> None:
-        PocError.__init__(self, f"Cassandra at {where} refuses: {said}")
-
 
 class CassandraTlsFailed(CassandraUnavailable):
     """The two ends do not agree on encryption."""
 
+    told = "No encrypted connection to Cassandra at {}: {}"
     way_out = (
         "Name in online_store.tls the files that belong to this Cassandra; leave tls out if it has none."
     )
-
-    def __init__(self, where: str, reason: str) -> None:
-        PocError.__init__(self, f"No encrypted connection to Cassandra at {where}: {reason}")
 
 
 class DataCentreUnknown(CassandraUnavailable):
     """A data centre that is stated is none of the cluster's."""
 
+    told = "The Cassandra at {} has no data centre {!r}, but {}"
+
     def __init__(self, where: str, stated: str, known: Sequence[str], key: str = "local_dc") -> None:
-        PocError.__init__(
-            self,
-            f"The Cassandra at {where} has no data centre {stated!r}, but {', '.join(known)}",
-            f"Correct {key} in online_store, or leave it out: the first contact point's is taken then.",
-        )
+        way_out = f"Correct {key} in online_store, or leave it out: the first contact point's is taken then."
+        super().__init__(where, stated, ", ".join(known), way_out=way_out)
 
 
 class ProtocolRefused(CassandraUnavailable):
     """The nodes do not speak the version of CQL's protocol that is stated."""
 
+    told = "The Cassandra at {} does not speak version {} of CQL's protocol"
     way_out = "Correct protocol_version in online_store, or leave it out: the newest that both know is taken."
-
-    def __init__(self, where: str, version: int) -> None:
-        PocError.__init__(
-            self, f"The Cassandra at {where} does not speak version {version} of CQL's protocol"
-        )
 
 
 class NoCassandra(_CallRefused):
     """The yaml's online store is kept elsewhere, or names no place."""
 
+    told = "The online store ({}) names no Cassandra"
     way_out = "Give online_store in feature_store.yaml the type cassandra and hosts, or set CASSANDRA_HOSTS."
-
-    def __init__(self, store_type: str) -> None:
-        super().__init__(f"The online store ({store_type}) names no Cassandra")
 
 
 class EnvironmentUnusable(_CallRefused):
@@ -129,10 +124,8 @@ class EnvironmentUnusable(_CallRefused):
 class StoreSettingUnusable(_CallRefused):
     """A key of the yaml's online_store, which Feast takes, has a value that nothing can be done with."""
 
+    told = "online_store: {} is {!r}, {}"
     way_out = "Correct it in feature_store.yaml, or leave it out."
-
-    def __init__(self, key: str, value: object, reason: str) -> None:
-        super().__init__(f"online_store: {key} is {value!r}, {reason}")
 
 
 class FeastNotSupported(OnlineStoreError):
@@ -141,7 +134,7 @@ class FeastNotSupported(OnlineStoreError):
     def __init__(self, found: str, supported: str) -> None:
         super().__init__(
             f"poc.online_store.provider.ResolvingProvider is written for feast {supported}, this is {found}",
-            f"pip install feast=={supported}   or set provider: local in feature_store.yaml",
+            way_out=f"pip install feast=={supported}   or set provider: local in feature_store.yaml",
         )
 
 
@@ -163,13 +156,11 @@ class OnlineTableMissing(FeaturesNotApplied):
         PocError.__init__(self, f"The online store has no table {where}")
 
 
-class FeaturesNotMaterialized(PocError):
+class FeaturesNotMaterialized(_Told):
     """The online store holds nothing yet."""
 
+    told = "{} has never been materialized"
     way_out = "Fill it: python scripts/feast_materialize.py"
-
-    def __init__(self, where: str) -> None:
-        super().__init__(f"{where} has never been materialized")
 
 
 class FeaturesOutdated(PocError):
@@ -181,150 +172,126 @@ class FeaturesOutdated(PocError):
 class TlsFilesUnusable(OnlineStoreError):
     """A PEM file of an encrypted connection is not there, or not what it should be."""
 
+    told = "The TLS files of the online store cannot be used: {}: {}"
     way_out = (
         "Correct tls: in online_store (paths are relative to the feature repository), or put them there."
     )
-
-    def __init__(self, files: str, reason: str) -> None:
-        super().__init__(f"The TLS files of the online store cannot be used: {files}: {reason}")
 
 
 class CredentialsUnusable(_CallRefused):
     """User and password of Cassandra do not come as a pair."""
 
+    told = "The credentials for Cassandra cannot be used: {}"
     way_out = "Set CASSANDRA_USERNAME, and CASSANDRA_PASSWORD or CASSANDRA_PASSWORD_FILE."
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"The credentials for Cassandra cannot be used: {reason}")
 
 
 class ReplicationDiffers(OnlineStoreError):
     """A keyspace is there with other copies than the settings state."""
 
+    told = "Keyspace {} has replication {}, online_store states {}"
     way_out = "Nothing was changed. State what is there; or nothing, and the keyspace is used as it is."
 
     def __init__(self, keyspace: str, found: Mapping[str, str], stated: Mapping[str, object]) -> None:
-        super().__init__(
-            f"Keyspace {keyspace} has replication {dict(found)}, online_store states {dict(stated)}"
-        )
+        super().__init__(keyspace, dict(found), dict(stated))
 
 
 class UnsupportedType(_CallRefused):
     """A field has a Feast type that no column can hold."""
 
+    told = "Field {!r}: {} {}"
     way_out = "Declare a type of feast.types for it."
 
-    def __init__(
-        self, field: str, dtype: object, reason: str = "has no column type", way_out: str | None = None
-    ) -> None:
-        super().__init__(f"Field {field!r}: {dtype} {reason}", way_out)
+
+class _WrittenOtherwise(OnlineStoreError):
+    """A table was written for something else than now: the way out writes its `view` anew."""
+
+    way_out = "Write every value anew: {}"
+
+    def __init__(self, view: str, *about: object) -> None:
+        # It may be one that the feature service does not take.
+        full_run = f"python scripts/feast_materialize.py --full --view {shlex.quote(view)}"
+        super().__init__(*about, way_out=self.way_out.format(full_run))
 
 
-def _full_run(view: str) -> str:
-    """Name the command for one view: it may be one that the feature service does not take."""
-    return f"python scripts/feast_materialize.py --full --view {shlex.quote(view)}"
-
-
-class TypeChanged(OnlineStoreError):
+class TypeChanged(_WrittenOtherwise):
     """A field was declared with another type than its column has."""
 
-    def __init__(self, view: str, table: str, column: str, stored: str, declared: str) -> None:
-        super().__init__(
-            f"{table}: column {column!r} is {stored}, but is now declared as {declared}",
-            f"Write every value anew: {_full_run(view)}",
-        )
+    told = "{}: column {!r} is {}, but is now declared as {}"
 
 
-class KeyChanged(OnlineStoreError):
+class KeyChanged(_WrittenOtherwise):
     """A view's join keys are not the table's partition key any more."""
 
+    told = "{}: its key is ({}), but the view's join keys are ({})"
+
     def __init__(self, view: str, table: str, stored: Sequence[str], declared: Sequence[str]) -> None:
-        here, wanted = ", ".join(stored), ", ".join(declared)
-        super().__init__(
-            f"{table}: its key is ({here}), but the view's join keys are ({wanted})",
-            f"Write every value anew: {_full_run(view)}",
-        )
+        super().__init__(view, table, ", ".join(stored), ", ".join(declared))
 
 
 class RebuildRunning(OnlineStoreError):
     """A full run of the same view is under way."""
 
+    told = "Feature view {} is being filled anew by {}: nothing was changed"
     way_out = "Wait until it has ended, and run this again; of a run that died its claim ends after 30 s."
-
-    def __init__(self, view: str, owner: str) -> None:
-        super().__init__(f"Feature view {view} is being filled anew by {owner}: nothing was changed")
 
 
 class RebuildLost(OnlineStoreError):
     """Another run took a full run's claim over, since this one was not heard for too long."""
 
+    told = "Another run fills feature view {} by now"
     way_out = "What is served was not changed. Run it again once the other one has ended."
-
-    def __init__(self, view: str) -> None:
-        super().__init__(f"Another run fills feature view {view} by now")
 
 
 class NoEarlierGeneration(OnlineStoreError):
     """There is nothing to go back to."""
 
+    told = "No generation of feature view {} is kept from before the one that is served"
     way_out = "See what there is: python scripts/feast_materialize.py --generations"
-
-    def __init__(self, view: str) -> None:
-        super().__init__(f"No generation of feature view {view} is kept from before the one that is served")
 
 
 class WrongValueType(_CallRefused):
     """A value has another type than its field."""
 
+    told = "Field {!r} is declared {}, but the value is {}"
     way_out = "Correct the value or the declared type."
-
-    def __init__(self, field: str, declared: str, given: str) -> None:
-        super().__init__(f"Field {field!r} is declared {declared}, but the value is {given}")
 
 
 class ValueOutOfRange(_CallRefused):
     """A value that its column cannot hold."""
 
+    told = "Field {!r}: {!r} {}"
     way_out = "Correct the value in the source."
-
-    def __init__(self, field: str, value: object, reason: str) -> None:
-        super().__init__(f"Field {field!r}: {value!r} {reason}")
 
 
 class NullJoinKey(OnlineStoreError):
     """A source has a row that belongs to no entity."""
 
+    told = "Join key {!r} is null in {} of the rows to write"
     way_out = "Remove those rows from the source, or fill the key in."
-
-    def __init__(self, column: str, rows: int) -> None:
-        super().__init__(f"Join key {column!r} is null in {rows} of the rows to write")
 
 
 class MissingColumns(OnlineStoreError):
     """A source lacks columns that the view declares."""
 
+    told = "{} has no column {} (it has: {})"
     way_out = "Add the column to the source, or remove the field from the view."
 
     def __init__(self, source: str, missing: Sequence[str], present: Sequence[str]) -> None:
-        super().__init__(f"{source} has no column {', '.join(missing)} (it has: {', '.join(present)})")
+        super().__init__(source, ", ".join(missing), ", ".join(present))
 
 
 class SourceChanged(OnlineStoreError):
     """A source was rewritten while it was read."""
 
+    told = "{} changed while it was materialized"
     way_out = "Materialize again; replace files as a whole, not in place."
-
-    def __init__(self, source: str) -> None:
-        super().__init__(f"{source} changed while it was materialized")
 
 
 class NotApplied(OnlineStoreError):
     """A view has no table yet."""
 
+    told = "Cannot use table {}: {}"
     way_out = "Create it: python scripts/feast_setup.py   (or feast -c feature_repo apply)"
-
-    def __init__(self, table: str, reason: str) -> None:
-        super().__init__(f"Cannot use table {table}: {reason}")
 
 
 class NotAcknowledged(OnlineStoreError):
@@ -334,24 +301,22 @@ class NotAcknowledged(OnlineStoreError):
         worth_repeating: whether what it said may pass: a timeout, an overload, too few replicas.
     """
 
+    told = "{} of {} rows were not acknowledged: {}"
     way_out = "Nothing was recorded as materialized. Look after Cassandra, then run the same interval again."
 
     def __init__(self, remaining: int, total: int, reason: Exception, worth_repeating: bool = False) -> None:
         self.worth_repeating = worth_repeating
-        why = f"{type(reason).__name__}: {reason}"
-        super().__init__(f"{remaining} of {total} rows were not acknowledged: {why}")
+        super().__init__(remaining, total, f"{type(reason).__name__}: {reason}")
 
 
-class WrittenByAnotherEngine(OnlineStoreError):
+class WrittenByAnotherEngine(_WrittenOtherwise):
     """A stock table holds cells whose write time would beat event times."""
 
-    def __init__(self, view: str, table: str) -> None:
-        super().__init__(
-            f"{table} holds values written at wall-clock time, by Feast's own engine or by a push: values of "
-            "newer events, written at event time, would lose against them",
-            f"Empty it and fill it anew: {_full_run(view)} --replace   or set"
-            " `write_time: now` in batch_engine.",
-        )
+    told = (
+        "{} holds values written at wall-clock time, by Feast's own engine or by a push: values of newer"
+        " events, written at event time, would lose against them"
+    )
+    way_out = "Empty it and fill it anew: {} --replace   or set `write_time: now` in batch_engine."
 
 
 class DriverMissing(_CallRefused):
@@ -360,5 +325,5 @@ class DriverMissing(_CallRefused):
     def __init__(self, driver: str, setting: str) -> None:
         super().__init__(
             f"{setting} asks for {driver}, which is not installed",
-            f"pip install {driver}   or let {setting} be auto",
+            way_out=f"pip install {driver}   or let {setting} be auto",
         )

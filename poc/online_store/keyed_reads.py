@@ -8,7 +8,6 @@ the driver raised. It is never taken for an absent row.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -23,20 +22,9 @@ KEYS_PER_STATEMENT = 20
 
 Key = tuple[Any, ...]
 Row = tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Statements:
-    """How the rows of a key are asked for.
-
-    Attributes:
-        one: binds a key.
-        several: binds a list of keys' only parts, and selects that part last; None where keys have several
-            parts, or could not be told apart by what a driver gives for them.
-    """
-
-    one: str
-    several: str | None
+# How the rows of a key are asked for. The first binds a key, the second a list of the only parts of keys, and
+# selects that part last: None where keys have several, or could not be told apart by what a driver gives.
+CqlOfKeys = tuple[str, str | None]
 
 
 class KeyedReads:
@@ -51,18 +39,20 @@ class KeyedReads:
     def __init__(
         self,
         session: Session,
-        statements: Statements,
+        cql: CqlOfKeys,
         *,
         in_flight: int,
         keys_per_statement: int,
         acsylla: AcsyllaReads | None = None,
     ) -> None:
         self._session, self._in_flight = session, in_flight
-        self._one = _in_one_page(prepare(session, statements.one))
-        asked_together = statements.several if keys_per_statement > 1 else None
-        self._several = None if asked_together is None else _in_one_page(prepare(session, asked_together))
+        one, several = cql
+        self._one = _in_one_page(prepare(session, one))
+        self._several: PreparedStatement | None = None
+        if several is not None and keys_per_statement > 1:
+            self._several = _in_one_page(prepare(session, several))
         self._keys_per_statement = keys_per_statement
-        self._acsylla, self._one_by_acsylla = acsylla, statements.one
+        self._acsylla, self._one_by_acsylla = acsylla, one
 
     def rows(self, keys: Sequence[Key]) -> dict[Key, list[Row]]:
         """Read the rows of distinct `keys`; a key that has none is left out."""

@@ -102,12 +102,14 @@ class Plans:
         """Go over to the state of the registry that `proto` is."""
         with self._lock:
             version = str(proto.version_id)
-            known = next((item for item in self._states if _is_known_as(item, proto)), None)
-            # The same state read once more is another object.
+            # The same state read once more is another object. A registry in a database has no version.
+            same = (
+                item for item in self._states if item.is_of(proto) or (version and item.version == version)
+            )
+            known = next(same, None)
             kept = () if known is None else (known.plans, known.asked)
-            state = _State(proto, version, *kept)
+            state = self._state = _State(proto, version, *kept)
             self._states = [state, *(item for item in self._states if item is not known)][:MOST_STATES]
-            self._state = state
             return state
 
     def _keep_fresh(self, store: "FeatureStore") -> None:
@@ -173,10 +175,6 @@ class Plans:
             except Exception as error:  # What is gone from the registry is refused when it is asked for.
                 log.info("No plan for the features as they are now: %s", error)
         return state
-
-
-def _is_known_as(state: _State, proto: Any) -> bool:
-    return state.is_of(proto) if not proto.version_id else state.version == proto.version_id
 
 
 def _content(service: FeatureService) -> _Content:

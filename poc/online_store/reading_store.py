@@ -18,7 +18,7 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from poc.online_store.acsylla_reads import AcsyllaReads, acsylla_reads
 from poc.online_store.connection import ConnectionSettings, Driver, connection_settings
 from poc.online_store.driver_writer import ReplacingWriter
-from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, KeyedReads, Row, Statements
+from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, CqlOfKeys, KeyedReads, Row
 from poc.online_store.keys import join_keys
 from poc.online_store.layout import key_columns
 from poc.online_store.session import open_session
@@ -170,14 +170,14 @@ class ReadingStore(Generic[Reader]):
         raise NotImplementedError
 
     def _new_writer(
-        self, config: RepoConfig, cql: str, at: int, keys: slice, times: Statements, of: Sequence[str] | None
+        self, config: RepoConfig, cql: str, at: int, keys: slice, times: CqlOfKeys, of: Sequence[str] | None
     ) -> ReplacingWriter:
         """Make the writer of `cql`, and keep it.
 
         Args:
             at: the place of the write time in a row to write.
             keys: the places of the keys in it, which `times` binds.
-            times: ask when a row was written, in µs, the last of what they select.
+            times: CQL that selects last when a row was written, in µs: of one key, and of several.
             of: features whose times count, by the name that comes first of what is selected; None for all.
         """
         session, settings = self.session(config), connection_settings(config)

@@ -16,7 +16,6 @@ from poc.online_store.config import RowStoreSettings
 from poc.online_store.connection import connection_settings
 from poc.online_store.errors import NotAcknowledged, NotApplied
 from poc.online_store.generations import Generations
-from poc.online_store.keyed_reads import Statements
 from poc.online_store.layout import RowLayout, row_layout, table_comment
 from poc.online_store.reading_store import ReadingStore
 from poc.online_store.schema import apply_layout, ensure_keyspace, extend_layout, has_table, stored_table
@@ -128,7 +127,7 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
                 # A feature that has its column now is lacking no more.
                 self._readers.clear()
                 # After the keys, the features, and two timestamps.
-                at, times = width + len(features) + 2, Statements(*layout.select_write_time())
+                at, times = width + len(features) + 2, layout.select_write_time()
                 writer = self._new_writer(config, cql, at, slice(width), times, None)
             write_all(writer, bound)
 

@@ -12,7 +12,7 @@ from feast.type_map import feast_value_type_to_python_type
 
 from poc.online_store.acsylla_reads import AcsyllaReads
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, Key, KeyedReads, Row, Statements
+from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, Key, KeyedReads, Row
 from poc.online_store.layout import key_columns
 from poc.online_store.stock_layout import entity_key
 from poc.online_store.types import EPOCH
@@ -73,7 +73,7 @@ class StockReader(MessageReader):
         select = f"SELECT feature_name, value, toUnixTimestamp(event_ts){{}} FROM {table} WHERE entity_key "
         self._reads = KeyedReads(
             session,
-            Statements(select.format("") + "= ?", select.format(", entity_key") + "IN ?"),
+            (select.format("") + "= ?", select.format(", entity_key") + "IN ?"),
             in_flight=settings.read_concurrency,
             keys_per_statement=KEYS_PER_STATEMENT,
             acsylla=acsylla,

@@ -17,7 +17,6 @@ from feast.infra.online_stores.contrib.cassandra_online_store.cassandra_online_s
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 
 from poc.online_store.connection import ConnectionSettings, connection_settings
-from poc.online_store.keyed_reads import Statements
 from poc.online_store.layout import key_columns, row_layout
 from poc.online_store.reading_store import ReadingStore
 from poc.online_store.schema import ensure_keyspace
@@ -99,13 +98,12 @@ class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore)
             return
         version = config.entity_key_serialization_version
         name = stock_table(self._keyspace, config.project, table.name)
-        times = Statements(*write_times(name))
         for features, rows in by_features(latest.values()):
             cql = batch_insert(name, features, timestamped=True)
             writer = self._writers.get(cql)
             if writer is None:
                 # A row is the write time, and of each feature value, entity key, event time.
-                writer = self._new_writer(config, cql, 0, slice(2, 3), times, features)
+                writer = self._new_writer(config, cql, 0, slice(2, 3), write_times(name), features)
             write_all(writer, [bound_entity(row, version) for row in rows])
         if progress is not None:
             progress(len(data))

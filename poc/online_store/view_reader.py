@@ -11,7 +11,7 @@ from feast.protos.feast.types.Value_pb2 import Value
 from poc.online_store.acsylla_reads import AcsyllaReads
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.errors import FeaturesOutdated, OnlineTableMissing
-from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, Key, KeyedReads, Row, Statements
+from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, Key, KeyedReads, Row
 from poc.online_store.keys import bound_key
 from poc.online_store.layout import Column, RowLayout
 from poc.online_store.naming import EVENT_TIMESTAMP
@@ -121,7 +121,7 @@ class RowReader(ViewReader):
         self._bound = bound_key(layout.keys)
         self._reads = KeyedReads(
             session,
-            Statements(layout.select(there), layout.select_several(there)),
+            (layout.select(there), layout.select_several(there)),
             in_flight=settings.read_concurrency,
             keys_per_statement=keys_per_statement,
             acsylla=acsylla,
