@@ -71,8 +71,8 @@ def cluster_arguments(settings: ConnectionSettings) -> dict[str, Any]:
         "use_schema": stated is not None and stated < 4,
         # Else it prints that Cassandra has no ScyllaDB shards. Errors reach us as exceptions.
         "log_level": "critical",
+        "protocol_version": NEWEST_PROTOCOL if stated is None else min(stated, NEWEST_PROTOCOL),
     }
-    arguments["protocol_version"] = NEWEST_PROTOCOL if stated is None else min(stated, NEWEST_PROTOCOL)
     if settings.local_dc is not None:
         arguments["load_balance_dc_aware"] = settings.local_dc
     if settings.username is not None:

@@ -9,15 +9,7 @@ from typing import Annotated, Any
 
 from cassandra import ConsistencyLevel
 from feast.repo_config import FeastConfigBaseModel
-from pydantic import (
-    AfterValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    StrictStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, PrivateAttr, StrictStr, field_validator, model_validator
 
 from poc.online_store.keyed_reads import KEYS_PER_STATEMENT
 
@@ -57,29 +49,26 @@ PositiveInt = Annotated[int, Field(strict=True, ge=1)]
 
 
 class LoadBalancing(FeastConfigBaseModel):  # type: ignore[misc]
-    """The stock store's block of the same name."""
+    """The stock store's block of the same name; single-row statements always go to a replica."""
 
     load_balancing_policy: Annotated[StrictStr, _one_of(POLICIES)]
-    """One of the stock store's two names; single-row statements always go to a replica."""
-
     local_dc: StrictStr = "datacenter1"
-    """The data centre whose nodes are asked."""
 
 
 class Tls(FeastConfigBaseModel):  # type: ignore[misc]
-    """Encryption between Feast and Cassandra. Files are PEM."""
+    """Encryption between Feast and Cassandra. Files are PEM, paths relative to the feature repository.
+
+    Attributes:
+        ca: certificates that a node's must descend from.
+        cert: ours, where the nodes ask for one; with `key`.
+        key: its private key, without a password.
+        check_hostname: whether a node's certificate must name the address that it was reached at.
+    """
 
     ca: StrictStr
-    """Certificates that a node's must descend from. Paths are relative to the feature repository."""
-
     cert: StrictStr | None = None
-    """Our certificate, where the nodes ask for one; with `key`."""
-
     key: StrictStr | None = None
-    """Its private key, without a password."""
-
     check_hostname: bool = True
-    """Whether a node's certificate must name the address that it was reached at."""
 
     @model_validator(mode="after")
     def _pair(self) -> "Tls":
@@ -89,77 +78,54 @@ class Tls(FeastConfigBaseModel):  # type: ignore[misc]
 
 
 class RowStoreSettings(FeastConfigBaseModel):  # type: ignore[misc]
-    """Every key but `type`."""
+    """Every key but `type`; None is not stated.
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+    Attributes:
+        hosts: contact points; this or `secure_bundle_path`, an Astra database's.
+        port: CQL port of every node.
+        keyspace: of all tables; `feast apply` creates it where it is missing.
+        replication_factor: copies in each data centre, of a keyspace that is created; 1 in the local one if
+            not stated.
+        replication: copies by data centre, instead of `replication_factor`.
+        username, password: for password authentication; those of the environment if not stated.
+        protocol_version: CQL protocol; the newest that the cluster knows if not stated.
+        consistency_level: how many replicas confirm a write, and a read if the next is not stated.
+        read_consistency_level: how many replicas answer a read.
+        request_timeout, connect_timeout: longest wait for one statement and for one connection, in seconds.
+        ttl_seconds: age, counted from the event time, at which Cassandra removes a row; never if not stated.
+        speculative_execution_delay_ms: ask a second node when a statement took this long.
+        compression: compress what goes over the wire with LZ4 (needs the `lz4` package).
+        local_dc: the data centre whose nodes are asked; the first contact point's if not stated.
+        load_balancing: the stock store's block.
+        read_concurrency, write_concurrency: most statements in flight of one batch.
+        read_keys_per_statement: most entities that one statement of a batch read asks for, where the join key
+            allows it.
+    """
 
     hosts: Annotated[list[StrictStr], Field(min_length=1)] | None = None
-    """Contact points; this or `secure_bundle_path`."""
-
     secure_bundle_path: StrictStr | None = None
-    """Secure connect bundle of an Astra database."""
-
     port: Annotated[int, Field(strict=True, ge=1, le=65535)] | None = None
-    """CQL port of every node; 9042 when not stated."""
-
     keyspace: Annotated[StrictStr, Field(pattern=r"^\w{1,48}$")] = "feast_keyspace"
-    """Keyspace of all tables; `feast apply` creates it where it is missing."""
-
     replication_factor: PositiveInt | None = None
-    """Copies in each data centre, of a keyspace that is created; 1 in the local one when not stated."""
-
     replication: Annotated[dict[StrictStr, PositiveInt], Field(min_length=1)] | None = None
-    """Copies by data centre, instead of `replication_factor`."""
-
     username: StrictStr | None = None
-    """For password authentication; CASSANDRA_USERNAME when not stated."""
-
     password: StrictStr | None = Field(None, repr=False)
-    """Likewise; CASSANDRA_PASSWORD, or what CASSANDRA_PASSWORD_FILE holds, when not stated."""
-
     tls: Tls | None = None
-    """Encrypts the connections."""
-
     protocol_version: Annotated[int, Field(strict=True, ge=3, le=5)] | None = None
-    """CQL protocol; the newest that the cluster knows when not stated."""
-
     consistency_level: Consistency = "LOCAL_ONE"
-    """How many replicas confirm a write, and a read where `read_consistency_level` is not stated."""
-
     read_consistency_level: Consistency | None = None
-    """How many replicas answer a read."""
-
     request_timeout: Annotated[float, Field(gt=0)] = 10.0
-    """Longest wait for one statement, in seconds. Always applied."""
-
     connect_timeout: Annotated[float, Field(gt=0)] = 5.0
-    """Longest wait for one connection, in seconds."""
-
     ttl_seconds: (
         Annotated[int, Field(strict=True, ge=1, le=MAX_TTL_SECONDS), AfterValidator(_can_expire)] | None
     ) = None
-    """Age, counted from the event time, at which Cassandra removes a row; never when not stated."""
-
     speculative_execution_delay_ms: PositiveInt | None = None
-    """Ask a second node when a statement took this long; never when not stated."""
-
     compression: bool = False
-    """Compress what goes over the wire with LZ4 (needs the `lz4` package)."""
-
     local_dc: StrictStr | None = None
-    """The data centre whose nodes are asked; the first contact point's when not stated."""
-
     load_balancing: LoadBalancing | None = None
-    """The stock store's block."""
-
     read_concurrency: PositiveInt = 100
-    """Most statements in flight of one batch read."""
-
     read_keys_per_statement: Annotated[int, Field(strict=True, ge=1, le=100)] = KEYS_PER_STATEMENT
-    """Most entities that one statement of a batch read asks for, where the join key allows it."""
-
     write_concurrency: PositiveInt = 100
-    """Most statements in flight of one batch write."""
 
     # Of views that this process fills anew, the generation that takes every write; it goes with the settings
     # to Spark's executors.

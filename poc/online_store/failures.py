@@ -62,12 +62,9 @@ def _known(error: Exception, where: str, missing: Callable[[], PocError] | None)
         return RoleLacksRight(where, _message(str(error)))
     if isinstance(error, (DriverException, NoHostAvailable, ConnectionException, ErrorMessage)):
         return CassandraUnavailable(where, str(_cause(error)))
-    if name.startswith("CassError"):
-        return CassandraUnavailable(where, str(error) or name)
     # What acsylla says of a session that was closed.
-    if isinstance(error, RuntimeError) and "closed" in str(error).lower():
-        return CassandraUnavailable(where, str(error))
-    return None
+    closed = isinstance(error, RuntimeError) and "closed" in str(error).lower()
+    return CassandraUnavailable(where, str(error) or name) if closed or name.startswith("CassError") else None
 
 
 def refusal(said: str, missing: Callable[[], PocError] | None = None) -> PocError | None:

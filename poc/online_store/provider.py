@@ -59,7 +59,7 @@ class ResolvingProvider(LocalProvider):  # type: ignore[misc]
             raise FeastNotSupported(found, SUPPORTED)
         super().__init__(config)
         self._online_store: OnlineStore | None = None
-        self._reading: ReadingStore[Any] | None = None
+        self._reading: ReadingStore[ViewReader] | None = None
         self.plans = Plans()
         self._opening = threading.Lock()
 
@@ -68,19 +68,17 @@ class ResolvingProvider(LocalProvider):  # type: ignore[misc]
         """The configured store; Feast's own for Cassandra on a connection of ours."""
         if self._online_store is None:
             with self._opening:
-                if self._online_store is None:
-                    # A store that somebody derived from Feast's own keeps its values as it sees fit.
-                    if getattr(self.repo_config.online_store, "type", None) == STOCK_TYPE:
-                        self._online_store = StockCassandraOnlineStore()
-                    else:
-                        return super().online_store
+                # A store that somebody derived from Feast's own keeps its values as it sees fit.
+                is_stock = getattr(self.repo_config.online_store, "type", None) == STOCK_TYPE
+                if self._online_store is None and is_stock:
+                    self._online_store = StockCassandraOnlineStore()
+                return super().online_store
         return self._online_store
 
     def reader(self, view: FeatureView, features: Sequence[str]) -> ViewReader:
         """Return what reads `features` of `view` from the online store."""
         if self.reads_awaited and self._reading is not None:
-            found: ViewReader = self._reading.reader(self.repo_config, view, features)
-            return found
+            return self._reading.reader(self.repo_config, view, features)
         return ForeignReader(self, self.repo_config, view, features)
 
     @property
@@ -134,21 +132,18 @@ def _plan(
     return None if plan is None or not plan.takes(entity_values) else (provider, plan)
 
 
-def _handler(store: FeatureStore) -> Any:
-    async def get_online_features(request: Request) -> Response:
-        try:
-            response = await _answer(store, json.loads(await request.body()))
-            content = feature_server.MessageToDict(response.proto, **_AS_FEASTS)
-        except Exception as error:  # As Feast's own handler: whatever it is becomes its text.
-            log.error("%s", traceback.format_exc())
-            return JSONResponse({"detail": str(error)}, status_code=500)
-        # As FastAPI writes it: bytes as the text that they may be, no number that JSON does not have.
-        text = json.dumps(
-            content, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=bytes.decode
-        )
-        return Response(text, media_type="application/json")
-
-    return get_online_features
+async def _get_online_features(store: FeatureStore, request: Request) -> Response:
+    try:
+        response = await _answer(store, json.loads(await request.body()))
+        content = feature_server.MessageToDict(response.proto, **_AS_FEASTS)
+    except Exception as error:  # As Feast's own handler: whatever it is becomes its text.
+        log.error("%s", traceback.format_exc())
+        return JSONResponse({"detail": str(error)}, status_code=500)
+    # As FastAPI writes it: bytes as the text that they may be, no number that JSON does not have.
+    text = json.dumps(
+        content, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=bytes.decode
+    )
+    return Response(text, media_type="application/json")
 
 
 async def _answer(store: FeatureStore, asked: dict[str, Any]) -> OnlineResponse:
@@ -198,7 +193,8 @@ def install() -> None:
     def get_app(store: FeatureStore, *settings: Any, **named: Any) -> Any:
         app = feasts_app(store, *settings, **named)
         if isinstance(store._get_provider(), ResolvingProvider):
-            app.router.routes.insert(0, Route(SERVER_PATH, _handler(store), methods=["POST"]))
+            handler = functools.partial(_get_online_features, store)
+            app.router.routes.insert(0, Route(SERVER_PATH, handler, methods=["POST"]))
         return app
 
     get_online_features.resolving = True  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from feast.online_response import TIMESTAMP_POSTFIX, OnlineResponse
@@ -71,14 +72,6 @@ class ResolvedResponse(OnlineResponse):  # type: ignore[misc]
     ) -> None:
         self.entity_values, self.answered = entity_values, answered
         self._kinds = kinds
-        self._proto: GetOnlineFeaturesResponse | None = None
-
-    @property
-    def proto(self) -> GetOnlineFeaturesResponse:
-        """The protobuf; the same one each time."""
-        if self._proto is None:
-            self._proto = self._message()
-        return self._proto
 
     def to_dict(self, include_event_timestamps: bool = False) -> dict[str, Any]:
         """Return the values by name; see `OnlineResponse.to_dict`."""
@@ -101,7 +94,9 @@ class ResolvedResponse(OnlineResponse):  # type: ignore[misc]
                 answer[name + TIMESTAMP_POSTFIX] = list(seconds)
         return answer
 
-    def _message(self) -> GetOnlineFeaturesResponse:
+    @cached_property
+    def proto(self) -> GetOnlineFeaturesResponse:
+        """The protobuf; the same one each time."""
         message, vector = GetOnlineFeaturesResponse(results=[]), GetOnlineFeaturesResponse.FeatureVector
         names, vectors = message.metadata.feature_names.val, message.results
         for name, given in self.entity_values.items():

@@ -41,16 +41,10 @@ def set_login(session: Session, name: str, password: str, *, superuser: bool) ->
 
 
 def ensure_role(session: Session, role: Role, password: str, keyspaces: Iterable[str]) -> None:
-    """Make the role, or give it that password, and these rights on `keyspaces` and no other ones there.
-
-    Args:
-        session: of a user who may make roles and grant, as a superuser.
-        role: what to make.
-        password: what it logs in with.
-        keyspaces: the names of those that are there.
+    """Make the role, or give it that password, and its rights on `keyspaces`, which are there, and no others.
 
     Raises:
-        cassandra.Unauthorized: the user may not.
+        cassandra.Unauthorized: the session's user may not make roles and grant, as a superuser may.
     """
     set_login(session, role.name, password, superuser=False)
     for keyspace in keyspaces:

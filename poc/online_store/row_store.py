@@ -30,7 +30,6 @@ class CassandraRowOnlineStoreConfig(RowStoreSettings):
     type: Literal["poc.online_store.row_store.CassandraRowOnlineStore"] = (
         "poc.online_store.row_store.CassandraRowOnlineStore"
     )
-    """Selects the store."""
 
 
 class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ignore[misc]

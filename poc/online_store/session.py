@@ -90,10 +90,9 @@ def open_session(settings: ConnectionSettings) -> Session:
         CassandraLoginRefused, CassandraTlsFailed, DataCentreUnknown: of those, what other settings can help.
         TlsFilesUnusable: a PEM file cannot be used.
     """
-    stated = settings.protocol_version
-    versions = PROTOCOL_VERSIONS if stated is None else (stated,)
     # A secure bundle tells the driver all it needs, and it agrees on a version with Astra by itself.
-    offered: tuple[int | None, ...] = versions if settings.secure_bundle_path is None else (stated,)
+    left_open = settings.protocol_version is None and settings.secure_bundle_path is None
+    offered = PROTOCOL_VERSIONS if left_open else (settings.protocol_version,)
     for version in offered:
         try:
             return _connected(settings, version)

@@ -160,11 +160,8 @@ def _wanted(layout: RowLayout, features: Sequence[str] | None) -> tuple[Column, 
 
 
 def _as_stored(layout: RowLayout, table: StoredTable) -> RowLayout:
-    kinds = {name: OF_COLUMN.get(cql) for name, cql in table.columns.items()}
-    features = (
-        column if (kind := kinds.get(column.name)) is None else replace(column, kind=kind)
-        for column in layout.features
-    )
+    stored = table.columns
+    features = (replace(c, kind=OF_COLUMN.get(stored.get(c.name, ""), c.kind)) for c in layout.features)
     return replace(layout, features=tuple(features))
 
 
