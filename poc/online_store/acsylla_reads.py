@@ -139,8 +139,6 @@ class _Loop:
             if len(keys) == 1:
                 return [await self._rows(statement, keys[0])]
             return await self._many(statement, keys)
-        except asyncio.CancelledError:
-            raise
         except Exception as error:
             # What cannot be bound is the caller's mistake.
             if type(error).__name__ == "CassErrorLibRequestTimedOut" or isinstance(error, UnicodeError):

@@ -201,6 +201,11 @@ class UnsupportedType(_CallRefused):
     told = "Field {!r}: {} {}"
     way_out = "Declare a type of feast.types for it."
 
+    def __init__(
+        self, field: str, dtype: object, reason: str = "has no column type", way_out: str | None = None
+    ) -> None:
+        super().__init__(field, dtype, reason, way_out=way_out)
+
 
 class _WrittenOtherwise(OnlineStoreError):
     """A table was written for something else than now: the way out writes its `view` anew."""

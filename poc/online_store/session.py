@@ -216,5 +216,4 @@ def _policy(settings: ConnectionSettings) -> TokenAwarePolicy:
 
 def local_data_centre(session: Session) -> str:
     """Name the data centre of the node that `session` was opened through."""
-    name: str = session.execute(idempotent("SELECT data_center FROM system.local")).one().data_center
-    return name
+    return str(session.execute(idempotent("SELECT data_center FROM system.local")).one().data_center)

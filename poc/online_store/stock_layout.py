@@ -113,7 +113,7 @@ def _key_packer(name: str, kind: ColumnType) -> Callable[[Any, int], bytes]:
             name,
             kind.name,
             "cannot be a join key in Feast's own stores",
-            way_out="Declare String, Bytes, Int32 or Int64 for it, or use the row store, which takes it.",
+            "Declare String, Bytes, Int32 or Int64 for it, or use the row store, which takes it.",
         )
     return pack
 

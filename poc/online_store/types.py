@@ -135,7 +135,7 @@ def column_type(field: str, dtype: FeastType) -> ColumnType:
     """
     kind = COLUMN_TYPES.get(dtype.to_value_type())
     if kind is None:
-        raise UnsupportedType(field, dtype, "has no column type")
+        raise UnsupportedType(field, dtype)
     return kind
 
 

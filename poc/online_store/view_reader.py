@@ -97,15 +97,17 @@ class RowReader(ViewReader):
         acsylla: AcsyllaReads | None = None,
         as_stored: bool = False,
     ) -> None:
-        declared, table = _wanted(layout, features), stored_table(session, layout)
-        if as_stored and table is not None:
+        table = stored_table(session, layout)
+        if table is None:
+            raise OnlineTableMissing(layout.qualified)
+        declared = _wanted(layout, features)
+        if as_stored:
             layout = _as_stored(layout, table)
         columns = _wanted(layout, features)
         self.retyped = tuple(
             c.field for c, was in zip(columns, declared, strict=True) if c.kind is not was.kind
         )
         _require_readable(layout, table)
-        assert table is not None
         there = tuple(c for c in columns if c.name in table.columns and c not in layout.keys)
         self.table = layout.qualified
         self.names = tuple(column.field for column in columns)
@@ -169,9 +171,7 @@ def _null_or(decode: Callable[[Any], Value]) -> Callable[[Any], Value]:
     return lambda content: NULL if content is None else decode(content)
 
 
-def _require_readable(layout: RowLayout, table: StoredTable | None) -> None:
-    if table is None:
-        raise OnlineTableMissing(layout.qualified)
+def _require_readable(layout: RowLayout, table: StoredTable) -> None:
     declared = {column.name: column.kind.cql for column in (*layout.keys, *layout.features)}
     declared[EVENT_TIMESTAMP] = "timestamp"
     for name, cql in declared.items():
