@@ -42,8 +42,7 @@ def acsylla_is_installed() -> bool:
 def acsylla_reads(settings: ConnectionSettings, driver: Driver) -> "AcsyllaReads | None":
     """Return the reads by acsylla that `driver` asks for; None where cassandra-driver is to read.
 
-    Raises:
-        DriverMissing: acsylla is demanded and not installed.
+    Raises DriverMissing: acsylla is demanded and not installed.
     """
     if driver == "acsylla" and not acsylla_is_installed():
         raise DriverMissing("acsylla", "FEATURE_DRIVER")

@@ -58,11 +58,7 @@ class TlsFiles:
     check_hostname: bool = True
 
     def texts(self) -> tuple[str, str | None, str | None]:
-        """Read `ca`, `cert` and `key`.
-
-        Raises:
-            TlsFilesUnusable: one is not there, or may not be read.
-        """
+        """Read `ca`, `cert` and `key`; TlsFilesUnusable where one is not there, or may not be read."""
         ca = _text(self.ca)
         cert, key = (None if name is None else _text(name) for name in (self.cert, self.key))
         return ca, cert, key
@@ -189,8 +185,7 @@ def given_credentials(
 def tls_context(files: TlsFiles) -> ssl.SSLContext:
     """Build the context that verifies nodes against `files.ca` and shows our certificate if there is one.
 
-    Raises:
-        TlsFilesUnusable: a file is not there, may not be read, or is not what it should be.
+    Raises TlsFilesUnusable: a file is not there, may not be read, or is not what it should be.
     """
     files.texts()
     try:

@@ -68,11 +68,9 @@ def _known(error: Exception, where: str, missing: Callable[[], PocError] | None)
 
 
 def refusal(said: str, missing: Callable[[], PocError] | None = None) -> PocError | None:
-    """Tell what Cassandra means by refusing a statement; None where the statement itself is at fault.
+    """Tell what Cassandra means, which `said` so of a statement; None where the statement is at fault.
 
-    Args:
-        said: its message.
-        missing: makes the error for a keyspace or table that is not there.
+    `missing` makes the error for a keyspace or table that is not there.
     """
     message = _message(said)
     if any(text in said for text in _NO_TABLE):

@@ -30,11 +30,7 @@ def kept(value: Any) -> Any:
 
 
 def kept_column(values: list[Any], column: Column) -> list[Any]:
-    """Return a whole column as it is kept.
-
-    Raises:
-        NullJoinKey: a value is None.
-    """
+    """Return a whole column as it is kept; NullJoinKey where a value is None."""
     missing = values.count(None)
     if missing:
         raise NullJoinKey(column.field, missing)
@@ -81,9 +77,7 @@ def join_keys(columns: Sequence[Column]) -> Callable[[EntityKey], tuple[Any, ...
 def written_key(columns: Sequence[Column], key: EntityKey) -> tuple[Any, ...]:
     """Return the bound key of a row to write.
 
-    Raises:
-        WrongValueType: a value has another type than its join key.
-        NullJoinKey: a join key has no value.
+    Raises WrongValueType, NullJoinKey: a value has another type than its join key, or there is none.
     """
     given = dict(zip(key.join_keys, key.entity_values, strict=True))
     parts = []

@@ -124,12 +124,9 @@ def resolve(
     full_feature_names: bool,
     key_names: Sequence[str],
 ) -> Plan | None:
-    """Work out the plan, by the registry as `store` has it cached; None for what Feast answers by itself.
+    """Work out the plan of a request with join keys `key_names`, by the registry as `store` has it cached.
 
-    Features that are not there, or that have one name, raise what Feast raises for them.
-
-    Args:
-        key_names: the join keys of the request.
+    None for what Feast answers by itself; what it refuses raises what Feast raises.
     """
     (_, on_demand, _, types, _, grouped, answered, request_data, _) = store._get_online_request_context(
         features, full_feature_names

@@ -47,11 +47,7 @@ log = logging.getLogger(__name__)
 
 
 class ResolvingProvider(LocalProvider):  # type: ignore[misc]
-    """Feast's own provider, but for how online features are found.
-
-    Raises:
-        FeastNotSupported: this is not the Feast that the resolved call is written for.
-    """
+    """Feast's own provider, but for how online features are found; FeastNotSupported with another Feast."""
 
     def __init__(self, config: RepoConfig) -> None:
         found = version("feast")

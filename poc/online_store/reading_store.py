@@ -70,11 +70,7 @@ class ReadingStore(Generic[Reader]):
         return self._session is not None
 
     def session(self, config: RepoConfig) -> Session:
-        """Return the store's session, opened when first asked for.
-
-        Raises:
-            CassandraUnavailable: no node accepts a connection.
-        """
+        """Return the store's session, opened when first asked for; raises what `open_session` raises."""
         if self._session is None:
             with self._lock:
                 if self._session is None:

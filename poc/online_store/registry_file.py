@@ -37,8 +37,7 @@ def install() -> None:
 def write_whole(path: Path, content: bytes) -> None:
     """Put a file with `content` in the place of `path`: whoever reads has the old one or the new one.
 
-    Raises:
-        OSError: it cannot be written; the old one is as it was.
+    Raises OSError: it cannot be written; the old one is as it was.
     """
     draft = path.with_name(f".{path.name}.{token_hex(4)}")
     try:

@@ -29,11 +29,7 @@ WRITER = Role("feast_writer", "applying, materializing", ("SELECT", "MODIFY", "C
 
 
 def set_login(session: Session, name: str, password: str, *, superuser: bool) -> None:
-    """Make a role that logs in, or give the one of that name this password.
-
-    Raises:
-        cassandra.Unauthorized: the session's user may not.
-    """
+    """Make a role that logs in, or give it this password; cassandra.Unauthorized where the user may not."""
     quoted = password.replace("'", "''")
     rights = f"WITH SUPERUSER = {str(superuser).lower()} AND LOGIN = true AND PASSWORD = '{quoted}'"
     for statement in ("CREATE ROLE IF NOT EXISTS", "ALTER ROLE"):
@@ -43,8 +39,7 @@ def set_login(session: Session, name: str, password: str, *, superuser: bool) ->
 def ensure_role(session: Session, role: Role, password: str, keyspaces: Iterable[str]) -> None:
     """Make the role, or give it that password, and its rights on `keyspaces`, which are there, and no others.
 
-    Raises:
-        cassandra.Unauthorized: the session's user may not make roles and grant, as a superuser may.
+    Raises cassandra.Unauthorized: the session's user may not make roles and grant, as a superuser may.
     """
     set_login(session, role.name, password, superuser=False)
     for keyspace in keyspaces:

@@ -45,11 +45,7 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
         return self.layout(config, view, standing.served)
 
     def layout(self, config: RepoConfig, view: FeatureView, generation: int) -> RowLayout:
-        """Lay out a generation's table of `view`.
-
-        Raises:
-            UnsupportedType: a field has no column type, or a join key is a list.
-        """
+        """Lay out a generation's table of `view`; raises what `row_layout` raises."""
         return row_layout(config.online_store.keyspace, config.project, view, generation)
 
     def written(self, config: RepoConfig, view: FeatureView) -> list[int]:
@@ -167,8 +163,7 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
     def plan(self, config: RepoConfig, desired_registry_proto: Registry) -> list[InfraObject]:
         """Check that every view can be laid out. Connects to nothing; Feast shows no foreign objects.
 
-        Raises:
-            UnsupportedType: a field has no column type.
+        Raises UnsupportedType: a field has no column type.
         """
         for proto in desired_registry_proto.feature_views:
             self.layout(config, FeatureView.from_proto(proto), 0)

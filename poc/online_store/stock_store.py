@@ -119,8 +119,7 @@ class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore)
     ) -> None:
         """Make the tables as Feast's own store does, and the keyspace where it is missing.
 
-        Raises:
-            UnsupportedType: a join key has a type that Feast cannot serialize; nothing has been changed then.
+        Raises UnsupportedType: a join key has a type that Feast cannot serialize; nothing is changed then.
         """
         for view in tables_to_keep:
             keys = {column.field: column.kind for column in key_columns(view)}

@@ -128,11 +128,7 @@ OF_COLUMN = {kind.cql: kind for kind in COLUMN_TYPES.values()}
 
 
 def column_type(field: str, dtype: FeastType) -> ColumnType:
-    """Return the column type of a declared field.
-
-    Raises:
-        UnsupportedType: Feast's type is Invalid or unknown.
-    """
+    """Return the column type of a declared field; UnsupportedType where Feast's is Invalid or unknown."""
     kind = COLUMN_TYPES.get(dtype.to_value_type())
     if kind is None:
         raise UnsupportedType(field, dtype)
@@ -140,11 +136,7 @@ def column_type(field: str, dtype: FeastType) -> ColumnType:
 
 
 def key_type(field: str, dtype: FeastType) -> ColumnType:
-    """Return the column type of a join key.
-
-    Raises:
-        UnsupportedType: Feast's type is Invalid, unknown or a list.
-    """
+    """Return the column type of a join key; UnsupportedType where Feast's is Invalid, unknown or a list."""
     kind = column_type(field, dtype)
     if kind.items is not None:
         raise UnsupportedType(field, dtype, "cannot be a join key")

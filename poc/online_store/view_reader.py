@@ -44,11 +44,7 @@ class ViewReader:
     _reads: KeyedReads
 
     def read(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
-        """Read by distinct `keys`; a key that is not stored is left out.
-
-        Raises:
-            the driver's errors: no answer; never an absent row.
-        """
+        """Read by distinct `keys`. One that is not stored is left out; no answer is the driver's error."""
         bound = self._bind(keys)
         return self._found(bound, self._reads.rows(list(bound)) if bound else {})
 
