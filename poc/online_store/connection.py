@@ -12,13 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from poc.online_store.errors import (
-    CredentialsUnusable,
-    EnvironmentUnusable,
-    NoCassandra,
-    StoreSettingUnusable,
-    TlsFilesUnusable,
-)
+from poc.online_store import errors
 
 if TYPE_CHECKING:
     from feast import RepoConfig
@@ -123,7 +117,7 @@ def connection_settings(
     hosts = _hosts(environment.get(HOSTS_VARIABLE)) or _hosts(stated("hosts"))
     bundle = None if environment.get(HOSTS_VARIABLE) else stated("secure_bundle_path")
     if not hosts and bundle is None:
-        raise NoCassandra(str(stated("type", "none")))
+        raise errors.NoCassandra(str(stated("type", "none")))
     username, password = stated("username"), stated("password")
     if username is None or password is None:
         names = (USERNAME_VARIABLE, PASSWORD_VARIABLE, PASSWORD_FILE_VARIABLE)
@@ -133,7 +127,7 @@ def connection_settings(
     same = {name: value for name in _SAME_NAME if (value := stated(name)) is not None}
     for name in ("read_concurrency", "write_concurrency"):
         if same.get(name, 1) < 1:
-            raise StoreSettingUnusable(name, same[name], "and nothing is ever sent then")
+            raise errors.StoreSettingUnusable(name, same[name], "and nothing is ever sent then")
     return ConnectionSettings(
         hosts=hosts if bundle is None else (),
         port=_port(environment.get(PORT_VARIABLE)) or stated("port", DEFAULT_PORT),
@@ -164,19 +158,19 @@ def given_credentials(
         CredentialsUnusable: only half of it was given, or the password twice, or the file cannot be read.
     """
     if password is not None and password_file is not None:
-        raise CredentialsUnusable(f"{PASSWORD_VARIABLE} and {PASSWORD_FILE_VARIABLE} are both set")
+        raise errors.CredentialsUnusable(f"{PASSWORD_VARIABLE} and {PASSWORD_FILE_VARIABLE} are both set")
     if password_file is not None:
         try:
             password = Path(password_file).read_text().rstrip("\r\n")
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "is not text"
-            raise CredentialsUnusable(f"{PASSWORD_FILE_VARIABLE}={password_file}: {reason}") from None
+            raise errors.CredentialsUnusable(f"{PASSWORD_FILE_VARIABLE}={password_file}: {reason}") from None
     if username is None and password is None:
         return None
     if username is None:
-        raise CredentialsUnusable(f"there is a password, but no {USERNAME_VARIABLE}")
+        raise errors.CredentialsUnusable(f"there is a password, but no {USERNAME_VARIABLE}")
     if password is None:
-        raise CredentialsUnusable(
+        raise errors.CredentialsUnusable(
             f"{USERNAME_VARIABLE} is set, but neither {PASSWORD_VARIABLE} nor {PASSWORD_FILE_VARIABLE}"
         )
     return Credentials(username, password)
@@ -195,7 +189,7 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
             context.load_cert_chain(files.cert, files.key)
     except ssl.SSLError as error:
         names = ", ".join(name for name in (files.ca, files.cert, files.key) if name is not None)
-        raise TlsFilesUnusable(names, str(error)) from error
+        raise errors.TlsFilesUnusable(names, str(error)) from error
     return context
 
 
@@ -204,7 +198,7 @@ def _text(name: str) -> str:
         return Path(name).read_text()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise TlsFilesUnusable(name, str(reason)) from error
+        raise errors.TlsFilesUnusable(name, str(reason)) from error
 
 
 def _stated(block: Any, key: str, default: Any = None) -> Any:
@@ -223,7 +217,7 @@ def _port(stated: str | None) -> int | None:
     if not stated or "://" in stated:
         return None
     if not (stated.isascii() and stated.isdigit() and 1 <= int(stated) <= 65535):
-        raise EnvironmentUnusable(f"{PORT_VARIABLE}={stated!r} is no port")
+        raise errors.EnvironmentUnusable(f"{PORT_VARIABLE}={stated!r} is no port")
     return int(stated)
 
 

@@ -10,17 +10,9 @@ from cassandra.cluster import NoHostAvailable
 from cassandra.connection import ConnectionException
 from cassandra.protocol import ErrorMessage
 
+from poc.online_store import errors
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.errors import (
-    CassandraLoginRefused,
-    CassandraTlsFailed,
-    CassandraUnavailable,
-    FeaturesOutdated,
-    OnlineTableMissing,
-    PocError,
-    ProtocolRefused,
-    RoleLacksRight,
-)
+from poc.online_store.errors import PocError
 
 # What Cassandra says of a keyspace or table, and of a column, that is not there or has another type.
 _NO_TABLE = ("does not exist", "doesn't exist", "unconfigured table")
@@ -59,12 +51,14 @@ def _known(error: Exception, where: str, missing: Callable[[], PocError] | None)
     if isinstance(error, InvalidRequest) or name == "CassErrorServerInvalidQuery":
         return refusal(str(error), missing)
     if isinstance(error, Unauthorized) or name == "CassErrorServerUnauthorized":
-        return RoleLacksRight(where, _message(str(error)))
+        return errors.RoleLacksRight(where, _message(str(error)))
     if isinstance(error, (DriverException, NoHostAvailable, ConnectionException, ErrorMessage)):
-        return CassandraUnavailable(where, str(_cause(error)))
+        return errors.CassandraUnavailable(where, str(_cause(error)))
     # What acsylla says of a session that was closed.
     closed = isinstance(error, RuntimeError) and "closed" in str(error).lower()
-    return CassandraUnavailable(where, str(error) or name) if closed or name.startswith("CassError") else None
+    if closed or name.startswith("CassError"):
+        return errors.CassandraUnavailable(where, str(error) or name)
+    return None
 
 
 def refusal(said: str, missing: Callable[[], PocError] | None = None) -> PocError | None:
@@ -74,9 +68,9 @@ def refusal(said: str, missing: Callable[[], PocError] | None = None) -> PocErro
     """
     message = _message(said)
     if any(text in said for text in _NO_TABLE):
-        return OnlineTableMissing(f"as it is asked for: {message}") if missing is None else missing()
+        return errors.OnlineTableMissing(f"as it is asked for: {message}") if missing is None else missing()
     if any(text in said for text in _NO_COLUMN):
-        return FeaturesOutdated(f"The stored table differs from the definitions: {message}")
+        return errors.FeaturesOutdated(f"The stored table differs from the definitions: {message}")
     return None
 
 
@@ -85,21 +79,21 @@ def _message(said: str) -> str:
     return said.split('message="', 1)[-1].rstrip('"')
 
 
-def connection_refusal(settings: ConnectionSettings, error: Exception) -> CassandraUnavailable:
+def connection_refusal(settings: ConnectionSettings, error: Exception) -> errors.CassandraUnavailable:
     """Tell what stands in the way of a connection, by what the driver raised."""
     cause, where = _cause(error), str(settings)
     if isinstance(cause, AuthenticationFailed):
-        return CassandraLoginRefused(where, settings.username)
+        return errors.CassandraLoginRefused(where, settings.username)
     if isinstance(cause, ssl.SSLError):
-        return CassandraTlsFailed(where, cause.reason or str(cause))
+        return errors.CassandraTlsFailed(where, cause.reason or str(cause))
     # Of several addresses the driver words the last error anew, as another type.
     if "[SSL:" in str(cause):
-        return CassandraTlsFailed(where, str(cause).rpartition("Last error: ")[2])
+        return errors.CassandraTlsFailed(where, str(cause).rpartition("Last error: ")[2])
     if settings.protocol_version is not None and speaks_older(error):
-        return ProtocolRefused(where, settings.protocol_version)
+        return errors.ProtocolRefused(where, settings.protocol_version)
     if settings.tls is None and any(speaks_tls(host, settings.port) for host in settings.hosts):
-        return CassandraTlsFailed(where, "it speaks TLS only")
-    return CassandraUnavailable(where, str(cause))
+        return errors.CassandraTlsFailed(where, "it speaks TLS only")
+    return errors.CassandraUnavailable(where, str(cause))
 
 
 def speaks_tls(host: str, port: int, timeout_seconds: float = 2.0) -> bool:

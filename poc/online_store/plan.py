@@ -8,17 +8,14 @@ answer or to refuse.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from feast import FeatureService, FeatureView
+from feast import FeatureService, FeatureStore, FeatureView
 from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL
 from feast.value_type import ValueType
 
 from poc.online_store.response import Answered, ResolvedResponse
 from poc.online_store.view_reader import JoinKeys, ViewReader
-
-if TYPE_CHECKING:
-    from feast import FeatureStore
 
 OpenReader = Callable[[FeatureView, Sequence[str]], ViewReader]
 
@@ -119,7 +116,7 @@ def _distinct(keys: list[JoinKeys]) -> list[JoinKeys]:
 
 
 def resolve(
-    store: "FeatureStore",
+    store: FeatureStore,
     features: list[str] | FeatureService,
     full_feature_names: bool,
     key_names: Sequence[str],

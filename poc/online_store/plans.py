@@ -12,17 +12,14 @@ import threading
 import weakref
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from feast import FeatureService
+from feast import FeatureService, FeatureStore
 from feast.errors import FeatureViewNotFoundException
 
 from poc.online_store.errors import FeaturesOutdated
 from poc.online_store.plan import Plan, resolve
 from poc.online_store.registry_file import as_it_is_now
-
-if TYPE_CHECKING:
-    from feast import FeatureStore
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +60,8 @@ class Plans:
 
     def find(
         self,
-        store: "FeatureStore",
-        features: "list[str] | FeatureService",
+        store: FeatureStore,
+        features: list[str] | FeatureService,
         full_feature_names: bool,
         key_names: tuple[str, ...],
     ) -> Plan | None:
@@ -84,7 +81,7 @@ class Plans:
             return None  # Nothing that features could be called by: Feast says what is wrong with it.
         return _planned(store, state, asked, features) if plan is _UNKNOWN else plan
 
-    def _named(self, features: "list[str] | FeatureService") -> Any:
+    def _named(self, features: list[str] | FeatureService) -> Any:
         if type(features) is list:
             return tuple(features)
         if not isinstance(features, FeatureService):
@@ -112,7 +109,7 @@ class Plans:
             self._states = [state, *(item for item in self._states if item is not known)][:MOST_STATES]
             return state
 
-    def _keep_fresh(self, store: "FeatureStore") -> None:
+    def _keep_fresh(self, store: FeatureStore) -> None:
         with self._lock:
             if self._refreshed:
                 return
@@ -126,7 +123,7 @@ class Plans:
         args = (weakref.ref(store), self, gone, seconds)
         threading.Thread(target=_refresh, args=args, name="registry-refresh", daemon=True).start()
 
-    def refresh(self, store: "FeatureStore") -> None:
+    def refresh(self, store: FeatureStore) -> None:
         """Read the registry again, plan what was asked so far, and only then show it to `store`."""
         registry = store._registry
         held = registry.cached_registry_proto
@@ -145,7 +142,7 @@ class Plans:
             registry.cached_registry_proto = proto
         registry.cached_registry_proto_created = datetime.utcnow()  # noqa: DTZ003 - as Feast compares it.
 
-    def _is_before_its_table(self, store: "FeatureStore", registry: Any) -> bool:
+    def _is_before_its_table(self, store: FeatureStore, registry: Any) -> bool:
         """Tell whether a view that is read has another key in `registry`, while its table has the old one.
 
         Until a full run has switched, it goes on being read as it was.
@@ -163,7 +160,7 @@ class Plans:
                     return True
         return False
 
-    def _planned_ahead(self, store: "FeatureStore", registry: Any) -> _State:
+    def _planned_ahead(self, store: FeatureStore, registry: Any) -> _State:
         """Plan for the state of `registry` what was asked of the present one."""
         other = copy.copy(store)
         other._registry = registry
@@ -185,7 +182,7 @@ def _content(service: FeatureService) -> _Content:
     ]
 
 
-def _planned(store: "FeatureStore", state: _State, asked: Any, features: Any) -> Plan | None:
+def _planned(store: FeatureStore, state: _State, asked: Any, features: Any) -> Plan | None:
     _, full_feature_names, key_names = asked
     plan = resolve(store, features, full_feature_names, key_names)
     if len(state.plans) >= MOST_PLANS:
