@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor, isfinite
 
+import numpy as np
 import pyarrow as pa
 
 from poc.definitions import DECLARED_IN, Feature, FeatureSet, JoinKey
@@ -72,6 +73,12 @@ class Limits:
         return self.minimum == 0 and self.maximum == 1
 
 
+def integer_range(kind: pa.DataType) -> tuple[int, int]:
+    """Return the least and the greatest value of an integer type."""
+    info = np.iinfo(kind.to_pandas_dtype())
+    return int(info.min), int(info.max)
+
+
 def read_limits(feature: Feature) -> Limits:
     """Read the tags `min`, `max` and `values` of `feature`.
 
@@ -116,11 +123,14 @@ def _bound(feature: Feature, tag: str) -> float | int | None:
         raise _invalid(feature, f"{tag}={text!r} bounds a {feature.dtype}, which is no number")
     try:
         exact = Fraction(text)
-    except (ValueError, ZeroDivisionError):
+        if pa.types.is_floating(kind):
+            return float(exact)
+    except (ValueError, ZeroDivisionError, OverflowError):
         raise _invalid(feature, f"{tag}={text!r} is no number") from None
-    if pa.types.is_floating(kind):
-        return float(exact)
-    return ceil(exact) if tag == "min" else floor(exact)
+    least, most = integer_range(kind)
+    if exact > most if tag == "min" else exact < least:
+        raise _invalid(feature, f"{tag}={text!r} allows nothing that a {feature.dtype} can be")
+    return max(ceil(exact), least) if tag == "min" else min(floor(exact), most)
 
 
 def _invalid(feature: Feature, reason: str) -> InvalidDefinitions:

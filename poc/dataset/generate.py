@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from poc.dataset.columns import LABEL, TIME, Limits, arrow_type, key_columns, read_limits
+from poc.dataset.columns import LABEL, TIME, Limits, arrow_type, integer_range, key_columns, read_limits
 from poc.definitions import Feature, FeatureSet
 
 if TYPE_CHECKING:
@@ -191,10 +191,11 @@ def _values(name: str, kind: pa.DataType, limits: Limits, uniforms: Numbers) -> 
         low, high = _span(limits, 1.0)
         return pa.array(low * (1 - uniforms) + high * uniforms).cast(kind, safe=False)
     if pa.types.is_integer(kind):
-        low, high = _span(limits, 100)
+        least, most = integer_range(kind)
+        low, high = (min(max(int(bound), least), most) for bound in _span(limits, 100))
         # Python's integers: the span of two 64-bit bounds does not fit into 64 bits.
-        width = int(high) - int(low) + 1
-        return pa.array([min(int(low) + int(part * width), int(high)) for part in uniforms.tolist()], kind)
+        width = high - low + 1
+        return pa.array([min(low + int(part * width), high) for part in uniforms.tolist()], kind)
     if pa.types.is_boolean(kind):
         return pa.array(uniforms < 0.5)
     if pa.types.is_timestamp(kind):

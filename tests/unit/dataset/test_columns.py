@@ -1,7 +1,7 @@
 from collections.abc import Mapping
 
 import pytest
-from feast.types import Bool, Float64, Int64, Invalid, String
+from feast.types import Bool, Float64, Int32, Int64, Invalid, String
 
 from poc.dataset.columns import Limits, arrow_type, read_limits, read_max_psi
 from poc.definitions import Feature
@@ -20,6 +20,10 @@ def test_values_are_split_at_commas_and_trimmed() -> None:
     assert read_limits(Feature("x", String, "", {"values": "a, b c,"})) == Limits(values=("a", "b c"))
 
 
+def test_bound_that_the_type_never_reaches_is_the_types_own() -> None:
+    assert read_limits(Feature("x", Int32, "", {"min": "-5e9", "max": "5e9"})) == Limits(-(2**31), 2**31 - 1)
+
+
 def test_other_tags_limit_nothing() -> None:
     assert read_limits(Feature("x", String, "", {"team": "fraud"})) == Limits()
 
@@ -31,6 +35,9 @@ def test_other_tags_limit_nothing() -> None:
         (Float64, {"max": "nan"}, "max='nan'"),
         (Int64, {"min": "3", "max": "2"}, "min=3 and max=2"),
         (Int64, {"min": "0.2", "max": "0.8"}, "min=0.2 and max=0.8"),
+        (Float64, {"max": "1e999"}, "max='1e999'"),
+        (Int32, {"min": "5e9"}, "min='5e9'"),
+        (Int32, {"max": "-5e9"}, "max='-5e9'"),
         (String, {"min": "1"}, "min='1'"),
         (Bool, {"max": "1"}, "max='1'"),
         (Int64, {"values": "1,2"}, "values='1,2'"),

@@ -1,4 +1,4 @@
-// What latencies come to. As poc.measurement.statistics: nearest rank, and a block bootstrap in pairs.
+// What latencies come to. As poc.measurement.core: nearest rank, and a block bootstrap in pairs.
 
 const RESAMPLES = 400;
 
