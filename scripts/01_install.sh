@@ -36,6 +36,7 @@ fi
 pip_install() { "$python" -m pip install --quiet --disable-pip-version-check "$@"; }
 # uv makes environments without pip.
 "$python" -c "import pip" 2>/dev/null || "$python" -m ensurepip >/dev/null
+echo "Installing what requirements-poc.txt names: the first time takes minutes"
 # A package that is not the one that was locked ends here.
 pip_install --require-hashes -r requirements/hashed-poc.txt
 pip_install --no-deps --no-build-isolation -e .

@@ -7,10 +7,8 @@
     python scripts/start_cassandra.py --status          exit status 0 if one answers, 1 if none does
     python scripts/start_cassandra.py --stop            its data stays for the next start
 
-The place is the one in feature_repo/feature_store.yaml, or CASSANDRA_HOSTS and CASSANDRA_PORT. The files
-of an embedded one are in .cassandra (CASSANDRA_DIR), its log in .cassandra/1-node/node1/logs. The first
-start downloads 68 MB into ~/.m2 (M2_REPO). What a secure one wants of its clients is in .cassandra/tls and
-.cassandra/credentials.
+Where: feature_repo/feature_store.yaml, or CASSANDRA_HOSTS and CASSANDRA_PORT. Files are in .cassandra
+(CASSANDRA_DIR), logs in .cassandra/1-node/node1/logs. The first start downloads 68 MB into ~/.m2 (M2_REPO).
 """
 
 import os
@@ -46,8 +44,8 @@ def main() -> int | None:
             fail("No Cassandra answers")
             return 1
     else:
-        console = Console(stderr=True)
-        running = ensure_cassandra(settings, arguments.mode, arguments.nodes, console, arguments.secure)
+        asked = (arguments.mode, arguments.nodes, Console(stderr=True), arguments.secure)
+        running = ensure_cassandra(settings, *asked)
     with cassandra_session(running.way_in) as session:
         version = session.execute(idempotent("SELECT release_version FROM system.local")).one()[0]
         ok(f"Cassandra {version} {'started' if running.started else 'is running already'}: {running}")

@@ -109,8 +109,10 @@ def next_window(
     if until is not None:
         end = min(now, until if last is None else max(until, last.covered_until))
     full = partial(full_window, end, ttl)
-    if last is None or registry_until is None:
+    if last is None:
         return full("first run")
+    if registry_until is None:
+        return full("Feast's registry has no run of it, as after apply of a changed view")
     if not online_store_holds_samples:
         return full("the online store is empty")
     if last.covered_until > last.reached:

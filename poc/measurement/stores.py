@@ -68,7 +68,7 @@ def compare_stores(
     removed = gone_until(kept_for(place.store), datetime.now(timezone.utc) + READ_WITHIN)
     keys = sample_keys(served, request.pool, request.seed, removed)
     with open_methods(place, served, keys, names, announce) as methods:
-        announce("Reading")
+        announce("Reading in turns")
         gone = FeaturesNotMaterialized("A table that was being read")
         with cassandra_failures(place.connection, lambda: gone):
             return run_comparison(methods, keys, request, measured_on(place.session), progress)

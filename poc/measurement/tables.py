@@ -68,7 +68,7 @@ def _ratio_lines(comparison: Comparison, result: BatchResult) -> Iterator[str]:
         )
     for name in titles:
         if name not in result.summaries:
-            yield f"{titles[name]} is not measured here: of so few it reads as {baseline.title}."
+            yield f"{titles[name]} is not measured here: so few keys it reads just as {baseline.title} does."
     requests = result.summaries[baseline.name].requests
     slowest = requests - math.ceil(requests * 0.99) + 1
     if slowest <= WEAK_P99:
@@ -93,7 +93,7 @@ def _promise_lines(comparison: Comparison) -> Iterator[str]:
                 f" measured {_told_apart(ratio, GUIDE_RATIO)} times"
             )
     for method in comparison.methods:
-        if method.name in single.summaries:
+        if method.name in (baseline.name, *GUIDES_CALL):
             p99_ms = single.summaries[method.name].p99_ms
             yield (
                 f"{VERDICTS[p99_ms < GUIDE_P99_MS]}: {method.title} <{GUIDE_P99_MS:.0f}ms P99;"

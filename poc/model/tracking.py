@@ -10,6 +10,7 @@ import logging
 import os
 import sqlite3
 import ssl
+import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPException
@@ -64,9 +65,12 @@ def open_client(settings: Settings) -> "MlflowClient":
     with registry_errors(settings):
         from mlflow.store.db import utils
         from mlflow.tracking import MlflowClient
+        from sqlalchemy.exc import SADeprecationWarning
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
+        # What SQLAlchemy will do without one day is nothing that who serves a model can change.
+        warnings.filterwarnings("ignore", category=SADeprecationWarning)
         # Ten attempts would wait 101 s in all for a database that cannot be opened.
         utils.MAX_RETRY_COUNT = 2
         _leave_replaced(settings)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from feast import FeatureView
 
 from poc.online_store import naming
-from poc.online_store.naming import CREATED_TIMESTAMP, EVENT_TIMESTAMP, column_name, quoted
+from poc.online_store.naming import EVENT_TIMESTAMP, OWN_COLUMNS, column_name, quoted
 from poc.online_store.session import SPECULATIVE_RETRY
 from poc.online_store.types import ColumnType, column_type, key_type
 
@@ -41,7 +41,7 @@ class RowLayout:
     def columns(self) -> dict[str, str]:
         """Every column's CQL type by its name."""
         declared = {column.name: column.kind.cql for column in (*self.keys, *self.features)}
-        return declared | {EVENT_TIMESTAMP: "timestamp", CREATED_TIMESTAMP: "timestamp"}
+        return declared | OWN_COLUMNS
 
     def named(self, fields: Sequence[str] | None) -> tuple[Column, ...]:
         """Return the columns of those `fields` that are features of the view; of all for None."""
@@ -61,9 +61,9 @@ class RowLayout:
         )
 
     def insert(self, features: Sequence[Column], ttl: bool) -> str:
-        """INSERT binding the keys, `features`, both timestamps, the write time in µs, and the ttl in s."""
+        """INSERT binding the keys, `features`, our own columns, the write time in µs, and the ttl in s."""
         names = [quoted(column.name) for column in (*self.keys, *features)]
-        names += [quoted(EVENT_TIMESTAMP), quoted(CREATED_TIMESTAMP)]
+        names += map(quoted, OWN_COLUMNS)
         return (
             f"INSERT INTO {self.qualified} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
             f" USING TIMESTAMP ?{' AND TTL ?' if ttl else ''}"

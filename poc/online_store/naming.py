@@ -24,7 +24,8 @@ EVENT_TIMESTAMP = "event_timestamp"
 CREATED_TIMESTAMP = "created_timestamp"
 # Keyspace and name.
 Table: TypeAlias = tuple[str, str]
-_RESERVED = frozenset((EVENT_TIMESTAMP, CREATED_TIMESTAMP))
+# Columns of our own, by name: their types. No field gets one of these names.
+OWN_COLUMNS = {EVENT_TIMESTAMP: "timestamp", CREATED_TIMESTAMP: "timestamp"}
 
 
 def table_name(project: str, view: str, use: str = "") -> str:
@@ -77,7 +78,7 @@ def column_name(field: str) -> str:
 
     Those get an underscore more, as do names that already look so: no two fields share a column.
     """
-    return f"{field}_" if field.rstrip("_") in _RESERVED else field
+    return f"{field}_" if field.rstrip("_") in OWN_COLUMNS else field
 
 
 def quoted(identifier: str) -> str:

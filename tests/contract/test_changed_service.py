@@ -88,7 +88,7 @@ def test_feature_is_added_between_two_reads_and_never_within_one(
 def write(backend: Backend, row: Row) -> None:
     """Write by the definitions as they are now."""
     declared = declared_service(backend.settings)
-    if backend.way.source == "direct":
+    if backend.way.layout == "direct":
         write_direct(backend.session, backend.settings, declared, [row])
     else:
         write_through_feast(backend.settings, declared, [row])

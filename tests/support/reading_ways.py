@@ -103,11 +103,11 @@ class Backend:
 
     def prepare(self) -> None:
         apply_definitions(self.settings)
-        if self.way.source == "direct":
+        if self.way.layout == "direct":
             prepare_direct(self.session, self.settings, self.definitions)
 
     def write(self, *rows: Row) -> None:
-        if self.way.source == "direct":
+        if self.way.layout == "direct":
             write_direct(self.session, self.settings, self.definitions, rows)
         else:
             write_through_feast(self.settings, self.definitions, rows)

@@ -118,7 +118,7 @@ def test_later_run_remembers_where_the_online_store_begins() -> None:
     [
         ({"content": "another"}, "the data or the definitions changed"),
         ({"holds": False}, "the online store is empty"),
-        ({"registry_until": None}, "first run"),
+        ({"registry_until": None}, "Feast's registry has no run of it, as after apply of a changed view"),
     ],
     ids=["changed rows", "empty online store", "new registry"],
 )
