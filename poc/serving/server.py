@@ -156,9 +156,11 @@ def serve_features(settings: Settings, default_port: int) -> None:
     configure_logging(settings.log_level)
     listener, url = listen(settings, default_port)
     refuse_registry_code(settings)
+    store = open_feature_store(settings)
+    # Not before: the provider, which comes with the store, puts another one in its place.
     from feast.feature_server import get_app
 
-    app: FastAPI = get_app(open_feature_store(settings))
+    app: FastAPI = get_app(store)
     app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) in READS]
 
     @app.get("/live")
