@@ -93,29 +93,36 @@ class DriverWriter:
 
     def send(self, rows: Sequence[BoundRow]) -> Outcome:
         """Send the statement once for each of `rows`, `concurrency` at a time."""
-        acknowledged, permits = bytearray(len(rows)), threading.Semaphore(self._concurrency)
+        lanes = min(self._concurrency, len(rows))
+        acknowledged, permits = bytearray(len(rows)), threading.Semaphore(lanes)
         errors: list[Exception] = []
-        most_errors = min(self._concurrency, len(rows), GIVE_UP_ERRORS)
+        waiting = dict.fromkeys(range(len(rows)))
+
+        def answered(index: int) -> None:
+            # Of a row that two nodes were asked for the driver tells twice.
+            if waiting.pop(index, index) is None:
+                permits.release()
 
         def on_success(_: object, index: int) -> None:
             acknowledged[index] = 1
-            permits.release()
+            answered(index)
 
-        def on_error(error: Exception) -> None:
+        def on_error(error: Exception, index: int) -> None:
             errors.append(error)
-            permits.release()
+            answered(index)
 
         for index, row in enumerate(rows):
-            if is_hopeless(errors, most_errors, PASSING_ERRORS):
-                break
             permits.acquire()
+            if is_hopeless(errors, min(lanes, GIVE_UP_ERRORS), PASSING_ERRORS):
+                permits.release()
+                break
             try:
                 future = self._session.execute_async(self._statement, row, execution_profile=WRITE)
             except Exception as error:  # Binding failed: the value, not the cluster, is at fault.
-                on_error(error)
+                on_error(error, index)
             else:
-                future.add_callbacks(on_success, on_error, callback_args=(index,))
-        for _ in range(self._concurrency):
+                future.add_callbacks(on_success, on_error, callback_args=(index,), errback_args=(index,))
+        for _ in range(lanes):
             permits.acquire()
         return outcome(rows, acknowledged, errors, PASSING_ERRORS)
 

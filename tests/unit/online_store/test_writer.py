@@ -1,10 +1,14 @@
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
+from cassandra import InvalidRequest
 
 from poc.online_store.errors import NotAcknowledged
 from poc.online_store.write import BoundRow
-from poc.online_store.writer import Outcome, write_all
+from poc.online_store.writer import DriverWriter, Outcome, write_all
 
 
 class Flaky:
@@ -67,3 +71,46 @@ def test_error_that_will_not_pass_is_not_tried_again() -> None:
     with pytest.raises(NotAcknowledged, match="ValueError: bad"):
         write_all(writer, ROWS, sleep=lambda _: None)
     assert writer.calls == 1
+
+
+class Answer:
+    """What a session sends, answered in a thread: each of `said` in its turn, an error or None."""
+
+    def __init__(self, said: Sequence[Exception | None], seconds: float) -> None:
+        self.said, self.seconds = said, seconds
+
+    def add_callbacks(self, done: Any, failed: Any, callback_args: Any, errback_args: Any) -> None:
+        def answer() -> None:
+            time.sleep(self.seconds)
+            for error in self.said:
+                failed(error, *errback_args) if error is not None else done(None, *callback_args)
+
+        threading.Thread(target=answer, daemon=True).start()
+
+
+class Answering:
+    """A session that answers each row as it is told to."""
+
+    def __init__(self, answer: Callable[[int], Answer]) -> None:
+        self.answer, self.sent = answer, 0
+
+    def execute_async(self, statement: object, row: BoundRow, execution_profile: str) -> Answer:
+        self.sent += 1
+        return self.answer(row[0])
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poc.online_store.writer._prepared", lambda session, cql: None)
+
+
+def test_row_that_two_nodes_answer_counts_once() -> None:
+    # Both do where a second one is asked for what is late.
+    session = Answering(lambda row: Answer((None, None), 0.0) if row < 2 else Answer((None,), 0.2))
+    assert DriverWriter(session, "", 3).send([(row,) for row in range(5)]) == Outcome([])
+
+
+def test_nothing_is_sent_after_an_error_that_will_not_pass() -> None:
+    session = Answering(lambda row: Answer((InvalidRequest("bad"),), 0.05))
+    assert len(DriverWriter(session, "", 1).send(ROWS).remaining) == 5
+    assert session.sent == 1
