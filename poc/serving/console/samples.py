@@ -101,12 +101,14 @@ def _small(paths: Sequence[Path]) -> list[_File]:
     An `OSError` says that one is not there, may not be read, or that they are too large for a page.
     """
     files: list[_File] = []
+    total = 0
     for path in paths:
         there = matched(str(path))
         for name in there if isinstance(there, list) else _walked(path):
             status = Path(name).stat()
             files.append((str(name), status.st_size, status.st_mtime_ns))
-            if len(files) > MOST_FILES or sum(size for _, size, _ in files) > LARGEST_PARQUET_BYTES:
+            total += status.st_size
+            if len(files) > MOST_FILES or total > LARGEST_PARQUET_BYTES:
                 limits = f"{LARGEST_PARQUET_BYTES:,} bytes or {MOST_FILES:,} files and folders"
                 raise OSError(f"{path} is larger than {limits}")
     return sorted(files)
