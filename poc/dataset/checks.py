@@ -42,6 +42,7 @@ def find_problems(
     *,
     unique: Sequence[str] = (),
     optional: Collection[str] = (),
+    label: bool = True,
 ) -> list[str]:
     """Check the columns of `table` that are declared, its label and its times, and say what is wrong.
 
@@ -50,23 +51,26 @@ def find_problems(
         place: says where a row is, given its number from 0, for example "line 2".
         unique: columns that together stand in one record only.
         optional: columns that may lack a value.
+        label: whether the label's column is one here, or what a view declares it as.
 
     Returns: One line a column and rule that is broken, with the number of rows and the first of them.
     """
     broken: dict[tuple[str, str], list[int]] = {}
     limits = {definitions.column(item.name): read_limits(item) for item in definitions.features}
-    kinds = value_types(definitions) | dict.fromkeys(time_columns(definitions), TIME)
+    # What a feature of that name may be says nothing of a time, nor of the label.
+    limits |= dict.fromkeys((*time_columns(definitions), *((LABEL,) if label else ())), Limits())
+    kinds = value_types(definitions, label) | dict.fromkeys(time_columns(definitions), TIME)
     for column, kind in kinds.items():
         if column not in table.column_names:
             continue
-        values, label = table.column(column), column == LABEL
+        values, is_label = table.column(column), label and column == LABEL
         absent = np.flatnonzero(pc.is_null(values, nan_is_null=True).to_numpy())
         found = original.column(column).take(pa.array(absent)).to_pylist()
         blank = np.array([_is_blank(value) for value in found], bool)
         if column not in optional:
             broken[column, "missing"] = absent[blank].tolist()
-        broken[column, _NO_LABEL if label else f"not {described(kind)}"] = absent[~blank].tolist()
-        for rule, places in _broken_rules(values, limits.get(column, Limits()), label):
+        broken[column, _NO_LABEL if is_label else f"not {described(kind)}"] = absent[~blank].tolist()
+        for rule, places in _broken_rules(values, limits.get(column, Limits()), is_label):
             broken.setdefault((column, rule), []).extend(places.tolist())
     keys = table.select(unique)
     # Which rows they are is found out only where there are some.

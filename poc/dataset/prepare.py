@@ -138,7 +138,9 @@ def check_source(definitions: FeatureSet, known: pa.Table | None = None) -> Chec
         raise DatasetRefused(path, [f"{definitions.timestamp_column}: {moments}, and no timestamps"])
     table = _converted(original, definitions, label=False)
     optional = [definitions.column(name) for name in definitions.names]
-    problems = find_problems(table, original, definitions, lambda row: f"row {row}", optional=optional)
+    problems = find_problems(
+        table, original, definitions, lambda row: f"row {row}", optional=optional, label=False
+    )
     if problems:
         raise DatasetRefused(path, problems)
     return CheckedDataset(path, table.num_rows, str(path), False, (), definitions, table, None)

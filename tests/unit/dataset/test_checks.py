@@ -1,4 +1,7 @@
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -6,8 +9,9 @@ import pytest
 from feast.types import Array, Float64, Int64, String
 
 from poc.dataset.checks import describe_rows, find_problems
-from poc.dataset.columns import LABEL, arrow_type
+from poc.dataset.columns import LABEL, TIME, arrow_type
 from poc.dataset.generate import generate_dataset, generate_records
+from poc.dataset.prepare import check_source
 from poc.definitions import FeatureSet
 
 ID_AND_TIME = ("transaction_id", "timestamp")
@@ -138,4 +142,32 @@ def test_every_type_can_be_missing(declare: Callable[..., FeatureSet], dtype: ob
     table = table.set_column(place, "new_feature", pa.nulls(2, kind))
     assert find_problems(table, table, definitions, lambda row: f"row {row}") == [
         "new_feature: missing in 2 rows (row 0, row 1)"
+    ]
+
+
+def test_label_that_a_view_declares_as_a_feature_may_be_text(
+    declare: Callable[..., FeatureSet], tmp_path: Path
+) -> None:
+    path = tmp_path / "x.parquet"
+    definitions = replace(declare(LABEL, String), source_path=path, created_timestamp_column=None)
+    table = generate_records(definitions, ids=["a", "b"]).assign(is_fraud=["0", "1"])
+    table[definitions.timestamp_column] = datetime(2026, 11, 1, tzinfo=timezone.utc)
+    table.to_parquet(path)
+    assert check_source(definitions).records == 2
+
+
+def test_limits_of_a_feature_are_none_of_the_label(declare: Callable[..., FeatureSet]) -> None:
+    definitions = declare(LABEL, String, values="0,1")
+    table = generate_records(definitions, ids=["a", "b"]).assign(is_fraud=[0, 1])
+    good = pa.Table.from_pandas(table, preserve_index=False)
+    assert find_problems(good, good, definitions, lambda row: f"row {row}") == []
+
+
+def test_limits_of_a_feature_are_none_of_a_time(declare: Callable[..., FeatureSet]) -> None:
+    definitions = replace(declare("created_timestamp", Int64, min="0"), created_timestamp_column=None)
+    table = pa.Table.from_pandas(generate_records(definitions, ids=["a", "b"]), preserve_index=False)
+    place = table.column_names.index("created_timestamp")
+    table = table.set_column(place, "created_timestamp", pa.nulls(2, TIME))
+    assert find_problems(table, table, definitions, lambda row: f"row {row}") == [
+        "created_timestamp: missing in 2 rows (row 0, row 1)"
     ]
