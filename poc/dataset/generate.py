@@ -177,6 +177,8 @@ def _column(feature: Feature, payments: Numbers | None, seed: int, count: int) -
     if payments is not None and (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         if limits.minimum is not None or limits.maximum is not None:
             payments = np.clip(payments, limits.minimum, limits.maximum)
+        if pa.types.is_integer(kind):
+            payments = np.rint(payments)
         return pa.array(payments).cast(kind, safe=not pa.types.is_floating(kind))
     if pa.types.is_list(kind):
         elements = uniform(seed, feature.name, count * _ELEMENTS)
