@@ -157,9 +157,8 @@ def test_unknown_feature_gets_values_of_its_type_within_its_limits(
 
 
 def test_known_feature_that_is_declared_as_whole_numbers_has_some(definitions: FeatureSet) -> None:
-    features = tuple(
-        replace(item, dtype=Int64, tags={}) if item.name == "amount" else item for item in definitions.features
-    )
+    whole = {"amount": {"dtype": Int64, "tags": {}}}
+    features = tuple(replace(item, **whole.get(item.name, {})) for item in definitions.features)
     amounts = generate_dataset(replace(definitions, features=features)).column("amount")
     exact = generate_dataset(definitions).column("amount").to_numpy()
     assert amounts.type == pa.int64()

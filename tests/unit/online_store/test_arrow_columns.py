@@ -351,11 +351,23 @@ def test_entity_key_of_another_arrow_type_is_that_of_its_number(same: pa.Array) 
 
 def test_entity_key_of_a_type_that_feasts_encoding_lacks_is_refused() -> None:
     said = "'id': Float64 cannot be a join key in Feast's own stores"
-    with pytest.raises(UnsupportedType, match=said):
+    with pytest.raises(UnsupportedType, match=said) as refused:
         entity_keys({"id": (column_type("id", Float64), pa.array([1.0]))}, 2)
+    assert refused.value.way_out == (
+        "Declare String, Bytes, Int32 or Int64 for it, or use the row store, which takes it."
+    )
+
+
+def test_entity_key_that_is_no_such_value_is_refused_with_its_join_key() -> None:
+    with pytest.raises(WrongValueType, match="'id' is declared Int64"):
+        entity_keys({"id": (column_type("id", Int64), pa.array(["seven"]))}, 2)
 
 
 def test_key_that_the_older_serialization_has_no_room_for_says_which_has() -> None:
-    column = column_type("id", Int64), pa.array([1, 2**31, 3])
-    with pytest.raises(ValueOutOfRange, match="2147483648 needs entity_key_serialization_version: 2"):
-        entity_keys({"id": column}, 1)
+    columns = {
+        "id": (column_type("id", Int64), pa.array([1, -(2**40), 3])),
+        "place": (column_type("place", Int64), pa.array([1, 2**31, 3])),
+    }
+    said = f"'id'.* {-(2**40)} needs entity_key_serialization_version: 2"
+    with pytest.raises(ValueOutOfRange, match=said):
+        entity_keys(columns, 1)

@@ -45,8 +45,10 @@ def batch() -> pa.RecordBatch:
 
 def written(view: FeatureView, rows: pa.RecordBatch) -> list[Any]:
     store = Mock(spec=OnlineStore)
-    AnySink(Mock(spec=RepoConfig), store, view).write(rows)
+    config = Mock(spec=RepoConfig)
+    AnySink(config, store, view).write(rows)
     [call] = store.online_write_batch.call_args_list
+    assert (call.args[0], call.args[1], *call.args[3:]) == (config, view, None)
     return list(call.args[2])
 
 

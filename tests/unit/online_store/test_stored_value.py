@@ -4,6 +4,7 @@ import math
 import struct
 from typing import Any
 
+import pytest
 from feast.protos.feast.types.Value_pb2 import Int64List, Null, Value
 from google.protobuf.message import DecodeError
 from hypothesis import given
@@ -30,6 +31,25 @@ MESSAGES = st.one_of(
 def test_stored_message_is_read_as_feasts_own_reading_has_it(message: Value) -> None:
     found, expected = stored_value(message.SerializeToString()), python_value(message)
     assert (type(found), found) == (type(expected), expected)
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        Value(double_val=0.1),
+        Value(float_val=0.5),
+        Value(int64_val=127),
+        Value(int32_val=0),
+        Value(bool_val=True),
+        Value(string_val="a"),
+        Value(string_val="é" * 63),
+        Value(string_val="x" * 127),
+    ],
+    ids=repr,
+)
+def test_plain_message_is_read_without_being_made(plain: Value, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poc.online_store.stock_reader._parse", None)
+    assert stored_value(plain.SerializeToString()) == python_value(plain)
 
 
 def test_number_that_is_none_stays_one() -> None:

@@ -43,6 +43,16 @@ def test_write_time_is_the_event_time_in_microseconds(layout: RowLayout) -> None
     assert event == NOON.replace(microsecond=1000, tzinfo=None)
 
 
+@pytest.mark.parametrize("missing", [None, pd.NaT])
+def test_created_time_is_bound_to_the_millisecond_and_a_missing_one_as_none(
+    layout: RowLayout, missing: datetime | None
+) -> None:
+    created = NOON + timedelta(microseconds=5678)
+    [(_, _, _, known, _)] = bound(layout, [row("x", 7, NOON, created)])
+    [(_, _, _, none, _)] = bound(layout, [row("x", 7, NOON, missing)])
+    assert (known, none) == (NOON.replace(microsecond=5000, tzinfo=None), None)
+
+
 @pytest.mark.parametrize(
     ("event_us", "stored_us", "written_us"),
     [
