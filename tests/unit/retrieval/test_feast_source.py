@@ -8,12 +8,19 @@ from pathlib import Path
 
 import pytest
 import yaml
+from feast import FeatureStore
 from own_sessions import apply_definitions
 from reading_ways import Opened
 from stored_features import Row, feature_repo, write_through_feast
 
 from poc.definitions import ServedFeatures
-from poc.errors import CassandraUnavailable, FeaturesNotApplied, FeaturesNotMaterialized, FeaturesOutdated
+from poc.errors import (
+    AnswerTooLate,
+    CassandraUnavailable,
+    FeaturesNotApplied,
+    FeaturesNotMaterialized,
+    FeaturesOutdated,
+)
 from poc.feature_store import open_feature_store
 from poc.retrieval.feast_source import open_feast_source
 from poc.settings import Settings
@@ -164,6 +171,40 @@ def test_added_feature_is_missing_until_it_is_materialized(
     assert found.missing == ("new_feature",)
     assert "new_feature" not in found.values
     assert found.values["amount"] == 500.0
+
+
+def test_registry_is_followed_by_feasts_own_provider_too(
+    settings: Settings, write: Callable, open_source: Callable
+) -> None:
+    path = settings.feast_repo_path / "feature_store.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"provider": "local"}))
+    apply_definitions(settings)
+    write(amount=500.0)
+    source = open_source()
+    known, unknown = source.read(["12345", "nobody"])
+    assert (known.values["amount"], known.event_timestamp) == (500.0, NOW - timedelta(hours=1))
+    assert unknown is None
+    edit(settings, r"\],\n    online=True,", NEW_FIELD)
+    apply_definitions(settings)
+    source.refresh()
+    assert source.read(["12345"])[0].missing == ("new_feature",)
+
+
+def test_registry_that_says_what_it_said_changes_nothing(applied: Settings, open_source: Callable) -> None:
+    source = open_source()
+    served = source.served
+    source.refresh()
+    assert source.served is served
+
+
+def test_store_that_takes_too_long_is_named_with_the_time_that_it_had(
+    applied: Settings, write: Callable, open_source: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(amount=500.0)
+    source = open_source(feature_timeout_seconds=0.2)
+    monkeypatch.setattr(FeatureStore, "get_online_features", lambda *_, **__: time.sleep(1))
+    with pytest.raises(AnswerTooLate, match=r"online store \(sqlite\) gave no answer in 0.2 s"):
+        source.read(["12345"])
 
 
 def test_changed_service_is_picked_up_in_the_background(
