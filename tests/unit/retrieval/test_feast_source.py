@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from poc.errors import (
     FeaturesOutdated,
 )
 from poc.feature_store import open_feature_store
+from poc.repository import declared_service
 from poc.retrieval.feast_source import open_feast_source
 from poc.settings import Settings
 
@@ -29,6 +31,16 @@ NOW = datetime.now(timezone.utc).replace(microsecond=0)
 NEW_FIELD = """Field(name="new_feature", dtype=Float64),
     ],
     online=True,"""
+
+SECOND_VIEW = """
+times = FeatureView(
+    name="times",
+    entities=[transaction],
+    ttl=timedelta(hours=1),
+    schema=[Field(name="hour", dtype=Int64)],
+    source=transaction_source,
+)
+"""
 
 
 @pytest.fixture
@@ -156,6 +168,24 @@ def test_service_of_some_features_gives_those(settings: Settings, open_source: C
     )
     apply_definitions(settings)
     assert open_source().served.names == ("amount", "transaction_hour")
+
+
+def test_entity_of_several_views_has_the_values_of_all_and_the_oldest_time_or_is_absent(
+    settings: Settings, open_source: Callable
+) -> None:
+    edit(settings, r"(?=\nfraud_detection_v1|\nFeatureService\()", SECOND_VIEW)
+    edit(settings, r"features=\[transaction_features\]", 'features=[transaction_features[["amount"]], times]')
+    apply_definitions(settings)
+    served = declared_service(settings)
+    payments, times = (replace(served, views=(view,)) for view in served.views)
+    write_through_feast(settings, payments, [Row("1", {"amount": 5.0}, NOW), Row("2", {"amount": 6.0}, NOW)])
+    early = NOW - timedelta(hours=2)
+    write_through_feast(settings, times, [Row("2", {"hour": 7}, early), Row("3", {"hour": 8}, NOW)])
+
+    paid, both, timed, none = open_source().read(["1", "2", "3", "4"])
+    assert both.values == {"amount": 6.0, "hour": 7}
+    assert (both.event_timestamp, both.stale, both.missing) == (early, True, ())
+    assert (paid, timed, none) == (None, None, None)
 
 
 def test_added_feature_is_missing_until_it_is_materialized(
