@@ -39,7 +39,7 @@ class Admission:
         self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Do so."""
+        """Let `app` answer what is let in."""
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
@@ -79,7 +79,7 @@ class PlainBodies:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Do so."""
+        """Let `app` answer what is plain."""
         goes_on = self._app
         if scope["type"] == "http":
             try:

@@ -76,7 +76,7 @@ class Edge:
         self._page_is_open = "console" in open_parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Do so."""
+        """Answer by itself what is to go no further; let `app` answer the rest."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
