@@ -42,9 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     And take nobody's settings: one that is exported, as README says of CASSANDRA_PORT, leads no test.
     """
-    # SIGTERM, as `timeout` sends it, ends what was started, too: what fixtures hold is let go.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in os.environ.keys() - own_environment().keys():
         del os.environ[name]
     # A time that somebody takes for local is three quarters of an hour off, at least.

@@ -94,15 +94,11 @@ def test_success_that_cannot_be_told_in_full_is_a_failure(
 def test_sigterm_ends_the_attempt_as_a_failure(
     session: Session, settings: Settings, store: FeatureStore, recorded: Recorded
 ) -> None:
-    # As a program has it that says nothing of it; pytest has one of its own here.
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    try:
-        with pytest.raises(Terminated), recorded_attempt(settings, store, session, print):
-            os.kill(os.getpid(), signal.SIGTERM)
-            pytest.fail("went on after the signal")
-        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Terminated), recorded_attempt(settings, store, session, print):
+        os.kill(os.getpid(), signal.SIGTERM)
+        pytest.fail("went on after the signal")
+    assert signal.getsignal(signal.SIGTERM) is before
     [attempt] = recorded().failed
     assert attempt.failure == "Terminated: it was told to end (SIGTERM)"
 
