@@ -1,4 +1,4 @@
-"""Settings, the feature repository, and what is installed."""
+"""Settings, the feature repository, what is installed, and where results go."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,3 +70,10 @@ class LoggingNotConfigured(PocError):
     """Features are to be logged, and nothing says where."""
 
     way_out = "Give it one in feature_repo/features.py, then: python scripts/feast_setup.py"
+
+
+class OutputNotWritable(CallRefused):
+    """A result cannot be written where it is wanted."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"Cannot write {path}: {reason}", "Name another file, or make room for this one.")

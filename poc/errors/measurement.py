@@ -43,13 +43,6 @@ class TooFewTransactions(CallRefused):
         )
 
 
-class OutputNotWritable(CallRefused):
-    """A result cannot be written where it is wanted."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"Cannot write {path}: {reason}", "Name another file, or make room for this one.")
-
-
 class MethodsUnavailable(CallRefused):
     """A way of reading was asked for that cannot be had here."""
 

@@ -21,15 +21,14 @@ import sklearn.ensemble  # noqa: F401  Only libraries that are loaded before the
 from mlflow.pyfunc import PyFuncModel
 from threadpoolctl import threadpool_limits
 
-from poc.dataset.columns import LABEL
 from poc.measurement.core import Nanoseconds, compare, measure, measured_on, summarize
 from poc.measurement.methods import Key, Method, Row
 from poc.model.conversion import to_onnx
 from poc.model.evaluation import Costs
 from poc.model.examples import labelled_examples, split_by_time
 from poc.model.pipeline import input_columns
-from poc.model.scoring import OUTPUT, ModelFacts, Scorer, open_scorer
-from poc.model.training import Fitted, fit
+from poc.model.scoring import OUTPUT, Scorer, open_scorer
+from poc.model.training import fit, model_facts
 from poc.settings import Settings
 
 SKLEARN, PYFUNC, ONNX = "scikit-learn pipeline", "MLflow pyfunc", "ONNX Runtime, as served"
@@ -49,10 +48,12 @@ def measure_scoring(settings: Settings, rounds: int, progress: Callable[[], obje
     """
     meta = measured_on(None, "scikit-learn", "mlflow", "onnxruntime", "skl2onnx")
     examples = labelled_examples(settings)
-    fitted = fit(examples, split_by_time(examples.rows), Costs())
+    split, costs = split_by_time(examples.rows), Costs()
+    fitted = fit(examples, split, costs)
+    facts = model_facts(examples, split, fitted, costs, datetime.now(timezone.utc))
     columns = input_columns(fitted.inputs, examples.rows)
     with TemporaryDirectory() as folder, threadpool_limits(1):
-        scorer, pyfunc = _served(fitted, Path(folder))
+        scorer, pyfunc = _served(to_onnx(fitted.pipeline, facts), Path(folder))
         # Each takes one row of plain values, which is what a request has.
         ways: dict[str, Way] = {
             SKLEARN: lambda row: float(fitted.pipeline.predict_proba(pd.DataFrame([row]))[0, 1]),
@@ -75,20 +76,8 @@ def measure_scoring(settings: Settings, rounds: int, progress: Callable[[], obje
     }
 
 
-def _served(fitted: Fitted, folder: Path) -> tuple[Scorer, PyFuncModel]:
-    """Convert the model as training does, and load it as a server does and as MLflow does."""
-    facts = ModelFacts(
-        inputs=fitted.inputs.names,
-        categories=fitted.inputs.categories,
-        threshold=fitted.threshold,
-        label=LABEL,
-        feature_service="benchmark",
-        missed_fraud_cost=Costs().missed_fraud,
-        false_alarm_cost=Costs().false_alarm,
-        trained_at=datetime.now(timezone.utc),
-        metrics={},
-    )
-    content = to_onnx(fitted.pipeline, facts)
+def _served(content: bytes, folder: Path) -> tuple[Scorer, PyFuncModel]:
+    """Load the ONNX model `content` as a server does and as MLflow does."""
     mlflow.onnx.save_model(
         onnx.load_from_string(content),
         str(folder / "model"),

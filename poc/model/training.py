@@ -81,7 +81,7 @@ def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -
     announce(report.describe_fit(split.training, fitted.pipeline))
     announce(report.describe_threshold(fitted.validation, costs))
     announce(report.describe_test(split.test, fitted.test))
-    facts = _facts(examples, split, fitted, costs, now)
+    facts = model_facts(examples, split, fitted, costs, now)
     onnx_model = to_onnx(fitted.pipeline, facts)
     candidate = open_scorer(onnx_model, name=settings.model_name, version="candidate")
     check_agreement(candidate, fitted.pipeline, fitted.inputs, examples.rows)
@@ -148,7 +148,8 @@ def _release(
     say(f"Registered {settings.model_name} version {version} as {settings.model_alias}")
 
 
-def _facts(examples: Examples, split: Split, fitted: Fitted, costs: Costs, now: datetime) -> ModelFacts:
+def model_facts(examples: Examples, split: Split, fitted: Fitted, costs: Costs, now: datetime) -> ModelFacts:
+    """Return what a model that was fitted and costed so, trained at `now` (UTC), says of itself."""
     return ModelFacts(
         inputs=fitted.inputs.names,
         categories=fitted.inputs.categories,
