@@ -68,7 +68,7 @@ def _ratio_lines(comparison: Comparison, result: BatchResult) -> Iterator[str]:
         )
     for name in titles:
         if name not in result.summaries:
-            yield f"{titles[name]} is not measured here: so few keys it reads just as {baseline.title} does."
+            yield f"{titles[name]} is not measured here: with so few keys it does what {baseline.title} does."
     requests = result.summaries[baseline.name].requests
     slowest = requests - math.ceil(requests * 0.99) + 1
     if slowest <= WEAK_P99:
