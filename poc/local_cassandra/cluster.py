@@ -132,7 +132,7 @@ class ClusterFolder:
         """
         missing = self.missing()
         for place in missing:
-            require_free(place.address, cql_port)
+            require_free(place.address, cql_port, place.lets_go_within_seconds)
         ports = self.ports()
         if ports is None or len(missing) == self.count:
             ports = Ports(cql_port, self._storage_port(cql_port, ports))
@@ -157,8 +157,8 @@ class ClusterFolder:
     def _storage_port(self, cql_port: int, before: Ports | None) -> int:
         if before is not None and before.storage != cql_port and self.count > 1:
             # The nodes remember each other by it.
-            for address in self.addresses:
-                require_free(address, before.storage)
+            for place in self.missing():
+                require_free(place.address, before.storage, place.lets_go_within_seconds)
             return before.storage
         return free_storage_port(self.addresses, cql_port)
 

@@ -9,6 +9,7 @@ import shutil
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import Enum
@@ -77,12 +78,16 @@ def listening_error(address: str, port: int) -> OSError | None:
     return None
 
 
-def require_free(address: str, port: int) -> None:
-    """Raise PortTaken, saying by what, unless a server could listen at `address:port`.
+def require_free(address: str, port: int, within_seconds: float = 0.0) -> None:
+    """Raise PortTaken, saying by what, unless a server could listen at `address:port` within `within_seconds`.
 
     LoopbackAddressMissing says that there is no such address.
     """
+    deadline = time.monotonic() + within_seconds
     error = listening_error(address, port)
+    while error is not None and error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
+        time.sleep(0.1)
+        error = listening_error(address, port)
     if error is None:
         return
     if error.errno == errno.EADDRNOTAVAIL:

@@ -30,6 +30,7 @@ DATA_FOLDERS = ("data", "commitlog", "saved_caches", "hints", "cdc_raw")
 FIRST_TOKEN, TOKENS = -(2**63), 2**64
 LAST_LINES = 15
 RING_DELAY_MS = 30_000
+DYING_SECONDS = 5.0
 # Cassandra 5.0 refuses every other version.
 JAVA_VERSIONS = (11, 17)
 JAVA_ANSWER_SECONDS = 30.0
@@ -73,6 +74,11 @@ class NodePlace:
             if f"@{self._arguments}" in process.cmdline():
                 return process
         return None
+
+    @property
+    def lets_go_within_seconds(self) -> float:
+        """How long a process that is gone may still hold its ports: a killed one has all its memory to free first."""
+        return DYING_SECONDS if (self.folder / "pid").exists() else 0.0
 
     def launch(
         self,

@@ -1,4 +1,5 @@
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,17 @@ def test_a_port_is_free_again_as_soon_as_its_server_is_gone(taken: int) -> None:
         accepted.close()  # The server hangs up first: its end stays in TIME_WAIT for a minute.
         client.close()
     require_free("127.0.0.2", taken)
+
+
+def test_a_port_that_a_dying_process_still_holds_is_waited_for() -> None:
+    dying = socket.create_server(("127.0.0.2", 0))
+    threading.Timer(0.3, dying.close).start()
+    require_free(*dying.getsockname(), within_seconds=20)
+
+
+def test_a_port_that_is_not_let_go_in_time_is_refused(taken: int) -> None:
+    with pytest.raises(PortTaken, match="a program that does not speak CQL"):
+        require_free("127.0.0.1", taken, within_seconds=0.2)
 
 
 def test_an_address_that_the_machine_lacks_is_an_error_that_says_so() -> None:
