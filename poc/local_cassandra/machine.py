@@ -79,7 +79,9 @@ def listening_error(address: str, port: int) -> OSError | None:
 
 
 def require_free(address: str, port: int, within_seconds: float = 0.0) -> None:
-    """Raise PortTaken, saying by what, unless a server could listen at `address:port` within `within_seconds`.
+    """Raise PortTaken, saying by what, unless a server can soon listen at `address:port`.
+
+    Soon: in at most `within_seconds`.
 
     LoopbackAddressMissing says that there is no such address.
     """

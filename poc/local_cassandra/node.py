@@ -77,7 +77,7 @@ class NodePlace:
 
     @property
     def lets_go_within_seconds(self) -> float:
-        """How long a process that is gone may still hold its ports: a killed one has all its memory to free first."""
+        """How long a process that is gone may hold its ports: a killed one has all its memory to free."""
         return DYING_SECONDS if (self.folder / "pid").exists() else 0.0
 
     def launch(
