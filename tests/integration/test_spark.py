@@ -17,6 +17,7 @@ import yaml
 from cassandra.cluster import Session
 from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
 from feast.types import Array, Bool, Bytes, FeastType, Float32, Float64, Int32, Int64, String, UnixTimestamp
+from quick_java import quick_java
 
 from poc.definitions import ServedFeatures
 from poc.feature_store import close_feature_store
@@ -28,7 +29,7 @@ from poc.online_store.generations import online_tables
 from poc.settings import Settings
 
 # SPARK_ROWS=1000000 takes some six minutes.
-MANY_ROWS = int(os.environ.get("SPARK_ROWS", "100000"))
+MANY_ROWS = int(os.environ.get("SPARK_ROWS", "30000"))
 ROW_STORE = "poc.online_store.row_store.CassandraRowOnlineStore"
 NOON = datetime(2024, 5, 6, 12, tzinfo=timezone.utc)
 LONG_AGO = datetime(1960, 1, 1, tzinfo=timezone.utc)
@@ -59,7 +60,10 @@ def spark_conf(root: Path) -> Iterator[dict[str, str]]:
     """The configuration of spark.yaml on two cores; the Spark that the tests start with it ends with them."""
     content = yaml.safe_load((root / "feature_repo/stores/spark.yaml").read_text())
     before = dict(os.environ)
-    yield content["offline_store"]["spark_conf"] | {"spark.master": "local[2]"}
+    # 200 parts of a shuffle, Spark's default, are for more than two cores.
+    small = {"spark.master": "local[2]", "spark.sql.shuffle.partitions": "4", "spark.ui.enabled": "false"}
+    with quick_java():
+        yield content["offline_store"]["spark_conf"] | small
     from pyspark import SparkContext
 
     active = SparkContext._active_spark_context
@@ -354,7 +358,7 @@ def test_many_rows_are_written_as_by_the_arrow_engine_in_bounded_memory(
         cassandra_hosts=cassandra.hosts,
         cassandra_port=cassandra.port,
     )
-    with open_place(settings) as place:
+    with quick_java(), open_place(settings) as place:
         found = check_spark(place, MANY_ROWS, announce=print)
     [memory] = [measured.peak_mib_by_part for measured in found if measured.engine == "Spark"]
     # A million rows measured 850 and 510: what grows with the rows spills to disk.
