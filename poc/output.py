@@ -59,7 +59,8 @@ def write_json(document: Mapping[str, Any], path: Path) -> None:
     stamped = {"created": created, "git_commit": git_commit(_PROJECT), **document}
     indented = json.dumps(stamped, indent=2, ensure_ascii=False)
     with replacing(path) as draft:
-        draft.write_text(_NUMBERS.sub(lambda found: " ".join(found[0].split()), indented) + "\n")
+        text = _NUMBERS.sub(lambda found: " ".join(found[0].split()), indented)
+        draft.write_text(text + "\n", encoding="utf-8")
 
 
 def git_commit(folder: Path) -> str:
