@@ -80,12 +80,12 @@ def _draft(path: Path) -> Path:
 
 
 @contextmanager
-def refusals(path: Path) -> Iterator[None]:
+def refusals(path: Path, way_out: str | None = None) -> Iterator[None]:
     """Raise OutputNotWritable of `path` for what the operating system refuses in the block."""
     try:
         yield
     except OSError as error:
-        raise OutputNotWritable(path, str(error.strerror)) from error
+        raise OutputNotWritable(path, str(error.strerror), way_out) from error
 
 
 def markdown_table(columns: Sequence[str], rows: Iterable[Iterable[object]], *, aligned: bool = False) -> str:

@@ -96,7 +96,8 @@ def registry_errors(settings: Settings) -> Iterator[None]:
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
+    # An ImportError: of a database's driver, which MLflow leaves to its user.
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
         file = database_file(settings)
         if file is not None:
             raise ModelDatabaseUnusable(file, _reason(error), _is_damaged(file)) from error
