@@ -95,8 +95,10 @@ def _unforeseen(error: Exception) -> str:
     if DEBUG in sys.argv:
         return f"{shown}✗ While {doing_what}: {what}\n  The traceback is above."
     name = f"{program}-{datetime.now(timezone.utc):%Y%m%dT%H%M%S}-{os.getpid()}.traceback"
-    for folder in (Path("data/logs"), Path(tempfile.gettempdir())):
+    for given in ("data/logs", None):
         try:
+            # Where nothing can be written, as on a full disk, there is no such folder.
+            folder = Path(tempfile.gettempdir() if given is None else given)
             folder.mkdir(exist_ok=True)
             (folder / name).write_text(shown, encoding="utf-8")
         except OSError:

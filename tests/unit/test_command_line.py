@@ -90,6 +90,18 @@ def test_what_nobody_foresaw_is_two_lines_and_its_traceback_a_file() -> None:
     path.unlink()
 
 
+def test_what_nobody_foresaw_is_told_where_nothing_can_be_written(tmp_path: Path) -> None:
+    program = "from poc.command_line import *\nimport poc.model.tracking\ndef main(): 1 / 0\nrun(main)"
+    command = ["bash", "-c", f'ulimit -f 0; exec "{sys.executable}" -c "$0"', program]
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS.parent)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "✗ While -c: ZeroDivisionError: division by zero",
+        "  --debug shows the traceback.",
+    ]
+
+
 def test_debug_shows_the_traceback_of_what_nobody_foresaw() -> None:
     done = run_main("sys.argv.append('--debug'); raise ZeroDivisionError")
     assert done.returncode == 1
