@@ -45,7 +45,6 @@ def main() -> None:
         waiting = ", which is now: rows in the future wait" if end == now else ""
         parser.error(f"--start is not before the end, {end.isoformat(timespec='seconds')}{waiting}")
     settings = load_settings()
-
     note("Loading Feast ...")
     from poc.materialization.rebuild import list_generations, roll_back
 
