@@ -29,8 +29,6 @@ def main() -> None:
     """Train, and say each thing once it is true."""
     arguments = parse_arguments()
     settings = load_settings()
-    # What the model is called is told first, if it does not fit, and not when the model is there.
-    _ = settings.model_name, settings.model_alias
     if arguments.if_none:
         try:
             served = load_scorer(settings)
