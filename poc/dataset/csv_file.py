@@ -120,7 +120,7 @@ def _require_text(path: Path, content: bytes) -> None:
         content.decode()
     except UnicodeDecodeError as error:
         at = error.start
-        what = f"is no UTF-8 text (byte {content[at]:#04x}): save it as UTF-8"
+        what = f"is not UTF-8 text (byte {content[at]:#04x}): save it as UTF-8"
         # Packed, or a Parquet: no encoding makes text of that.
         if b"\0" in content and not content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
             what = "is no text"
