@@ -37,6 +37,7 @@ def run(main: Callable[[], int | None]) -> None:
     where nobody reads the output any more. What nobody foresaw is 1: its traceback goes to a file, and to
     standard error with `--debug`.
     """
+    _open_what_is_closed()
     # Arrow's own keeps what a million rows took once. Chosen when pyarrow is imported, as nothing here did.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     # A filter would not do: Feast puts its own before it when it is imported. Whoever asks for warnings, by
@@ -94,8 +95,10 @@ def _unforeseen(error: Exception) -> str:
     if DEBUG in sys.argv:
         return f"{shown}✗ While {doing_what}: {what}\n  The traceback is above."
     name = f"{program}-{datetime.now(timezone.utc):%Y%m%dT%H%M%S}-{os.getpid()}.traceback"
-    for folder in (Path("data/logs"), Path(tempfile.gettempdir())):
+    for given in ("data/logs", None):
         try:
+            # Where nothing can be written, as on a full disk, there is no such folder.
+            folder = Path(tempfile.gettempdir() if given is None else given)
             folder.mkdir(exist_ok=True)
             (folder / name).write_text(shown, encoding="utf-8")
         except OSError:
@@ -143,27 +146,22 @@ def whole_numbers(text: str, most: int = MOST) -> tuple[int, ...]:
 
 
 def parse_time(text: str) -> datetime:
-    """Read an ISO 8601 time given on the command line; UTC where it names no zone.
-
-    Of a ValueError argparse makes a usage error.
-    """
-    time = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    """Read an ISO 8601 time; UTC where it names no zone. An ArgumentTypeError where it is none."""
     try:
+        time = datetime.fromisoformat(text.replace("Z", "+00:00"))
         return time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time.astimezone(timezone.utc)
-    except OverflowError:
-        raise ValueError(f"{text} is of no year from 1 to 9999 in UTC") from None
+    except (ValueError, OverflowError):
+        example = "such as 2026-11-01T10:00:00 (ISO 8601)"
+        raise argparse.ArgumentTypeError(f"{text!r} is no time {example}") from None
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read a length of time given on the command line: a number above 0 and s, m, h or d, such as `2h`.
-
-    Of a ValueError argparse makes a usage error.
-    """
+    """Read a length of time: a number above 0 and s, m, h or d, such as `2h`; else an ArgumentTypeError."""
     units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
     number, unit = text[:-1], text[-1:]
     # Six digits: more than a life in days, and less than timedelta can hold.
     if unit not in units or re.fullmatch("[0-9]{1,6}", number) is None or int(number) == 0:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0 with s, m, h or d, as 2h")
     return timedelta(**{units[unit]: int(number)})
 
 
@@ -184,6 +182,15 @@ def progress_bar(title: str) -> Iterator[Callable[[int], None]]:
     finally:
         if progress.live.is_started:
             progress.stop()
+
+
+def _open_what_is_closed() -> None:
+    """Give an output that is closed, as by `>&-`, to nobody: Python has None for it, and its number, to which
+    others write, goes to the next file that is opened.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _hide_bars_of_others() -> None:

@@ -59,7 +59,8 @@ def write_json(document: Mapping[str, Any], path: Path) -> None:
     stamped = {"created": created, "git_commit": git_commit(_PROJECT), **document}
     indented = json.dumps(stamped, indent=2, ensure_ascii=False)
     with replacing(path) as draft:
-        draft.write_text(_NUMBERS.sub(lambda found: " ".join(found[0].split()), indented) + "\n")
+        text = _NUMBERS.sub(lambda found: " ".join(found[0].split()), indented)
+        draft.write_text(text + "\n", encoding="utf-8")
 
 
 def git_commit(folder: Path) -> str:
@@ -79,12 +80,12 @@ def _draft(path: Path) -> Path:
 
 
 @contextmanager
-def refusals(path: Path) -> Iterator[None]:
+def refusals(path: Path, way_out: str | None = None) -> Iterator[None]:
     """Raise OutputNotWritable of `path` for what the operating system refuses in the block."""
     try:
         yield
     except OSError as error:
-        raise OutputNotWritable(path, str(error.strerror)) from error
+        raise OutputNotWritable(path, str(error.strerror), way_out) from error
 
 
 def markdown_table(columns: Sequence[str], rows: Iterable[Iterable[object]], *, aligned: bool = False) -> str:

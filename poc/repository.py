@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from poc.command_line import doing
 from poc.definitions import DECLARED_IN, ServedFeatures, served_features
 from poc.errors import InvalidDefinitions, NotInProjectFolder
-from poc.feature_store import is_feasts, load_config, open_feature_store
+from poc.feature_store import is_feasts, load_config, open_feature_store, registry_errors
 from poc.online_store.source import matched
 from poc.settings import Settings
 
@@ -156,6 +156,9 @@ def apply_definitions(settings: Settings) -> tuple[list[str], list[str]]:
         try:
             apply_total(store.config, Path.cwd(), skip_source_validation=False)
         except Exception as error:
+            if isinstance(error, OSError) and Path(store.config.registry.path).name in str(error.filename):
+                with registry_errors(store.config):
+                    raise
             if not (isinstance(error, (ValueError, TypeError)) or is_feasts(error)):
                 raise
             raise InvalidDefinitions(repo, str(error)) from error

@@ -49,6 +49,18 @@ def _hosts(text: str) -> tuple[str, ...]:
     return hosts
 
 
+def _model_name(text: str) -> str:
+    if not text.strip() or "/" in text or ":" in text:
+        raise ValueError("MLflow takes a name without / and :")
+    return text
+
+
+def _model_alias(text: str) -> str:
+    if not re.fullmatch(r"[\w-]{1,255}", text) or re.fullmatch(r"(?i)latest|v\d+", text):
+        raise ValueError("MLflow takes letters, digits, _ and -, but neither `latest` nor a `v1`")
+    return text
+
+
 _LOWER, _UPPER = _read(str.lower), _read(str.upper)
 _SWITCH = _read(lambda text: _ON_OFF.get(text.lower(), text.lower()))
 _WORDS = _read(lambda text: tuple(text.lower().replace(",", " ").split()))
@@ -145,9 +157,9 @@ class Settings(BaseSettings):
     """Where its Grafana listens, which is started where Docker is."""
     mlflow_tracking_uri: str = "sqlite:///data/mlflow.db"
     """MLflow tracking store and model registry."""
-    model_name: str = "fraud_detection"
+    model_name: Annotated[str, _read(_model_name)] = "fraud_detection"
     """Registered model that is served."""
-    model_alias: str = "champion"
+    model_alias: Annotated[str, _read(_model_alias)] = "champion"
     """Alias of the version that is served."""
     data_dir: Path = Path("data")
     """Folder of the Parquet, the pictures, MLflow's files."""

@@ -13,6 +13,7 @@ and a picture of all latencies. The row store is filled beside Feast's own where
 """
 
 from poc.command_line import note, ok, run
+from poc.feature_store import repo_yaml
 from poc.measurement.comparison import document
 from poc.measurement.scripts import read_request, rounds_bar
 from poc.measurement.tables import report
@@ -23,6 +24,8 @@ from poc.settings import load_settings
 def main() -> None:
     settings = load_settings()
     request, json, plot = read_request(__doc__, settings.data_dir)
+    # Else a folder for them is made where nothing else is.
+    repo_yaml(settings)
     require_writable(json)
     require_writable(plot)
     note("Loading Feast ...")

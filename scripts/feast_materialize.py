@@ -32,15 +32,19 @@ def main() -> None:
     parser.add_argument("--generations", action="store_true", help="list what the row store keeps")
     parser.add_argument("--rollback", action="store_true", help="serve the generation before again")
     arguments = parser.parse_args()
-    if arguments.until is not None and (arguments.full or arguments.start or arguments.end):
-        parser.error("--until stands alone")
-    if arguments.view is not None and (arguments.generations or arguments.rollback):
-        parser.error("--view is of what is filled; generations are those of every view of the service")
-    end = min(time for time in (arguments.end, datetime.now(timezone.utc)) if time is not None)
+    asked = {name for name, value in vars(arguments).items() if value and name != "debug"}
+    beside = {"until": {"view", "replace", "accept_drift"}, "generations": set(), "rollback": set()}
+    for name, others in beside.items():
+        if name in asked and asked - others != {name}:
+            parser.error(f"--{name} stands alone")
+    if "full" in asked and asked & {"start", "end"}:
+        parser.error("--full takes all that is not stale, --start and --end what lies between them")
+    now = datetime.now(timezone.utc)
+    end = now if arguments.end is None else min(arguments.end, now)
     if arguments.start is not None and arguments.start >= end:
-        parser.error(f"--start is not before the end, {end.isoformat()}: rows in the future wait")
+        waiting = ", which is now: rows in the future wait" if end == now else ""
+        parser.error(f"--start is not before the end, {end.isoformat(timespec='seconds')}{waiting}")
     settings = load_settings()
-
     note("Loading Feast ...")
     from poc.materialization.rebuild import list_generations, roll_back
 

@@ -11,11 +11,21 @@ servers=()
 trap 'for pid in "${servers[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" || true; done' EXIT
 
 for port in "$feast_port" "$direct_port"; do
+  if ! [[ "$port" =~ ^[0-9]{1,5}$ ]] || [ "$port" -lt 1 ] || [ "$port" -gt 65535 ]; then
+    echo "✗ $port is no port: give FEAST_PORT and DIRECT_PORT a number from 1 to 65535, or unset them" >&2
+    exit 2
+  fi
   if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
     echo "✗ Port $port is taken: stop what is there, or FEAST_PORT=8100 DIRECT_PORT=8101 make poc" >&2
     exit 1
   fi
 done
+
+if [ "$feast_port" -eq "$direct_port" ]; then
+  # The one that comes first would answer for the other, too.
+  echo "✗ FEAST_PORT and DIRECT_PORT are both $feast_port: give each server a port of its own" >&2
+  exit 2
+fi
 
 step() { printf '\n== %s\n' "$1"; }
 

@@ -48,7 +48,10 @@ def show(view: str, online_store: str, attempts: "Attempts") -> int:
     for attempt in attempts.recent:
         table.add_row(f"{attempt.started_at:%Y-%m-%d %H:%M:%S}", outcome(attempt))
     if attempts.recent:
-        Console().print(table)
+        # By itself it ends with 1 where the reader has left, which here says that the last one failed.
+        with (console := Console()).capture() as shown:
+            console.print(table)
+        print(shown.get(), end="", flush=True)
     if attempts.last_succeeded_at is None:
         fail(f"{view} was never materialized into {online_store}, as far as is recorded")
         return 1

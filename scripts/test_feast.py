@@ -53,7 +53,8 @@ def main() -> int:
     (ok if met else fail)(f"{'Meets' if met else 'Misses'} <{TARGET_MS:.0f}ms target")
     wrong = any(check.differences for check in checks)
     if wrong:
-        note("  All that differs, and what to do: python scripts/check_consistency.py")
+        note("  Was an interval materialized that left them out? python scripts/feast_materialize.py")
+        note("  Else, all that differs, and what to do: python scripts/check_consistency.py")
     return int(wrong or (arguments.strict and not met))
 
 

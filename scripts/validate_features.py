@@ -35,8 +35,8 @@ def main() -> int:
     if all(found.drift is None for found in validated):
         note(f"  {describe_missing_reference(reference_path(settings))}")
     if any(drifted):
-        note("  If the change is meant: python scripts/feast_materialize.py --accept-drift, then train:")
-        note("  python poc/train_fraud_model.py")
+        note("  If that is meant, take it: python scripts/feast_materialize.py --accept-drift --replace")
+        note("  and train: python poc/train_fraud_model.py")
     return 1 if any(drifted) else 0
 
 

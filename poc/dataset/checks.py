@@ -5,6 +5,7 @@ that has none of the declared type arrives here as null.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,14 @@ from poc.dataset.conversion import convert, described
 from poc.dataset.history import entity_numbers
 from poc.definitions import FeatureSet
 from poc.errors import DatasetRefused
+from poc.online_store.source import UNITS_PER_SECOND
 
 _SHOWN_ROWS = 3
 _SHOWN_LABELS = 5
 _SHOWN_CHARACTERS = 40
 _NO_LABEL = "neither 0 nor 1"
+_FIRST_SECOND = int(datetime(1, 1, 1, tzinfo=timezone.utc).timestamp())
+_LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc).timestamp())
 # A declared type, and others that are read as it.
 _FITTING: tuple[tuple[Callable[[pa.DataType], bool], ...], ...] = (
     (pa.types.is_string, pa.types.is_large_string),
@@ -96,6 +100,12 @@ def _broken_rules(
         yield _NO_LABEL, rows[~np.isin(present.to_numpy(), (0, 1))]
     if pa.types.is_floating(present.type):
         yield "infinite", rows[np.isinf(present.to_numpy())]
+    if pa.types.is_timestamp(present.type):
+        # Python has no others, and most are counts in another unit than the type's.
+        ticks, each = present.cast(pa.int64()).to_numpy(), UNITS_PER_SECOND[present.type.unit]
+        if each < UNITS_PER_SECOND["ns"]:
+            outside = (ticks < _FIRST_SECOND * each) | (ticks > _LAST_SECOND * each + each - 1)
+            yield "of no year from 1 to 9999", rows[outside]
     if limits.minimum is not None:
         yield f"below {limits.minimum:.15g}", rows[present.to_numpy() < limits.minimum]
     if limits.maximum is not None:
@@ -147,7 +157,7 @@ def _fits(stored: pa.DataType, declared: pa.DataType) -> bool:
 def describe_rows(rows: Sequence[int], place: Callable[[int], str], values: pa.ChunkedArray | None) -> str:
     """Say how many rows there are, where the first of them are, and what stands there."""
     first = sorted(rows)[:_SHOWN_ROWS]
-    shown = [f"{place(row)}{'' if values is None else f': {_shown(values[row].as_py())}'}" for row in first]
+    shown = [f"{place(row)}{'' if values is None else f': {_shown(values[row])}'}" for row in first]
     return f"{_counted(len(rows))} ({', '.join(shown)}{', ...' if len(rows) > _SHOWN_ROWS else ''})"
 
 
@@ -155,8 +165,11 @@ def _counted(rows: int) -> str:
     return "1 row" if rows == 1 else f"{rows:,} rows"
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
+def _shown(value: pa.Scalar) -> str:
+    try:
+        text = repr(value.as_py())
+    except (ValueError, OverflowError):
+        text = f"{value.cast(pa.int64())} {value.type.unit} since 1970"
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 

@@ -23,7 +23,8 @@ _NUMBER = re.compile(r"[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|nan|inf|i
 _GROUPED = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+\.[0-9]+|[+-]?[0-9]{1,3}(,[0-9]{3}){2,}")
 _ISO = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8})"
-    r"(?:[T ]([0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2})?)?)(?:[.,]([0-9]{1,9}))?)?"
+    # Of seconds alone: 10.30 is half past ten to some, and to none 0.3 s past ten.
+    r"(?:[T ]([0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2}(?:[.,]([0-9]{1,9}))?)?)?))?"
     r"(?: ?[Zz]| ?([+-])([0-9]{2}(?::?[0-9]{2})?))?"
 )
 _WHOLE_AS_FLOAT = r"^[0-9]+\.0+$"
@@ -191,7 +192,7 @@ def read_time(text: str) -> datetime | None:
     if found is None:
         return None
     day, clock, fraction, sign, offset = found.groups()
-    digits = re.sub("[^0-9]", "", f"{day}{clock or ''}").ljust(14, "0")
+    digits = re.sub("[^0-9]", "", f"{day}{clock or ''}")[:14].ljust(14, "0")
     zone = "+0000" if sign is None else f"{sign}{offset.replace(':', ''):0<4}"
     try:
         return datetime.strptime(f"{digits}.{(fraction or '0')[:6]}{zone}", "%Y%m%d%H%M%S.%f%z")

@@ -9,6 +9,7 @@ import re
 import sys
 import zlib
 from array import array
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -120,6 +121,9 @@ def _require_text(path: Path, content: bytes) -> None:
     except UnicodeDecodeError as error:
         at = error.start
         what = f"is not UTF-8 text (byte {content[at]:#04x}): save it as UTF-8"
+        # Packed, or a Parquet: no encoding makes text of that.
+        if b"\0" in content and not content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+            what = "is no text"
     else:
         at, what = content.find(b"\0"), "is no text"
     if at >= 0:

@@ -22,7 +22,7 @@ from poc.dataset.sources import GENERATED, Records, find_sources, source_missing
 from poc.dataset.stored import read_source, source_columns
 from poc.dataset.timestamps import out_of_date, require_times_named, stamp, stamp_created, without_current
 from poc.definitions import FeatureSet, ServedFeatures
-from poc.errors import ColumnsMissing, DatasetRefused
+from poc.errors import ColumnsMissing, DatasetRefused, TwoDatasets
 from poc.online_store.source import matched
 
 
@@ -106,11 +106,13 @@ def _prepared_view(served: ServedFeatures, data_dir: Path) -> FeatureSet | None:
 
 
 def _is_only_read(view: FeatureSet, data_dir: Path) -> bool:
-    path, moment = view.source_path, view.timestamp_column
+    path, moment, csv = view.source_path, view.timestamp_column, find_csv(data_dir, view.source_path)
     there = matched(str(path))
     if isinstance(there, list) or (there is not None and path.is_dir()):
+        if csv.exists():
+            raise TwoDatasets(csv, path)
         return True  # Many files are a person's.
-    if there is None or not moment or find_csv(data_dir, path).exists():
+    if there is None or not moment or csv.exists():
         return False
     columns = source_columns(view)
     return moment in columns and LABEL not in columns

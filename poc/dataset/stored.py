@@ -20,7 +20,7 @@ from poc.dataset.columns import LABEL, TIME, arrow_type, key_columns
 from poc.dataset.conversion import convert
 from poc.dataset.parquet import unreadable
 from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures, ServedView
-from poc.errors import ColumnsMissing, DatasetNotPrepared, LabelsUnavailable
+from poc.errors import ColumnsMissing, DatasetNotPrepared, DatasetUnreadable, LabelsUnavailable
 from poc.online_store.latest import LatestRows
 from poc.online_store.source import Columns, matched, open_dataset, values_fit
 
@@ -52,6 +52,8 @@ def open_source(definitions: FeatureSet, columns: Sequence[str] | None = None) -
     wanted = parquet_columns(definitions).all() if columns is None else columns
     with unreadable(path):
         dataset = open_dataset(str(path), wanted)
+    if not dataset.files:
+        raise DatasetUnreadable(path, "it is a folder without a Parquet file")
     missing = [name for name in wanted if name not in dataset.schema.names]
     if missing:
         raise ColumnsMissing(path, missing, dataset.schema.names)

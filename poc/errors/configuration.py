@@ -75,5 +75,7 @@ class LoggingNotConfigured(PocError):
 class OutputNotWritable(CallRefused):
     """A result cannot be written where it is wanted."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"Cannot write {path}: {reason}", "Name another file, or make room for this one.")
+    way_out = "Name another file, or make room for this one."
+
+    def __init__(self, path: Path, reason: str, way_out: str | None = None) -> None:
+        super().__init__(f"Cannot write {path}: {reason}", way_out)

@@ -55,14 +55,27 @@ class NoGenerations(PocError):
 
 
 class NothingToMaterialize(PocError):
-    """No row of the Parquet falls into the interval."""
+    """No row of the Parquet falls into the interval.
+
+    Args:
+        newest: event time of its newest row up to now; of all its rows where they lie in the future, None
+            where it has none.
+        waits: whether all of them lie in the future.
+    """
 
     way_out = "Name an interval that holds rows: python scripts/feast_materialize.py --start TIME --end TIME"
 
-    def __init__(self, path: Path, start: datetime, end: datetime, newest: datetime | None) -> None:
+    def __init__(
+        self, path: Path, start: datetime, end: datetime, newest: datetime | None, waits: bool = False
+    ) -> None:
         found = "it holds no rows" if newest is None else f"its newest row is of {newest:%Y-%m-%dT%H:%M:%S}"
         interval = f"{start:%Y-%m-%dT%H:%M:%S} and {end:%Y-%m-%dT%H:%M:%S} UTC"
-        super().__init__(f"No row of {path} lies between {interval}: {found}")
+        way_out = None
+        if waits:
+            # No interval reaches them.
+            found = f"all its rows lie in the future, up to {newest:%Y-%m-%dT%H:%M:%S}"
+            way_out = "Correct their times, or wait for them; then: python scripts/feast_materialize.py"
+        super().__init__(f"No row of {path} lies between {interval}: {found}", way_out)
 
 
 class OnlineValuesDiffer(PocError):

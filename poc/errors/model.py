@@ -29,8 +29,8 @@ class LabelsUnavailable(PocError):
         " python scripts/feast_setup.py && python poc/train_fraud_model.py"
     )
 
-    def __init__(self, paths: Sequence[Path], reason: str) -> None:
-        super().__init__(f"No labels in {', '.join(map(str, paths))}: {reason}")
+    def __init__(self, paths: Sequence[Path], reason: str, way_out: str | None = None) -> None:
+        super().__init__(f"No labels in {', '.join(map(str, paths))}: {reason}", way_out)
 
 
 class DefinitionsChanged(PocError):

@@ -43,7 +43,7 @@ def materialization_lock(data_dir: Path, announce: Callable[[str], None]) -> Ite
     """
     require_folder(data_dir)
     path = data_dir / ".materialization.lock"
-    with refusals(path):
+    with refusals(path, f"Let this user write to {data_dir}, or set DATA_DIR to a folder where it may."):
         file = path.open("w")
     with file:
         try:

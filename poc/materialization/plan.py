@@ -136,7 +136,10 @@ def require_rows(planned: Sequence[Planned]) -> None:
     for item in empty:
         if item.last is None or len(empty) == len(planned):
             path, window = item.definitions.source_path, item.window
-            raise NothingToMaterialize(path, window.start, window.end, newest_event(item.definitions))
+            past = newest_event(item.definitions, datetime.now(timezone.utc))
+            newest = newest_event(item.definitions) if past is None else past
+            waits = past is None and newest is not None
+            raise NothingToMaterialize(path, window.start, window.end, newest, waits)
 
 
 def _refuse_taken_back(store: "FeatureStore", definitions: FeatureSet) -> None:

@@ -7,8 +7,8 @@ from functools import partial
 
 from poc.materialization.records import MaterializationRun
 
-# Everything is later: what Feast, Arrow and Cassandra count times from.
-EARLIEST = datetime(1970, 1, 1, tzinfo=timezone.utc)
+# Everything is later. Pandas, which Feast's own stores ask, knows nothing before 1677.
+EARLIEST = datetime(1700, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True, slots=True)

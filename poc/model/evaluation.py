@@ -1,6 +1,8 @@
 """From which probability on an alarm is worth its cost, and how good scores are on unseen transactions."""
 
+import argparse
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +10,11 @@ from numpy.typing import NDArray
 
 
 def cost(text: str) -> float:
-    """Read a cost from the command line: a finite number above 0, or a ValueError."""
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise ValueError(text)
-    return value
+    """Read a cost from the command line: a finite number above 0, or an ArgumentTypeError."""
+    with suppress(ValueError):
+        if 0 < (value := float(text)) < math.inf:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is no finite number above 0")
 
 
 @dataclass(frozen=True, slots=True)

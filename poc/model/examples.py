@@ -222,10 +222,11 @@ def read_labels(served: ServedFeatures, labelled: ServedView) -> Labels:
     np.minimum.at(first_created, payments, created)
     is_labelled = ~repeated & rows.column(LABEL).is_valid().to_numpy()
     if not is_labelled.any():
-        reason = f"its column {LABEL} is empty"
+        reason, way_out = f"its column {LABEL} is empty", None
         if label.null_count < len(label):
             reason = "of each payment there are rows of the same time, and nothing says which one is right"
-        raise LabelsUnavailable([definitions.source_path], reason)
+            way_out = "Take out all but one of each; then: python poc/train_fraud_model.py"
+        raise LabelsUnavailable([definitions.source_path], reason, way_out)
     has_keys = np.logical_and.reduce([column.is_valid().to_numpy() for column in rows.columns[:-1]])
     usable = np.flatnonzero(is_labelled & has_keys)
     latest = LatestRows(["payment"], ["created"])

@@ -81,7 +81,7 @@ def reference_in_place(settings: Settings, reference: TrainingReference) -> Iter
     Raises OutputNotWritable: the disk refuses it; what was there stays.
     """
     with replacing(reference_path(settings)) as draft:
-        with draft.open("w") as file:
+        with draft.open("w", encoding="utf-8") as file:
             file.write(reference_json(reference))
             file.flush()
             os.fsync(file.fileno())

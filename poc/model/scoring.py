@@ -8,6 +8,7 @@ nothing is unpickled.
 
 import json
 import math
+import os
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,9 +16,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from poc.errors import ModelUnusable
+
+# Its import alone would leave an id and a database in the user's cache, and report them to its makers.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime
 
 # The one fact that a model may leave out.
 _TYPICAL = "typical"

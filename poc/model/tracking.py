@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPException
 from pathlib import Path
-from tempfile import gettempdir
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
@@ -41,7 +40,7 @@ _ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     # MLflow reports its use to its makers unless told not to.
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "HOME": gettempdir(),  # It asks for both, keeps nothing there, and ends where
+    "HOME": os.sep,  # It asks for both, keeps nothing there, and ends where
     "USERNAME": "unknown",  # the system does not know the user.
 }
 
@@ -96,7 +95,8 @@ def registry_errors(settings: Settings) -> Iterator[None]:
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
+    # An ImportError: of a database's driver, which MLflow leaves to its user.
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
         file = database_file(settings)
         if file is not None:
             raise ModelDatabaseUnusable(file, _reason(error), _is_damaged(file)) from error

@@ -37,11 +37,12 @@ from poc.model.reference import (
     reference_features,
     reference_in_place,
     reference_json,
+    reference_path,
 )
 from poc.model.registry import TrainingRecord, keep_text, load_scorer, promote, record
 from poc.model.scoring import ModelCard, ModelFacts, open_scorer
 from poc.model.tracking import open_client
-from poc.output import git_commit, require_folder
+from poc.output import git_commit, require_writable
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -
         PocError: whatever else `poc.model.examples.labelled_examples` raises.
     """
     repo_yaml(settings)
-    require_folder(settings.data_dir)
+    # What comes last is found out first: a name that does not fit, a folder that may not be written.
+    require_writable(reference_path(settings))
     open_client(settings)
     examples = labelled_examples(settings)
     split = split_by_time(examples.rows)

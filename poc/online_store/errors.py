@@ -143,8 +143,9 @@ class FeaturesNotApplied(PocError):
 
     way_out = "Apply the definitions: python scripts/feast_setup.py"
 
-    def __init__(self, name: str, kind: str = "feature service") -> None:
-        super().__init__(f"The feature registry has no {kind} {name!r}")
+    def __init__(self, name: str, kind: str = "feature service", known: Sequence[str] = ()) -> None:
+        others = f" (it has: {', '.join(known)})" if known else ""
+        super().__init__(f"The feature registry has no {kind} {name!r}{others}")
 
 
 class OnlineTableMissing(FeaturesNotApplied):
@@ -308,10 +309,12 @@ class NotAcknowledged(OnlineStoreError):
 
     told = "{} of {} rows were not acknowledged: {}"
     way_out = "Nothing was recorded as materialized. Look after Cassandra, then run the same interval again."
+    refused = "Nothing was recorded as materialized. Correct what is refused, then run the interval again."
 
     def __init__(self, remaining: int, total: int, reason: Exception, worth_repeating: bool = False) -> None:
         self.worth_repeating = worth_repeating
-        super().__init__(remaining, total, f"{type(reason).__name__}: {reason}")
+        way_out = None if worth_repeating else self.refused
+        super().__init__(remaining, total, f"{type(reason).__name__}: {reason}", way_out=way_out)
 
 
 class WrittenByAnotherEngine(_WrittenOtherwise):

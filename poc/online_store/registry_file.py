@@ -29,7 +29,12 @@ def install() -> None:
         # A link stays one.
         path = Path(os.path.realpath(self._filepath))
         path.parent.mkdir(exist_ok=True)
-        write_whole(path, registry.SerializeToString())
+        try:
+            write_whole(path, registry.SerializeToString())
+        except OSError as error:
+            # A full disk names no file.
+            error.filename = str(path)
+            raise
 
     FileRegistryStore._write_registry = write_registry
 

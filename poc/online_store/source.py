@@ -25,7 +25,7 @@ import pyarrow.dataset as ds
 from poc.online_store.errors import MissingColumns, SourceChanged, ValueOutOfRange, WrongValueType
 from poc.online_store.latest import LatestRows
 
-_UNITS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+UNITS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # Arrow reads ahead of what is asked for; this bounds how much.
 _READ_AHEAD = 2
@@ -166,7 +166,7 @@ def time_window(column: str, schema: pa.Schema, start: datetime, end: datetime) 
 def _ticks(moment: datetime, unit: str) -> int:
     """Count units since 1970, rounded up: no whole tick lies between the moment and its rounding."""
     micros = (moment - _EPOCH) // timedelta(microseconds=1)
-    ticks = -(-micros * _UNITS_PER_SECOND[unit] // 10**6)
+    ticks = -(-micros * UNITS_PER_SECOND[unit] // 10**6)
     return max(-(2**63) + 1, min(ticks, 2**63 - 1))
 
 
@@ -180,7 +180,7 @@ def _common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     one, other = (kind.value_type if pa.types.is_dictionary(kind) else kind for kind in (one, other))
     if pa.types.is_timestamp(one) and pa.types.is_timestamp(other):
         zone = one.tz if one.tz == other.tz else "UTC"
-        return pa.timestamp(max(one.unit, other.unit, key=list(_UNITS_PER_SECOND).index), zone)
+        return pa.timestamp(max(one.unit, other.unit, key=list(UNITS_PER_SECOND).index), zone)
     try:
         schemas = [pa.schema([("", kind)]) for kind in (one, other)]
         kind = pa.unify_schemas(schemas, promote_options="permissive").field(0).type

@@ -75,6 +75,18 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+def begin_to_listen(listener: socket.socket) -> None:
+    """Listen, which only one of two can that took an address before either listened.
+
+    uvloop says nothing where it could not, and goes on. Raises `AddressUnavailable`.
+    """
+    try:
+        listener.listen()
+    except OSError as error:
+        host, port, *_ = listener.getsockname()
+        raise AddressUnavailable(host, port, error.strerror or str(error)) from error
+
+
 def require_certificate(settings: Settings) -> None:
     """Raise `InvalidSettings` where there is a certificate without a key, or one that cannot be used."""
     certificate, key = settings.tls_certificate, settings.tls_key

@@ -26,7 +26,7 @@ from poc.retrieval.source import FeatureSource
 from poc.serving.app import create_app
 from poc.serving.edge import Edge
 from poc.serving.keys import read_keys
-from poc.serving.listening import configured, listen, refuse_registry_code
+from poc.serving.listening import begin_to_listen, configured, listen, refuse_registry_code
 from poc.serving.metrics import refuse_shared_metrics, shared_metrics
 from poc.serving.request_bodies import PlainBodies
 from poc.serving.request_models import example_keys
@@ -58,7 +58,7 @@ def serve(
         default_port: where to listen when PORT is not set.
 
     Raises:
-        AddressUnavailable, ApiKeysMissing: as `listen`.
+        AddressUnavailable, ApiKeysMissing: as `listen` and `begin_to_listen`.
         InvalidSettings: a setting does not fit.
         NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
         WorkerEnded: one of several processes stopped by itself.
@@ -93,6 +93,7 @@ def work(
     # At INFO they tell of each refresh of the registry, and of each question to a feature server.
     for name in ("feast", "httpx"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    begin_to_listen(listener)
     key = "" if read_keys(settings) is None else ' -H "X-API-Key: $API_KEY"'
     threading.Thread(target=settle, args=(app, url if speaks else None, key), daemon=True).start()
     server = DrainingServer(configured(app, settings), app.state.readiness, settings.shutdown_grace_seconds)
@@ -171,5 +172,6 @@ def serve_features(settings: Settings, default_port: int) -> None:
     app.add_middleware(PlainBodies)
     keys, per_second = read_keys(settings), settings.requests_per_second
     app.add_middleware(Edge, keys=keys, root_path=settings.root_path, per_second=per_second)
+    begin_to_listen(listener)
     ok(f"Serving features on {url}")
     uvicorn.Server(configured(app, settings)).run(sockets=[listener])

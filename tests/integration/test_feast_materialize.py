@@ -206,10 +206,24 @@ def test_start_in_the_future_is_refused_with_status_2(workplace: Any, arguments:
 
 
 @pytest.mark.parametrize(
-    "arguments", ["--start yesterday", "--start 2026-11-02T00:00:00 --end 2026-11-01T00:00:00", "--hour 3"]
+    ("arguments", "said"),
+    [
+        ("--start yesterday", "'yesterday' is no time such as"),
+        (
+            "--start 2026-11-02T00:00:00 --end 2026-11-01T00:00:00",
+            "--start is not before the end, 2026-11-01T00:00:00+00:00\n",
+        ),
+        ("--hour 3", "unrecognized arguments"),
+        ("--rollback --full", "--rollback stands alone"),
+        ("--rollback --generations", "--generations stands alone"),
+        ("--until 2026-11-02T00:00:00 --full", "--until stands alone"),
+        ("--full --start 2026-11-02T00:00:00", "--full takes all that is not stale"),
+    ],
 )
-def test_wrong_arguments_end_with_status_2(workplace: Any, arguments: str) -> None:
-    assert workplace.shell(f"{MATERIALIZE} {arguments}", check=False).returncode == 2
+def test_wrong_arguments_end_with_status_2_and_are_told(workplace: Any, arguments: str, said: str) -> None:
+    refused = workplace.shell(f"{MATERIALIZE} {arguments}", check=False)
+    assert refused.returncode == 2
+    assert said in refused.stderr
 
 
 @pytest.mark.parametrize("script", ["feast_setup", "feast_materialize", "test_feast"])

@@ -552,6 +552,8 @@ def test_way_out_of_a_run_of_one_view_leads_to_that_view(cards: Cards) -> None:
     merchants.declare(apply=False)
     assert said(run(cards, "python", *ONE_VIEW))[0].endswith("has no feature view 'merchant_stats'")
     merchants.declare()
+    unknown, _ = said(run(cards, "python", *MATERIALIZE, "--view", "merchant_stat"))
+    assert unknown.endswith("has no feature view 'merchant_stat' (it has: cards, merchant_stats)")
     merchants.load(1)
     assert run(cards, "python", *ONE_VIEW).returncode == 0
     merchants.load(2)

@@ -195,8 +195,26 @@ def test_rows_of_the_future_wait_and_are_counted_and_freshness_tells_the_truth(
 def test_source_with_rows_of_the_future_only_has_nothing_to_materialize(cards: Cards) -> None:
     cards.write_rows({"late": -YEAR})
     cards.apply()
-    with pytest.raises(NothingToMaterialize, match=f"newest row is of {NOW + YEAR:%Y}"):
+    with pytest.raises(NothingToMaterialize, match=f"in the future, up to {NOW + YEAR:%Y}") as told:
         cards.materialize(end=NOW + 2 * YEAR)
+    assert "--start" not in told.value.way_out
+
+
+@pytest.mark.parametrize("layout", ["stock", "rows"])
+def test_everything_is_also_what_was_before_1970(cards: Cards, layout: str) -> None:
+    cards.write_rows({"a": DAY, "older": 71 * YEAR, "oldest": 300 * YEAR})
+    cards.apply(layout, ttl_days=0)
+    assert cards.materialize().entities == 3
+    assert cards.payments("a", "older", "oldest") == [0, 1, 2]
+    assert cards.materialize().window.continues
+
+
+def test_newest_row_that_an_interval_could_hold_is_named(cards: Cards) -> None:
+    cards.write_rows({"late": -YEAR, "old": 3 * YEAR})
+    cards.apply()
+    with pytest.raises(NothingToMaterialize, match=f"newest row is of {NOW - 3 * YEAR:%Y-%m-%d}") as told:
+        cards.materialize()
+    assert "--start" in told.value.way_out
 
 
 def test_run_that_was_recorded_into_the_future_is_told_by_its_end_and_made_anew(cards: Cards) -> None:

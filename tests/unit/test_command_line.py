@@ -64,6 +64,20 @@ def test_reader_that_has_left_ends_the_script_without_a_word_and_not_with_succes
     assert (done.stdout, done.stderr) == ("line\n141\n", "")
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_output_ends_nothing_and_no_file_takes_its_number(tmp_path: Path, closed: str) -> None:
+    program = (
+        "from poc.command_line import *\ndef main():\n    ok('out'); note('err')\n"
+        "    with open('file', 'wb') as file: file.write(b'%d' % file.fileno())\nrun(main)"
+    )
+    command = ["bash", "-c", f'"{sys.executable}" -c "$0" {closed}', program]
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS.parent)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert int((tmp_path / "file").read_text()) > 2
+
+
 def test_what_nobody_foresaw_is_two_lines_and_its_traceback_a_file() -> None:
     done = run_main("with doing('reading data/a.parquet'): 1 / 0")
     assert done.returncode == 1
@@ -74,6 +88,18 @@ def test_what_nobody_foresaw_is_two_lines_and_its_traceback_a_file() -> None:
     path = Path(file[1])
     assert path.read_text().startswith("Traceback (most recent call last):")
     path.unlink()
+
+
+def test_what_nobody_foresaw_is_told_where_nothing_can_be_written(tmp_path: Path) -> None:
+    program = "from poc.command_line import *\nimport poc.model.tracking\ndef main(): 1 / 0\nrun(main)"
+    command = ["bash", "-c", f'ulimit -f 0; exec "{sys.executable}" -c "$0"', program]
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS.parent)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "✗ While -c: ZeroDivisionError: division by zero",
+        "  --debug shows the traceback.",
+    ]
 
 
 def test_debug_shows_the_traceback_of_what_nobody_foresaw() -> None:
@@ -145,8 +171,13 @@ def test_time_without_zone_is_utc(text: str) -> None:
 
 
 def test_time_that_leaves_the_calendar_in_utc_is_a_usage_error() -> None:
-    with pytest.raises(ValueError, match=r"^0001-01-01T00:00:00"):
+    with pytest.raises(argparse.ArgumentTypeError, match=r"^'0001-01-01T00:00:00"):
         parse_time("0001-01-01T00:00:00+05:00")
+
+
+def test_what_is_no_time_is_refused_with_one_that_is() -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=r"^'yesterday' is no time such as 2026-"):
+        parse_time("yesterday")
 
 
 @pytest.mark.parametrize(
@@ -164,7 +195,7 @@ def test_length_of_time_is_a_number_and_its_unit(text: str, length: timedelta) -
 
 @pytest.mark.parametrize("text", ["", "2", "h", "0h", "-1h", "1.5h", "2 h", "2w", "²h", "9999999d"])
 def test_other_lengths_of_time_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="^" + text):
+    with pytest.raises(argparse.ArgumentTypeError, match=f"^{text!r} is no whole number above 0"):
         parse_duration(text)
 
 

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -55,6 +58,17 @@ def test_document_is_indented_with_lists_of_numbers_on_one_line(tmp_path: Path) 
     assert written == content
     assert '"ms": [ 1.0, 2.5e-05, -3 ]' in path.read_text()
     assert '  "names": [\n    "a",\n' in path.read_text()
+
+
+def test_document_is_utf_8_whatever_the_locale_has(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from poc.output import write_json;"
+        " write_json({'shop': 'B\\u00fccher'}, Path(sys.argv[1]))"
+    )
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    path = tmp_path / "x.json"
+    subprocess.run([sys.executable, "-c", program, path], env=os.environ | ascii_only, check=True)
+    assert json.loads(path.read_bytes())["shop"] == "B\u00fccher"
 
 
 def test_document_says_when_and_of_which_commit_it_was_made(tmp_path: Path) -> None:

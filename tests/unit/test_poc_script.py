@@ -116,6 +116,24 @@ def test_servers_that_speak_https_are_asked_over_it(poc: Poc, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
+    ("feast", "direct", "said"),
+    [
+        ("8310", "8310", "FEAST_PORT and DIRECT_PORT are both 8310"),
+        ("abc", "8311", "abc is no port"),
+        ("8310", "99999", "99999 is no port"),
+        ("0", "8311", "0 is no port"),
+    ],
+)
+def test_ports_that_cannot_be_are_refused_before_the_first_step(
+    poc: Poc, feast: str, direct: str, said: str
+) -> None:
+    refused = poc(FEAST_PORT=feast, DIRECT_PORT=direct)
+    assert refused.returncode == 2
+    assert said in refused.stderr
+    assert refused.stdout == ""
+
+
+@pytest.mark.parametrize(
     ("server", "reason"),
     [
         ("print('it is broken'); raise SystemExit(1)", "its process has ended"),

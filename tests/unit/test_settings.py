@@ -61,6 +61,10 @@ def test_hosts_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
         ("FEATURE_TIMEOUT_SECONDS", "0"),
         ("CASSANDRA_HOSTS", " , "),
         ("STALE_FEATURES", "hide"),
+        ("MODEL_NAME", "a/b"),
+        ("MODEL_ALIAS", "latest"),
+        ("MODEL_ALIAS", "v1"),
+        ("MODEL_ALIAS", "a b"),
     ],
 )
 def test_wrong_value_is_told_to_who_reads_it_by_its_name(
@@ -68,7 +72,7 @@ def test_wrong_value_is_told_to_who_reads_it_by_its_name(
 ) -> None:
     monkeypatch.setenv(variable, value)
     settings = load_settings()
-    assert settings.model_alias == "champion"
+    assert settings.data_dir == Path("data")
     with pytest.raises(InvalidSettings, match=f"{variable}={value!r}"):
         getattr(settings, variable.lower())
     with pytest.raises(InvalidSettings, match=variable):

@@ -173,7 +173,7 @@ def test_times_are_read_alike_on_every_python(text: str, meant: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "2026", "2026-11", "1.11.2026", "11/01/2026", "2026-13-01", "2026-02-30", "2026-11-01T25:00", "now",
-     "2026-11-01T10:30+99:00", "2026-11-01x10:30"],
+     "2026-11-01T10:30+99:00", "2026-11-01x10:30", "2026-11-01 10.30", "2026-11-01 10:30.5", "20261101T10,5"],
 )  # fmt: skip
 def test_what_is_no_time_is_none(text: str) -> None:
     assert read_time(text) is None

@@ -493,6 +493,21 @@ class TestParquet:
         with pytest.raises(DatasetRefused, match=r"timestamp: not a time \(ISO 8601\) in 200 rows"):
             prepare()
 
+    @pytest.mark.parametrize("unit", ["s", "ms", "us"])
+    def test_times_that_were_counted_in_another_unit_are_refused(
+        self, definitions: FeatureSet, prepare: Prepare, persons_parquet: pd.DataFrame, unit: str
+    ) -> None:
+        persons_parquet.to_parquet(definitions.source_path, index=False)
+        table = pq.read_table(definitions.source_path)
+        counts = [*range(199), 10**15 if unit == "s" else 2**60]
+        place = table.column_names.index("timestamp")
+        strange = table.set_column(place, "timestamp", pa.array(counts, pa.timestamp(unit, "UTC")))
+        pq.write_table(strange, definitions.source_path, version="2.6", coerce_timestamps=None)
+        with pytest.raises(
+            DatasetRefused, match=r"of no year from 1 to 9999 in 1 row \(row 199: [0-9]+ [mu]s s"
+        ):
+            prepare()
+
     def test_file_edited_with_pandas_is_a_persons(
         self, definitions: FeatureSet, prepare: Prepare, now: datetime
     ) -> None:

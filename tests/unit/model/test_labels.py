@@ -12,7 +12,7 @@ import pytest
 from poc.dataset.generate import generate_records
 from poc.dataset.prepare import check_service
 from poc.definitions import ServedFeatures
-from poc.errors import DatasetRefused, LabelsUnavailable
+from poc.errors import DatasetRefused, DatasetUnreadable, LabelsUnavailable, TwoDatasets
 from poc.model.examples import Labels, read_labels
 
 NOW = datetime(2026, 11, 24, tzinfo=timezone.utc)
@@ -90,6 +90,20 @@ def test_words_for_0_and_1_are_read_and_what_is_missing_is_counted(
     assert checked.records == 12
 
 
+def test_csv_beside_a_folder_of_the_same_name_is_not_passed_over(write: Write, tmp_path: Path) -> None:
+    served = write([0])
+    (tmp_path / "parts.csv").write_text("id\n1\n")
+    with pytest.raises(TwoDatasets):
+        check_service(served, tmp_path, NOW)
+
+
+def test_folder_without_a_file_is_told_as_that(write: Write, tmp_path: Path) -> None:
+    served = write([0])
+    (tmp_path / "parts/0.parquet").unlink()
+    with pytest.raises(DatasetUnreadable, match="a folder without a Parquet file"):
+        check_service(served, tmp_path, NOW)
+
+
 def test_source_without_labels_is_only_read(write: Write, tmp_path: Path) -> None:
     served = write([0])
     path = tmp_path / "parts/0.parquet"
@@ -98,12 +112,20 @@ def test_source_without_labels_is_only_read(write: Write, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("labels", "repeated", "said"),
-    [([None], False, "its column is_fraud is empty"), ([0, 1], True, "nothing says which one is right")],
+    ("labels", "repeated", "said", "way_out"),
+    [
+        (
+            [None],
+            False,
+            "its column is_fraud is empty",
+            "say which payments were fraud (is_fraud: 1, others 0)",
+        ),
+        ([0, 1], True, "nothing says which one is right", "Take out all but one of each"),
+    ],
 )
 def test_labels_that_say_nothing_are_told_with_what_would(
-    write: Write, labels: list[Any], repeated: bool, said: str
+    write: Write, labels: list[Any], repeated: bool, said: str, way_out: str
 ) -> None:
     with pytest.raises(LabelsUnavailable, match=said) as raised:
         learn(write(labels, repeated))
-    assert "say which payments were fraud (is_fraud: 1, others 0)" in raised.value.way_out
+    assert way_out in raised.value.way_out

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -68,6 +71,24 @@ def test_what_is_written_is_what_is_read(settings: Settings, reference: Training
     assert read_reference(settings) == reference
     values = read_reference(settings).features["abroad"].distribution.bins.values  # type: ignore[union-attr]
     assert [type(value) for value in values] == [bool, bool]
+
+
+def test_value_with_letters_that_the_locale_lacks_is_kept(
+    settings: Settings, reference: TrainingReference
+) -> None:
+    shops = FeatureReference("String", Distribution(Values(("B\u00fccher", "\u98df")), (2, 3, 0, 0)))
+    reference = replace(reference, features={"shop": shops})
+    program = (
+        "import sys; from pydantic import TypeAdapter; from poc.model.reference import *;"
+        " from poc.settings import Settings; content = sys.stdin.buffer.read()\n"
+        "reference = TypeAdapter(TrainingReference).validate_json(content)\n"
+        "with reference_in_place(Settings(_env_file=None, data_dir=sys.argv[1]), reference): pass"
+    )
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", program, str(settings.data_dir)]
+    content = reference_json(reference).encode()
+    subprocess.run(command, input=content, env=os.environ | ascii_only, check=True)
+    assert read_reference(settings) == reference
 
 
 def test_where_no_model_was_trained_there_is_no_reference(settings: Settings) -> None:

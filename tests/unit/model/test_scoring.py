@@ -1,7 +1,9 @@
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError
+from pathlib import Path
 from typing import Any
 
 import onnx
@@ -125,3 +127,10 @@ def test_serving_imports_nothing_of_training() -> None:
     code = f"import sys, poc.model.registry; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_nothing_is_left_in_the_users_folders_nor_reported(tmp_path: Path) -> None:
+    told = {name: text for name, text in os.environ.items() if not name.startswith("ORT_")}
+    places = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    subprocess.run([sys.executable, "-c", "import poc.model.scoring"], env=told | places, check=True)
+    assert list(tmp_path.iterdir()) == []

@@ -1,9 +1,11 @@
+import argparse
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poc.model.evaluation import Costs, cheapest_threshold
+from poc.model.evaluation import Costs, cheapest_threshold, cost
 
 SCORES = st.lists(
     st.tuples(st.sampled_from([0.01, 0.1, 0.3, 0.5, 0.9]), st.booleans()), min_size=1, max_size=30
@@ -44,3 +46,9 @@ def test_of_equal_costs_the_fewest_alarms_win() -> None:
 def test_costs_count_both_mistakes() -> None:
     alarms, labels = np.array([True, True, False, False]), np.array([1, 0, 1, 0])
     assert Costs(missed_fraud=7.0, false_alarm=2.0).of(alarms, labels) == 9.0
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "1e999", "much", ""])
+def test_what_is_no_cost_is_refused_by_its_text(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=f"^{text!r} is no finite number above 0$"):
+        cost(text)

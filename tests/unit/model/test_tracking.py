@@ -81,6 +81,13 @@ def test_address_that_is_none_is_refused(uri: str) -> None:
 
 
 @pytest.mark.alone
+def test_database_whose_driver_is_not_installed_is_told_without_its_password() -> None:
+    settings = Settings(mlflow_tracking_uri="postgresql+pg8000://ann:secret@127.0.0.1:1/mlflow")
+    with pytest.raises(ModelRegistryUnavailable, match="No module named 'pg8000'") as told:
+        load_scorer(settings)
+    assert "secret" not in told.value.what
+
+
 def test_file_that_is_no_database_is_told_within_seconds(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("not a database at all, but long enough to be read as one" * 20)
     started = time.monotonic()

@@ -68,9 +68,10 @@ def test_giving_up_says_how_many_rows_are_missing_and_why() -> None:
 
 def test_error_that_will_not_pass_is_not_tried_again() -> None:
     writer = Flaky(1, ValueError("bad"), worth_repeating=False)
-    with pytest.raises(NotAcknowledged, match="ValueError: bad"):
+    with pytest.raises(NotAcknowledged, match="ValueError: bad") as told:
         write_all(writer, ROWS, sleep=lambda _: None)
     assert writer.calls == 1
+    assert "Correct what is refused" in told.value.way_out
 
 
 class Answer:

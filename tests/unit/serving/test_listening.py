@@ -3,7 +3,7 @@ import socket
 import pytest
 
 from poc.errors import AddressUnavailable
-from poc.serving.listening import bind, shown_host
+from poc.serving.listening import begin_to_listen, bind, shown_host
 
 
 def test_free_address_is_taken() -> None:
@@ -17,6 +17,15 @@ def test_address_in_use_is_refused_by_name() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(AddressUnavailable, match=f"127.0.0.1:{port}"):
             bind("127.0.0.1", port)
+
+
+def test_of_two_that_took_an_address_before_they_listened_one_is_refused() -> None:
+    with bind("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        with bind("127.0.0.1", port) as second:
+            begin_to_listen(first)
+            with pytest.raises(AddressUnavailable, match=f"127.0.0.1:{port}: Address already in use"):
+                begin_to_listen(second)
 
 
 @pytest.mark.parametrize("host", ["203.0.113.1", "no such host"])
