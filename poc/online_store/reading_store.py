@@ -17,6 +17,7 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 
 from poc.online_store.acsylla_reads import AcsyllaReads, acsylla_reads
 from poc.online_store.connection import ConnectionSettings, Driver, connection_settings
+from poc.online_store.errors import FeaturesOutdated, OnlineTableMissing
 from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, CqlOfKeys, KeyedReads, Row
 from poc.online_store.keys import join_keys
 from poc.online_store.layout import key_columns
@@ -119,14 +120,28 @@ class ReadingStore(Generic[Reader]):
         return reader
 
     def follow(self) -> None:
-        """Put a new reader in the place of each whose table is no longer what it was made for. Blocks."""
+        """Put a new reader in the place of each whose table is no longer what it was made for. Blocks.
+
+        A view that is gone, or that waits with another key, keeps no other from being followed.
+        """
         for name, kept in list(self._readers.items()):
-            if self._is_outdated(kept.config, kept.view, kept.reader):
+            if not self._is_outdated(kept.config, kept.view, kept.reader):
+                continue
+            reader: Reader | None = None
+            try:
                 reader = self._new_reader(kept.config, kept.view, name[-1])
-                with self._lock:
-                    now = self._readers.get(name)
-                    if now is not None and now.reader is kept.reader:
-                        self._readers[name] = replace(now, reader=reader)
+            except FeaturesOutdated:
+                continue
+            except OnlineTableMissing:
+                pass  # The next read says so.
+            with self._lock:
+                now = self._readers.get(name)
+                if now is None or now.reader is not kept.reader:
+                    continue
+                if reader is None:
+                    del self._readers[name]
+                else:
+                    self._readers[name] = replace(now, reader=reader)
 
     def online_read(
         self,
