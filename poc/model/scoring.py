@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from poc.definitions import Feature
 from poc.errors import ModelUnusable
+from poc.retrieval.source import python_type
 
 # The one fact that a model may leave out.
 _TYPICAL = "typical"
@@ -130,6 +132,16 @@ class Scorer:
     def inputs(self) -> tuple[str, ...]:
         """Names of the features that `score` needs in each row, in the model's order."""
         return self.card.inputs
+
+    def lacking(self, features: Sequence[Feature]) -> list[str]:
+        """Name the inputs that none of `features` is, or one of a type that the model does not take there."""
+        kinds = {feature.name: python_type(feature.dtype) for feature in features}
+        texts, numbers = (str,), (float, int, bool)
+        return [
+            name
+            for name in self.inputs
+            if kinds.get(name) not in (texts if name in self.card.categories else numbers)
+        ]
 
     def score(self, rows: Rows) -> list[float]:
         """Return the fraud probability of each of `rows`, all in one run of the model.

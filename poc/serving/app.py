@@ -69,7 +69,7 @@ def create_app(
     asked = Asked(declared_service(settings), features)
     if model is None:
         model = keep_model(
-            settings, served=lambda: None if features.latest is None else features.latest.served.names
+            settings, served=lambda: None if features.latest is None else features.latest.served.features
         )
     readiness = Readiness(features, model, metrics)
     kept: list[Kept[FeatureSource] | Kept[Scorer] | StateWatch] = [features, model]
