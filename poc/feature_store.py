@@ -33,7 +33,7 @@ def open_feature_store(settings: Settings) -> "FeatureStore":
     from feast import FeatureStore
 
     config = load_config(settings)
-    with _configuration_errors(repo_yaml(settings)), _registry_errors(config):
+    with _configuration_errors(repo_yaml(settings)), registry_errors(config):
         return FeatureStore(repo_path=str(config.repo_path), config=config)
 
 
@@ -71,7 +71,8 @@ def load_config(settings: Settings) -> "RepoConfig":
 
 
 @contextmanager
-def _registry_errors(config: "RepoConfig") -> Iterator[None]:
+def registry_errors(config: "RepoConfig") -> Iterator[None]:
+    """Say of what fails in the block, where it is the registry, which one and why: RegistryUnreadable."""
     from google.protobuf.message import DecodeError
 
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from poc.command_line import doing
 from poc.definitions import DECLARED_IN, ServedFeatures, served_features
 from poc.errors import InvalidDefinitions, NotInProjectFolder
-from poc.feature_store import is_feasts, load_config, open_feature_store
+from poc.feature_store import is_feasts, load_config, open_feature_store, registry_errors
 from poc.online_store.source import matched
 from poc.settings import Settings
 
@@ -147,14 +147,17 @@ def apply_definitions(settings: Settings) -> tuple[list[str], list[str]]:
 
     Raises NotInProjectFolder, or InvalidDefinitions where Feast refuses the definitions.
     """
-    from feast.repo_operations import apply_total
+    from feast.repo_operations import apply_total_with_repo_instance, parse_repo
 
     store = open_feature_store(settings)
-    repo = settings.feast_repo_path
-    # Feast prints its own account of the changes. Its sources' paths count from the working directory.
-    with _inside(repo), redirect_stdout(sys.stderr), doing(f"applying {repo}"):
+    repo, folder = settings.feast_repo_path, Path.cwd()
+    # Feast prints its own account of the changes.
+    with _inside(repo), redirect_stdout(sys.stderr), doing(f"applying {repo}"), registry_errors(store.config):
         try:
-            apply_total(store.config, Path.cwd(), skip_source_validation=False)
+            found = parse_repo(Path.cwd())
+            # What is left to inference is read from the sources, whose paths count from here.
+            os.chdir(folder)
+            apply_total_with_repo_instance(store, store.project, store.registry, found, False)
         except Exception as error:
             if not (isinstance(error, (ValueError, TypeError)) or is_feasts(error)):
                 raise

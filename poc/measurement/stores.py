@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from feast import FeatureStore, RepoConfig
+from feast.feature_view import DUMMY_ENTITY_NAME
 from feast.utils import make_tzaware
 
 from poc.dataset.stored import sample_keys
@@ -211,6 +212,8 @@ def _apply_same_features(origin: FeatureStore, rows: FeatureStore, served: Serve
         views.append(type(applied).from_proto(applied.to_proto()))
         # What was materialized there is not here.
         views[-1].materialization_intervals = []
+        # Feast hides its own entity, and applies no view without one.
+        views[-1].entities = views[-1].entities or [DUMMY_ENTITY_NAME]
     needed = {name for view in views for name in view.entities}
     entities = [entity for entity in origin.list_entities() if entity.name in needed]
     with redirect_stdout(sys.stderr):

@@ -127,20 +127,16 @@ class ReadingStore(Generic[Reader]):
         for name, kept in list(self._readers.items()):
             if not self._is_outdated(kept.config, kept.view, kept.reader):
                 continue
-            reader: Reader | None = None
             try:
                 reader = self._new_reader(kept.config, kept.view, name[-1])
             except FeaturesOutdated:
                 continue
             except OnlineTableMissing:
-                pass  # The next read says so.
+                self._readers.pop(name, None)  # The next read says so.
+                continue
             with self._lock:
                 now = self._readers.get(name)
-                if now is None or now.reader is not kept.reader:
-                    continue
-                if reader is None:
-                    del self._readers[name]
-                else:
+                if now is not None and now.reader is kept.reader:
                     self._readers[name] = replace(now, reader=reader)
 
     def online_read(
