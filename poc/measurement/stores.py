@@ -63,8 +63,8 @@ def compare_stores(
     `announce` is told what is going on, `progress` is called after each round of reads. Raises what
     `open_methods` and `run_comparison` raise, and what says that the Parquet is not there.
     """
-    names = chosen_methods(place.store, request.methods, request.also)
     served = applied_service(place.store, place.settings.feature_service)
+    names = chosen_methods(place.store, request.methods, request.also, served)
     # The direct table keeps what the online store removes by itself.
     removed = gone_until(kept_for(place.store), datetime.now(timezone.utc) + READ_WITHIN)
     keys = sample_keys(served, request.pool, request.seed, removed)
