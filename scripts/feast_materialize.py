@@ -49,12 +49,12 @@ def main() -> None:
     elif arguments.rollback:
         roll_back(settings)
     else:
-        from poc.materialization.plan import Wish
+        from poc.materialization.plan import RunOptions
         from poc.quality.validation import materialize
 
         bounds = (arguments.start, arguments.end, arguments.until)
-        wish = Wish(arguments.full, *bounds, arguments.replace, arguments.view)
-        materialize(settings, wish, accept_drift=arguments.accept_drift)
+        options = RunOptions(arguments.full, *bounds, arguments.replace, arguments.view)
+        materialize(settings, options, accept_drift=arguments.accept_drift)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def main() -> None:
     from poc.online_store.session import cassandra_session
     from poc.quality.validation import count_long_keys, prepare_validated, tell_made_up
     from poc.repository import apply_definitions, declared_service
-    from poc.serving.questions import MAX_ID_LENGTH
+    from poc.serving.request_models import MAX_ID_LENGTH
 
     store = open_feature_store(settings)
     connection = connection_of(store)

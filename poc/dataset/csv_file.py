@@ -119,7 +119,7 @@ def _require_text(path: Path, content: bytes) -> None:
         content.decode()
     except UnicodeDecodeError as error:
         at = error.start
-        what = f"is no UTF-8 text (byte {content[at]:#04x}): save it as UTF-8"
+        what = f"is not UTF-8 text (byte {content[at]:#04x}): save it as UTF-8"
     else:
         at, what = content.find(b"\0"), "is no text"
     if at >= 0:

@@ -31,7 +31,7 @@ from pyspark.errors import PySparkException
 
 from poc.lake.errors import ExecutorsFailed
 from poc.lake.executor import RESULT, Assignment, write_batches
-from poc.online_store.writers import WriteSettings
+from poc.online_store.write_drivers import WriteSettings
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from feast.infra.passthrough_provider import PassthroughProvider
 from feast.protos.feast.core.FeatureView_pb2 import FeatureView as FeatureViewProto
 
 from poc.online_store.sinks import Sink, open_sink
-from poc.online_store.writers import WriteSettings
+from poc.online_store.write_drivers import WriteSettings
 
 RESULT = "rows long, process string, session string"
 """What `write_batches` tells of a partition, as Spark's schema: rows acknowledged, and by whom."""

@@ -23,11 +23,18 @@ from poc.materialization.rebuild import row_store
 from poc.materialization.records import MaterializationRecord, MaterializationRun
 from poc.materialization.stored_rows import BATCH, NEVER_WRITTEN, beside_stored, by_reader
 from poc.materialization.verification import SAMPLES, online_store_holds
-from poc.materialization.window import Window, beside, cut_at_now, full_window, given_window, next_window
-from poc.online_store.counting import count_partitions, estimate_partitions
+from poc.materialization.window import (
+    Window,
+    covering_last,
+    cut_at_now,
+    full_window,
+    given_window,
+    next_window,
+)
 from poc.online_store.errors import WrittenByAnotherEngine
 from poc.online_store.generations import TAKEN_BACK
 from poc.online_store.naming import Table, quoted, stock_table_name
+from poc.online_store.partitions import count_partitions, estimate_partitions
 from poc.online_store.session import Session
 from poc.online_store.stock_layout import CELL_TIMES, refuse_wall_clock_cells
 from poc.online_store.stock_store import StockCassandraOnlineStore
@@ -39,7 +46,7 @@ _STOCK = "cassandra"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RunOptions:
     """What a person asked for; all unset means: what is needed.
 
     Attributes:
@@ -84,7 +91,7 @@ def plan_view(
     session: Session,
     record: MaterializationRecord,
     definitions: FeatureSet,
-    wish: Wish,
+    options: RunOptions,
     *,
     served: bool,
 ) -> Planned:
@@ -102,19 +109,19 @@ def plan_view(
         if direct is not None:
             direct.require_usable(session)
     except DirectTableDiffers:
-        if not wish.replace:
+        if not options.replace:
             raise
         remake = True
-    window = _choose_window(store, definitions, wish, last)
-    if window.anew and not wish.full:
+    window = _choose_window(store, definitions, options, last)
+    if window.anew and not options.full:
         _refuse_taken_back(store, definitions)
-    window = cut_at_now(window, wish.until if wish.end is None else wish.end)
+    window = cut_at_now(window, options.until if options.end is None else options.end)
     has_rows = window.continues or count_in_interval(definitions, window.start, window.end) > 0
     emptied = None
     if window.anew and has_rows and store.config.online_store.type == _STOCK:
         table = (store.config.online_store.keyspace, stock_table_name(store.project, definitions.view))
         if in_the_way := _in_the_way(store, session, table, definitions, window):
-            if not wish.replace:
+            if not options.replace:
                 raise ValuesInTheWay(".".join(table), in_the_way)
             emptied = table
     return Planned(definitions, direct, last, window, has_rows, emptied, remake)
@@ -144,23 +151,23 @@ def _refuse_taken_back(store: "FeatureStore", definitions: FeatureSet) -> None:
 
 
 def _choose_window(
-    store: "FeatureStore", definitions: FeatureSet, wish: Wish, last: MaterializationRun | None
+    store: "FeatureStore", definitions: FeatureSet, options: RunOptions, last: MaterializationRun | None
 ) -> Window:
     # Cassandra keeps milliseconds; a finer end would not be found again in the record.
     now = datetime.now(timezone.utc).replace(microsecond=0)
-    end, ttl = now if wish.end is None else min(wish.end, now), definitions.ttl
-    if wish.full and wish.start is None and wish.end is None:
+    end, ttl = now if options.end is None else min(options.end, now), definitions.ttl
+    if options.full and options.start is None and options.end is None:
         return full_window(end, ttl, "as asked")
     held = online_store_holds(store, definitions, SAMPLES)
     fingerprint = partial(interval_fingerprint, definitions)
-    if wish.start is not None:
-        return beside(given_window(wish.start, end), last, held, fingerprint)
-    if wish.end is not None:
-        return beside(full_window(end, ttl, "as asked", anew=False), last, held, fingerprint)
+    if options.start is not None:
+        return covering_last(given_window(options.start, end), last, held, fingerprint)
+    if options.end is not None:
+        return covering_last(full_window(end, ttl, "as asked", anew=False), last, held, fingerprint)
     until = applied_view(store, definitions.view).most_recent_end_time
     if until is not None and until.tzinfo is None:
         until = until.replace(tzinfo=timezone.utc)
-    asked = None if wish.until is None else wish.until.replace(microsecond=0)
+    asked = None if options.until is None else options.until.replace(microsecond=0)
     return next_window(now, ttl, last, until, held, fingerprint, asked)
 
 

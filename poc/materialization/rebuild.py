@@ -20,7 +20,6 @@ from poc.materialization.offline import LatestRows
 from poc.materialization.records import MaterializationRecord, MaterializationRun
 from poc.materialization.stored_rows import BATCH, beside_stored, by_reader, differences
 from poc.materialization.verification import gone_until
-from poc.online_store.counting import count_partitions
 from poc.online_store.errors import NoCassandra, RebuildLost
 from poc.online_store.failures import cassandra_failures
 from poc.online_store.generations import (
@@ -33,6 +32,7 @@ from poc.online_store.generations import (
     Generations,
 )
 from poc.online_store.layout import RowLayout
+from poc.online_store.partitions import count_partitions
 from poc.online_store.row_store import CassandraRowOnlineStore
 from poc.online_store.schema import apply_layout, take_options_over
 from poc.online_store.session import Session, cassandra_session

@@ -13,7 +13,7 @@ from poc.dataset.stored import count_waiting
 from poc.definitions import FeatureSet, applied_feature_set, applied_service
 from poc.feature_store import connection_of
 from poc.materialization.offline import LatestRows, interval_fingerprint, watch_source
-from poc.materialization.plan import Planned, Wish, plan_view, require_rows
+from poc.materialization.plan import Planned, RunOptions, plan_view, require_rows
 from poc.materialization.rebuild import drop_left, new_generation, row_store
 from poc.materialization.records import MaterializationRecord, MaterializationRun
 from poc.materialization.verification import check_samples
@@ -53,11 +53,11 @@ def run_materialization(
     settings: Settings,
     store: "FeatureStore",
     session: Session,
-    wish: Wish,
+    options: RunOptions,
     announce: Callable[[FeatureSet, Window], None],
     progress: Callable[[int], object] | None = None,
 ) -> tuple[ViewReport, ...]:
-    """Fill the online store and the direct tables, view by view of the service, or of the view of `wish`.
+    """Fill the online store and the direct tables, view by view of the service, or of the view of `options`.
 
     A run is recorded only after every write was acknowledged and the sample agreed: one that was interrupted
     is made good by the next. Whatever can be refused is, before the first write: `announce`, too, is told of
@@ -73,9 +73,9 @@ def run_materialization(
     ensure_keyspace(session, connection, settings.direct_keyspace)
     record = MaterializationRecord(settings.direct_keyspace, store.project)
     record.create(session)
-    views = served.feature_sets if wish.view is None else (applied_feature_set(store, wish.view),)
+    views = served.feature_sets if options.view is None else (applied_feature_set(store, options.view),)
     names = {item.view for item in served.feature_sets}
-    planned = [plan_view(store, session, record, view, wish, served=view.view in names) for view in views]
+    planned = [plan_view(store, session, record, view, options, served=view.view in names) for view in views]
     require_rows(planned)
     todo = [item for item in planned if item.has_rows]
     for item in todo:

@@ -63,7 +63,7 @@ def cut_at_now(window: Window, asked: datetime | None) -> Window:
     return replace(window, why=f"{window.why}; up to now, as {asked:%Y-%m-%dT%H:%M:%S} lies in the future")
 
 
-def beside(
+def covering_last(
     window: Window,
     last: MaterializationRun | None,
     online_store_holds_samples: bool,

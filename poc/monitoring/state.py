@@ -14,10 +14,10 @@ from poc.definitions import FeatureSet, applied_service
 from poc.errors import FeaturesNotApplied
 from poc.feature_store import connection_of, open_feature_store
 from poc.materialization.records import AttemptRecord, Attempts, MaterializationRecord, MaterializationRun
-from poc.online_store.counting import ask_nodes, estimate_partitions
 from poc.online_store.failures import cassandra_failures
 from poc.online_store.generations import online_tables
 from poc.online_store.naming import Table, direct_table_name
+from poc.online_store.partitions import ask_nodes, estimate_partitions
 from poc.online_store.session import open_session
 from poc.settings import Settings
 

@@ -19,7 +19,7 @@ from feast.infra.registry.base_registry import BaseRegistry
 
 from poc.online_store.sinks import open_sink
 from poc.online_store.view_rows import open_rows
-from poc.online_store.writers import WriteSettings
+from poc.online_store.write_drivers import WriteSettings
 
 
 class ArrowMaterializationEngineConfig(WriteSettings):

@@ -20,7 +20,7 @@ _ROOM_BYTES = 64
 _ALWAYS_FIT = 16_000
 
 
-def kept(value: Any) -> Any:
+def as_stored(value: Any) -> Any:
     """Return `value` as it is kept in a key column."""
     if value == "" or (isinstance(value, str) and value[0] == "\0" and not value.strip("\0")):
         return value + "\0"
@@ -29,12 +29,12 @@ def kept(value: Any) -> Any:
     return value
 
 
-def kept_column(values: list[Any], column: Column) -> list[Any]:
+def column_as_stored(values: list[Any], column: Column) -> list[Any]:
     """Return a whole column as it is kept; NullJoinKey where a value is None."""
     missing = values.count(None)
     if missing:
         raise NullJoinKey(column.field, missing)
-    return [kept(value) for value in values] if column.kind.cql in ("text", "blob") else values
+    return [as_stored(value) for value in values] if column.kind.cql in ("text", "blob") else values
 
 
 def bound_key(columns: Sequence[Column]) -> Callable[[tuple[Any, ...]], tuple[Any, ...] | None]:
@@ -45,10 +45,10 @@ def bound_key(columns: Sequence[Column]) -> Callable[[tuple[Any, ...]], tuple[An
     """
     long = [column.kind.cql in ("text", "blob") for column in columns]
     if long == [True]:
-        return lambda key: bound if _fits(bound := (kept(key[0]),)) else None
+        return lambda key: bound if _fits(bound := (as_stored(key[0]),)) else None
     if not any(long):
         return lambda key: key
-    return lambda key: bound if _fits(bound := tuple(map(kept, key))) else None
+    return lambda key: bound if _fits(bound := tuple(map(as_stored, key))) else None
 
 
 def join_keys(columns: Sequence[Column]) -> Callable[[EntityKey], tuple[Any, ...] | None]:
@@ -86,7 +86,7 @@ def written_key(columns: Sequence[Column], key: EntityKey) -> tuple[Any, ...]:
         content = None if value is None else column.kind.bindable(column.field, value)
         if content is None:
             raise NullJoinKey(column.field, 1)
-        parts.append(kept(content))
+        parts.append(as_stored(content))
     return tuple(parts)
 
 

@@ -15,7 +15,9 @@ from cassandra.cluster import Session
 from feast import FeatureView, RepoConfig
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 
+from poc.online_store.acknowledged_writes import ReplacingWriter
 from poc.online_store.acsylla_reads import AcsyllaReads, acsylla_reads
+from poc.online_store.bound_rows import BoundRow
 from poc.online_store.connection import ConnectionSettings, Driver, connection_settings
 from poc.online_store.errors import FeaturesOutdated, OnlineTableMissing
 from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, CqlOfKeys, KeyedReads, Row
@@ -23,8 +25,6 @@ from poc.online_store.keys import join_keys
 from poc.online_store.layout import key_columns
 from poc.online_store.session import open_session
 from poc.online_store.view_reader import FeatureRow, JoinKeys, ViewReader, feature_rows
-from poc.online_store.write import BoundRow
-from poc.online_store.writer import ReplacingWriter
 
 log = logging.getLogger(__name__)
 

@@ -12,6 +12,8 @@ from feast.infra.infra_object import InfraObject
 from feast.infra.online_stores.online_store import OnlineStore
 from feast.protos.feast.core.Registry_pb2 import Registry
 
+from poc.online_store.acknowledged_writes import write_all
+from poc.online_store.bound_rows import FeastRow, bound_rows, by_features, now_us
 from poc.online_store.config import RowStoreSettings
 from poc.online_store.connection import connection_settings
 from poc.online_store.errors import NotAcknowledged, NotApplied
@@ -20,8 +22,6 @@ from poc.online_store.layout import RowLayout, row_layout
 from poc.online_store.reading_store import ReadingStore
 from poc.online_store.schema import apply_layout, ensure_keyspace, extend_layout, has_table, stored_table
 from poc.online_store.view_reader import RowReader
-from poc.online_store.write import FeastRow, bound_rows, by_features, now_us
-from poc.online_store.writer import write_all
 
 
 class CassandraRowOnlineStoreConfig(RowStoreSettings):

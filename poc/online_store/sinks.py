@@ -12,16 +12,16 @@ from feast.infra.online_stores.online_store import OnlineStore
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 
 from poc.online_store import stock_layout
+from poc.online_store.acknowledged_writes import Writer, write_all
 from poc.online_store.arrow_columns import event_times, milliseconds, python_values
+from poc.online_store.bound_rows import BoundRow, now_us, seconds_left
 from poc.online_store.connection import ConnectionSettings, connection_settings
-from poc.online_store.keys import kept_column
+from poc.online_store.keys import column_as_stored
 from poc.online_store.layout import RowLayout
 from poc.online_store.row_store import CassandraRowOnlineStore
 from poc.online_store.schema import extend_layout
 from poc.online_store.types import ColumnType, Value, column_type, key_type
-from poc.online_store.write import BoundRow, now_us, seconds_left
-from poc.online_store.writer import Writer, write_all
-from poc.online_store.writers import WriteSettings, open_writer
+from poc.online_store.write_drivers import WriteSettings, open_writer
 
 
 class Sink:
@@ -108,7 +108,7 @@ class RowSink(_CassandraSink):
             python_values(batch.column(column.field), column.kind, column.field)
             for column in (*keys, *self._layout.features)
         ]
-        columns[: len(keys)] = map(kept_column, columns, keys)
+        columns[: len(keys)] = map(column_as_stored, columns, keys)
         created: list[datetime | None] = [None] * batch.num_rows
         if self._created:
             created = milliseconds(event_times(batch.column(self._created)))

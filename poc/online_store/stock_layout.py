@@ -14,10 +14,10 @@ from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.protos.feast.types import Value_pb2 as protos
 
 from poc.online_store.arrow_columns import canonical, feast_values, python_values
+from poc.online_store.bound_rows import BoundRow, FeastRow, microseconds, naive_utc, whole_milliseconds
 from poc.online_store.errors import NullJoinKey, UnsupportedType, ValueOutOfRange, WrittenByAnotherEngine
 from poc.online_store.naming import quoted, stock_table_name
 from poc.online_store.types import ColumnType, Value
-from poc.online_store.write import BoundRow, FeastRow, microseconds, naive_utc, whole_milliseconds
 
 _STRING = protos.ValueType.STRING
 # A double's and a float's field tag in Value, then its eight or four bytes (protobuf's wire format).

@@ -16,6 +16,8 @@ from feast.infra.online_stores.contrib.cassandra_online_store.cassandra_online_s
 )
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 
+from poc.online_store.acknowledged_writes import write_all
+from poc.online_store.bound_rows import FeastRow, by_features, latest_rows
 from poc.online_store.connection import ConnectionSettings, connection_settings
 from poc.online_store.layout import key_columns, row_layout
 from poc.online_store.reading_store import ReadingStore
@@ -24,8 +26,6 @@ from poc.online_store.session import learn_copies
 from poc.online_store.stock_layout import batch_insert, bound_entity, entity_key, stock_table, write_times
 from poc.online_store.stock_reader import StockReader
 from poc.online_store.view_reader import JoinKeys
-from poc.online_store.write import FeastRow, by_features, latest_rows
-from poc.online_store.writer import write_all
 
 
 class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore):  # type: ignore[misc]

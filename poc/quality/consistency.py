@@ -20,11 +20,11 @@ from poc.materialization.offline import LatestRows, interval_fingerprint
 from poc.materialization.records import MaterializationRecord, MaterializationRun
 from poc.materialization.stored_rows import BATCH, Read, beside_stored, by_reader, differences, through_feast
 from poc.materialization.verification import gone_until
-from poc.online_store.counting import count_partitions
 from poc.online_store.failures import cassandra_failures
 from poc.online_store.generations import online_tables
 from poc.online_store.layout import direct_layout
 from poc.online_store.naming import Table
+from poc.online_store.partitions import count_partitions
 from poc.online_store.session import Session
 from poc.online_store.view_reader import RowReader
 from poc.settings import Settings

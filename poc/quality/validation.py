@@ -25,7 +25,7 @@ from poc.errors import DatasetDrifted, PocError
 from poc.feature_store import connection_of, open_feature_store
 from poc.materialization.attempts import recorded_attempt
 from poc.materialization.offline import LatestRows
-from poc.materialization.plan import Wish
+from poc.materialization.plan import RunOptions
 from poc.materialization.run import run_materialization, tell
 from poc.materialization.window import Window
 from poc.model.reference import TrainingReference, read_reference, reference_path
@@ -137,8 +137,8 @@ def gate(
     return begin
 
 
-def materialize(settings: Settings, wish: Wish, *, accept_drift: bool = False) -> None:
-    """Prepare and validate the sources, fill both stores as `wish` says, record and tell how it ended.
+def materialize(settings: Settings, options: RunOptions, *, accept_drift: bool = False) -> None:
+    """Prepare and validate the sources, fill both stores as `options` says, record and tell how it ended.
 
     Of a view that the service does not take the source is only checked, and the online store filled.
 
@@ -147,21 +147,21 @@ def materialize(settings: Settings, wish: Wish, *, accept_drift: bool = False) -
     store = open_feature_store(settings)
     connection = connection_of(store)
     with (
-        _asked_of(wish.view),
+        _asked_of(options.view),
         cassandra_session(connection) as session,
         cassandra_failures(connection),
-        recorded_attempt(settings, store, session, note, wish.view),
+        recorded_attempt(settings, store, session, note, options.view),
         progress_bar("Direct table") as progress,
     ):
         served = applied_service(store, settings.feature_service)
         now = datetime.now(timezone.utc)
-        if wish.view is None or wish.view in {item.view for item in served.feature_sets}:
+        if options.view is None or options.view in {item.view for item in served.feature_sets}:
             for data in prepare_validated(settings, served, now, accept_drift=accept_drift):
                 tell_prepared(data)
         else:
-            check_source(applied_feature_set(store, wish.view))
+            check_source(applied_feature_set(store, options.view))
         begin = gate(settings, served, note, accept_drift=accept_drift)
-        reports = run_materialization(settings, store, session, wish, begin, progress)
+        reports = run_materialization(settings, store, session, options, begin, progress)
     tell(reports)
 
 

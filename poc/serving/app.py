@@ -23,16 +23,16 @@ from poc.monitoring.state import StateReader
 from poc.repository import declared_service
 from poc.retrieval.source import FeatureSource
 from poc.serving import problems
-from poc.serving.answers import document
-from poc.serving.bodies import Admission
 from poc.serving.console.routes import console_router, rival_of
 from poc.serving.edge import ALWAYS_OPEN, HEADERS, Edge
 from poc.serving.inference import inference_router
-from poc.serving.kept import Kept, keep_features, keep_model
 from poc.serving.keys import read_keys
 from poc.serving.metrics import Metrics
 from poc.serving.prediction import Predictor
-from poc.serving.questions import Asked
+from poc.serving.request_bodies import Admission
+from poc.serving.request_models import CurrentRequests
+from poc.serving.resources import Resource, feature_resource, model_resource
+from poc.serving.response_models import document
 from poc.serving.routes import Readiness, prediction_router, state_router
 from poc.settings import Settings
 
@@ -47,7 +47,7 @@ def create_app(
     open_source: Callable[[Settings], FeatureSource],
     *,
     source_name: str,
-    model: "Kept[Scorer] | None" = None,
+    model: "Resource[Scorer] | None" = None,
     open_state: Callable[[Settings], StateReader] | None = None,
 ) -> FastAPI:
     """Build the server's app. It connects when it is started, in the background.
@@ -65,39 +65,39 @@ def create_app(
     keys = read_keys(settings)
     metrics = Metrics(source_name)
     loop: Future[asyncio.AbstractEventLoop] = Future()
-    features = keep_features(settings, open_source, loop)
-    asked = Asked(declared_service(settings), features)
+    features = feature_resource(settings, open_source, loop)
+    current = CurrentRequests(declared_service(settings), features)
     if model is None:
-        model = keep_model(
+        model = model_resource(
             settings, served=lambda: None if features.latest is None else features.latest.served.features
         )
     readiness = Readiness(features, model, metrics)
-    kept: list[Kept[FeatureSource] | Kept[Scorer] | StateWatch] = [features, model]
+    resources: list[Resource[FeatureSource] | Resource[Scorer] | StateWatch] = [features, model]
     if open_state is not None:
         opens, seconds = partial(open_state, settings), settings.metrics_refresh_seconds
         state = StateWatch(opens, seconds, metrics.state_was_read, metrics.state_was_not_read)
         metrics.show_state(StateCollector(lambda: state.state))
-        kept.append(state)
+        resources.append(state)
     rival = rival_of(source_name, settings)
     predictor = Predictor(features, model, metrics, refuse_stale=settings.stale_features == "refuse")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         loop.set_result(asyncio.get_running_loop())
-        for item in kept:
-            item.start()
+        for resource in resources:
+            resource.start()
         watch = asyncio.create_task(readiness.watch())
         yield
         watch.cancel()
         # In a thread: a source that was read from this loop needs the loop to close.
-        for stop in (rival.close, *(item.stop for item in kept)):
+        for stop in (rival.close, *(resource.stop for resource in resources)):
             await run_in_threadpool(stop)
 
     title = f"Fraud predictions, features through {source_name}"
     app = FastAPIOffline(title=title, description=summary or "", lifespan=lifespan)
     app.state.readiness = readiness
-    app.state.kept = (features, model)
-    app.state.asked = asked
+    app.state.resources = (features, model)
+    app.state.requests = current
     app.state.loop = loop
     app.add_middleware(Admission, most=settings.max_concurrent_requests, metrics=metrics)
     app.add_middleware(
@@ -107,18 +107,18 @@ def create_app(
         open_parts=settings.open_without_key,
         per_second=settings.requests_per_second,
     )
-    _answer_errors(app, asked, metrics)
-    app.include_router(prediction_router(predictor, asked, source_name))
+    _answer_errors(app, current, metrics)
+    app.include_router(prediction_router(predictor, current, source_name))
     app.include_router(state_router(readiness, model, metrics, source_name))
-    app.include_router(inference_router(predictor, model, readiness, asked, settings.model_name))
+    app.include_router(inference_router(predictor, model, readiness, current, settings.model_name))
     if settings.console == "on":
-        app.include_router(console_router(predictor, features, model, asked, source_name, rival))
+        app.include_router(console_router(predictor, features, model, current, source_name, rival))
     refusals = {401: keys is not None, 429: settings.requests_per_second is not None}
-    document(app, asked, [status for status, may in refusals.items() if may], open_paths=ALWAYS_OPEN)
+    document(app, current, [status for status, may in refusals.items() if may], open_paths=ALWAYS_OPEN)
     return app
 
 
-def _answer_errors(app: FastAPI, asked: Asked, metrics: Metrics) -> None:
+def _answer_errors(app: FastAPI, current: CurrentRequests, metrics: Metrics) -> None:
     """Make `app` answer every error with a problem; refused prediction requests are counted."""
 
     def count_refused(request: Request) -> None:
@@ -132,7 +132,7 @@ def _answer_errors(app: FastAPI, asked: Asked, metrics: Metrics) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         count_refused(request)
-        return problems.invalid_request(problems.field_errors(error.errors(), asked.served.names))
+        return problems.invalid_request(problems.field_errors(error.errors(), current.served.names))
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:

@@ -10,11 +10,11 @@ from pydantic import BaseModel, Field, ValidationError
 
 from poc.errors import PocError, UnknownEntity
 from poc.serving import problems, tensors
-from poc.serving.answers import Answer
-from poc.serving.bodies import bounded_body
-from poc.serving.kept import Kept
 from poc.serving.prediction import Judged, Predictor
-from poc.serving.questions import Asked
+from poc.serving.request_bodies import bounded_body
+from poc.serving.request_models import CurrentRequests
+from poc.serving.resources import Resource
+from poc.serving.response_models import ResponseModel
 from poc.serving.routes import Readiness
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class OutputTensor(BaseModel):
     parameters: dict[str, Any] | None = None
 
 
-class InferenceAnswer(Answer):
+class InferenceAnswer(ResponseModel):
     """The answer to an inference request, in the shape of its inputs."""
 
     model_name: str
@@ -69,7 +69,11 @@ _OF_INPUTS: _Answers = _OF_A_MODEL | {
 
 
 def inference_router(
-    predictor: Predictor, model: "Kept[Scorer]", readiness: Readiness, asked: Asked, model_name: str
+    predictor: Predictor,
+    model: "Resource[Scorer]",
+    readiness: Readiness,
+    current: CurrentRequests,
+    model_name: str,
 ) -> APIRouter:
     """Make the protocol's routes. They judge as /predict does."""
     router = APIRouter(prefix="/v2", tags=["open inference protocol"])
@@ -96,7 +100,7 @@ def inference_router(
             "name": model_name,
             "versions": [model.get().version],
             "platform": "feast_onnx",
-            "inputs": _tensors(tensors.inputs(asked.served.join_keys)),
+            "inputs": _tensors(tensors.inputs(current.served.join_keys)),
             "outputs": _tensors(tensors.OUTPUTS),
         }
 
@@ -110,20 +114,20 @@ def inference_router(
         arrived = time.monotonic()
         _require(request, model_name, model)
         content, size = await bounded_body(request), request.headers.get(tensors.HEADER_LENGTH)
-        questions = asked.questions()
+        request_models = current.models()
         try:
-            question = tensors.read_question(content, size, questions.served.join_keys)
+            question = tensors.read_question(content, size, request_models.served.join_keys)
             # They are held to what /predict/batch takes.
-            names = questions.served.key_names
+            names = request_models.served.key_names
             single = len(names) == 1
             rows = [key[0] if single else dict(zip(names, key, strict=True)) for key in question.keys]
-            keys = questions.batch.model_validate({questions.rows: rows}).keys()
-            given = questions.overrides.model_validate_json(question.overrides)
+            keys = request_models.batch.model_validate({request_models.rows: rows}).keys()
+            given = request_models.overrides.model_validate_json(question.overrides)
         except tensors.RefusedTensors as error:
             raise HTTPException(400, str(error)) from None
         except ValidationError as error:
             found = error.errors(include_url=False, include_input=False)
-            fields = problems.field_errors(found, questions.served.names)
+            fields = problems.field_errors(found, request_models.served.names)
             raise HTTPException(400, problems.worded(fields)) from None
         judged = await predictor.judge(keys, given.values(), arrived)
         return _answer(question, judged, model_name)
@@ -154,7 +158,7 @@ def project_version() -> str:
         return "0"
 
 
-def _require(request: Request, name: str, model: "Kept[Scorer]") -> None:
+def _require(request: Request, name: str, model: "Resource[Scorer]") -> None:
     """Refuse a model or a version that is not the served one."""
     asked, asked_version = request.path_params["model"], request.path_params.get("version")
     if asked != name:

@@ -15,9 +15,9 @@ from poc import errors
 from poc.dataset.columns import read_limits
 from poc.definitions import Feature, ServedFeatures
 from poc.retrieval.source import EntityFeatures, EntityKey, FeatureSource, Value, utc_now
-from poc.serving.kept import Kept
 from poc.serving.metrics import FRAUD, LEGITIMATE, Metrics
 from poc.serving.problems import problem_type
+from poc.serving.resources import Resource
 
 if TYPE_CHECKING:
     from poc.model.scoring import Scorer
@@ -93,8 +93,8 @@ class Predictor:
 
     def __init__(
         self,
-        features: "Kept[FeatureSource]",
-        model: "Kept[Scorer]",
+        features: "Resource[FeatureSource]",
+        model: "Resource[Scorer]",
         metrics: Metrics,
         *,
         refuse_stale: bool,

@@ -13,13 +13,13 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from poc.errors import FeaturesUnavailable, PocError, ShuttingDown
 from poc.retrieval.source import FeatureSource
-from poc.serving import answers
-from poc.serving.bodies import read_body
-from poc.serving.kept import Kept
+from poc.serving import response_models
 from poc.serving.metrics import Metrics
 from poc.serving.prediction import Judged, Judgement, Predictor, require_inputs
 from poc.serving.problems import InvalidRequest, Problem, listed_problem_types
-from poc.serving.questions import Asked
+from poc.serving.request_bodies import read_body
+from poc.serving.request_models import CurrentRequests
+from poc.serving.resources import Resource
 
 if TYPE_CHECKING:
     from poc.model.scoring import Scorer
@@ -43,7 +43,9 @@ class Readiness:
     One that is `draining` is to stop: it is not ready any more, and still answers.
     """
 
-    def __init__(self, features: "Kept[FeatureSource]", model: "Kept[Scorer]", metrics: Metrics) -> None:
+    def __init__(
+        self, features: "Resource[FeatureSource]", model: "Resource[Scorer]", metrics: Metrics
+    ) -> None:
         self._features, self._model, self._metrics = features, model, metrics
         self.draining = False
 
@@ -106,9 +108,11 @@ class PlainRoute(APIRoute):
         return answer
 
 
-async def judge_one(request: Request, predictor: Predictor, asked: Asked) -> tuple[Judgement, Judged]:
+async def judge_one(
+    request: Request, predictor: Predictor, current: CurrentRequests
+) -> tuple[Judgement, Judged]:
     """Judge the transaction that `request`, by a `PlainRoute`, asks for; raise why it cannot be."""
-    body = await read_body(request, asked.questions().prediction)
+    body = await read_body(request, current.models().prediction)
     judged = await predictor.judge([body.key()], body.overrides.values(), request.state.arrived)
     [outcome] = judged.outcomes
     if isinstance(outcome, PocError):
@@ -116,34 +120,34 @@ async def judge_one(request: Request, predictor: Predictor, asked: Asked) -> tup
     return outcome, judged
 
 
-def prediction_router(predictor: Predictor, asked: Asked, source: str) -> APIRouter:
-    """Make the routes that judge transactions. `poc.serving.answers` documents their bodies."""
+def prediction_router(predictor: Predictor, current: CurrentRequests, source: str) -> APIRouter:
+    """Make the routes that judge transactions. `poc.serving.response_models` documents their bodies."""
     router = APIRouter(tags=["predictions"], route_class=PlainRoute)
 
     @router.post("/predict", responses=_REFUSALS | _UNKNOWN)
     async def predict(request: Request) -> Response:
         """Judge one transaction by its stored features, or by what it would be with others."""
-        judgement, judged = await judge_one(request, predictor, asked)
-        return answers.json_response(answers.prediction_answer(judgement, judged, source))
+        judgement, judged = await judge_one(request, predictor, current)
+        return response_models.json_response(response_models.prediction_response(judgement, judged, source))
 
     @router.post("/predict/batch", responses=_REFUSALS)
     async def predict_batch(request: Request) -> Response:
         """Judge up to 100 transactions. One that cannot be judged does not keep the others from it."""
-        keys = (await read_body(request, asked.questions().batch)).keys()
+        keys = (await read_body(request, current.models().batch)).keys()
         judged = await predictor.judge(keys, {}, request.state.arrived)
-        return answers.json_response(answers.batch_answer(keys, judged, source))
+        return response_models.json_response(response_models.batch_response(keys, judged, source))
 
     return router
 
 
-def state_router(readiness: Readiness, model: "Kept[Scorer]", metrics: Metrics, source: str) -> APIRouter:
+def state_router(readiness: Readiness, model: "Resource[Scorer]", metrics: Metrics, source: str) -> APIRouter:
     """Make the routes that a supervisor and a person ask, and Prometheus."""
     router = APIRouter(tags=["state"])
 
     @router.get("/model", responses={503: {"model": Problem, "description": "There is no model now."}})
-    def served_model() -> answers.ModelAnswer:
+    def served_model() -> response_models.ModelResponse:
         """Tell which version of which model judges, from which probability on, and by what."""
-        return answers.ModelAnswer.model_validate(model.get(), from_attributes=True)
+        return response_models.ModelResponse.model_validate(model.get(), from_attributes=True)
 
     @router.get("/metrics", response_class=PlainTextResponse)
     def prometheus() -> Response:
@@ -151,31 +155,35 @@ def state_router(readiness: Readiness, model: "Kept[Scorer]", metrics: Metrics, 
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     @router.get("/live")
-    async def live() -> answers.StatusAnswer:
+    async def live() -> response_models.StatusResponse:
         """Tell that the process answers. Says nothing of Cassandra or the model."""
-        return answers.StatusAnswer(status="alive")
+        return response_models.StatusResponse(status="alive")
 
     @router.get("/ready", responses={503: {"model": Problem}})
-    async def ready() -> answers.StatusAnswer:
+    async def ready() -> response_models.StatusResponse:
         """Tell whether predictions can be asked for now: 200, or 503 and what to do."""
         obstacle = await readiness.obstacle()
         if obstacle is not None:
             raise obstacle
-        return answers.StatusAnswer(status="ready")
+        return response_models.StatusResponse(status="ready")
 
-    @router.get("/health", response_model_exclude_none=True, responses={503: {"model": answers.HealthAnswer}})
-    async def health(response: Response) -> answers.HealthAnswer:
+    @router.get(
+        "/health",
+        response_model_exclude_none=True,
+        responses={503: {"model": response_models.HealthResponse}},
+    )
+    async def health(response: Response) -> response_models.HealthResponse:
         """Tell the state of each component; 503 unless all are ready."""
         components = tuple(
-            answers.Component(name=name, ready=True)
+            response_models.Component(name=name, ready=True)
             if error is None
-            else answers.Component(name=name, ready=False, detail=error.what, way_out=error.way_out)
+            else response_models.Component(name=name, ready=False, detail=error.what, way_out=error.way_out)
             for name, error in (await readiness.obstacles()).items()
         )
         all_ready = all(component.ready for component in components) and not readiness.draining
         status = "ready" if all_ready else "shutting_down" if readiness.draining else "not_ready"
         response.status_code = 200 if all_ready else 503
-        return answers.HealthAnswer(status=status, source=source, components=components)
+        return response_models.HealthResponse(status=status, source=source, components=components)
 
     @router.get("/problems/{slug}", include_in_schema=False)
     async def problem_page(slug: str) -> dict[str, Any]:

@@ -23,14 +23,14 @@ from poc.errors import PocError
 from poc.feature_store import open_feature_store, repo_yaml
 from poc.monitoring.state import StateReader
 from poc.retrieval.source import FeatureSource
-from poc.serving.answers import StatusAnswer
 from poc.serving.app import create_app
-from poc.serving.bodies import PlainBodies
 from poc.serving.edge import Edge
 from poc.serving.keys import read_keys
 from poc.serving.listening import configured, listen, refuse_registry_code
 from poc.serving.metrics import refuse_shared_metrics, shared_metrics
-from poc.serving.questions import example_keys
+from poc.serving.request_bodies import PlainBodies
+from poc.serving.request_models import example_keys
+from poc.serving.response_models import StatusResponse
 from poc.serving.routes import Readiness
 from poc.serving.workers import supervise
 from poc.settings import Settings, load_settings, require_fitting
@@ -129,8 +129,8 @@ def settle(app: FastAPI, url: str | None, key: str) -> None:
 
     `key` is curl's option for an API key.
     """
-    for kept in app.state.kept:
-        kept.wait_until_tried(FIRST_ATTEMPT_SECONDS)
+    for resource in app.state.resources:
+        resource.wait_until_tried(FIRST_ATTEMPT_SECONDS)
     # What Feast, MLflow and pandas have imported by now stays: a collection that walks it all again
     # holds every request up for a sixth of a second.
     gc.collect()
@@ -140,7 +140,7 @@ def settle(app: FastAPI, url: str | None, key: str) -> None:
     asking = asyncio.run_coroutine_threadsafe(app.state.readiness.obstacle(), app.state.loop.result())
     obstacle: PocError | None = asking.result()
     if obstacle is None:
-        body = json.dumps(example_keys(app.state.asked.served))
+        body = json.dumps(example_keys(app.state.requests.served))
         ask = f"curl -s {url}/predict{key} -H 'content-type: application/json' -d '{body}'"
         ok(f"Serving on {url} - try: {ask}")
     else:
@@ -164,9 +164,9 @@ def serve_features(settings: Settings, default_port: int) -> None:
     app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) in READS]
 
     @app.get("/live")
-    async def live() -> StatusAnswer:
+    async def live() -> StatusResponse:
         """Tell that the process answers. Says nothing of Cassandra."""
-        return StatusAnswer(status="alive")
+        return StatusResponse(status="alive")
 
     app.add_middleware(PlainBodies)
     keys, per_second = read_keys(settings), settings.requests_per_second

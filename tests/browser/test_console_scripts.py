@@ -112,8 +112,8 @@ def test_age_is_told_in_its_largest_unit(page: Page) -> None:
 
 
 def worded(page: Page, function: str, numbers: Iterable[float]) -> dict[float, str]:
-    """What a function of words.js makes of each number, spaces that keep a line together as plain ones."""
-    return {number: call(page, "words.js", function, number).replace("\xa0", " ") for number in numbers}
+    """What a function of format.js makes of each number, spaces that keep a line together as plain ones."""
+    return {number: call(page, "format.js", function, number).replace("\xa0", " ") for number in numbers}
 
 
 def test_lowering_bar_ends_in_the_middle(page: Page) -> None:

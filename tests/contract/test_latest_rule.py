@@ -19,8 +19,8 @@ from poc.dataset.history import known_then, microseconds
 from poc.dataset.stored import latest_rows
 from poc.definitions import Feature, FeatureSet, JoinKey
 from poc.materialization.offline import LatestRows
+from poc.online_store.bound_rows import bound_rows
 from poc.online_store.layout import row_layout
-from poc.online_store.write import bound_rows
 
 START = datetime(2024, 5, 6, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)

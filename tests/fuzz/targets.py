@@ -64,9 +64,9 @@ def requests(folder: Path) -> Callable[[bytes], None]:
     app = create_app(settings, open_feast_source, source_name="feast")
     loop = asyncio.new_event_loop()
     loop.run_until_complete(app.router.lifespan_context(app).__aenter__())
-    for kept in app.state.kept:
-        kept.wait_until_tried(START_SECONDS)
-        assert kept.latest is not None, "the server is not ready: every request would be refused alike"
+    for resource in app.state.resources:
+        resource.wait_until_tried(START_SECONDS)
+        assert resource.latest is not None, "the server is not ready: every request would be refused alike"
 
     def ask(data: bytes) -> int:
         head, _, body = data.partition(b"\n\n")

@@ -20,7 +20,7 @@ from stock_keys import stock_key
 
 from poc.errors import FeaturesNotMaterialized
 from poc.feature_store import close_feature_store, open_feature_store
-from poc.materialization.plan import Wish
+from poc.materialization.plan import RunOptions
 from poc.materialization.run import run_materialization
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.layout import direct_layout
@@ -233,7 +233,7 @@ def several(
         ensure_keyspace(session, cassandra, keyspace)
         apply_definitions(settings)
         store = open_feature_store(settings)
-        run_materialization(settings, store, session, Wish(), lambda view, window: None)
+        run_materialization(settings, store, session, RunOptions(), lambda view, window: None)
         close_feature_store(store)
         yield Several(repository, settings, keyspace, layout)
         for name in (keyspace, settings.direct_keyspace):

@@ -17,7 +17,7 @@ from poc.dataset.stored import latest_rows, sample_keys
 from poc.definitions import applied_service
 from poc.errors import InvalidDefinitions
 from poc.feature_store import close_feature_store, open_feature_store
-from poc.materialization.plan import Wish
+from poc.materialization.plan import RunOptions
 from poc.materialization.run import run_materialization
 from poc.materialization.servable import BESIDE_KEYS, require_servable
 from poc.materialization.verification import check_entities
@@ -32,8 +32,8 @@ from poc.quality.validation import prepare_validated
 from poc.repository import declared_service
 from poc.retrieval.direct_source import open_direct_source
 from poc.retrieval.feast_source import open_feast_source
-from poc.serving.answers import Judging, NoPrediction, Prediction
-from poc.serving.questions import PredictionRequest, questions
+from poc.serving.request_models import PredictionRequest, request_models
+from poc.serving.response_models import Judging, NoPrediction, Prediction
 from poc.settings import Settings
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
@@ -113,7 +113,7 @@ class Repository:
     def require_right(self, session: Session) -> None:
         """Materialize, and compare what is read every way with the source."""
         store = open_feature_store(self.settings)
-        run_materialization(self.settings, store, session, Wish(), lambda *_: None)
+        run_materialization(self.settings, store, session, RunOptions(), lambda *_: None)
         served = applied_service(store, self.settings.feature_service)
         keys = sample_keys(served, 5)
         checks = list(check_entities(store, served, keys))
@@ -132,7 +132,7 @@ class Repository:
             source.close()
             assert [None if item is None else dict(item.values) for item in found] == expected
         body = dict(zip(served.key_names, keys[0], strict=True)) | {"overrides": {served.names[0]: 2.5}}
-        asked = questions(served).prediction.model_validate_json(json.dumps(body))
+        asked = request_models(served).prediction.model_validate_json(json.dumps(body))
         assert (asked.key(), asked.overrides.values()) == (keys[0], {served.names[0]: 2.5})
 
     def require_trained(self) -> None:

@@ -484,7 +484,7 @@ def test_reads_under_way_never_mix_two_loads_nor_fail(place: Cards) -> None:
 
 KILLED = """
 import sys
-from poc.materialization.plan import Wish
+from poc.materialization.plan import RunOptions
 from poc.materialization.run import run_materialization
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.session import open_session
@@ -497,7 +497,7 @@ store = open_feature_store(settings)
 session = open_session(connection_of(store))
 print("ready", flush=True)
 while True:
-    run_materialization(settings, store, session, Wish(full=True), lambda *_: None)
+    run_materialization(settings, store, session, RunOptions(full=True), lambda *_: None)
 """
 
 

@@ -23,7 +23,7 @@ from poc.retrieval.direct_source import open_direct_source
 from poc.retrieval.feast_source import open_feast_source
 from poc.retrieval.source import FeatureSource
 from poc.serving.app import create_app
-from poc.serving.kept import keep_model
+from poc.serving.resources import model_resource
 from poc.settings import Settings
 
 COUNT = 20
@@ -95,12 +95,12 @@ def test_app_judges_by_every_view(project: Project, sources: dict[str, FeatureSo
     source = sources["feast"]
     onnx_model, _ = small_model(source.served)
     scorer = open_scorer(onnx_model, name="fraud_detection", version="1")
-    model = keep_model(project.settings, lambda _: scorer, lambda _, current: current)
+    model = model_resource(project.settings, lambda _: scorer, lambda _, current: current)
     app = create_app(project.settings, open_feast_source, source_name="feast", model=model)
     keys = dict(project.written.keys[0])
     with TestClient(app) as client:
-        for kept in app.state.kept:
-            kept.wait_until_tried(30)
+        for resource in app.state.resources:
+            resource.wait_until_tried(30)
         answer = client.post("/predict", json=keys)
         assert answer.status_code == 200, answer.text
         said: dict[str, Any] = answer.json()

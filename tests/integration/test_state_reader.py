@@ -13,7 +13,7 @@ from second_repository import VIEWS, write_second_repository
 
 from poc.feature_store import close_feature_store, open_feature_store
 from poc.materialization.attempts import recorded_attempt
-from poc.materialization.plan import Wish
+from poc.materialization.plan import RunOptions
 from poc.materialization.run import run_materialization
 from poc.monitoring import state as readers
 from poc.monitoring.state import StateReader, open_state_reader
@@ -78,7 +78,7 @@ def test_state_is_that_of_every_view_once_they_are_applied_and_filled(
 
     store = open_feature_store(settings)
     with recorded_attempt(settings, store, session, lambda line: None):
-        run_materialization(settings, store, session, Wish(), lambda view, window: None)
+        run_materialization(settings, store, session, RunOptions(), lambda view, window: None)
     close_feature_store(store)
 
     state = reader.read()

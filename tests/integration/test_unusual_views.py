@@ -15,7 +15,7 @@ from poc.dataset.stored import sample_keys
 from poc.definitions import applied_service
 from poc.errors import DirectTableDiffers, InvalidDefinitions, SourceMissing, UnsupportedType
 from poc.feature_store import close_feature_store, open_feature_store
-from poc.materialization.plan import Wish
+from poc.materialization.plan import RunOptions
 from poc.materialization.run import ViewReport, run_materialization
 from poc.materialization.servable import require_servable
 from poc.materialization.verification import check_entities
@@ -112,10 +112,10 @@ def set_up(settings: Settings) -> None:
     apply_definitions(settings)
 
 
-def materialize(settings: Settings, session: Session, **wish: Any) -> tuple[ViewReport, ...]:
+def materialize(settings: Settings, session: Session, **options: Any) -> tuple[ViewReport, ...]:
     store = open_feature_store(settings)
     try:
-        return run_materialization(settings, store, session, Wish(**wish), lambda view, window: None)
+        return run_materialization(settings, store, session, RunOptions(**options), lambda view, window: None)
     finally:
         close_feature_store(store)
 

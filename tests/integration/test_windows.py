@@ -18,7 +18,7 @@ from poc.definitions import applied_service
 from poc.errors import NothingToMaterialize
 from poc.feature_store import close_feature_store, open_feature_store
 from poc.materialization.freshness import Freshness, read_freshness
-from poc.materialization.plan import Wish
+from poc.materialization.plan import RunOptions
 from poc.materialization.records import MaterializationRecord
 from poc.materialization.run import ViewReport, run_materialization, tell
 from poc.materialization.verification import Check, check_entities
@@ -75,14 +75,14 @@ class Cards:
         write_configuration(self.repo, registry, layout, self.cassandra, self.keyspace, **online)
         apply_definitions(self.settings)
 
-    def materialize(self, **wish: datetime | bool) -> ViewReport:
+    def materialize(self, **options: datetime | bool) -> ViewReport:
         store = open_feature_store(self.settings)
         try:
             [report] = run_materialization(
                 self.settings,
                 store,
                 self.session,
-                Wish(**wish),  # type: ignore[arg-type]
+                RunOptions(**options),  # type: ignore[arg-type]
                 lambda view, window: None,
             )
         finally:

@@ -11,7 +11,7 @@ import yaml
 from own_sessions import apply_definitions
 
 from poc.feature_store import close_feature_store, open_feature_store
-from poc.materialization.plan import Wish
+from poc.materialization.plan import RunOptions
 from poc.materialization.run import ViewReport, run_materialization
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.session import Session
@@ -99,10 +99,12 @@ class Cards:
         pq.write_table(table, new)
         new.replace(self.path)
 
-    def materialize(self, **wish: Any) -> ViewReport:
+    def materialize(self, **options: Any) -> ViewReport:
         store = open_feature_store(self.settings)
         try:
-            [report] = run_materialization(self.settings, store, self.session, Wish(**wish), lambda *_: None)
+            [report] = run_materialization(
+                self.settings, store, self.session, RunOptions(**options), lambda *_: None
+            )
             return report
         finally:
             close_feature_store(store)

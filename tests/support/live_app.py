@@ -20,8 +20,8 @@ def live(app: FastAPI) -> Iterator[int]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            for kept in app.state.kept:
-                kept.wait_until_tried(10)
+            for resource in app.state.resources:
+                resource.wait_until_tried(10)
             yield listener.getsockname()[1]
         finally:
             server.should_exit = True

@@ -23,13 +23,13 @@ from poc.dataset.columns import Limits, read_limits
 from poc.definitions import Feature
 from poc.errors import NotExplainable, RaceUnderWay
 from poc.retrieval.source import EntityFeatures, EntityKey, FeatureSource, python_type
-from poc.serving.answers import json_response, prediction_answer
-from poc.serving.bodies import read_body
 from poc.serving.console.samples import Samples
-from poc.serving.kept import Kept
 from poc.serving.prediction import Judged, Judgement, Predictor
 from poc.serving.problems import FieldError, invalid_request
-from poc.serving.questions import MAX_IDS, Asked, Questions
+from poc.serving.request_bodies import read_body
+from poc.serving.request_models import MAX_IDS, CurrentRequests, RequestModels
+from poc.serving.resources import Resource
+from poc.serving.response_models import json_response, prediction_response
 from poc.serving.routes import PlainRoute, judge_one
 from poc.settings import Settings
 
@@ -78,7 +78,7 @@ class Rival:
 class Race:
     """Races between a server's own source, which is called `name`, and its rival, one at a time."""
 
-    def __init__(self, name: str, features: "Kept[FeatureSource]", rival: Rival) -> None:
+    def __init__(self, name: str, features: "Resource[FeatureSource]", rival: Rival) -> None:
         self._name, self._features, self._rival = name, features, rival
         self._running = asyncio.Lock()
 
@@ -131,20 +131,20 @@ def rival_of(source_name: str, settings: Settings) -> Rival:
 
 def console_router(
     predictor: Predictor,
-    features: "Kept[FeatureSource]",
-    model: "Kept[Scorer]",
-    asked: Asked,
+    features: "Resource[FeatureSource]",
+    model: "Resource[Scorer]",
+    current: CurrentRequests,
     source_name: str,
     rival: Rival,
 ) -> APIRouter:
     """Make the page's routes. The caller closes `rival`, the way that the server's own races against."""
     router = APIRouter(include_in_schema=False, route_class=PlainRoute)
-    samples = Samples(asked, features, model)
+    samples = Samples(current, features, model)
     race = Race(source_name, features, rival)
 
     @router.get("/console/about")
     async def tell(request: Request) -> Response:
-        return json_response(about_answer(asked.questions(), (source_name, rival.name)))
+        return json_response(about_response(current.models(), (source_name, rival.name)))
 
     @router.get("/console/examples")
     async def examples(request: Request) -> Response:
@@ -156,8 +156,8 @@ def console_router(
 
     @router.post("/console/explain")
     async def explain(request: Request) -> Response:
-        judgement, judged = await judge_one(request, predictor, asked)
-        said: dict[str, Any] = {"prediction": prediction_answer(judgement, judged, source_name)}
+        judgement, judged = await judge_one(request, predictor, current)
+        said: dict[str, Any] = {"prediction": prediction_response(judgement, judged, source_name)}
         said |= {"contributions": None, "unexplained": None}
         try:
             said["contributions"] = await run_in_threadpool(_contributions, judged, judgement)
@@ -167,10 +167,10 @@ def console_router(
 
     @router.post("/console/race")
     async def run(request: Request) -> Response:
-        body = await read_body(request, race_request(asked.questions()))
+        body = await read_body(request, race_request(current.models()))
         keys = await samples.keys() or body.keys()
         if not keys:
-            field = asked.questions().rows
+            field = current.models().rows
             return invalid_request([FieldError(field=field, message="Look a transaction up first.")])
         return json_response(await race.run(keys, body.reads))
 
@@ -204,24 +204,24 @@ def _file(request: Request, name: str, content: bytes) -> Response:
     return Response(content, media_type=MEDIA_TYPES[Path(name).suffix], headers=headers)
 
 
-def race_request(questions: Questions) -> Any:
+def race_request(request_models: RequestModels) -> Any:
     """Make the model of a part of a race: the entities are for a server that has no sample of its own."""
-    rows: Any = questions.batch.model_fields["asked"].annotation
+    rows: Any = request_models.batch.model_fields["asked"].annotation
     reads: Any = (int, Field(ge=1, le=MOST_READS, description="Counted reads by each way."))
-    asked: Any = (rows, Field(alias=questions.rows, default_factory=list, max_length=MAX_IDS))
-    return create_model("RaceRequest", __base__=questions.batch, reads=reads, asked=asked)
+    asked: Any = (rows, Field(alias=request_models.rows, default_factory=list, max_length=MAX_IDS))
+    return create_model("RaceRequest", __base__=request_models.batch, reads=reads, asked=asked)
 
 
-def about_answer(questions: Questions, ways: Sequence[str]) -> dict[str, Any]:
+def about_response(request_models: RequestModels, ways: Sequence[str]) -> dict[str, Any]:
     """Tell what the page is about; `ways` are names of sources, the server's own first."""
-    served = questions.served
+    served = request_models.served
     ttls = [view.ttl for view in served.feature_sets if view.ttl is not None]
     return {
         "service": served.service,
         "views": [view.view for view in served.feature_sets],
         "keys": [{"name": key.name, "kind": _kind(key.dtype, Limits(), "text")} for key in served.join_keys],
         # The field of a batch, and of a race, that lists entities.
-        "rows": questions.rows,
+        "rows": request_models.rows,
         "ttl_seconds": min(ttls).total_seconds() if ttls else None,
         "features": [_feature(item) for item in served.features],
         "ways": [{"name": name, "title": TITLES.get(name, name)} for name in ways],

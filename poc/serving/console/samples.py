@@ -15,9 +15,9 @@ from poc.definitions import ServedFeatures
 from poc.errors import PocError
 from poc.online_store.source import matched
 from poc.retrieval.source import EntityKey, FeatureSource
-from poc.serving.kept import Kept
 from poc.serving.prediction import require_inputs
-from poc.serving.questions import Asked
+from poc.serving.request_models import CurrentRequests
+from poc.serving.resources import Resource
 
 if TYPE_CHECKING:
     from poc.model.scoring import Scorer
@@ -49,8 +49,10 @@ class Samples:
     What comes to nothing is not kept: a source, or its rows in the store, may come later.
     """
 
-    def __init__(self, asked: Asked, features: "Kept[FeatureSource]", model: "Kept[Scorer]") -> None:
-        self._asked, self._features, self._model = asked, features, model
+    def __init__(
+        self, current: CurrentRequests, features: "Resource[FeatureSource]", model: "Resource[Scorer]"
+    ) -> None:
+        self._current, self._features, self._model = current, features, model
         self._drawn: tuple[ServedFeatures, list[_File], list[EntityKey]] | None = None
         # By which model version, of which keys; what came of it, and when.
         self._judged: tuple[tuple[str, list[EntityKey]], list[Example], float] | None = None
@@ -80,7 +82,7 @@ class Samples:
         return examples
 
     def _current_keys(self) -> list[EntityKey]:
-        served = self._asked.served
+        served = self._current.served
         try:
             files = _small([view.source_path for view in served.feature_sets])
             known = self._drawn

@@ -224,7 +224,7 @@ def test_pushed_rows_are_served(stores: Any) -> None:
 
 
 def test_write_that_cassandra_cannot_confirm_is_an_error(stores: Any, rows_of: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("poc.online_store.writer.FIRST_WAIT_SECONDS", 0.001)
+    monkeypatch.setattr("poc.online_store.acknowledged_writes.FIRST_WAIT_SECONDS", 0.001)
     view = stores.view(stores.open(), {"a": Int64}, {"id": String})
     # One node can never confirm for two.
     store = stores.open(consistency_level="TWO")

@@ -9,7 +9,7 @@ from poc.materialization.records import MaterializationRun
 from poc.materialization.window import (
     EARLIEST,
     Window,
-    beside,
+    covering_last,
     cut_at_now,
     full_window,
     given_window,
@@ -162,14 +162,14 @@ BACKFILL = given_window(NOW - timedelta(days=12), NOW - timedelta(days=8))
 
 
 def covered(window: Window, holds: bool = True, content: str = LAST.content) -> tuple[datetime, datetime]:
-    found = beside(window, LAST, holds, summary_of_covered(content))
+    found = covering_last(window, LAST, holds, summary_of_covered(content))
     assert (found.start, found.end) == (window.start, window.end)
     return found.covered_from, found.covered_until
 
 
 def test_backfill_beside_a_run_into_the_future_covers_itself_only() -> None:
     future = replace(LAST, covered_until=NOW + timedelta(days=400))
-    assert beside(BACKFILL, future, True, lambda start, end: LAST.content) == BACKFILL
+    assert covering_last(BACKFILL, future, True, lambda start, end: LAST.content) == BACKFILL
 
 
 def test_backfill_takes_nothing_away_from_what_was_covered() -> None:

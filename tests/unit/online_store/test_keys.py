@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poc.online_store.errors import NullJoinKey, WrongValueType
-from poc.online_store.keys import bound_key, join_keys, kept, kept_column, written_key
+from poc.online_store.keys import as_stored, bound_key, column_as_stored, join_keys, written_key
 from poc.online_store.layout import Column
 from poc.online_store.types import NULL_SECONDS, key_type
 
@@ -21,24 +21,24 @@ def entity_key(**values: Value) -> EntityKey:
 
 @given(st.text(alphabet="\0a", max_size=4), st.text(alphabet="\0a", max_size=4))
 def test_two_texts_never_share_a_row(one: str, other: str) -> None:
-    assert kept(one) != ""
-    assert (kept(one) == kept(other)) == (one == other)
+    assert as_stored(one) != ""
+    assert (as_stored(one) == as_stored(other)) == (one == other)
 
 
 @given(st.binary(max_size=4), st.binary(max_size=4))
 def test_two_blobs_never_share_a_row(one: bytes, other: bytes) -> None:
-    assert kept(one) != b""
-    assert (kept(one) == kept(other)) == (one == other)
+    assert as_stored(one) != b""
+    assert (as_stored(one) == as_stored(other)) == (one == other)
 
 
 @pytest.mark.parametrize("value", ["T00000001", "\0a", "a\0", "X\0", b"a", b"\0a", b"a\0", b"\1", 7])
 def test_ordinary_key_is_kept_as_it_is(value: object) -> None:
-    assert kept(value) == value
+    assert as_stored(value) == value
 
 
 @pytest.mark.parametrize("value", ["", "\0", "\0\0", b"", b"\0", b"\0\0"])
 def test_key_of_nothing_but_nuls_is_kept_with_one_more(value: str | bytes) -> None:
-    assert kept(value) == value + ("\0" if isinstance(value, str) else b"\0")
+    assert as_stored(value) == value + ("\0" if isinstance(value, str) else b"\0")
 
 
 def test_key_of_another_type_finds_nothing() -> None:
@@ -122,7 +122,7 @@ def test_writing_a_join_key_of_another_type_is_refused() -> None:
 
 def test_column_with_missing_keys_is_refused_with_their_number() -> None:
     with pytest.raises(NullJoinKey, match="'id' is null in 2 of the rows"):
-        kept_column(["a", None, None], column("id", String))
+        column_as_stored(["a", None, None], column("id", String))
 
 
 @pytest.mark.parametrize(
@@ -132,4 +132,4 @@ def test_column_with_missing_keys_is_refused_with_their_number() -> None:
 def test_column_of_keys_is_kept_as_each_of_them_is(
     dtype: FeastType, values: list[object], stored: list[object]
 ) -> None:
-    assert kept_column(values, column("id", dtype)) == stored
+    assert column_as_stored(values, column("id", dtype)) == stored

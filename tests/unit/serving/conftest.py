@@ -16,7 +16,7 @@ from poc.model.scoring import Scorer, open_scorer
 from poc.repository import declared_service
 from poc.retrieval.source import EntityFeatures, EntityKey
 from poc.serving.app import create_app
-from poc.serving.kept import keep_model
+from poc.serving.resources import model_resource
 from poc.settings import Settings
 
 FEATURE_REPO = Path(__file__).parents[3] / "feature_repo"
@@ -91,7 +91,7 @@ AppFactory = Callable[..., FastAPI]
 def make_app(serving_settings: Settings, source: MemorySource, scorer: Scorer) -> AppFactory:
     def make(**changes: object) -> FastAPI:
         settings = serving_settings.model_copy(update=changes)
-        model = keep_model(settings, lambda _: scorer, lambda _, current: current)
+        model = model_resource(settings, lambda _: scorer, lambda _, current: current)
         return create_app(settings, lambda _: source, source_name=source.name, model=model)
 
     return make
@@ -114,8 +114,8 @@ def started(app: FastAPI) -> TestClient:
     class Started(TestClient):
         def __enter__(self) -> "Started":
             super().__enter__()
-            for kept in app.state.kept:
-                kept.wait_until_tried(10)
+            for resource in app.state.resources:
+                resource.wait_until_tried(10)
             return self
 
     return Started(app, raise_server_exceptions=False)

@@ -4,8 +4,8 @@ import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from poc.serving.bodies import Admission
 from poc.serving.metrics import Metrics
+from poc.serving.request_bodies import Admission
 
 PREDICTION = {"type": "http", "method": "POST", "path": "/predict", "headers": []}
 BEGUN = {"type": "http.request", "body": b"{", "more_body": True}

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from poc.definitions import Feature, JoinKey, ServedFeatures
 from poc.retrieval.source import EntityFeatures
-from poc.serving.answers import prediction_models
 from poc.serving.prediction import Bounds
-from poc.serving.questions import questions
+from poc.serving.request_models import request_models
+from poc.serving.response_models import prediction_models
 from poc.serving.tensors import RefusedTensors, inputs, read_question
 
 KEYS = (JoinKey("card_id", Int64), JoinKey("merchant_id", String))
@@ -111,13 +111,13 @@ def test_answers_are_what_is_documented(client: TestClient, served_definitions: 
 
 @pytest.mark.parametrize("name", ["json", "model_config", "copy", "key", "with space", "class"])
 def test_key_may_have_any_name(served_definitions: ServedFeatures, name: str) -> None:
-    made = questions(keyed(served_definitions, JoinKey(name, String)))
+    made = request_models(keyed(served_definitions, JoinKey(name, String)))
     assert made.prediction.model_validate_json(json.dumps({name: "a"})).key() == ("a",)
     assert made.batch.model_validate_json(json.dumps({f"{name}s": ["a", "b"]})).keys() == [("a",), ("b",)]
 
 
 def test_time_as_key_needs_its_zone(served_definitions: ServedFeatures) -> None:
-    made = questions(keyed(served_definitions, JoinKey("at", UnixTimestamp)))
+    made = request_models(keyed(served_definitions, JoinKey("at", UnixTimestamp)))
     moment = datetime(2026, 1, 1, tzinfo=timezone.utc)
     assert made.prediction.model_validate_json('{"at": "2026-01-01T00:00:00Z"}').key() == (moment,)
     with pytest.raises(ValidationError):

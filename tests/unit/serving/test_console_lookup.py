@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from poc.definitions import ServedFeatures
 from poc.model.scoring import Scorer
 from poc.serving.app import create_app
-from poc.serving.kept import keep_model
+from poc.serving.resources import model_resource
 from poc.settings import Settings
 
 
@@ -55,7 +55,7 @@ def test_model_without_a_typical_transaction_predicts_and_says_why_there_is_no_m
     serving_settings: Settings, source: object, scorer: Scorer, start: Callable[[FastAPI], TestClient]
 ) -> None:
     old = replace(scorer, card=replace(scorer.card, typical=None))
-    model = keep_model(serving_settings, lambda _: old, lambda _, current: current)
+    model = model_resource(serving_settings, lambda _: old, lambda _, current: current)
     with start(create_app(serving_settings, lambda _: source, source_name="memory", model=model)) as client:
         found = explain(client, "12345")
     assert found["prediction"]["is_fraud"] is True

@@ -20,7 +20,7 @@ COUNT = 20
 
 
 class Ready:
-    """What `Kept` is once it is open."""
+    """What `Resource` is once it is open."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -29,7 +29,7 @@ class Ready:
         return self.value
 
 
-class Asked:
+class CurrentRequests:
     """What requests may say: of these features."""
 
     def __init__(self, served: ServedFeatures) -> None:
@@ -77,7 +77,7 @@ def full_source(source: Any) -> Any:
 def test_examples_go_from_the_most_suspicious_to_the_least(
     stored: ServedFeatures, full_source: Any, scorer: Scorer
 ) -> None:
-    found = asyncio.run(Samples(Asked(stored), Ready(full_source), Ready(scorer)).examples())
+    found = asyncio.run(Samples(CurrentRequests(stored), Ready(full_source), Ready(scorer)).examples())
     assert 3 <= len(found) <= SHOWN
     scores = [example.fraud_probability for example in found]
     assert scores == sorted(scores, reverse=True)
@@ -89,7 +89,7 @@ def test_examples_are_kept_until_another_model_judges(
     stored: ServedFeatures, full_source: Any, scorer: Scorer
 ) -> None:
     model = Ready(scorer)
-    samples = Samples(Asked(stored), Ready(full_source), model)
+    samples = Samples(CurrentRequests(stored), Ready(full_source), model)
 
     async def asked() -> None:
         first = await samples.examples()
@@ -106,7 +106,7 @@ def test_transactions_that_the_store_does_not_know_are_no_examples(
     stored: ServedFeatures, full_source: Any, scorer: Scorer
 ) -> None:
     full_source.held = {"7": full_source.held["7"]}
-    found = asyncio.run(Samples(Asked(stored), Ready(full_source), Ready(scorer)).examples())
+    found = asyncio.run(Samples(CurrentRequests(stored), Ready(full_source), Ready(scorer)).examples())
     assert [example.key[0] for example in found] == ["7"]
 
 
@@ -114,7 +114,7 @@ def test_server_without_the_parquet_has_no_sample(
     served_definitions: ServedFeatures, full_source: Any, scorer: Scorer, tmp_path: Path
 ) -> None:
     elsewhere = placed_at(served_definitions, tmp_path / "none.parquet")
-    samples = Samples(Asked(elsewhere), Ready(full_source), Ready(scorer))
+    samples = Samples(CurrentRequests(elsewhere), Ready(full_source), Ready(scorer))
     assert asyncio.run(samples.keys()) == []
     assert asyncio.run(samples.examples()) == []
 
@@ -122,7 +122,7 @@ def test_server_without_the_parquet_has_no_sample(
 def test_parquet_that_is_too_large_is_not_read(
     stored: ServedFeatures, full_source: Any, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    samples = Samples(Asked(stored), Ready(full_source), Ready(scorer))
+    samples = Samples(CurrentRequests(stored), Ready(full_source), Ready(scorer))
     monkeypatch.setattr(module, "LARGEST_PARQUET_BYTES", path_of(stored).stat().st_size - 1)
     assert asyncio.run(samples.keys()) == []
 
@@ -139,7 +139,7 @@ def in_folder(stored: ServedFeatures, tmp_path: Path) -> ServedFeatures:
 def test_folder_is_a_parquet_too(
     stored: ServedFeatures, full_source: Any, scorer: Scorer, tmp_path: Path
 ) -> None:
-    samples = Samples(Asked(in_folder(stored, tmp_path)), Ready(full_source), Ready(scorer))
+    samples = Samples(CurrentRequests(in_folder(stored, tmp_path)), Ready(full_source), Ready(scorer))
     assert sorted(int(item) for (item,) in asyncio.run(samples.keys())) == list(range(COUNT))
 
 
@@ -156,7 +156,7 @@ def test_folder_that_is_too_large_in_all_is_not_read(
     parts = [path.stat().st_size for path in path_of(definitions).rglob("*.parquet")]
     # More than any one of them.
     monkeypatch.setattr(module, limit, 2 if limit == "MOST_FILES" else sum(parts) - 1)
-    assert asyncio.run(Samples(Asked(definitions), Ready(full_source), Ready(scorer)).keys()) == []
+    assert asyncio.run(Samples(CurrentRequests(definitions), Ready(full_source), Ready(scorer)).keys()) == []
 
 
 def test_walk_through_a_folder_that_leads_to_itself_ends(
@@ -165,14 +165,14 @@ def test_walk_through_a_folder_that_leads_to_itself_ends(
     definitions = in_folder(stored, tmp_path)
     (path_of(definitions) / "again").symlink_to(path_of(definitions))
     (path_of(definitions) / "later/again").symlink_to(path_of(definitions))
-    assert asyncio.run(Samples(Asked(definitions), Ready(full_source), Ready(scorer)).keys()) == []
+    assert asyncio.run(Samples(CurrentRequests(definitions), Ready(full_source), Ready(scorer)).keys()) == []
 
 
 def test_parquet_that_comes_later_is_found(
     stored: ServedFeatures, full_source: Any, scorer: Scorer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     later = placed_at(stored, tmp_path / "later.parquet")
-    samples = Samples(Asked(later), Ready(full_source), Ready(scorer))
+    samples = Samples(CurrentRequests(later), Ready(full_source), Ready(scorer))
     with caplog.at_level(logging.INFO, module.__name__):
         assert [asyncio.run(samples.examples()) for _ in range(3)] == [[], [], []]
     assert [record.message for record in caplog.records] == [
@@ -187,7 +187,7 @@ def test_rows_that_are_materialized_later_become_examples(
     stored: ServedFeatures, full_source: Any, scorer: Scorer
 ) -> None:
     held, full_source.held = full_source.held, {}
-    samples = Samples(Asked(stored), Ready(full_source), Ready(scorer))
+    samples = Samples(CurrentRequests(stored), Ready(full_source), Ready(scorer))
     assert asyncio.run(samples.examples()) == []
     full_source.held = held
     assert len(asyncio.run(samples.examples())) >= 3
@@ -198,7 +198,7 @@ def test_parquet_that_changes_is_drawn_from_again(
     stored: ServedFeatures, full_source: Any, scorer: Scorer, tmp_path: Path, folder: bool
 ) -> None:
     definitions = in_folder(stored, tmp_path) if folder else stored
-    samples = Samples(Asked(definitions), Ready(full_source), Ready(scorer))
+    samples = Samples(CurrentRequests(definitions), Ready(full_source), Ready(scorer))
     assert ("100",) not in asyncio.run(samples.keys())
     asyncio.run(samples.examples())
     fresh = full_source.held["0"]
@@ -212,7 +212,7 @@ def test_parquet_that_changes_is_drawn_from_again(
 def test_parquet_of_the_same_size_is_told_apart_by_its_time(
     stored: ServedFeatures, full_source: Any, scorer: Scorer
 ) -> None:
-    samples = Samples(Asked(stored), Ready(full_source), Ready(scorer))
+    samples = Samples(CurrentRequests(stored), Ready(full_source), Ready(scorer))
     before, status = asyncio.run(samples.keys()), path_of(stored).stat()
     write(stored, path_of(stored), [*range(COUNT - 1), 99])
     os.utime(path_of(stored), ns=(status.st_atime_ns, status.st_mtime_ns + 1_000_000))
@@ -225,7 +225,7 @@ def test_unchanged_parquet_is_read_once(
     drawn: list[int] = []
     sample_keys = module.sample_keys
     monkeypatch.setattr(module, "sample_keys", lambda *given: (drawn.append(1), sample_keys(*given))[1])
-    samples = Samples(Asked(stored), Ready(full_source), Ready(scorer))
+    samples = Samples(CurrentRequests(stored), Ready(full_source), Ready(scorer))
     assert asyncio.run(samples.keys()) == asyncio.run(samples.keys())
     assert drawn == [1]
 
@@ -233,7 +233,7 @@ def test_unchanged_parquet_is_read_once(
 def test_examples_are_judged_again_after_a_while(
     stored: ServedFeatures, full_source: Any, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    samples = Samples(Asked(stored), Ready(full_source), Ready(scorer))
+    samples = Samples(CurrentRequests(stored), Ready(full_source), Ready(scorer))
     before = asyncio.run(samples.examples())
     full_source.held = {
         number: replace(item, values={**item.values, "amount": 1.0})
@@ -245,6 +245,6 @@ def test_examples_are_judged_again_after_a_while(
 
 
 def test_sample_is_bounded(stored: ServedFeatures, full_source: Any, scorer: Scorer) -> None:
-    assert len(asyncio.run(Samples(Asked(stored), Ready(full_source), Ready(scorer)).keys())) == min(
-        SAMPLE, COUNT
-    )
+    assert len(
+        asyncio.run(Samples(CurrentRequests(stored), Ready(full_source), Ready(scorer)).keys())
+    ) == min(SAMPLE, COUNT)

@@ -178,12 +178,12 @@ def test_no_model_is_told(
     make_app: Callable, start: Callable, serving_settings: object, source: object
 ) -> None:
     from poc.serving.app import create_app
-    from poc.serving.kept import keep_model
+    from poc.serving.resources import model_resource
 
     def load(_: object) -> object:
         raise ModelNotFound("fraud_detection", "champion", "sqlite:///mlflow.db")
 
-    model = keep_model(serving_settings, load, lambda _, current: current)
+    model = model_resource(serving_settings, load, lambda _, current: current)
     app = create_app(serving_settings, lambda _: source, source_name="memory", model=model)
     with start(app) as client:
         for answer in (client.get(MODEL), client.post(f"{MODEL}/infer", json=body("12345"))):

@@ -8,7 +8,7 @@ from feast.types import String
 from poc.definitions import ServedFeatures
 from poc.errors import ModelNotFound, ModelRegistryUnavailable
 from poc.model.scoring import Scorer
-from poc.serving.kept import Kept, keep_model
+from poc.serving.resources import Resource, model_resource
 from poc.settings import Settings
 
 
@@ -36,36 +36,38 @@ def registry(scorer: Scorer) -> Registry:
 
 
 @pytest.fixture
-def kept(serving_settings: Settings, registry: Registry) -> Iterator[Kept[Scorer]]:
+def resource(serving_settings: Settings, registry: Registry) -> Iterator[Resource[Scorer]]:
     settings = serving_settings.model_copy(update={"model_refresh_seconds": 0.02})
-    kept = keep_model(settings, registry.load, registry.refresh)
-    kept.start()
-    kept.wait_until_tried(5)
-    yield kept
-    kept.stop()
+    resource = model_resource(settings, registry.load, registry.refresh)
+    resource.start()
+    resource.wait_until_tried(5)
+    yield resource
+    resource.stop()
 
 
 def version(scorer: Scorer, number: str) -> Scorer:
     return replace(scorer, card=replace(scorer.card, version=number))
 
 
-def test_newly_promoted_version_is_picked_up(kept: Kept[Scorer], registry: Registry, scorer: Scorer) -> None:
+def test_newly_promoted_version_is_picked_up(
+    resource: Resource[Scorer], registry: Registry, scorer: Scorer
+) -> None:
     registry.served = version(scorer, "2")
     deadline = time.monotonic() + 5
-    while kept.get().version != "2" and time.monotonic() < deadline:
+    while resource.get().version != "2" and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert kept.get().version == "2"
+    assert resource.get().version == "2"
 
 
 @pytest.mark.parametrize("state", ["out of reach", "emptied"])
 def test_loaded_model_stays_when_the_registry_has_none(
-    kept: Kept[Scorer], registry: Registry, scorer: Scorer, state: str
+    resource: Resource[Scorer], registry: Registry, scorer: Scorer, state: str
 ) -> None:
     if state == "emptied":
         registry.served = None
     registry.reachable = state == "emptied"
     time.sleep(0.1)
-    assert kept.get() is scorer
+    assert resource.get() is scorer
 
 
 def wanting(scorer: Scorer, number: str, *more: str) -> Scorer:
@@ -84,9 +86,9 @@ def test_version_that_wants_what_is_not_served_waits_until_it_is(
 ) -> None:
     served = list(served_definitions.features)
     settings = serving_settings.model_copy(update={"model_refresh_seconds": 0.02})
-    kept = keep_model(settings, registry.load, registry.refresh, lambda: served)
-    kept.start()
-    kept.wait_until_tried(5)
+    resource = model_resource(settings, registry.load, registry.refresh, lambda: served)
+    resource.start()
+    resource.wait_until_tried(5)
     if change == "another":
         wanted = replace(served[0], name="new_feature")
         registry.served, wanted_by = wanting(scorer, "2", "new_feature"), [*served, wanted]
@@ -96,11 +98,11 @@ def test_version_that_wants_what_is_not_served_waits_until_it_is(
         card = replace(scorer.card, version="2", categories={**scorer.card.categories, "amount": ("a",)})
         registry.served = replace(scorer, card=card)
     time.sleep(0.2)
-    assert kept.get().version == "1"
+    assert resource.get().version == "1"
     assert wanted.name in caplog.text
     served[:] = wanted_by
     deadline = time.monotonic() + 5
-    while kept.get().version != "2" and time.monotonic() < deadline:
+    while resource.get().version != "2" and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert kept.get().version == "2"
-    kept.stop()
+    assert resource.get().version == "2"
+    resource.stop()

@@ -10,27 +10,27 @@ from feast.types import Array, FeastType, Float64, Int64, String
 
 from poc.errors import AnswerTooLate, CassandraUnavailable, ModelMismatch, PocError
 from poc.model.scoring import Scorer
-from poc.serving.kept import Kept
 from poc.serving.metrics import Metrics
 from poc.serving.prediction import Judged, Judgement, Predictor
+from poc.serving.resources import Resource
 
 Make = Callable[..., Predictor]
 
 
 @pytest.fixture
 def make(source: object, scorer: Scorer) -> Iterator[Make]:
-    started: list[Kept] = []
+    started: list[Resource] = []
 
     def predictor(model: Scorer = scorer) -> Predictor:
-        kept = [
-            Kept("features", lambda: source, lambda value: value),
-            Kept("model", lambda: model, lambda m: m),
+        resources = [
+            Resource("features", lambda: source, lambda value: value),
+            Resource("model", lambda: model, lambda m: m),
         ]
-        for item in kept:
+        for item in resources:
             item.start()
             item.wait_until_tried(5)
-        started.extend(kept)
-        return Predictor(*kept, Metrics("memory"), refuse_stale=False)
+        started.extend(resources)
+        return Predictor(*resources, Metrics("memory"), refuse_stale=False)
 
     yield predictor
     for item in started:

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from poc.errors import CassandraUnavailable, FeaturesNotMaterialized, ModelNotFound
 from poc.serving.app import create_app
-from poc.serving.kept import keep_model
+from poc.serving.resources import model_resource
 
 UNAVAILABLE = CassandraUnavailable("127.0.0.1:9042", "timed out")
 
@@ -27,7 +27,7 @@ def app_without_model(serving_settings: object, source: object) -> FastAPI:
     def load(settings: object) -> object:
         raise ModelNotFound("fraud_detection", "champion", "sqlite:///data/mlflow.db")
 
-    model = keep_model(serving_settings, load)
+    model = model_resource(serving_settings, load)
     return create_app(serving_settings, lambda _: source, source_name="memory", model=model)
 
 

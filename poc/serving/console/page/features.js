@@ -1,6 +1,6 @@
 // The table of features: each with its value, or a field to try another one, and what it did to the odds.
 
-import { factor, shown } from "./words.js";
+import { factor, shown } from "./format.js";
 
 const LEAST_SCALE = Math.log(2);
 

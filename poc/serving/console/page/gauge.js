@@ -1,6 +1,6 @@
 // Where a probability lies between certain extremes, on a scale of odds: what each feature multiplies.
 
-import { logOdds, percent } from "./words.js";
+import { logOdds, percent } from "./format.js";
 
 const [LEAST, MOST] = [0.0001, 0.9999];
 const TICKS = [0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999];

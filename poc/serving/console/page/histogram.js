@@ -1,6 +1,6 @@
 // Two distributions over one axis, one above it and one below, so that both shapes can be seen.
 
-import { ms } from "./words.js";
+import { ms } from "./format.js";
 import { percentile } from "./statistics.js";
 
 const SVG = "http://www.w3.org/2000/svg";

@@ -4,7 +4,7 @@ import { post, Problem, showProblem } from "./api.js";
 import { fill, makeRows, markWrong, orderedByEffect, readOverrides, showRows } from "./features.js";
 import { showGauge } from "./gauge.js";
 import { makeKeyFields, requestBody, words } from "./keys.js";
-import { duration, factor, moment, ms, percent } from "./words.js";
+import { duration, factor, moment, ms, percent } from "./format.js";
 
 const TYPING_MS = 200;
 const AGE_MS = 10000;

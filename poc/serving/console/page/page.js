@@ -4,7 +4,7 @@ import { get, Problem, showProblem } from "./api.js";
 import { Lookup, readLink } from "./lookup.js";
 import { setUpRace } from "./race.js";
 import { watchStatus } from "./status.js";
-import { percent } from "./words.js";
+import { percent } from "./format.js";
 
 const at = (id) => document.getElementById(id);
 

@@ -4,7 +4,7 @@ import { post, Problem, showProblem } from "./api.js";
 import { drawHistograms } from "./histogram.js";
 import { rowList } from "./keys.js";
 import { percentile, ratio, sorted } from "./statistics.js";
-import { ms } from "./words.js";
+import { ms } from "./format.js";
 
 const PART = 50;
 const PATIENCE_MS = 5000;

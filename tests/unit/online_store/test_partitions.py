@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from poc.online_store.counting import SAMPLE, partitions_from
+from poc.online_store.partitions import SAMPLE, partitions_from
 
 
 def tokens(count: int, seed: int) -> list[int]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from poc.errors import CassandraUnavailable, OpeningFailed, StillOpening
-from poc.serving.kept import Kept
+from poc.serving.resources import Resource
 
 UNAVAILABLE = CassandraUnavailable("127.0.0.1:9042", "refused")
 
@@ -19,10 +19,10 @@ def eventually(holds: Callable[[], bool], seconds: float = 60.0) -> bool:
     return False
 
 
-def gives(kept: Kept[str], expected: str) -> Callable[[], bool]:
+def gives(resource: Resource[str], expected: str) -> Callable[[], bool]:
     def check() -> bool:
         try:
-            return kept.get() == expected
+            return resource.get() == expected
         except Exception:
             return False
 
@@ -30,24 +30,26 @@ def gives(kept: Kept[str], expected: str) -> Callable[[], bool]:
 
 
 @pytest.fixture
-def keep() -> Iterator[Callable[..., Kept[str]]]:
-    made: list[Kept[str]] = []
+def keep() -> Iterator[Callable[..., Resource[str]]]:
+    made: list[Resource[str]] = []
 
-    def start(opens: Callable[[], str], renews: Callable[[str], str] = str, **options: object) -> Kept[str]:
-        kept = Kept("features", opens, renews, retry_seconds=0.02, **options)
-        kept.start()
-        made.append(kept)
-        return kept
+    def start(
+        opens: Callable[[], str], renews: Callable[[str], str] = str, **options: object
+    ) -> Resource[str]:
+        resource = Resource("features", opens, renews, retry_seconds=0.02, **options)
+        resource.start()
+        made.append(resource)
+        return resource
 
     yield start
-    for kept in made:
-        kept.stop()
+    for resource in made:
+        resource.stop()
 
 
 def test_value_is_given_once_it_is_open(keep: Callable) -> None:
-    kept = keep(lambda: "open")
-    kept.wait_until_tried(5)
-    assert kept.get() == "open"
+    resource = keep(lambda: "open")
+    resource.wait_until_tried(5)
+    assert resource.get() == "open"
 
 
 def test_nobody_waits_while_it_opens(keep: Callable) -> None:
@@ -57,10 +59,10 @@ def test_nobody_waits_while_it_opens(keep: Callable) -> None:
         release.wait(5)
         return "open"
 
-    kept = keep(slow)
+    resource = keep(slow)
     started = time.monotonic()
     with pytest.raises(StillOpening):
-        kept.get()
+        resource.get()
     assert time.monotonic() - started < 0.1
     release.set()
 
@@ -73,12 +75,12 @@ def test_failed_opening_is_told_and_tried_again(keep: Callable) -> None:
             raise UNAVAILABLE
         return "open"
 
-    kept = keep(opens)
-    kept.wait_until_tried(5)
+    resource = keep(opens)
+    resource.wait_until_tried(5)
     with pytest.raises(CassandraUnavailable):
-        kept.get()
+        resource.get()
     working.set()
-    assert eventually(gives(kept, "open"))
+    assert eventually(gives(resource, "open"))
 
 
 def test_unforeseen_failure_is_told_and_tried_again(keep: Callable) -> None:
@@ -90,13 +92,13 @@ def test_unforeseen_failure_is_told_and_tried_again(keep: Callable) -> None:
             raise ValueError("what is this?")
         return "open"
 
-    kept = keep(opens)
-    kept.wait_until_tried(5)
+    resource = keep(opens)
+    resource.wait_until_tried(5)
     try:
-        kept.get()
+        resource.get()
     except OpeningFailed as error:
         assert "ValueError: what is this?" in error.what
-    assert eventually(gives(kept, "open"))
+    assert eventually(gives(resource, "open"))
 
 
 def test_suspected_value_is_refused_at_once_until_it_is_renewed(keep: Callable) -> None:
@@ -107,26 +109,26 @@ def test_suspected_value_is_refused_at_once_until_it_is_renewed(keep: Callable) 
             raise UNAVAILABLE
         return value
 
-    kept = keep(lambda: "open", renews)
-    kept.wait_until_tried(5)
-    kept.suspect(UNAVAILABLE)
+    resource = keep(lambda: "open", renews)
+    resource.wait_until_tried(5)
+    resource.suspect(UNAVAILABLE)
     with pytest.raises(CassandraUnavailable):
-        kept.get()
+        resource.get()
     working.set()
-    assert eventually(gives(kept, "open"))
+    assert eventually(gives(resource, "open"))
 
 
 def test_value_is_renewed_in_the_background(keep: Callable) -> None:
-    kept = keep(lambda: "first", lambda value: "second", renew_seconds=0.02)
-    assert eventually(gives(kept, "second"))
+    resource = keep(lambda: "first", lambda value: "second", renew_seconds=0.02)
+    assert eventually(gives(resource, "second"))
 
 
 def test_value_is_given_up_at_the_end() -> None:
     closed: list[str] = []
-    kept = Kept("features", lambda: "open", str, closed.append)
-    kept.start()
-    kept.wait_until_tried(5)
-    kept.stop()
+    resource = Resource("features", lambda: "open", str, closed.append)
+    resource.start()
+    resource.wait_until_tried(5)
+    resource.stop()
     assert closed == ["open"]
 
 
@@ -134,11 +136,11 @@ def test_an_error_told_often_does_not_grow(keep: Callable) -> None:
     def opens() -> str:
         raise UNAVAILABLE
 
-    kept = keep(opens)
-    kept.wait_until_tried(5)
+    resource = keep(opens)
+    resource.wait_until_tried(5)
     for _ in range(50):
         with pytest.raises(CassandraUnavailable) as told:
-            kept.get()
+            resource.get()
     frames = 0
     traceback = told.value.__traceback__
     while traceback is not None:

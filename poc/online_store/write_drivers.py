@@ -10,12 +10,19 @@ from cassandra.cluster import Session
 from feast.repo_config import FeastConfigBaseModel
 from pydantic import Field
 
+from poc.online_store.acknowledged_writes import (
+    MAX_ATTEMPTS,
+    DriverWriter,
+    Outcome,
+    Writer,
+    is_hopeless,
+    outcome,
+)
 from poc.online_store.acsylla_reads import acsylla_is_installed, cluster_arguments
+from poc.online_store.bound_rows import BoundRow
 from poc.online_store.connection import ConnectionSettings, Driver
 from poc.online_store.errors import DriverMissing, NotApplied
 from poc.online_store.session import open_session
-from poc.online_store.write import BoundRow
-from poc.online_store.writer import MAX_ATTEMPTS, DriverWriter, Outcome, Writer, is_hopeless, outcome
 
 T = TypeVar("T")
 # What acsylla calls the errors that may pass.

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from cassandra import InvalidRequest
 
+from poc.online_store.acknowledged_writes import DriverWriter, Outcome, write_all
+from poc.online_store.bound_rows import BoundRow
 from poc.online_store.errors import NotAcknowledged
-from poc.online_store.write import BoundRow
-from poc.online_store.writer import DriverWriter, Outcome, write_all
 
 
 class Flaky:
@@ -101,7 +101,7 @@ class Answering:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("poc.online_store.writer._prepared", lambda session, cql: None)
+    monkeypatch.setattr("poc.online_store.acknowledged_writes._prepared", lambda session, cql: None)
 
 
 def test_row_that_two_nodes_answer_counts_once() -> None:

@@ -7,7 +7,7 @@ from feast.types import Array, Bool, Bytes, FeastType, Float32, Float64, Int32, 
 from pydantic import ValidationError
 
 from poc.definitions import Feature, ServedFeatures
-from poc.serving.questions import example_overrides, overrides_model
+from poc.serving.request_models import example_overrides, overrides_model
 
 
 def declared(

@@ -8,8 +8,7 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.types import Int64, String
 
-from poc.online_store.layout import RowLayout, row_layout
-from poc.online_store.write import (
+from poc.online_store.bound_rows import (
     BoundRow,
     FeastRow,
     bound_rows,
@@ -18,6 +17,7 @@ from poc.online_store.write import (
     microseconds,
     seconds_left,
 )
+from poc.online_store.layout import RowLayout, row_layout
 
 NOON = datetime(2024, 5, 6, 12, tzinfo=timezone.utc)
 NOON_US = 1_714_996_800_000_000

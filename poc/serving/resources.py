@@ -25,7 +25,7 @@ MODEL_RETRY_SECONDS = 3.0
 CHECK_SECONDS = 200.0
 
 
-class Kept(Generic[T]):
+class Resource(Generic[T]):
     """A value that requests take as it is, and that one thread of its own opens, renews and repairs.
 
     No request ever waits for it: `get` returns the value, or raises at once what stands in its way.
@@ -55,7 +55,7 @@ class Kept(Generic[T]):
         self._error: PocError | None = StillOpening(component)
         self._stopping = False
         self._wake, self._tried = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"kept-{component}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"open-{component}", daemon=True)
 
     def start(self) -> None:
         """Begin to open the value."""
@@ -110,11 +110,11 @@ class Kept(Generic[T]):
             log.warning("No %s: %s", self._component, self._error.what)
 
 
-def keep_features(
+def feature_resource(
     settings: Settings,
     open_source: Callable[[Settings], FeatureSource],
     loop: "Future[asyncio.AbstractEventLoop]",
-) -> Kept[FeatureSource]:
+) -> Resource[FeatureSource]:
     """Keep the source open. When reads failed, it is asked whether it works again; the driver repairs it.
 
     `loop` is the event loop that reads, known once the server runs.
@@ -124,22 +124,22 @@ def keep_features(
         asyncio.run_coroutine_threadsafe(source.check(), loop.result()).result(CHECK_SECONDS)
         return source
 
-    return Kept("features", lambda: open_source(settings), renew, lambda source: source.close())
+    return Resource("features", lambda: open_source(settings), renew, lambda source: source.close())
 
 
-# It imports MLflow, which takes seconds: in the thread of `Kept` that costs nobody anything.
+# It imports MLflow, which takes seconds: in the thread of `Resource` that costs nobody anything.
 def _registered(settings: Settings, current: "Scorer | None" = None) -> "Scorer":
     from poc.model.registry import load_scorer, refresh_scorer
 
     return load_scorer(settings) if current is None else refresh_scorer(settings, current)
 
 
-def keep_model(
+def model_resource(
     settings: Settings,
     load: "Callable[[Settings], Scorer]" = _registered,
     refresh: "Callable[[Settings, Scorer], Scorer]" = _registered,
     served: Callable[[], Sequence[Feature] | None] = lambda: None,
-) -> "Kept[Scorer]":
+) -> "Resource[Scorer]":
     """Keep the model of `settings`: loaded again where there was none, replaced where another is served now.
 
     Args:
@@ -167,6 +167,6 @@ def keep_model(
         return newest
 
     seconds = settings.model_refresh_seconds
-    return Kept(
+    return Resource(
         "model", lambda: load(settings), renew, renew_seconds=seconds, retry_seconds=MODEL_RETRY_SECONDS
     )

@@ -27,9 +27,9 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from poc.online_store.bound_rows import BoundRow, later_write_time
 from poc.online_store.errors import NotAcknowledged
 from poc.online_store.session import WRITE, prepare
-from poc.online_store.write import BoundRow, later_write_time
 
 logger = logging.getLogger(__name__)
 

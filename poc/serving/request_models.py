@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from poc.dataset.columns import read_limits
 from poc.definitions import Feature, JoinKey, ServedFeatures
 from poc.retrieval.source import EntityKey, FeatureSource, Value, python_type
-from poc.serving.kept import Kept
+from poc.serving.resources import Resource
 
 if TYPE_CHECKING:
     from feast.types import FeastType
@@ -42,7 +42,7 @@ class Overrides(Strict):
 
 
 class EntityRow(Strict):
-    """The join keys of one entity. `Questions` adds the fields."""
+    """The join keys of one entity. `RequestModels` adds the fields."""
 
     key_fields: ClassVar[tuple[str, ...]] = ()
 
@@ -68,7 +68,7 @@ class BatchRequest(Strict):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Questions:
+class RequestModels:
     """The requests for predictions by one service.
 
     Attributes:
@@ -84,12 +84,12 @@ class Questions:
     rows: str
 
 
-class Asked:
+class CurrentRequests:
     """The requests that fit what `features` serves now, or `declared` for as long as that is not open."""
 
-    def __init__(self, declared: ServedFeatures, features: "Kept[FeatureSource]") -> None:
+    def __init__(self, declared: ServedFeatures, features: "Resource[FeatureSource]") -> None:
         self._declared, self._features = declared, features
-        self._questions = questions(declared)
+        self._models = request_models(declared)
 
     @property
     def served(self) -> ServedFeatures:
@@ -97,15 +97,15 @@ class Asked:
         source = self._features.latest
         return self._declared if source is None else source.served
 
-    def questions(self) -> Questions:
+    def models(self) -> RequestModels:
         """Return the requests; the same object as long as the served features are the same."""
-        served, known = self.served, self._questions
+        served, known = self.served, self._models
         if known.served is not served:
-            known = self._questions = questions(served)
+            known = self._models = request_models(served)
         return known
 
 
-def questions(served: ServedFeatures) -> Questions:
+def request_models(served: ServedFeatures) -> RequestModels:
     """Derive the requests that fit `served`."""
     keys = key_model(served.join_keys, "EntityRow", EntityRow)
     overrides = overrides_model(served)
@@ -132,7 +132,7 @@ def questions(served: ServedFeatures) -> Questions:
     listed = Field(alias=rows, min_length=1, max_length=MAX_IDS, examples=[examples])
     meaning = "Transactions to judge, each by itself."
     batch = _make("BatchRequest", __base__=BatchRequest, __doc__=meaning, asked=(list[item], listed))
-    return Questions(served, prediction, batch, overrides, rows)
+    return RequestModels(served, prediction, batch, overrides, rows)
 
 
 def key_model(keys: Sequence[JoinKey], name: str, base: type[BaseModel]) -> Any:

@@ -17,7 +17,13 @@ from poc.errors import PocError
 from poc.retrieval.source import EntityKey
 from poc.serving.prediction import Judged, Judgement
 from poc.serving.problems import MEDIA_TYPE, Problem, problem_of
-from poc.serving.questions import Asked, Questions, example_keys, example_overrides, key_model
+from poc.serving.request_models import (
+    CurrentRequests,
+    RequestModels,
+    example_keys,
+    example_overrides,
+    key_model,
+)
 from poc.serving.tensors import InferenceRequest
 
 JSON = "application/json"
@@ -30,27 +36,27 @@ SCHEMES = {
 REFUSALS = {401: "No known API key.", 429: "More requests a second than one client may make."}
 
 
-class Answer(BaseModel):
+class ResponseModel(BaseModel):
     """A body of an answer. Fields may be called model_..., which pydantic reserves otherwise."""
 
     model_config = ConfigDict(frozen=True, protected_namespaces=(), ser_json_bytes="base64")
 
 
-class ModelName(Answer):
+class ModelName(ResponseModel):
     """The model that judged."""
 
     name: str
     version: str
 
 
-class Latency(Answer):
+class Latency(ResponseModel):
     """Where the time went, in milliseconds."""
 
     features: float = Field(description="Reading the features, ms.")
     model: float = Field(description="Scoring them, ms.")
 
 
-class Prediction(Answer):
+class Prediction(ResponseModel):
     """What the model says of one transaction. The join keys come first."""
 
     fraud_probability: float = Field(description="0 to 1.")
@@ -67,7 +73,7 @@ _FIELDS = tuple(Prediction.model_fields)
 _fields_of = attrgetter(*_FIELDS)
 
 
-class Judging(Answer):
+class Judging(ResponseModel):
     """What a request was judged by."""
 
     threshold: float = Field(description="Probability from which a transaction counts as fraud.")
@@ -76,20 +82,20 @@ class Judging(Answer):
     latency_ms: Latency
 
 
-class NoPrediction(Answer):
+class NoPrediction(ResponseModel):
     """A transaction of a batch that could not be judged. The join keys come first."""
 
     error: Problem = Field(description="Why: what /predict would have answered.")
 
 
-class ModelAnswer(ModelName):
+class ModelResponse(ModelName):
     """The answer to /model."""
 
     threshold: float = Field(description="Probability from which a transaction counts as fraud.")
     inputs: tuple[str, ...] = Field(description="The features it judges by, in its order.")
 
 
-class Component(Answer):
+class Component(ResponseModel):
     """One thing that predictions need."""
 
     name: str
@@ -98,7 +104,7 @@ class Component(Answer):
     way_out: str | None = Field(None, description="What to do about it.")
 
 
-class HealthAnswer(Answer):
+class HealthResponse(ResponseModel):
     """The answer to /health."""
 
     status: str = Field(description="ready, not_ready or shutting_down.")
@@ -106,16 +112,16 @@ class HealthAnswer(Answer):
     components: tuple[Component, ...]
 
 
-class StatusAnswer(Answer):
+class StatusResponse(ResponseModel):
     """The answer to /live, and to /ready when it is."""
 
     status: str
 
 
-def prediction_models(served: ServedFeatures) -> tuple[type[Answer], type[Answer]]:
+def prediction_models(served: ServedFeatures) -> tuple[type[ResponseModel], type[ResponseModel]]:
     """Make the models of the answers to /predict and /predict/batch, whose keys are those of `served`."""
     make: Any = create_model
-    keys = key_model(served.join_keys, "EntityKeys", Answer)
+    keys = key_model(served.join_keys, "EntityKeys", ResponseModel)
     one = make("PredictionAnswer", __base__=(Judging, Prediction, keys), __doc__="The answer to /predict.")
     item = make("Prediction", __base__=(Prediction, keys), __doc__=Prediction.__doc__)
     none = make("NoPrediction", __base__=(NoPrediction, keys), __doc__=NoPrediction.__doc__)
@@ -125,12 +131,12 @@ def prediction_models(served: ServedFeatures) -> tuple[type[Answer], type[Answer
     return one, several
 
 
-def prediction_answer(judgement: Judgement, judged: Judged, source: str) -> dict[str, Any]:
+def prediction_response(judgement: Judgement, judged: Judged, source: str) -> dict[str, Any]:
     """Word the answer to /predict."""
     return _prediction(judged.key_names, judgement) | _judging(judged, source)
 
 
-def batch_answer(keys: Sequence[EntityKey], judged: Judged, source: str) -> dict[str, Any]:
+def batch_response(keys: Sequence[EntityKey], judged: Judged, source: str) -> dict[str, Any]:
     """Word the answer to /predict/batch."""
     names = judged.key_names
     predictions = [
@@ -164,7 +170,9 @@ def _judging(judged: Judged, source: str) -> dict[str, Any]:
     }
 
 
-def document(app: FastAPI, asked: Asked, refusals: Collection[int], *, open_paths: Collection[str]) -> None:
+def document(
+    app: FastAPI, current: CurrentRequests, refusals: Collection[int], *, open_paths: Collection[str]
+) -> None:
     """Let `app` document itself by what is served when it is asked for its document.
 
     Args:
@@ -173,8 +181,8 @@ def document(app: FastAPI, asked: Asked, refusals: Collection[int], *, open_path
     """
 
     @lru_cache(maxsize=1)
-    def made(questions: Questions) -> dict[str, Any]:
-        found = _document(app, questions)
+    def made(request_models: RequestModels) -> dict[str, Any]:
+        found = _document(app, request_models)
         if 401 in refusals:
             found["components"]["securitySchemes"] = SCHEMES
         for path in found["paths"].keys() - open_paths:
@@ -189,15 +197,18 @@ def document(app: FastAPI, asked: Asked, refusals: Collection[int], *, open_path
                     operation["security"] = [{name: []} for name in SCHEMES]
         return found
 
-    app.openapi = lambda: made(asked.questions())  # type: ignore[method-assign]
+    app.openapi = lambda: made(current.models())  # type: ignore[method-assign]
 
 
-def _document(app: FastAPI, questions: Questions) -> dict[str, Any]:
+def _document(app: FastAPI, request_models: RequestModels) -> dict[str, Any]:
     found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    one, several = prediction_models(questions.served)
-    bodies = {"/predict": (questions.prediction, one), "/predict/batch": (questions.batch, several)}
+    one, several = prediction_models(request_models.served)
+    bodies = {"/predict": (request_models.prediction, one), "/predict/batch": (request_models.batch, several)}
     taken: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-        *((model, "validation") for model in (questions.prediction, questions.batch, InferenceRequest)),
+        *(
+            (model, "validation")
+            for model in (request_models.prediction, request_models.batch, InferenceRequest)
+        ),
         *((model, "serialization") for model in (one, several)),
     ]
     references, definitions = models_json_schema(taken, ref_template=f"{SCHEMAS}{{model}}")
@@ -215,8 +226,8 @@ def _document(app: FastAPI, questions: Questions) -> dict[str, Any]:
                 operation["requestBody"] = {"required": True, "content": content}
             if answer is not None:
                 operation["responses"]["200"]["content"] = _content(references[answer, "serialization"])
-    keys = example_keys(questions.served)
-    what_if = {**keys, "overrides": example_overrides(questions.served)}
+    keys = example_keys(request_models.served)
+    what_if = {**keys, "overrides": example_overrides(request_models.served)}
     found["paths"]["/predict"]["post"]["requestBody"]["content"][JSON]["examples"] = {
         "stored": {"summary": "By its stored features", "value": keys},
         "what if": {"summary": "With some features replaced", "value": what_if},
