@@ -262,6 +262,13 @@ def feature_set(view: "FeatureView", join_keys: Mapping[str, str]) -> FeatureSet
         )
     columns = {name: column for column, name in (source.field_mapping or {}).items()}
     created = source.created_timestamp_column
+    for time in filter(None, (source.timestamp_field, created)):
+        renamed = (source.field_mapping or {}).get(time, time)
+        if renamed != time:
+            raise _refused(
+                f"the source of view {view.name} renames its {time} to {renamed}, by field_mapping: state"
+                f" {renamed} as its timestamp_field or created_timestamp_column, where it states {time}"
+            )
     return FeatureSet(
         view=view.name,
         join_keys=tuple(JoinKey(name, types[name]) for name in keys),

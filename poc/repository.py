@@ -147,14 +147,17 @@ def apply_definitions(settings: Settings) -> tuple[list[str], list[str]]:
 
     Raises NotInProjectFolder, or InvalidDefinitions where Feast refuses the definitions.
     """
-    from feast.repo_operations import apply_total
+    from feast.repo_operations import apply_total_with_repo_instance, parse_repo
 
     store = open_feature_store(settings)
-    repo = settings.feast_repo_path
-    # Feast prints its own account of the changes. Its sources' paths count from the working directory.
-    with _inside(repo), redirect_stdout(sys.stderr), doing(f"applying {repo}"):
+    repo, folder = settings.feast_repo_path, Path.cwd()
+    # Feast prints its own account of the changes.
+    with _inside(repo), redirect_stdout(sys.stderr), doing(f"applying {repo}"), registry_errors(store.config):
         try:
-            apply_total(store.config, Path.cwd(), skip_source_validation=False)
+            found = parse_repo(Path.cwd())
+            # What is left to inference is read from the sources, whose paths count from here.
+            os.chdir(folder)
+            apply_total_with_repo_instance(store, store.project, store.registry, found, False)
         except Exception as error:
             if isinstance(error, OSError) and Path(store.config.registry.path).name in str(error.filename):
                 with registry_errors(store.config):

@@ -53,7 +53,7 @@ class StorePackageMissing(PocError):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
             f"{path} names a store or an engine that cannot be imported: {reason}",
-            f"Install what the first lines of {path} say.",
+            f"Install that package; for a store in feature_repo/stores the first lines of {path} say how.",
         )
 
 

@@ -9,12 +9,13 @@ RIGHT_VERSIONS = "Install the versions of requirements-poc.txt: pip install -r r
 
 
 class ModelMismatch(PocError):
-    """The model wants a feature that the source does not give."""
+    """The model wants a feature that the source does not give, or gives as another type."""
 
     way_out = "Train one on the present features: python poc/train_fraud_model.py"
 
     def __init__(self, model: str, missing: Sequence[str]) -> None:
-        super().__init__(f"Model {model} needs {', '.join(missing)}, which the features do not have")
+        needed = ", ".join(missing)
+        super().__init__(f"Model {model} needs {needed}, which the features do not have as it was trained on")
 
 
 class NotExplainable(PocError):

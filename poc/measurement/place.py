@@ -17,6 +17,7 @@ from feast import FeatureStore, RepoConfig
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from poc.child_process import Process, child_process
+from poc.definitions import ServedFeatures
 from poc.errors import FeatureServerUnavailable, MethodsUnavailable
 from poc.feature_store import close_feature_store, connection_of, open_feature_store
 from poc.measurement.methods import BASELINE, KNOWN, ON_REQUEST
@@ -65,18 +66,26 @@ def open_place(settings: Settings) -> Iterator[Place]:
 
 
 def chosen_methods(
-    store: FeatureStore, wanted: Sequence[str] | None, also: Sequence[str] = ()
+    store: FeatureStore,
+    wanted: Sequence[str] | None,
+    also: Sequence[str] = (),
+    served: ServedFeatures | None = None,
 ) -> tuple[str, ...]:
     """Return the names of the ways to compare, in the results' order: the baseline, `wanted` and `also`.
 
-    Without `wanted`, all that can be had here and are not compared on request only. `MethodsUnavailable`: one
-    cannot be had.
+    Without `wanted`, all that can be had here, for `served` where that is given, and are not compared on
+    request only. `MethodsUnavailable`: one cannot be had.
     """
     missing = {}
     if keeps_rows(store):
         missing["feast-rows"] = "the yaml names the row store, and feast reads it"
     if store.config.provider == LOCAL_PROVIDER:
         missing["feast-unresolved"] = "the yaml names provider local, and feast reads so"
+    guessed = [] if served is None else _guessed_keys(served)
+    if guessed:
+        missing["feast-unresolved"] = (
+            f"Feast guesses the type of {', '.join(guessed)}, as the service calls a key, and finds nothing"
+        )
     if not acsylla_is_installed():
         names = [name for name in KNOWN if name.endswith("acsylla")]
         missing |= dict.fromkeys(names, "acsylla is not installed: pip install acsylla")
@@ -87,6 +96,16 @@ def chosen_methods(
     if refused:
         raise MethodsUnavailable(refused)
     return chosen
+
+
+def _guessed_keys(served: ServedFeatures) -> list[str]:
+    """Name the renamed join keys whose type Feast, which takes it from the values, takes for another."""
+    pairs = [
+        pair
+        for view in served.views
+        for pair in zip(view.request_keys, view.definitions.join_keys, strict=True)
+    ]
+    return [asked for asked, key in pairs if asked != key.name and str(key.dtype) in ("Int32", "Float32")]
 
 
 def keeps_rows(store: FeatureStore) -> bool:

@@ -14,6 +14,7 @@ from poc.errors import BenchmarkFailed
 from poc.feature_store import connection_of
 from poc.measurement.methods import BASELINE, DIRECT_IN, Key, Method, Read, Row, known_method
 from poc.online_store.acsylla_reads import AcsyllaReads
+from poc.online_store.keys import bound_key
 from poc.online_store.layout import RowLayout, direct_layout
 from poc.online_store.session import READ, Session, prepare
 from poc.retrieval.entities import key_of_view
@@ -50,8 +51,20 @@ def direct_views(store: FeatureStore, keyspace: str, served: ServedFeatures) -> 
     for view in served.views:
         layout = direct_layout(keyspace, store.project, applied_view(store, view.definitions.view))
         key = key_of_view(served, view, [column.field for column in layout.keys])
-        found.append(DirectView(layout, view.names, key))
+        found.append(DirectView(layout, view.names, _as_kept(layout, key)))
     return found
+
+
+def _as_kept(layout: RowLayout, key: Callable[[Key], Key]) -> Callable[[Key], Key]:
+    bound = bound_key(layout.keys)
+
+    def kept(asked: Key) -> Key:
+        found = bound(key(asked))
+        # Those that are asked for were stored.
+        assert found is not None
+        return found
+
+    return kept
 
 
 def direct_cassandra(session: Session, views: Sequence[DirectView], consistency: str) -> Method:

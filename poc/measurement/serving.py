@@ -122,7 +122,7 @@ def requests_and_environments(place: Place) -> Iterator[tuple[Path, dict[str, di
             write_configuration(rows_configuration(place.store, settings.data_dir), yaml)
             environments[FEAST_ROWS] = {"FEAST_FS_YAML_FILE_PATH": str(yaml)}
         ways = [name for name in environments if name != DIRECT]
-        with open_methods(place, served, keys, chosen_methods(place.store, ways)):
+        with open_methods(place, served, keys, chosen_methods(place.store, ways, served=served)):
             yield bodies, environments
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from feast import FeatureStore, RepoConfig
+from feast.feature_view import DUMMY_ENTITY_NAME
 from feast.utils import make_tzaware
 
 from poc.dataset.stored import sample_keys
@@ -62,8 +63,8 @@ def compare_stores(
     `announce` is told what is going on, `progress` is called after each round of reads. Raises what
     `open_methods` and `run_comparison` raise, and what says that the Parquet is not there.
     """
-    names = chosen_methods(place.store, request.methods, request.also)
     served = applied_service(place.store, place.settings.feature_service)
+    names = chosen_methods(place.store, request.methods, request.also, served)
     # The direct table keeps what the online store removes by itself.
     removed = gone_until(kept_for(place.store), datetime.now(timezone.utc) + READ_WITHIN)
     keys = sample_keys(served, request.pool, request.seed, removed)
@@ -211,6 +212,8 @@ def _apply_same_features(origin: FeatureStore, rows: FeatureStore, served: Serve
         views.append(type(applied).from_proto(applied.to_proto()))
         # What was materialized there is not here.
         views[-1].materialization_intervals = []
+        # Feast hides its own entity, and applies no view without one.
+        views[-1].entities = views[-1].entities or [DUMMY_ENTITY_NAME]
     needed = {name for view in views for name in view.entities}
     entities = [entity for entity in origin.list_entities() if entity.name in needed]
     with redirect_stdout(sys.stderr):

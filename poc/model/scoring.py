@@ -17,7 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from poc.definitions import Feature
 from poc.errors import ModelUnusable
+from poc.retrieval.source import python_type
 
 # Its import alone would leave an id and a database in the user's cache, and report them to its makers.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -134,6 +136,16 @@ class Scorer:
     def inputs(self) -> tuple[str, ...]:
         """Names of the features that `score` needs in each row, in the model's order."""
         return self.card.inputs
+
+    def lacking(self, features: Sequence[Feature]) -> list[str]:
+        """Name the inputs that none of `features` is, or one of a type that the model does not take there."""
+        kinds = {feature.name: python_type(feature.dtype) for feature in features}
+        texts, numbers = (str,), (float, int, bool)
+        return [
+            name
+            for name in self.inputs
+            if kinds.get(name) not in (texts if name in self.card.categories else numbers)
+        ]
 
     def score(self, rows: Rows) -> list[float]:
         """Return the fraud probability of each of `rows`, all in one run of the model.

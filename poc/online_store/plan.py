@@ -125,10 +125,13 @@ def resolve(
 
     None for what Feast answers by itself; what it refuses raises what Feast raises.
     """
-    (_, on_demand, _, types, _, grouped, answered, request_data, _) = store._get_online_request_context(
+    (refs, on_demand, _, types, _, grouped, answered, request_data, _) = store._get_online_request_context(
         features, full_feature_names
     )
-    if on_demand or request_data or not key_names:
+    # Of names Feast gives all views that are computed on demand, asked for or not.
+    asked_views = {ref.partition(":")[0] for ref in refs}
+    computed = any(asked_views & {view.name, view.projection.name_to_use()} for view in on_demand)
+    if computed or request_data or not key_names:
         return None
     parts = [_part(view, names, full_feature_names) for view, names in grouped]
     kinds: dict[str, ValueType] = {}

@@ -8,6 +8,7 @@ waits for either.
 
 import copy
 import logging
+import os
 import threading
 import weakref
 from dataclasses import dataclass, field
@@ -56,7 +57,8 @@ class Plans:
         # Feast's services are compared slowly, and hashed by their name: known ones are told by identity.
         self._services: dict[int, tuple[FeatureService, _Content, bytes]] = {}
         self._lock = threading.Lock()
-        self._refreshed = False
+        # The process whose thread keeps the registry fresh: a fork has none of them.
+        self._refreshing: int | None = None
 
     def find(
         self,
@@ -69,7 +71,7 @@ class Plans:
         proto = getattr(store._registry, "cached_registry_proto", None)
         if proto is None:
             return None
-        if not self._refreshed:
+        if self._refreshing != os.getpid():
             self._keep_fresh(store)
         state = self._state
         if state is None or not state.is_of(proto):
@@ -111,9 +113,9 @@ class Plans:
 
     def _keep_fresh(self, store: FeatureStore) -> None:
         with self._lock:
-            if self._refreshed:
+            if self._refreshing == os.getpid():
                 return
-            self._refreshed = True
+            self._refreshing = os.getpid()
         life: timedelta = getattr(store._registry, "cached_registry_proto_ttl", timedelta(0))
         if life.total_seconds() <= 0:
             return  # Zero is for ever.

@@ -4,11 +4,11 @@ A reader is made for each selection of features, and is given again while the vi
 """
 
 import logging
+import os
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from cassandra.cluster import Session
@@ -19,12 +19,12 @@ from poc.online_store.acknowledged_writes import ReplacingWriter
 from poc.online_store.acsylla_reads import AcsyllaReads, acsylla_reads
 from poc.online_store.bound_rows import BoundRow
 from poc.online_store.connection import ConnectionSettings, Driver, connection_settings
+from poc.online_store.errors import FeaturesOutdated, OnlineTableMissing
 from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, CqlOfKeys, KeyedReads, Row
 from poc.online_store.keys import join_keys
 from poc.online_store.layout import key_columns
 from poc.online_store.session import open_session
-from poc.online_store.types import Value
-from poc.online_store.view_reader import Found, JoinKeys, ViewReader, event_time
+from poc.online_store.view_reader import FeatureRow, JoinKeys, ViewReader, feature_rows
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,6 @@ MOST_READERS = 1000
 # How soon a reader follows what other processes make of its table.
 FOLLOW_SECONDS = 1.0
 
-FeatureRow = tuple[datetime | None, dict[str, Value] | None]
 # Project, view and features of a reader.
 _Name: TypeAlias = tuple[str, str, tuple[str, ...] | None]
 Reader = TypeVar("Reader", bound=ViewReader)
@@ -57,6 +56,12 @@ class ReadingStore(Generic[Reader]):
 
     def __init__(self) -> None:
         self.driver: Driver = "auto"
+        self._of_parents: list[Any] = []
+        self._begin()
+        own = weakref.ref(self)
+        os.register_at_fork(after_in_child=lambda: _forked(own()))
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._session: Session | None = None
         self._acsylla: AcsyllaReads | None = None
@@ -119,14 +124,24 @@ class ReadingStore(Generic[Reader]):
         return reader
 
     def follow(self) -> None:
-        """Put a new reader in the place of each whose table is no longer what it was made for. Blocks."""
+        """Put a new reader in the place of each whose table is no longer what it was made for. Blocks.
+
+        A view that is gone, or that waits with another key, keeps no other from being followed.
+        """
         for name, kept in list(self._readers.items()):
-            if self._is_outdated(kept.config, kept.view, kept.reader):
+            if not self._is_outdated(kept.config, kept.view, kept.reader):
+                continue
+            try:
                 reader = self._new_reader(kept.config, kept.view, name[-1])
-                with self._lock:
-                    now = self._readers.get(name)
-                    if now is not None and now.reader is kept.reader:
-                        self._readers[name] = replace(now, reader=reader)
+            except FeaturesOutdated:
+                continue
+            except OnlineTableMissing:
+                self._readers.pop(name, None)  # The next read says so.
+                continue
+            with self._lock:
+                now = self._readers.get(name)
+                if now is not None and now.reader is kept.reader:
+                    self._readers[name] = replace(now, reader=reader)
 
     def online_read(
         self,
@@ -144,7 +159,7 @@ class ReadingStore(Generic[Reader]):
             cassandra.DriverException, cassandra.cluster.NoHostAvailable: no answer; never an absent row.
         """
         reader, keys = self.reader(config, table, requested_features), self._keys(config, table, entity_keys)
-        return _rows(reader, keys, reader.read(_distinct(keys)))
+        return feature_rows(reader, keys, reader.read(_distinct(keys)))
 
     async def online_read_async(
         self,
@@ -155,7 +170,7 @@ class ReadingStore(Generic[Reader]):
     ) -> list[FeatureRow]:
         """Do what `online_read` does, without blocking the event loop once the statement is prepared."""
         reader, keys = self.reader(config, table, requested_features), self._keys(config, table, entity_keys)
-        return _rows(reader, keys, await reader.read_async(_distinct(keys)))
+        return feature_rows(reader, keys, await reader.read_async(_distinct(keys)))
 
     def _keys(
         self, config: RepoConfig, view: FeatureView, entity_keys: Sequence[EntityKey]
@@ -227,17 +242,9 @@ def _distinct(keys: Sequence[JoinKeys | None]) -> list[JoinKeys]:
     return list(dict.fromkeys(key for key in keys if key is not None))
 
 
-def _rows(
-    reader: ViewReader, keys: Sequence[JoinKeys | None], found: Mapping[JoinKeys, Found]
-) -> list[FeatureRow]:
-    return [_row(reader, None if key is None else found.get(key)) for key in keys]
-
-
-def _row(reader: ViewReader, found: Found | None) -> FeatureRow:
-    if found is None:
-        return None, None
-    of_features = zip(reader.names, reader.proto, reader.stored, found, strict=False)
-    values = {
-        name: proto(content) for name, proto, stored, content in of_features if stored or content is not None
-    }
-    return event_time(found), values
+def _forked(store: "ReadingStore[Any] | None") -> None:
+    """Begin anew in a process that was forked: no thread came along, and a session would wait for its own."""
+    if store is not None:
+        # Ended here, or left to be collected, they would wait for their threads as well.
+        store._of_parents.append((store._session, store._acsylla))
+        store._begin()

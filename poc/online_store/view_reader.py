@@ -21,6 +21,8 @@ from poc.online_store.types import NULL, OF_COLUMN
 JoinKeys = tuple[Any, ...]
 # Of one entity: a value a feature, as the layout has it, then the event time, UTC with or without saying so.
 Found = Row
+# As Feast's stores give it; (None, None) for an entity that is not stored.
+FeatureRow = tuple[datetime | None, dict[str, Value] | None]
 
 
 class ViewReader:
@@ -148,6 +150,23 @@ def event_time(found: Found) -> datetime | None:
         return moment
     # Drivers give UTC without saying so; another store may give another zone.
     return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
+
+
+def feature_rows(
+    reader: ViewReader, keys: Sequence[JoinKeys | None], found: Mapping[JoinKeys, Found]
+) -> list[FeatureRow]:
+    """Return what `reader` found, as Feast's stores do: event time and values by name, in the keys' order."""
+    return [_feature_row(reader, None if key is None else found.get(key)) for key in keys]
+
+
+def _feature_row(reader: ViewReader, found: Found | None) -> FeatureRow:
+    if found is None:
+        return None, None
+    of_features = zip(reader.names, reader.proto, reader.stored, found, strict=False)
+    values = {
+        name: proto(content) for name, proto, stored, content in of_features if stored or content is not None
+    }
+    return event_time(found), values
 
 
 def _wanted(layout: RowLayout, features: Sequence[str] | None) -> tuple[Column, ...]:

@@ -80,10 +80,9 @@ class DirectFeatureSource(FollowingSource[_State]):
         from poc.online_store.layout import direct_layout
         from poc.online_store.view_reader import RowReader
 
-        known = self._known_views()
         views = []
         for view in served.views:
-            layout = direct_layout(self._keyspace, self._store.project, known[view.definitions.view])
+            layout = direct_layout(self._keyspace, self._store.project, self._applied(view.definitions.view))
             with self._failures_of(layout.qualified):
                 try:
                     # A statement a key: this way is what the comparison holds Feast's against.

@@ -92,8 +92,8 @@ class FeastFeatureSource(FollowingSource[_State]):
         if hasattr(answer, "answered"):
             readers = [part.reader for part in answer.answered]
         else:
-            provider, views = self._store._get_provider(), self._known_views()
-            readers = [provider.reader(views[item.view], list(item.names)) for item in served.feature_sets]
+            reader, views = self._store._get_provider().reader, served.feature_sets
+            readers = [reader(self._applied(item.view), list(item.names)) for item in views]
         for reader in readers:
             retyped = getattr(reader, "retyped", ())
             if retyped:
@@ -128,16 +128,17 @@ class FeastFeatureSource(FollowingSource[_State]):
             raise
 
     def _require_filled(self, state: _State) -> None:
-        provider, views = self._store._get_provider(), self._known_views()
+        provider = self._store._get_provider()
         with self._failures(state):
             for view in state.served.feature_sets:
+                applied = self._applied(view.view)
                 if state.awaits:
-                    reader = provider.reader(views[view.view], list(view.names))
+                    reader = provider.reader(applied, list(view.names))
                     session = provider.online_store.session(self._store.config)
                     if not holds_rows(session, reader.table, self._timeout_seconds):
                         raise FeaturesNotMaterialized(reader.table)
                 # What is kept elsewhere than in Cassandra cannot be asked: there counts what Feast recorded.
-                elif not views[view.view].materialization_intervals:
+                elif not applied.materialization_intervals:
                     raise FeaturesNotMaterialized(view.view)
 
     def _end(self) -> None:

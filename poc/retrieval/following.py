@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from poc import errors
-from poc.definitions import ServedFeatures, applied_service
+from poc.definitions import ServedFeatures, applied_service, applied_view
 from poc.online_store.session import READ, Session, idempotent
 from poc.retrieval.entities import Entities, ViewValues
 from poc.retrieval.source import EntityFeatures, EntityKey, T, probe_key, within
@@ -178,9 +178,9 @@ class FollowingSource(ABC, Generic[S]):
             self._timeout_seconds, work, lambda: errors.AnswerTooLate(self._where, self._timeout_seconds)
         )
 
-    def _known_views(self) -> dict[str, Any]:
-        listed = self._store.list_feature_views, self._store.list_stream_feature_views
-        return {view.name: view for views in listed for view in views(allow_cache=True)}
+    def _applied(self, view: str) -> Any:
+        # Feast's lists leave out the key of a view without entities.
+        return applied_view(self._store, view, cached=True)
 
     def _follow(self) -> None:
         while not self._closed.is_set():

@@ -69,7 +69,7 @@ def create_app(
     current = CurrentRequests(declared_service(settings), features)
     if model is None:
         model = model_resource(
-            settings, served=lambda: None if features.latest is None else features.latest.served.names
+            settings, served=lambda: None if features.latest is None else features.latest.served.features
         )
     readiness = Readiness(features, model, metrics)
     resources: list[Resource[FeatureSource] | Resource[Scorer] | StateWatch] = [features, model]

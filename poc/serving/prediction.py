@@ -103,6 +103,8 @@ class Predictor:
         self._refuse_stale = refuse_stale
         self._last_read = float("-inf")
         self._bounds: Bounds | None = None
+        # That the model takes what is served was seen of these two.
+        self._fitting: tuple[Scorer, ServedFeatures] | None = None
 
     async def judge(
         self, keys: Sequence[EntityKey], overrides: Mapping[str, Value], arrived: float | None = None
@@ -138,7 +140,10 @@ class Predictor:
         bounds, served = self._bounds, source.served
         if bounds is None or bounds.served is not served:
             bounds = self._bounds = Bounds(served)
-        require_inputs(scorer, bounds.names)
+        known_to_fit = self._fitting
+        if known_to_fit is None or known_to_fit[0] is not scorer or known_to_fit[1] is not served:
+            require_inputs(scorer, served)
+            self._fitting = scorer, served
         key_names, names, wanted = bounds.key_names, bounds.names, list(dict.fromkeys(keys))
         started = time.perf_counter()
         try:
@@ -193,9 +198,9 @@ class Predictor:
         return None if outside is None else errors.ValueOutOfBounds(entity_name(*entity), *outside)
 
 
-def require_inputs(scorer: "Scorer", served: Sequence[str]) -> None:
-    """Raise `ModelMismatch` if the model wants other features than those served."""
-    missing = [name for name in scorer.inputs if name not in served]
+def require_inputs(scorer: "Scorer", served: ServedFeatures) -> None:
+    """Raise `ModelMismatch` if the model wants other features than those served, or others of their types."""
+    missing = scorer.lacking(served.features)
     if missing:
         raise errors.ModelMismatch(f"{scorer.name} {scorer.version}", missing)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from poc.definitions import Feature
 from poc.errors import OpeningFailed, PocError, StillOpening
 from poc.retrieval.source import FeatureSource
 from poc.settings import Settings
@@ -137,15 +138,15 @@ def model_resource(
     settings: Settings,
     load: "Callable[[Settings], Scorer]" = _registered,
     refresh: "Callable[[Settings, Scorer], Scorer]" = _registered,
-    served: Callable[[], Sequence[str] | None] = lambda: None,
+    served: Callable[[], Sequence[Feature] | None] = lambda: None,
 ) -> "Resource[Scorer]":
     """Keep the model of `settings`: loaded again where there was none, replaced where another is served now.
 
     Args:
         refresh: returns the scorer to go on with. When it fails the present one stays: that the
             registry is out of reach takes nothing from a model that is loaded.
-        served: returns the names of the features that are served; None while that is not known. A model that
-            wants others does not replace one that is content with them.
+        served: returns the features that are served; None while that is not known. A model that wants others
+            does not replace one that is content with them.
     """
 
     def renew(current: "Scorer") -> "Scorer":
@@ -156,9 +157,9 @@ def model_resource(
             return current
         if newest is current:
             return current
-        names = served()
-        missing = () if names is None else [name for name in newest.inputs if name not in names]
-        if missing and all(name in (names or ()) for name in current.inputs):
+        features = served()
+        missing = [] if features is None else newest.lacking(features)
+        if features is not None and missing and not current.lacking(features):
             said = "Model version %s stays: %s wants %s, which is not served"
             log.warning(said, current.version, newest.version, ", ".join(missing))
             return current

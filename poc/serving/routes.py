@@ -86,7 +86,7 @@ class Readiness:
     async def _check_model(self) -> None:
         source, scorer = self._features.latest, self._model.get()
         if source is not None:
-            require_inputs(scorer, source.served.names)
+            require_inputs(scorer, source.served)
 
 
 class PlainRoute(APIRoute):

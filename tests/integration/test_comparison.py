@@ -1,5 +1,6 @@
 """The comparison of both ways on a real Cassandra, both stores filled from one small Parquet."""
 
+import asyncio
 import json
 import os
 import platform
@@ -10,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from cassandra import ConsistencyLevel
@@ -50,6 +52,9 @@ from poc.online_store.connection import ConnectionSettings
 from poc.online_store.generations import Generations, Standing
 from poc.online_store.naming import generation_table
 from poc.online_store.session import Session
+from poc.retrieval.direct_source import open_direct_source
+from poc.retrieval.feast_source import open_feast_source
+from poc.retrieval.source import FeatureSource
 from poc.settings import Settings
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
@@ -456,3 +461,61 @@ def test_service_of_several_views_and_key_types_is_read_equally_all_ways(
     for rows in answers.values():
         assert {len(row or ()) for row in rows} == {len(served.names)}
     assert (found.transactions, found.unknown, found.features) == (60, 0, len(served.names))
+
+
+RATES = """
+from feast import FeatureView, Field, FileSource
+from feast.types import Float64
+source = FileSource(path={path!r}, timestamp_field="timestamp")
+rates = FeatureView(name="rates", entities=[], schema=[Field(name="rate", dtype=Float64)], source=source)
+"""
+
+
+@pytest.mark.parametrize("layout", ["rows", "stock"])
+def test_view_without_entities_and_key_of_a_nul_are_read_equally_all_ways(
+    cassandra: ConnectionSettings, keyspace: str, tmp_path: Path, layout: str
+) -> None:
+    made = write_second_repository(
+        tmp_path / "feature_repo",
+        hosts=cassandra.hosts,
+        port=cassandra.port,
+        keyspace=keyspace,
+        layout=layout,
+        rows=30,
+    )
+    data, features = made.folder / "data", made.folder / "features.py"
+    for name in ("transaction_features", "merchant_card_aggregates"):
+        merchants = pc.replace_substring_regex(made.tables[name].column("merchant_id"), "^m0$", "\0")
+        place = made.tables[name].column_names.index("merchant_id")
+        pq.write_table(
+            made.tables[name].set_column(place, "merchant_id", merchants), data / f"{name}.parquet"
+        )
+    rate = {"rate": [0.5], "timestamp": pa.array([NOW - timedelta(days=25)], pa.timestamp("us", "UTC"))}
+    pq.write_table(pa.table(rate), data / "rates.parquet")
+    (made.folder / "rates.py").write_text(RATES.format(path=str(data / "rates.parquet")))
+    text = features.read_text().replace("merchant_card_aggregates]", "merchant_card_aggregates, rates]")
+    features.write_text(text.replace("from aggregates", "from rates import rates\nfrom aggregates", 1))
+    settings = made.settings(direct_keyspace=keyspace)
+    apply_definitions(settings)
+    store = open_feature_store(settings)
+    store.materialize(NOW - timedelta(days=30), NOW + timedelta(days=1))
+    close_feature_store(store)
+    keys = [tuple(entity[name] for name in KEY_NAMES) for entity in made.keys]
+    keys = [(*key[:2], "\0" if key[2] == "m0" else key[2]) for key in keys]
+    assert any(key[2] == "\0" for key in keys)
+    with open_place(settings) as opened:
+        served = applied_service(opened.store, settings.feature_service)
+        names = chosen_methods(opened.store, None)
+        with open_methods(opened, served, keys, names) as methods:
+            answers = {method.name: method.read(keys) for method in methods}
+    assert differences(keys, answers) == []
+    assert {row and row["rate"] for row in answers["direct-cassandra"]} == {0.5}
+    for open_source in (open_feast_source, open_direct_source):
+        source = open_source(settings)
+
+        async def found(source: FeatureSource = source) -> list[float | None]:
+            await source.check()
+            return [item and item.values["rate"] for item in await source.read(keys)]
+
+        assert asyncio.run(found()) == [0.5] * len(keys)
+        source.close()

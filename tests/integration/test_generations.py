@@ -383,6 +383,40 @@ def test_server_goes_on_by_the_old_key_until_the_switch(place: Cards, key: str, 
     source.close()
 
 
+BESIDE = """
+from features import card, source
+from feast import FeatureView, Field
+from feast.types import Int64
+gone = FeatureView(name="gone", entities=[card], source=source, schema=[Field(name="a", dtype=Int64)])
+"""
+
+
+def test_view_that_is_removed_while_serving_keeps_no_other_from_a_new_load(place: Cards) -> None:
+    place.declare(apply=False)
+    beside = place.folder / "beside.py"
+    beside.write_text(BESIDE)
+    place.declare()
+    place.load(1)
+    place.materialize()
+    place.materialize(full=True, view="gone")
+    store = open_feature_store(place.settings)
+
+    def served(view: str) -> Any:
+        return store.get_online_features([f"{view}:a"], [{"card_id": 0}]).to_dict()["a"]
+
+    # Read first, and so followed first.
+    assert [served("gone"), served("cards")] == [[1], [1]]
+    beside.unlink()
+    place.declare()
+    place.load(2)
+    place.materialize()
+    deadline = time.monotonic() + 20
+    while served("cards") != [2]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    close_feature_store(store)
+
+
 READER = """
 import json, sys, threading, time
 from pathlib import Path

@@ -155,9 +155,13 @@ fraud_detection_v1 = FeatureService(name="fraud_detection_v1", features=[view{ta
 """
 
 
+@pytest.mark.parametrize("relative", [False, True], ids=["whole path", "relative path"])
 def test_schema_and_timestamp_field_left_to_inference_are_those_of_the_source(
-    repository: Repository, session: Session
+    repository: Repository, session: Session, monkeypatch: pytest.MonkeyPatch, relative: bool
 ) -> None:
+    if relative:
+        monkeypatch.chdir(repository.path.parent)
+        repository.path = Path(repository.path.name)
     settings = repository.write(source="", text=INFERRED.format(taken='[["amt", "raw"]]'))
     repository.write_rows(**INFERRABLE)
     set_up(settings)

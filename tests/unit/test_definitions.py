@@ -78,6 +78,16 @@ def test_renamed_column_is_known_by_both_its_names(in_project: Edit) -> None:
     assert (view.column("amount"), view.column("merchant_category")) == ("amt", "merchant_category")
 
 
+def test_renamed_timestamp_is_refused_where_it_is_stated_by_the_sources_name(in_project: Edit) -> None:
+    timestamps = '    timestamp_field="timestamp",\n'
+    mapped = (timestamps, timestamps + '    field_mapping={"timestamp": "moment"},\n')
+    with pytest.raises(InvalidDefinitions, match="renames its timestamp to moment"):
+        declared_service(in_project(mapped))
+    stated = '    timestamp_field="moment",\n'
+    (view,) = declared_service(in_project((timestamps, stated))).feature_sets
+    assert view.timestamp_column == "timestamp"
+
+
 def test_definitions_may_be_in_several_files_that_import_each_other(
     in_project: Edit, definitions: ServedFeatures
 ) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from poc.errors import InvalidDefinitions, StorePackageMissing
+from poc.errors import InvalidDefinitions, RegistryUnreadable, StorePackageMissing
 from poc.feature_store import load_config, open_feature_store
+from poc.repository import apply_definitions
 from poc.settings import Settings
 
 
@@ -35,3 +36,24 @@ def test_yaml_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(InvalidDefinitions, match=r"store\.yaml"):
         load_config(Settings(feast_fs_yaml_file_path=path))
+
+
+# Feast 0.38 writes with two connections at once, which SQLite does not take.
+DATABASE = """
+project: poc
+provider: local
+registry:
+  registry_type: sql
+  path: sqlite:///{folder}/registry.db
+  sqlalchemy_config_kwargs: {{connect_args: {{timeout: 0.1}}}}
+online_store: {{type: sqlite, path: {folder}/online.db}}
+entity_key_serialization_version: 2
+"""
+
+
+def test_registry_that_fails_while_it_is_written_is_named(root: Path, tmp_path: Path) -> None:
+    chosen = tmp_path / "database.yaml"
+    chosen.write_text(DATABASE.format(folder=tmp_path))
+    settings = Settings(feast_repo_path=root / "feature_repo", feast_fs_yaml_file_path=chosen)
+    with pytest.raises(RegistryUnreadable, match=r"registry\.db: .*database is locked"):
+        apply_definitions(settings)

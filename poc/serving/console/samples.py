@@ -15,6 +15,7 @@ from poc.definitions import ServedFeatures
 from poc.errors import PocError
 from poc.online_store.source import matched
 from poc.retrieval.source import EntityKey, FeatureSource
+from poc.serving.prediction import require_inputs
 from poc.serving.request_models import CurrentRequests
 from poc.serving.resources import Resource
 
@@ -67,6 +68,7 @@ class Samples:
         known, now, by = self._judged, time.monotonic(), (scorer.version, keys)
         if known is not None and known[0] == by and now - known[2] < FRESH_SECONDS:
             return known[1]
+        require_inputs(scorer, source.served)
         inputs = set(scorer.inputs)
         found = [item for item in await source.read(keys) if item is not None and inputs <= set(item.values)]
         if not found:

@@ -1,6 +1,9 @@
 """Readers of both layouts and both drivers follow what becomes of their table, and never read garbage."""
 
 import asyncio
+import os
+import select
+import signal
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -149,6 +152,30 @@ def test_reader_recovers_from_a_lost_table_and_a_lost_keyspace(
         other.write_to_online_store("stats", frame(a=number))
         within(60, lambda: read_on(loop, store), number)
         within(60, lambda: status(store, "a")[1], number)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@both_layouts
+def test_process_that_is_forked_reads_over_a_session_of_its_own(
+    stores: Any, layout: str, loop: asyncio.AbstractEventLoop
+) -> None:
+    store = stores.open(layout)
+    stores.view(store, {"a": Int64}, {"id": String})
+    store.write_to_online_store("stats", frame(a=7))
+    assert read_on(loop, store) == status(store, "a")[1] == 7
+    told, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(tell, str(status(store, "a")[1]).encode())
+        finally:
+            os._exit(0)
+    ready, _, _ = select.select([told], [], [], 30)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert ready == [told]
+    assert os.read(told, 10) == b"7"
+    assert status(store, "a")[1] == 7
 
 
 @both_layouts

@@ -1,10 +1,13 @@
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+from feast.types import Int32
 
+from poc.definitions import JoinKey, ServedFeatures
 from poc.errors import MethodsUnavailable
 from poc.feature_store import open_feature_store
 from poc.measurement.methods import KNOWN, ON_REQUEST
@@ -67,6 +70,16 @@ def test_way_that_cannot_be_had_is_refused_with_its_reason(rows: Any, store: Any
     local = open_configuration(configuration(store, provider="local"))
     with pytest.raises(MethodsUnavailable, match="feast-unresolved: the yaml names provider local"):
         chosen_methods(local, ("feast-unresolved",))
+
+
+def test_way_that_finds_nothing_by_a_renamed_key_is_left_out(store: Any, definitions: ServedFeatures) -> None:
+    [view] = definitions.views
+    keyed = replace(view.definitions, join_keys=(JoinKey("account", Int32),))
+    for name, compared in (("account", True), ("payer", False)):
+        served = replace(definitions, views=(replace(view, definitions=keyed, request_keys=(name,)),))
+        assert ("feast-unresolved" in chosen_methods(store, None, served=served)) is compared
+    with pytest.raises(MethodsUnavailable, match="feast-unresolved: Feast guesses the type of payer"):
+        chosen_methods(store, ("feast-unresolved",), served=served)
 
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)

@@ -318,6 +318,10 @@ def test_on_demand_views_are_feasts_to_answer(tmp_path: Path) -> None:
     answer = store.get_online_features(["stats:a", "a_and_more:sum"], [{"id": "x", "more": 2}])
     assert type(answer) is OnlineResponse
     assert answer.to_dict() == {"id": ["x"], "a": [1], "sum": [3]}
+    # One that is not asked for takes nothing from the others.
+    beside = store.get_online_features(["stats:a"], [{"id": "x"}])
+    assert type(beside) is ResolvedResponse
+    assert beside.to_dict() == {"id": ["x"], "a": [1]}
 
 
 @pytest.mark.parametrize("features", [("stats:a",), {"stats:a"}, "stats:a", [], None, [["stats:a"]]])

@@ -3,7 +3,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from feast.types import String
 
+from poc.definitions import ServedFeatures
 from poc.errors import ModelNotFound, ModelRegistryUnavailable
 from poc.model.scoring import Scorer
 from poc.serving.resources import Resource, model_resource
@@ -73,19 +75,32 @@ def wanting(scorer: Scorer, number: str, *more: str) -> Scorer:
     return replace(scorer, card=card)
 
 
+@pytest.mark.parametrize("change", ["another", "another type"])
 def test_version_that_wants_what_is_not_served_waits_until_it_is(
-    serving_settings: Settings, registry: Registry, scorer: Scorer, caplog: pytest.LogCaptureFixture
+    serving_settings: Settings,
+    registry: Registry,
+    scorer: Scorer,
+    served_definitions: ServedFeatures,
+    caplog: pytest.LogCaptureFixture,
+    change: str,
 ) -> None:
-    served = list(scorer.inputs)
+    served = list(served_definitions.features)
     settings = serving_settings.model_copy(update={"model_refresh_seconds": 0.02})
     resource = model_resource(settings, registry.load, registry.refresh, lambda: served)
     resource.start()
     resource.wait_until_tried(5)
-    registry.served = wanting(scorer, "2", "new_feature")
+    if change == "another":
+        wanted = replace(served[0], name="new_feature")
+        registry.served, wanted_by = wanting(scorer, "2", "new_feature"), [*served, wanted]
+    else:
+        wanted = next(item for item in served if item.name == "amount")
+        wanted_by = [replace(item, dtype=String) if item is wanted else item for item in served]
+        card = replace(scorer.card, version="2", categories={**scorer.card.categories, "amount": ("a",)})
+        registry.served = replace(scorer, card=card)
     time.sleep(0.2)
     assert resource.get().version == "1"
-    assert "new_feature" in caplog.text
-    served.append("new_feature")
+    assert wanted.name in caplog.text
+    served[:] = wanted_by
     deadline = time.monotonic() + 5
     while resource.get().version != "2" and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from feast.types import Array, FeastType, Float64, Int64, String
 
 from poc.errors import AnswerTooLate, CassandraUnavailable, ModelMismatch, PocError
 from poc.model.scoring import Scorer
@@ -43,6 +45,21 @@ def test_model_that_wants_more_than_there_is_is_named(make: Make, scorer: Scorer
     wider = replace(scorer, card=replace(scorer.card, inputs=(*scorer.inputs, "distance_km")))
     with pytest.raises(ModelMismatch, match="fraud_detection 1 needs distance_km"):
         judge(make(wider), ["12345"])
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"), [("merchant_category", Int64), ("amount", String), ("amount", Array(Float64))]
+)
+def test_model_that_was_trained_on_another_type_is_named_and_nothing_is_scored(
+    make: Make, scorer: Scorer, source: Any, name: str, dtype: FeastType
+) -> None:
+    [view] = source.served.views
+    features = tuple(
+        replace(item, dtype=dtype, tags={}) if item.name == name else item for item in view.features
+    )
+    source.served = replace(source.served, views=(replace(view, features=features),))
+    with pytest.raises(ModelMismatch, match=f"fraud_detection 1 needs {name}, which"):
+        judge(make(), ["12345"])
 
 
 def test_probability_at_the_threshold_is_fraud(make: Make, scorer: Scorer, source: object) -> None:
