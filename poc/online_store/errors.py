@@ -309,7 +309,7 @@ class NotAcknowledged(OnlineStoreError):
     told = "{} of {} rows were not acknowledged: {}"
     way_out = "Nothing was recorded as materialized. Look after Cassandra, then run the same interval again."
 
-    def __init__(self, remaining: int, total: int, reason: Exception, worth_repeating: bool = False) -> None:
+    def __init__(self, remaining: int, total: int, reason: Exception, worth_repeating: bool) -> None:
         self.worth_repeating = worth_repeating
         super().__init__(remaining, total, f"{type(reason).__name__}: {reason}")
 

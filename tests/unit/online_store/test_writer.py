@@ -114,3 +114,15 @@ def test_nothing_is_sent_after_an_error_that_will_not_pass() -> None:
     session = Answering(lambda row: Answer((InvalidRequest("bad"),), 0.05))
     assert len(DriverWriter(session, "", 1).send(ROWS).remaining) == 5
     assert session.sent == 1
+
+
+def test_what_the_writer_itself_raises_is_no_answer_and_is_not_tried_again() -> None:
+    class Broken(Flaky):
+        def send(self, rows: Sequence[BoundRow]) -> Outcome:
+            self.calls += 1
+            raise LookupError("a fault of ours")
+
+    writer = Broken(0, ValueError())
+    with pytest.raises(LookupError):
+        write_all(writer, ROWS, sleep=lambda _: None)
+    assert writer.calls == 1
