@@ -8,7 +8,15 @@ import pytest
 from poc.errors import MethodsUnavailable
 from poc.feature_store import open_feature_store
 from poc.measurement.methods import KNOWN, ON_REQUEST
-from poc.measurement.place import chosen_methods, configuration, open_configuration
+from poc.measurement.place import (
+    ARROW_ENGINE,
+    RESOLVING_PROVIDER,
+    ROW_STORE,
+    chosen_methods,
+    configuration,
+    open_configuration,
+    rows_configuration,
+)
 from poc.measurement.stores import joined_intervals
 from poc.settings import Settings
 
@@ -67,6 +75,31 @@ def test_way_that_cannot_be_had_is_refused_with_its_reason(rows: Any, store: Any
     local = open_configuration(configuration(store, provider="local"))
     with pytest.raises(MethodsUnavailable, match="feast-unresolved: the yaml names provider local"):
         chosen_methods(local, ("feast-unresolved",))
+
+
+def test_way_whose_driver_is_not_installed_is_left_out_and_refused_by_name(
+    rows: Any, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("poc.measurement.place.acsylla_is_installed", lambda: False)
+    assert set(ACSYLLA).isdisjoint(chosen_methods(store, None))
+    said = "direct-acsylla: acsylla is not installed: pip install acsylla"
+    with pytest.raises(MethodsUnavailable, match=rf"{said}\b") as caught:
+        chosen_methods(rows, ("direct-acsylla", "feast-rows"))
+    assert "feast-rows: the yaml names the row store" in caught.value.what
+
+
+def test_row_store_for_measurements_is_a_project_of_its_own_with_our_provider_and_engine(
+    store: Any, tmp_path: Path
+) -> None:
+    local = open_configuration(configuration(store, provider="local", batch_engine={"type": "local"}))
+    config = rows_configuration(local, tmp_path)
+    assert (config.provider, config.batch_engine.type) == (RESOLVING_PROVIDER, ARROW_ENGINE)
+    assert (config.online_store.type, config.project) == (ROW_STORE, f"{store.project}_measured")
+    assert Path(config.registry.path).parent == tmp_path
+
+
+def test_changed_store_is_of_the_same_repository(store: Any) -> None:
+    assert Path(open_configuration(configuration(store)).repo_path) == Path(store.repo_path)
 
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)

@@ -413,6 +413,37 @@ def test_check_finds_out_whether_the_store_was_ever_filled_also_without_a_regist
     assert source.read(["nobody"]) == [None]
 
 
+def forget_materializations(settings: Settings) -> None:
+    """Apply the same definitions to a registry that was never there."""
+    (settings.feast_repo_path.parent / "registry.db").unlink()
+    apply_definitions(settings)
+
+
+def test_store_that_a_check_found_filled_is_not_asked_again_for_an_unknown_entity(
+    applied: Settings, definitions: ServedFeatures, open_source: Callable
+) -> None:
+    record_materialization(applied, definitions)
+    source = open_source()
+    source.check()
+    forget_materializations(applied)
+    source.refresh()
+    assert source.read(["nobody"]) == [None]
+
+
+def test_store_that_a_check_found_empty_is_empty_for_an_unknown_entity_too(
+    applied: Settings, definitions: ServedFeatures, open_source: Callable
+) -> None:
+    record_materialization(applied, definitions)
+    source = open_source()
+    assert source.read(["nobody"]) == [None]
+    forget_materializations(applied)
+    source.refresh()
+    with pytest.raises(FeaturesNotMaterialized):
+        source.check()
+    with pytest.raises(FeaturesNotMaterialized):
+        source.read(["nobody"])
+
+
 def test_check_of_a_store_that_lost_its_table_says_so(
     applied: Settings, write: Callable, open_source: Callable
 ) -> None:
