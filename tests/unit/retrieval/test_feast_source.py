@@ -495,3 +495,28 @@ def test_nulls_and_values_of_a_store_that_feast_itself_answers_for_are_told_apar
     assert found.values["transaction_hour"] == 0
     assert found.values["amount"] is None
     assert found.missing == ()
+
+
+def test_feature_that_feast_itself_finds_unwritten_hides_none_of_those_after_it(
+    settings: Settings, write: Callable, open_source: Callable
+) -> None:
+    path = settings.feast_repo_path / "feature_store.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"provider": "local"}))
+    apply_definitions(settings)
+    write(amount=500.0)
+    edit(settings, r"(?<=schema=\[)(?=\n)", '\n        Field(name="first", dtype=Int64),')
+    apply_definitions(settings)
+    [found] = open_source().read(["12345"])
+    assert found.missing == ("first",)
+    assert found.values["amount"] == 500.0
+
+
+def test_what_keeps_the_registry_from_being_followed_is_said(
+    applied: Settings, open_source: Callable, caplog: pytest.LogCaptureFixture
+) -> None:
+    open_source(registry_refresh_seconds=0.02)
+    (applied.feast_repo_path.parent / "registry.db").unlink()
+    deadline = time.monotonic() + 20
+    while not any("fraud_detection_v1" in text for text in caplog.messages) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert any("has no feature service 'fraud_detection_v1'" in text for text in caplog.messages)

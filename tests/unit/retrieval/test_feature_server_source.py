@@ -154,8 +154,10 @@ def test_feature_that_the_server_does_not_know_is_named(
     answer["metadata"]["feature_names"].remove(last)
     answer["results"].pop()
     server.content = json.dumps(answer).encode()
-    with pytest.raises(FeaturesNotServed, match=last):
+    with pytest.raises(FeaturesNotServed, match=last) as refused:
         open_source(server.url).read(["a"])
+    assert server.url in refused.value.what
+    assert definitions.service in refused.value.what
 
 
 @pytest.mark.parametrize("drips", [False, True], ids=["silent", "byte by byte"])
@@ -331,3 +333,20 @@ def test_source_of_a_server_that_fails_is_not_opened(server: Server, root: Path)
     settings = Settings(_env_file=None, feast_repo_path=root / "feature_repo", feature_server_url=server.url)
     with pytest.raises(FeatureServerFailed, match="it answered 500"):
         open_feature_server_source(settings)
+
+
+@pytest.mark.parametrize("keys", [[("a", "more")], [("a",), ("b", "more")]], ids=["all", "some"])
+def test_key_of_other_parts_than_the_services_is_nobodys(
+    server: Server, open_source: Callable, keys: list[tuple[str, ...]]
+) -> None:
+    with pytest.raises(ValueError, match="zip"):
+        asyncio.run(open_source(server.url).source.read(keys))
+    assert server.asked == []
+
+
+def test_answer_that_is_marked_as_none_is_not_read_whatever_it_looks_like(
+    server: Server, open_source: Callable, definitions: ServedFeatures
+) -> None:
+    server.status, server.content = 300, right_answer(definitions, "a")
+    with pytest.raises(FeatureServerFailed, match="it answered 300"):
+        open_source(server.url).read(["a"])
