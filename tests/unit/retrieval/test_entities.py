@@ -1,11 +1,14 @@
 """From what each view has of an entity to the entity: known or not, how old it is, and what it lacks."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from declared_views import served, view
 
-from poc.retrieval.entities import Entities, ViewValues, key_of_view, references
+from poc.retrieval.entities import NO_TIME, Entities, ViewRows, ViewValues, key_of_view, references
 
 HOUR = timedelta(hours=1)
 NOW = datetime.now(timezone.utc)
@@ -102,3 +105,25 @@ def test_features_are_asked_for_by_name_unless_only_the_service_says_what_they_a
     assert references(served(plain, view("two", "z"))) == ["one:x", "one:y", "two:z"]
     assert references(served(view("one", "x", keys=("id",), asked=("payment",)))) is None
     assert references(served(plain, view("one", "z"))) is None
+
+
+def test_view_is_never_read_by_a_part_of_its_key() -> None:
+    both = view("one", "x", keys=("card", "shop"))
+    with pytest.raises(ValueError, match="zip"):
+        key_of_view(served(both), replace(both, request_keys=("card",)), ("card",))
+
+
+def rows_of(**stored: bool) -> ViewRows:
+    """What reads the features `stored` of rows that may have a null in them, or nothing yet."""
+    names = tuple(stored)
+    reader: Any = SimpleNamespace(names=names, plain=(None,) * len(names), stored=tuple(stored.values()))
+    return ViewRows(view("one", *names).features, reader)
+
+
+def test_null_is_a_value_where_it_was_stored_and_nothing_where_it_may_never_have_been() -> None:
+    assert rows_of(x=True, y=False, z=True).values((None, None, 3, NOW)) == ({"x": None, "z": 3}, NOW)
+
+
+def test_row_without_an_event_time_is_as_old_as_can_be() -> None:
+    assert rows_of(x=True).values((1, None)) == ({"x": 1}, NO_TIME)
+    assert rows_of(x=True).values(None) is None

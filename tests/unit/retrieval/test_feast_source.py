@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from feast import FeatureStore
+from feast.infra.registry.file import FileRegistryStore
 from own_sessions import apply_definitions
 from reading_ways import Opened
 from stored_features import Row, feature_repo, write_through_feast
@@ -520,3 +521,19 @@ def test_what_keeps_the_registry_from_being_followed_is_said(
     while not any("fraud_detection_v1" in text for text in caplog.messages) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert any("has no feature service 'fraud_detection_v1'" in text for text in caplog.messages)
+
+
+def test_registry_is_read_to_look_and_to_show_and_not_for_each_thing_in_it(
+    applied: Settings, open_source: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = open_source()
+    edit(applied, r"\],\n    online=True,", NEW_FIELD)
+    apply_definitions(applied)
+    reads: list[object] = []
+    read = FileRegistryStore.get_registry_proto
+    monkeypatch.setattr(
+        FileRegistryStore, "get_registry_proto", lambda store: reads.append(store) or read(store)
+    )
+    source.refresh()
+    assert source.served.names[-1] == "new_feature"
+    assert len(reads) == 2

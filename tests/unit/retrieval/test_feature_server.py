@@ -224,7 +224,7 @@ def test_closed_server_is_asked_no_more_and_its_connections_end(server: Server) 
         await asked.ask(QUESTION, 2.0)
         asked.close()
         asked.close()
-        with pytest.raises(FeatureServerUnavailable, match="the source was closed"):
+        with pytest.raises(FeatureServerUnavailable, match=": the source was closed\n"):
             await asked.ask(QUESTION, 2.0)
         ended = await asyncio.to_thread(eventually, lambda: len(server.ended) == 1)
         assert ended
