@@ -24,7 +24,8 @@ class Server(ThreadingHTTPServer):
         self.connections: Counter[object] = Counter()
         self.ended: list[object] = []
         self.hang_up = self.chunked = self.says_close = False
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        # Half a second, as it is by default, would be waited for at each end.
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
