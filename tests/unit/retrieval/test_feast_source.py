@@ -29,6 +29,7 @@ from poc.errors import (
     OnlineTableMissing,
 )
 from poc.feature_store import open_feature_store
+from poc.online_store.response import ResolvedResponse
 from poc.repository import declared_service
 from poc.retrieval import following
 from poc.retrieval.feast_source import open_feast_source
@@ -537,3 +538,12 @@ def test_registry_is_read_to_look_and_to_show_and_not_for_each_thing_in_it(
     source.refresh()
     assert source.served.names[-1] == "new_feature"
     assert len(reads) == 2
+
+
+def test_resolved_answer_is_read_without_the_message_that_feast_would_make_of_it(
+    applied: Settings, write: Callable, open_source: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(amount=500.0)
+    source = open_source()
+    monkeypatch.setattr(ResolvedResponse, "proto", None)
+    assert source.read(["12345"])[0].values["amount"] == 500.0

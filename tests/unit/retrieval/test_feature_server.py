@@ -2,15 +2,19 @@
 
 import asyncio
 import socket
+import ssl
 import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from answering_server import Server
 
 from poc.errors import FeatureServerUnavailable
+from poc.local_cassandra.secure import ensure_certificates
 from poc.retrieval import feature_server
 from poc.retrieval.feature_server import FeatureServer, HttpAnswer
 
@@ -95,6 +99,7 @@ def test_what_speaks_no_http_is_no_feature_server(speaks: str) -> None:
         ("http://features:6566/some/path", ("features", 6566)),
         ("https://user:word@features:8443", ("features", 8443)),
         ("http://[::1]:6566", ("::1", 6566)),
+        ("http://:6566", ("localhost", 6566)),
     ],
 )
 def test_address_without_a_port_is_at_its_schemes(url: str, address: tuple[str, int]) -> None:
@@ -115,6 +120,7 @@ def test_only_an_https_address_is_asked_encrypted_and_its_certificate_checked() 
         ("https://features/", "https://features"),
         ("http://features/team/a/", "http://features/team/a"),
         ("http://[::1]:6566", "http://[::1]:6566"),
+        ("http://features/X/", "http://features/X"),
     ],
 )
 def test_server_is_named_by_its_address_without_the_login(url: str, shown: str) -> None:
@@ -123,7 +129,7 @@ def test_server_is_named_by_its_address_without_the_login(url: str, shown: str) 
 
 @pytest.mark.parametrize(
     ("path", "asked"),
-    [("", "/get-online-features"), ("/", "/get-online-features"), ("/a/b/", "/a/b/get-online-features")],
+    [("", "/get-online-features"), ("/", "/get-online-features"), ("/a/X/", "/a/X/get-online-features")],
 )
 def test_question_goes_below_the_path_of_the_address(server: Server, path: str, asked: str) -> None:
     ask(server.url + path)
@@ -231,3 +237,24 @@ def test_closed_server_is_asked_no_more_and_its_connections_end(server: Server) 
 
     asyncio.run(close())
     assert len(server.requests) == 1
+
+
+def test_https_server_that_nobody_vouches_for_is_sent_no_question(tmp_path: Path) -> None:
+    ensure_certificates(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "node.pem")
+    asked: list[bytes] = []
+
+    def serve() -> None:
+        with suppress(OSError):
+            connection, _ = listener.accept()
+            with context.wrap_socket(connection, server_side=True) as encrypted:
+                asked.append(encrypted.recv(1000))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(FeatureServerUnavailable, match="certificate verify failed"):
+            ask(f"https://127.0.0.1:{listener.getsockname()[1]}")
+        thread.join()
+    assert asked in ([], [b""])
