@@ -117,7 +117,7 @@ def connection_settings(
     hosts = _hosts(environment.get(HOSTS_VARIABLE)) or _hosts(stated("hosts"))
     bundle = None if environment.get(HOSTS_VARIABLE) else stated("secure_bundle_path")
     if not hosts and bundle is None:
-        raise errors.NoCassandra(str(stated("type", "none")))
+        raise errors.NoCassandra(stated("type"))
     username, password = stated("username"), stated("password")
     if username is None or password is None:
         names = (USERNAME_VARIABLE, PASSWORD_VARIABLE, PASSWORD_FILE_VARIABLE)

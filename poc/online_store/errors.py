@@ -311,7 +311,7 @@ class NotAcknowledged(OnlineStoreError):
     way_out = "Nothing was recorded as materialized. Look after Cassandra, then run the same interval again."
     refused = "Nothing was recorded as materialized. Correct what is refused, then run the interval again."
 
-    def __init__(self, remaining: int, total: int, reason: Exception, worth_repeating: bool = False) -> None:
+    def __init__(self, remaining: int, total: int, reason: Exception, worth_repeating: bool) -> None:
         self.worth_repeating = worth_repeating
         way_out = None if worth_repeating else self.refused
         super().__init__(remaining, total, f"{type(reason).__name__}: {reason}", way_out=way_out)

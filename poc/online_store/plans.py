@@ -152,7 +152,7 @@ class Plans:
         plans = () if self._state is None else tuple(self._state.plans.values())
         for part in (part for plan in plans if plan is not None for part in plan.parts):
             try:
-                view = registry.get_feature_view(part.view.name, store.project)
+                view = registry.get_feature_view(part.view.name, store.project, allow_cache=True)
             except FeatureViewNotFoundException:
                 continue  # It is gone, or a stream's.
             if view.entity_columns != part.view.entity_columns:

@@ -22,21 +22,21 @@ AnyRegistry = TypeVar("AnyRegistry", bound=BaseRegistry)
 
 def install() -> None:
     """Let Feast write its file registries so."""
+    FileRegistryStore._write_registry = _write_registry
 
-    def write_registry(self: FileRegistryStore, registry: Any) -> None:
-        registry.version_id = str(uuid.uuid4())
-        registry.last_updated.FromDatetime(datetime.utcnow())  # noqa: DTZ003 - as Feast does.
-        # A link stays one.
-        path = Path(os.path.realpath(self._filepath))
-        path.parent.mkdir(exist_ok=True)
-        try:
-            write_whole(path, registry.SerializeToString())
-        except OSError as error:
-            # A full disk names no file.
-            error.filename = str(path)
-            raise
 
-    FileRegistryStore._write_registry = write_registry
+def _write_registry(self: FileRegistryStore, registry: Any) -> None:
+    registry.version_id = str(uuid.uuid4())
+    registry.last_updated.FromDatetime(datetime.utcnow())  # noqa: DTZ003 - as Feast does.
+    # A link stays one.
+    path = Path(os.path.realpath(self._filepath))
+    path.parent.mkdir(exist_ok=True)
+    try:
+        write_whole(path, registry.SerializeToString())
+    except OSError as error:
+        # A full disk names no file.
+        error.filename = str(path)
+        raise
 
 
 def write_whole(path: Path, content: bytes) -> None:

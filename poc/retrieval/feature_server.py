@@ -155,7 +155,6 @@ class _Connection(asyncio.Protocol):
         return await self._answer
 
     def abort(self) -> None:
-        self.stays = False
         if self._transport is not None:
             self._transport.abort()
 

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from poc.measurement import core
 from poc.measurement.core import (
     compare,
     measure,
@@ -232,3 +234,60 @@ def test_machine_is_described_by_what_does_not_name_it() -> None:
     assert 1 <= machine["cores"] <= (os.cpu_count() or 1)
     assert machine["memory_gib"] == round(psutil.virtual_memory().total / 1024**3)
     assert platform.node() not in f"{machine['cpu']} {machine['system']}"
+
+
+def test_cores_are_those_that_this_process_may_use() -> None:
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("this system gives no process its own cores")
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        assert this_machine()["cores"] == 1
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize(("counted", "cores"), [(7, 7), (None, 1)])
+def test_cores_are_the_machines_where_the_system_gives_no_process_its_own(
+    monkeypatch: pytest.MonkeyPatch, counted: int | None, cores: int
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: counted)
+    assert this_machine()["cores"] == cores
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A system without /proc, whose programs are in this folder; it calls its processor `arm`."""
+    monkeypatch.setattr(core, "Path", lambda name: tmp_path / "not there")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(platform, "processor", lambda: "arm")
+    return tmp_path
+
+
+def program(path: Path, text: str) -> None:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+def test_processor_of_a_mac_is_what_sysctl_calls_it(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    program(elsewhere / "sysctl", '[ "$*" = "-n machdep.cpu.brand_string" ] && echo "Apple M2 "')
+    assert this_machine()["cpu"] == "Apple M2"
+
+
+def test_processor_that_sysctl_does_not_know_is_called_as_python_does(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    program(elsewhere / "sysctl", "exit 1")
+    assert this_machine()["cpu"] == "arm"
+
+
+def test_processor_that_nobody_names_is_told_by_its_kind(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Plan 9")
+    assert this_machine()["cpu"] == "arm"
+    monkeypatch.setattr(platform, "processor", lambda: "")
+    assert this_machine()["cpu"] == platform.machine()

@@ -15,6 +15,11 @@ def test_each_state_has_its_line_with_what_failed_in_it() -> None:
     ]
 
 
+def test_reads_and_writes_have_headings_of_their_own() -> None:
+    heading, *_ = drill_table(OUTCOME).splitlines()
+    assert heading == "| state | reads | failed | p50 | p99 | longest | writes | not acknowledged | p99 |"
+
+
 def test_of_many_reads_the_99th_of_a_hundred_is_told_beside_the_slowest() -> None:
     many = tuple(Operation(0.0, number / 1000, None) for number in range(1, 201))
     [line] = drill_table(Outcome((Phase("all", many, many),), 1, (), 2, 0)).splitlines()[2:]

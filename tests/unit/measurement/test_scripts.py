@@ -1,11 +1,16 @@
 import threading
+from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.progress import Progress
 
+from poc.measurement import scripts
 from poc.measurement.comparison import Request
 from poc.measurement.methods import BASELINE, KNOWN
-from poc.measurement.scripts import read_request, rounds_bar
+from poc.measurement.scripts import RoundsBar, read_request, rounds_bar
 
 DATA = Path("data")
 
@@ -104,3 +109,16 @@ def test_bar_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert out == ""
     assert "Reading" in err
     assert "2/2" in err
+
+
+def test_bar_is_drawn_at_once_when_something_is_said_and_now_and_then_while_it_advances(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scripts, "REDRAWN_EVERY_SECONDS", 10.0)
+    drawn = StringIO()
+    with Progress(console=Console(file=drawn, force_terminal=True), auto_refresh=False) as progress:
+        bar, lengths = RoundsBar(progress, 9), [0]
+        for what in (bar.advance, bar.advance, lambda: bar.say("Reading"), lambda: bar.say("Writing")):
+            what()
+            lengths.append(len(drawn.getvalue()))
+    assert [after > before for before, after in pairwise(lengths)] == [True, False, True, True]

@@ -11,7 +11,15 @@ from poc.definitions import JoinKey, ServedFeatures
 from poc.errors import MethodsUnavailable
 from poc.feature_store import open_feature_store
 from poc.measurement.methods import KNOWN, ON_REQUEST
-from poc.measurement.place import chosen_methods, configuration, open_configuration
+from poc.measurement.place import (
+    ARROW_ENGINE,
+    RESOLVING_PROVIDER,
+    ROW_STORE,
+    chosen_methods,
+    configuration,
+    open_configuration,
+    rows_configuration,
+)
 from poc.measurement.stores import joined_intervals
 from poc.settings import Settings
 
@@ -80,6 +88,31 @@ def test_way_that_finds_nothing_by_a_renamed_key_is_left_out(store: Any, definit
         assert ("feast-unresolved" in chosen_methods(store, None, served=served)) is compared
     with pytest.raises(MethodsUnavailable, match="feast-unresolved: Feast guesses the type of payer"):
         chosen_methods(store, ("feast-unresolved",), served=served)
+
+
+def test_way_whose_driver_is_not_installed_is_left_out_and_refused_by_name(
+    rows: Any, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("poc.measurement.place.acsylla_is_installed", lambda: False)
+    assert set(ACSYLLA).isdisjoint(chosen_methods(store, None))
+    said = "direct-acsylla: acsylla is not installed: pip install acsylla"
+    with pytest.raises(MethodsUnavailable, match=rf"{said}\b") as caught:
+        chosen_methods(rows, ("direct-acsylla", "feast-rows"))
+    assert "feast-rows: the yaml names the row store" in caught.value.what
+
+
+def test_row_store_for_measurements_is_a_project_of_its_own_with_our_provider_and_engine(
+    store: Any, tmp_path: Path
+) -> None:
+    local = open_configuration(configuration(store, provider="local", batch_engine={"type": "local"}))
+    config = rows_configuration(local, tmp_path)
+    assert (config.provider, config.batch_engine.type) == (RESOLVING_PROVIDER, ARROW_ENGINE)
+    assert (config.online_store.type, config.project) == (ROW_STORE, f"{store.project}_measured")
+    assert Path(config.registry.path).parent == tmp_path
+
+
+def test_changed_store_is_of_the_same_repository(store: Any) -> None:
+    assert Path(open_configuration(configuration(store)).repo_path) == Path(store.repo_path)
 
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)

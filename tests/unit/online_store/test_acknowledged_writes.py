@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from cassandra import InvalidRequest
+from cassandra import InvalidRequest, OperationTimedOut
 
-from poc.online_store.acknowledged_writes import DriverWriter, Outcome, write_all
+from poc.online_store.acknowledged_writes import DriverWriter, Outcome, is_hopeless, outcome, write_all
 from poc.online_store.bound_rows import BoundRow
 from poc.online_store.errors import NotAcknowledged
+from poc.online_store.session import WRITE
 
 
 class Flaky:
@@ -94,15 +95,23 @@ class Answering:
 
     def __init__(self, answer: Callable[[int], Answer]) -> None:
         self.answer, self.sent = answer, 0
+        self.told: set[tuple[object, str]] = set()
+        self.cluster, self.is_shut_down = self, False
+
+    def shutdown(self) -> None:
+        self.is_shut_down = True
 
     def execute_async(self, statement: object, row: BoundRow, execution_profile: str) -> Answer:
         self.sent += 1
+        self.told.add((statement, execution_profile))
         return self.answer(row[0])
 
 
 @pytest.fixture(autouse=True)
 def _nothing_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("poc.online_store.acknowledged_writes._prepared", lambda session, cql: None)
+    monkeypatch.setattr(
+        "poc.online_store.acknowledged_writes._prepared", lambda session, cql: f"prepared {cql}"
+    )
 
 
 def test_row_that_two_nodes_answer_counts_once() -> None:
@@ -115,3 +124,63 @@ def test_nothing_is_sent_after_an_error_that_will_not_pass() -> None:
     session = Answering(lambda row: Answer((InvalidRequest("bad"),), 0.05))
     assert len(DriverWriter(session, "", 1).send(ROWS).remaining) == 5
     assert session.sent == 1
+
+
+def test_what_the_writer_itself_raises_is_no_answer_and_is_not_tried_again() -> None:
+    class Broken(Flaky):
+        def send(self, rows: Sequence[BoundRow]) -> Outcome:
+            self.calls += 1
+            raise LookupError("a fault of ours")
+
+    writer = Broken(0, ValueError())
+    with pytest.raises(LookupError):
+        write_all(writer, ROWS, sleep=lambda _: None)
+    assert writer.calls == 1
+
+
+def test_rows_are_sent_by_the_prepared_statement_at_the_level_of_writes() -> None:
+    session = Answering(lambda row: Answer((None,), 0.0))
+    assert DriverWriter(session, "INSERT", 2).send(ROWS) == Outcome([])
+    assert session.told == {("prepared INSERT", WRITE)}
+
+
+def test_session_of_the_caller_stays_open_and_an_own_one_ends() -> None:
+    for owns in (False, True):
+        session = Answering(lambda row: Answer((None,), 0.0))
+        (DriverWriter(session, "", 1, owns_session=True) if owns else DriverWriter(session, "", 1)).close()
+        assert session.is_shut_down is owns
+
+
+def test_value_that_cannot_be_bound_is_told_and_will_not_pass() -> None:
+    bad = ValueError("no such number")
+
+    def answer(row: int) -> Answer:
+        if row == 1:
+            raise bad
+        return Answer((None,), 0.0)
+
+    met = DriverWriter(Answering(answer), "", 1).send(ROWS)
+    assert met == Outcome(ROWS[1:], bad, worth_repeating=False)
+
+
+SLOW, LATE = OperationTimedOut("slow"), OperationTimedOut("late")
+
+
+def test_error_that_may_pass_is_worth_another_try_and_the_first_is_told() -> None:
+    met = outcome(ROWS, bytearray([1, 0, 1, 1, 0]), [SLOW, LATE], (OperationTimedOut,))
+    assert met == Outcome([ROWS[1], ROWS[4]], SLOW, worth_repeating=True)
+
+
+def test_error_that_will_not_pass_is_told_before_those_that_may() -> None:
+    bad = ValueError("bad")
+    met = outcome(ROWS, bytearray(5), [SLOW, bad, LATE], (OperationTimedOut,))
+    assert met == Outcome(ROWS, bad, worth_repeating=False)
+
+
+@pytest.mark.parametrize(
+    ("errors", "hopeless"), [([], False), ([SLOW], False), ([SLOW, LATE], True), ([ValueError()], True)]
+)
+def test_sending_ends_once_a_whole_window_failed_or_one_row_can_never_be_written(
+    errors: list[Exception], hopeless: bool
+) -> None:
+    assert is_hopeless(errors, 2, (OperationTimedOut,)) is hopeless

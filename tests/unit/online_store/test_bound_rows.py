@@ -17,6 +17,7 @@ from poc.online_store.bound_rows import (
     microseconds,
     seconds_left,
 )
+from poc.online_store.errors import WrongValueType
 from poc.online_store.layout import RowLayout, row_layout
 
 NOON = datetime(2024, 5, 6, 12, tzinfo=timezone.utc)
@@ -126,3 +127,14 @@ def test_rows_are_grouped_by_the_features_they_carry(layout: RowLayout) -> None:
     full = row("x", 1, NOON)
     partial = (full[0], {}, NOON, None)
     assert list(by_features([full, partial, full])) == [(("a",), [full, full]), ((), [partial])]
+
+
+def test_value_of_another_type_than_declared_is_refused_by_its_field(layout: RowLayout) -> None:
+    key, _, *times = row("x", 1, NOON)
+    with pytest.raises(WrongValueType, match="'a' is declared Int64, but the value is string_val"):
+        bound(layout, [(key, {"a": Value(string_val="1")}, *times)])
+
+
+def test_write_time_is_a_whole_number_as_cassandra_takes_it(layout: RowLayout) -> None:
+    [(*_, write_time)] = bound(layout, [row("x", 7, NOON)])
+    assert type(write_time) is int

@@ -1,5 +1,6 @@
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -168,3 +169,73 @@ def stock(**keys: Any) -> Any:
     )
 
     return CassandraOnlineStoreConfig(**keys)
+
+
+def test_every_time_and_limit_that_is_stated_is_what_statements_get() -> None:
+    stated = config(
+        port=9142,
+        protocol_version=4,
+        request_timeout=2.5,
+        connect_timeout=1.5,
+        speculative_execution_delay_ms=40,
+        compression=True,
+        read_concurrency=7,
+        write_concurrency=8,
+        replication={"dc1": 3},
+    )
+    assert connection(stated) == ConnectionSettings(
+        hosts=("localhost",),
+        port=9142,
+        protocol_version=4,
+        request_timeout_seconds=2.5,
+        connect_timeout_seconds=1.5,
+        speculative_delay_ms=40,
+        compression=True,
+        read_concurrency=7,
+        write_concurrency=8,
+        replication={"dc1": 3},
+    )
+
+
+def test_row_store_and_feasts_own_store_wait_as_long_where_nothing_is_stated() -> None:
+    ours, feasts = connection(config()), connection(stock(hosts=["localhost"]))
+    assert (ours.connect_timeout_seconds, ours.speculative_delay_ms) == (5.0, None)
+    assert replace(feasts, protocol_version=None) == ours
+
+
+def test_hosts_of_the_environment_go_before_a_bundle() -> None:
+    bundle = config(hosts=None, secure_bundle_path="bundle.zip")
+    found = connection(bundle, {"CASSANDRA_HOSTS": "b"})
+    assert (found.hosts, found.secure_bundle_path) == (("b",), None)
+
+
+def test_bundle_names_its_own_hosts() -> None:
+    found = connection(stock(hosts=["a"], secure_bundle_path="bundle.zip"))
+    assert (found.hosts, found.secure_bundle_path) == ((), "bundle.zip")
+
+
+def test_user_of_the_settings_never_goes_with_a_password_of_the_environment() -> None:
+    environment = {"CASSANDRA_USERNAME": "feast", "CASSANDRA_PASSWORD": "from-environment"}
+    made = connection(stock(hosts=["a"], username="me"), environment)
+    assert (made.username, made.password) == ("feast", "from-environment")
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_password_of_a_file_is_all_of_its_line(tmp_path: Path, end: str) -> None:
+    (tmp_path / "password").write_text(f"XX X{end}")
+    environment = {"CASSANDRA_USERNAME": "feast", "CASSANDRA_PASSWORD_FILE": str(tmp_path / "password")}
+    assert connection(config(), environment).password == "XX X"
+
+
+def test_certificate_of_another_name_is_taken_where_the_settings_say_so() -> None:
+    for stated in (True, False):
+        files = connection(config(tls={"ca": "a.pem", "check_hostname": stated})).tls
+        assert files is not None
+        assert files.check_hostname is stated
+
+
+def test_tls_files_are_seen_from_the_working_directory_where_there_is_no_repository() -> None:
+    loaded = RepoConfig(project="p", provider="local", registry="r.db", entity_key_serialization_version=2)
+    loaded._online_store = config(tls={"ca": "tls/ca.pem"})
+    assert loaded.repo_path is None
+    assert connection_settings(loaded, {}).tls == TlsFiles("tls/ca.pem")

@@ -53,7 +53,7 @@ def test_a_block_of_hosts_alone_is_a_plain_connection(tmp_path: Path, store: str
 def test_no_statement_in_flight_is_refused_before_anything_is_said_to_be_done(
     tmp_path: Path, key: str, number: int
 ) -> None:
-    with pytest.raises(StoreSettingUnusable, match=f"{key} is {number}"):
+    with pytest.raises(StoreSettingUnusable, match=f"{key} is {number}, and nothing is ever sent then"):
         connection(tmp_path, {"type": "cassandra", key: number})
 
 
@@ -219,6 +219,7 @@ def test_a_password_may_be_in_a_file_whose_last_line_ends(tmp_path: Path) -> Non
         ({"cassandra_username": "feast"}, "neither CASSANDRA_PASSWORD nor CASSANDRA_PASSWORD_FILE"),
         ({"cassandra_password": "secret-word"}, "no CASSANDRA_USERNAME"),
         ({"cassandra_username": "a", "cassandra_password_file": "/no/such"}, "/no/such: No such file"),
+        ({"cassandra_username": "a", "cassandra_password_file": "binary"}, "binary: is not text"),
         (
             {"cassandra_username": "a", "cassandra_password": "secret-word", "cassandra_password_file": "b"},
             "both set",
@@ -228,6 +229,9 @@ def test_a_password_may_be_in_a_file_whose_last_line_ends(tmp_path: Path) -> Non
 def test_half_of_the_credentials_is_an_error_that_shows_no_password(
     tmp_path: Path, given: dict[str, str], named: str
 ) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff")
+    if given.get("cassandra_password_file") == "binary":
+        given = given | {"cassandra_password_file": str(tmp_path / "binary")}
     with pytest.raises(CredentialsUnusable, match=named) as caught:
         connection(tmp_path, {}, **given)
     assert isinstance(caught.value, OnlineStoreError)

@@ -1,9 +1,19 @@
 """What Cassandra's refusals mean, by the words that it has for them."""
 
 import pytest
+from cassandra import InvalidRequest, OperationTimedOut, Unauthorized
+from cassandra.cluster import NoHostAvailable
+from cassandra.connection import ConnectionException
+from cassandra.protocol import OverloadedErrorMessage
 
-from poc.online_store.errors import FeaturesOutdated, OnlineTableMissing
-from poc.online_store.failures import refusal
+from poc.online_store.errors import (
+    CassandraUnavailable,
+    FeaturesOutdated,
+    OnlineTableMissing,
+    PocError,
+    RoleLacksRight,
+)
+from poc.online_store.failures import cassandra_failures, refusal
 
 BEFORE = 'Error from server: code=2200 [Invalid query] message="'
 
@@ -48,3 +58,66 @@ def test_message_keeps_what_it_quotes() -> None:
     told = refusal(f'{BEFORE}table message="t" does not exist"')
     assert told is not None
     assert 'table message="t" does not exist' in told.what
+
+
+def acsyllas(name: str, said: str) -> Exception:
+    """An error of acsylla's, which need not be installed."""
+    error: Exception = type(name, (Exception,), {})(said)
+    return error
+
+
+MAY_NOT = 'Error from server: code=2100 [Unauthorized] message="User me has no SELECT permission"'
+LOST = NoHostAvailable("Unable to connect", {"a:1": ConnectionException("refused")})
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (InvalidRequest("unconfigured table t"), OnlineTableMissing, "unconfigured table t"),
+        (
+            acsyllas("CassErrorServerInvalidQuery", "Undefined column name a"),
+            FeaturesOutdated,
+            "Undefined column name a",
+        ),
+        (Unauthorized(MAY_NOT), RoleLacksRight, "at here refuses: User me has no SELECT permission"),
+        (
+            acsyllas("CassErrorServerUnauthorized", MAY_NOT),
+            RoleLacksRight,
+            "at here refuses: User me has no SELECT permission",
+        ),
+        (OperationTimedOut("slow"), CassandraUnavailable, "at here: errors=slow"),
+        (ConnectionException("gone"), CassandraUnavailable, "Cassandra at here: gone"),
+        (LOST, CassandraUnavailable, "Cassandra at here: refused"),
+        (OverloadedErrorMessage(0x1001, "busy", None), CassandraUnavailable, "Cassandra at here: "),
+        (acsyllas("CassErrorLibRequestTimedOut", "too late"), CassandraUnavailable, "at here: too late"),
+        (acsyllas("CassErrorLibNoHosts", ""), CassandraUnavailable, "at here: CassErrorLibNoHosts"),
+        (RuntimeError("Session is Closed"), CassandraUnavailable, "at here: Session is Closed"),
+    ],
+    ids=lambda item: type(item).__name__ if isinstance(item, Exception) else None,
+)
+def test_what_a_driver_raises_is_told_by_what_can_be_done_about_it(
+    error: Exception, kind: type[PocError], said: str
+) -> None:
+    with pytest.raises(PocError) as told, cassandra_failures("here"):
+        raise error
+    assert type(told.value) is kind
+    assert said in told.value.what
+
+
+@pytest.mark.parametrize("name", ["InvalidRequest", "CassErrorServerInvalidQuery"])
+def test_table_that_a_driver_does_not_find_is_what_who_asks_says_it_is(name: str) -> None:
+    said = "unconfigured table t"
+    error = InvalidRequest(said) if name == "InvalidRequest" else acsyllas(name, said)
+    better = FeaturesOutdated("better")
+    with pytest.raises(FeaturesOutdated) as told, cassandra_failures("here", lambda: better):
+        raise error
+    assert told.value is better
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a fault of ours"), ValueError("closed"), InvalidRequest("no viable alternative")]
+)
+def test_what_is_no_state_of_cassandras_is_raised_as_it_is(error: Exception) -> None:
+    with pytest.raises(type(error)) as told, cassandra_failures("here"):
+        raise error
+    assert told.value is error

@@ -31,7 +31,9 @@ def test_two_blobs_never_share_a_row(one: bytes, other: bytes) -> None:
     assert (as_stored(one) == as_stored(other)) == (one == other)
 
 
-@pytest.mark.parametrize("value", ["T00000001", "\0a", "a\0", "X\0", b"a", b"\0a", b"a\0", b"\1", 7])
+@pytest.mark.parametrize(
+    "value", ["T00000001", "\0a", "a\0", "X\0", "\0X", b"a", b"\0a", b"a\0", b"\0X", b"\1", 7]
+)
 def test_ordinary_key_is_kept_as_it_is(value: object) -> None:
     assert as_stored(value) == value
 
@@ -84,6 +86,7 @@ def test_blob_is_as_long_as_its_bytes() -> None:
 
 def test_key_of_numbers_is_bound_as_it_is() -> None:
     assert bound_key([column("a", Int32), column("b", Int64)])((1, 2)) == (1, 2)
+    assert bound_key([column("a", Int32)])((1,)) == (1,)
 
 
 def test_one_empty_text_is_bound_as_it_is_kept() -> None:
@@ -133,3 +136,24 @@ def test_column_of_keys_is_kept_as_each_of_them_is(
     dtype: FeastType, values: list[object], stored: list[object]
 ) -> None:
     assert column_as_stored(values, column("id", dtype)) == stored
+
+
+def test_key_is_as_long_as_all_of_its_parts() -> None:
+    bound = bound_key([column("a", String), column("b", String)])
+    assert bound(("short", "x" * 65536)) is None
+    assert bound(("x" * 65536, "short")) is None
+
+
+def test_characters_of_four_bytes_count_four() -> None:
+    bound = bound_key([column("id", String)])
+    longest = "\N{PILE OF POO}" * 16383
+    assert bound((longest,)) == (longest,)
+    assert bound((longest + "\N{PILE OF POO}",)) is None
+
+
+def test_entity_key_with_more_names_than_values_is_nobodys() -> None:
+    key = EntityKey(join_keys=["id", "more"], entity_values=[Value(string_val="x")])
+    with pytest.raises(ValueError, match="zip"):
+        join_keys([column("id", String)])(key)
+    with pytest.raises(ValueError, match="zip"):
+        written_key([column("id", String)], key)

@@ -1,5 +1,6 @@
 from datetime import datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -52,7 +53,7 @@ def test_memory_grows_with_the_keys_not_with_the_rows(monkeypatch: pytest.Monkey
     for number in range(100):
         at = [START + timedelta(minutes=number)] * 5
         found.add(pa.record_batch([pa.array(["a", "b", "c", "a", "b"]), pa.array(at)], ["k", "at"]))
-        assert found._held_rows <= 3 * 2 + 10 + 5
+        assert sum(table.num_rows for table in found._held) <= 3 * 2 + 10
     assert found.positions().tolist() == [497, 498, 499]
 
 
@@ -89,3 +90,13 @@ def test_rank_orders_rows_as_arrow_does(rows: Rows) -> None:
     assert sorted({rows[position][:2]: position for position in order}.values()) == latest(
         rows, 4, ["k1", "k2"]
     )
+
+
+def test_positions_of_no_rows_are_none_and_can_be_taken_for_indices() -> None:
+    found = LatestRows(["k"], ["at"])
+    found.add(pa.record_batch([pa.array([], pa.string()), pa.array([], pa.timestamp("us"))], ["k", "at"]))
+    assert (len(found.positions()), found.positions().dtype) == (0, np.dtype(np.int64))
+
+
+def test_row_created_at_the_epoch_comes_before_one_created_a_microsecond_later() -> None:
+    assert rank(5, None) < rank(5, 0) < rank(5, 1) < rank(6, None)

@@ -3,13 +3,39 @@ from dataclasses import replace
 
 import pytest
 from feast import FeatureView
-from feast.types import Array, Float64, Int64, String
+from feast.types import Array, Float64, Int64, Invalid, String
 
-from poc.online_store.errors import KeyChanged, TypeChanged
+from poc.online_store.errors import KeyChanged, TypeChanged, UnsupportedType
 from poc.online_store.layout import direct_layout, row_layout
 from poc.online_store.schema import StoredTable, changes
 
 ViewOf = Callable[..., FeatureView]
+
+
+def test_key_of_several_columns_is_one_partition_key_and_the_comment_says_what_is_kept(
+    view_of: ViewOf,
+) -> None:
+    view = view_of({"a": Int64}, {"b": String, "a_key": Int64})
+    for layout in (row_layout("ks", "poc", view), direct_layout("ks", "poc", view)):
+        created = layout.create()
+        assert 'PRIMARY KEY (("a_key", "b"))' in created
+        assert "comment = 'Feast feature view stats of project poc, one row an entity'" in created
+
+
+def test_each_generation_of_a_view_is_laid_out_in_a_table_of_its_own(view_of: ViewOf) -> None:
+    view = view_of({"a": Int64}, {"id": String})
+    assert [row_layout("ks", "poc", view, number).table for number in (0, 1, 2)] == [
+        "poc__stats",
+        "poc__stats__g1",
+        "poc__stats__g2",
+    ]
+
+
+def test_field_that_no_column_can_hold_is_refused_by_its_name(view_of: ViewOf) -> None:
+    view = view_of({"a": Int64, "odd": Int64}, {"id": String})
+    view.features[1].dtype = Invalid
+    with pytest.raises(UnsupportedType, match="Field 'odd': Invalid has no column type"):
+        row_layout("ks", "poc", view)
 
 
 def test_create_statement_is_readable_and_quotes_every_name(view_of: ViewOf) -> None:
@@ -76,16 +102,28 @@ def test_changed_type_is_refused_with_both_types(view_of: ViewOf) -> None:
     stored = StoredTable(
         row_layout("ks", "poc", view_of({"a": Int64}, {"id": String})).columns(), frozenset(["id"])
     )
-    with pytest.raises(TypeChanged, match="'a' is bigint, but is now declared as double"):
+    with pytest.raises(TypeChanged) as refused:
         changes(stored, row_layout("ks", "poc", view_of({"a": Float64}, {"id": String})))
+    said = '"ks"."poc__stats": column \'a\' is bigint, but is now declared as double'
+    assert refused.value.what == said
+    assert refused.value.way_out.endswith("scripts/feast_materialize.py --full --view stats")
 
 
 def test_changed_join_keys_are_refused(view_of: ViewOf) -> None:
     stored = StoredTable(
         row_layout("ks", "poc", view_of({"a": Int64}, {"id": String})).columns(), frozenset(["id"])
     )
-    with pytest.raises(KeyChanged, match=r"key is \(id\), but the view's join keys are \(id, place\)"):
-        changes(stored, row_layout("ks", "poc", view_of({"a": Int64}, {"id": String, "place": String})))
+    two = row_layout("ks", "poc", view_of({"a": Int64}, {"id": String, "place": String}))
+    with pytest.raises(KeyChanged) as refused:
+        changes(stored, two)
+    said = '"ks"."poc__stats": its key is (id), but the view\'s join keys are (id, place)'
+    assert refused.value.what == said
+    assert refused.value.way_out.endswith("scripts/feast_materialize.py --full --view stats")
+    with pytest.raises(KeyChanged, match=r"key is \(id, place\), but the view's join keys are \(id\)"):
+        changes(
+            StoredTable(two.columns(), frozenset(["id", "place"])),
+            row_layout("ks", "poc", view_of({"a": Int64}, {"id": String})),
+        )
 
 
 def test_features_named_like_the_rows_own_columns_have_columns_of_their_own(view_of: ViewOf) -> None:

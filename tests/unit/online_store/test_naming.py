@@ -26,6 +26,9 @@ def test_each_generation_has_a_table_and_the_first_the_plain_name() -> None:
         ("_p_", "v" * 40, "g3", "p_" + "v" * 33 + "_9a154b5cf9cf"),
         ("pro-ject", "view", "g12", "pro_ject_view_d5a705974284"),
         ("é", "ü", "", "55341cb0969e"),
+        # Cut at what joins the two, and with an X at either end.
+        ("a" * 33 + "X", "b" * 20, "", "a" * 33 + "X_e39ef16ce944"),
+        ("X-ray", "viewX", "g1", "X_ray_viewX_bc31b8ba6855"),
     ],
 )
 def test_table_has_the_name_that_it_has_had(project: str, view: str, use: str, name: str) -> None:

@@ -22,3 +22,9 @@ def test_many_are_estimated_without_a_bias(count: int) -> None:
     # 3 % each; of twenty the mean is 0.7 % off, the worst within four standard errors.
     assert abs(sum(errors) / len(errors)) < 0.02
     assert max(map(abs, errors)) < 0.13
+
+
+def test_keys_that_lie_evenly_are_estimated_exactly() -> None:
+    # 999 of them lie before the last token, which is a hundredth of the ring away from its first.
+    step = 2**64 // 100_000
+    assert partitions_from([-(2**63) + step * number for number in range(1, SAMPLE + 1)]) == 99_900

@@ -1,5 +1,6 @@
 import os
 import threading
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,26 @@ def test_a_file_keeps_its_mode(tmp_path: Path) -> None:
     write_whole(path, b"after")
     assert path.stat().st_mode & 0o777 == 0o640
     assert path.read_bytes() == b"after"
+
+
+def test_each_write_has_a_version_of_its_own_and_the_time_that_it_was_made_at(tmp_path: Path) -> None:
+    registry = open_store(tmp_path).registry
+    versions = set()
+    for number in range(3):
+        registry.apply_entity(Entity(name=f"e{number}", join_keys=["id"]), "poc")
+        written = registry.proto()
+        versions.add(written.version_id)
+        age = datetime.utcnow() - written.last_updated.ToDatetime()  # noqa: DTZ003 - as Feast writes it.
+        assert timedelta(0) <= age < timedelta(minutes=1)
+    assert len(versions) == 3
+
+
+def test_folder_of_the_registry_is_made_and_a_link_stays_one(tmp_path: Path) -> None:
+    open_store(tmp_path / "new").registry.apply_entity(Entity(name="first", join_keys=["first"]), "poc")
+    elsewhere = tmp_path / "linked"
+    elsewhere.mkdir()
+    (elsewhere / "registry.db").symlink_to(tmp_path / "new" / "registry.db")
+    open_store(elsewhere).registry.apply_entity(Entity(name="second", join_keys=["second"]), "poc")
+    assert (elsewhere / "registry.db").is_symlink()
+    found = open_store(tmp_path / "new").list_entities()
+    assert {entity.name for entity in found} >= {"first", "second"}

@@ -1,14 +1,16 @@
 """What becomes of a read that a replica did not answer."""
 
+import ssl
 from typing import Any
 
+import certifi
 import pytest
 from cassandra import ConsistencyLevel
 from cassandra.cluster import EXEC_PROFILE_DEFAULT
 from cassandra.policies import DCAwareRoundRobinPolicy, RetryPolicy, TokenAwarePolicy
 from cassandra.query import named_tuple_factory, tuple_factory
 
-from poc.online_store.connection import ConnectionSettings
+from poc.online_store.connection import ConnectionSettings, TlsFiles
 from poc.online_store.session import (
     HEARTBEAT_SECONDS,
     HEARTBEAT_TIMEOUT_SECONDS,
@@ -125,3 +127,12 @@ def test_every_profile_that_reads_does_so() -> None:
     profiles = arguments(ConnectionSettings(("127.0.0.1",), 9042))["execution_profiles"]
     for name in (EXEC_PROFILE_DEFAULT, READ, WRITE):
         assert isinstance(profiles[name].retry_policy, ReadAgain)
+
+
+def test_nodes_are_verified_by_the_stated_authority_and_their_names_as_stated() -> None:
+    for checked in (True, False):
+        files = TlsFiles(certifi.where(), check_hostname=checked)
+        context = arguments(ConnectionSettings(("a",), tls=files))["ssl_context"]
+        assert context.verify_mode == ssl.CERT_REQUIRED
+        assert context.check_hostname is checked
+    assert "ssl_context" not in arguments(ConnectionSettings(("a",)))

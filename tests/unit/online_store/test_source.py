@@ -28,7 +28,9 @@ def read(
     rows: int = 2,
 ) -> list[dict[str, object]]:
     source = ParquetSource(str(path), open_dataset(str(path)), COLUMNS, start, end)
-    found = [row for batch in source.batches(rows) for row in batch.to_pylist()]
+    batches = list(source.batches(rows))
+    assert all(0 < batch.num_rows <= rows for batch in batches)
+    found = [row for batch in batches for row in batch.to_pylist()]
     assert len(found) == source.num_rows
     return found
 
@@ -102,7 +104,7 @@ def test_file_without_a_column_that_others_have_reads_as_nulls(tmp_path: Path) -
 def test_missing_columns_are_named(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     pq.write_table(table(["a"], [1], hours(0)).rename_columns(["id", "A", "at"]), path)
-    with pytest.raises(MissingColumns, match=r"no column a \(it has: id, A, at\)"):
+    with pytest.raises(MissingColumns, match=r"x\.parquet has no column a \(it has: id, A, at\)"):
         read(path)
 
 
@@ -122,5 +124,27 @@ def test_only_local_parquet_with_real_times_is_read_here(tmp_path: Path) -> None
     assert not readable(str(path), "at")
     assert not readable("s3://bucket/x.parquet", "at")
     assert not readable(str(tmp_path / "none.parquet"), "at")
+    (tmp_path / "text.parquet").write_text("at\n2024-05-06")
+    assert not readable(str(tmp_path / "text.parquet"), "at")
     pq.write_table(table(["a"], [1], hours(0)), path)
     assert readable(str(path), "at")
+
+
+def test_rows_come_in_batches_of_at_most_so_many_and_never_of_none(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    ids = [f"{number}" for number in range(10)] + ["9"] * 30
+    pq.write_table(table(ids, list(range(40)), hours(*range(40))), path)
+    found = read(path, rows=4)
+    assert [row["a"] for row in found] == [*range(9), 39]
+
+
+def test_source_that_lost_superseded_rows_while_it_was_read_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.parquet"
+    pq.write_table(table(["a", "a"], [1, 2], hours(1, 0)), path)
+    source = ParquetSource("the source", open_dataset(str(path)), COLUMNS, *hours(-1, 9))
+    [first, *_] = open_dataset(str(path)).to_batches()
+    monkeypatch.setattr(source, "_scan", lambda *_, **__: iter([first.slice(0, 1)]))
+    with pytest.raises(SourceChanged, match="the source changed while it was materialized"):
+        list(source.batches(10))

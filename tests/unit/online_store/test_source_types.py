@@ -186,3 +186,51 @@ def test_partition_column_beside_files_that_differ_is_read(tmp_path: Path) -> No
     dataset = open_dataset(str(tmp_path), ["n", "day"])
     found = dataset.to_table(columns=["n", "day"]).to_pydict()
     assert found == {"n": [3.0, None, 4.0, None], "day": [0, 0, 1, 1]}
+
+
+ZONES = [("UTC", "UTC", "UTC"), ("Asia/Tokyo", "Asia/Tokyo", "Asia/Tokyo"), ("Asia/Tokyo", "UTC", "UTC")]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "common"), [*ZONES, (None, "Asia/Tokyo", "UTC"), (None, None, None)]
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_times_are_read_in_the_zone_that_all_files_have_and_else_in_utc(
+    tmp_path: Path, one: str | None, other: str | None, common: str | None, turned: bool
+) -> None:
+    units = ("ns", "ms") if turned else ("ms", "ns")
+    kinds = [pa.timestamp(unit, zone) for unit, zone in zip(units, (one, other), strict=True)]
+    write(tmp_path, *(pa.array([NOON], MOMENT).cast(kind) for kind in kinds))
+    assert open_dataset(str(tmp_path)).schema.field("n").type == pa.timestamp("ns", common)
+
+
+@pytest.mark.parametrize(
+    ("decimal", "common"),
+    [
+        (pa.decimal128(5, 1), pa.decimal128(20, 1)),
+        (pa.decimal128(38, 20), pa.decimal128(38, 20)),
+        (pa.decimal128(30, 2), pa.decimal128(30, 2)),
+    ],
+    ids=str,
+)
+def test_integers_beside_decimals_get_nineteen_digits_before_the_point_as_far_as_there_is_room(
+    tmp_path: Path, decimal: pa.DataType, common: pa.DataType
+) -> None:
+    write(tmp_path, of(INT64, 3), of(decimal, Decimal("4.5")))
+    assert open_dataset(str(tmp_path)).schema.field("n").type == common
+
+
+def test_conflict_in_a_column_that_the_first_file_lacks_names_the_files_that_have_it(tmp_path: Path) -> None:
+    write(tmp_path, of(INT64, 1), of(TEXT, "a"), of(INT64, 3))
+    first = tmp_path / "0.parquet"
+    pq.write_table(pq.read_table(first).drop_columns(["n"]), first)
+    with pytest.raises(WrongValueType, match=rf"string in {tmp_path}/1\.parquet, .*{tmp_path}/2\.parquet"):
+        read(tmp_path)
+
+
+def test_value_that_does_not_fit_is_named_also_where_a_file_lacks_the_column(tmp_path: Path) -> None:
+    write(tmp_path, of(INT64, 1), of(FLOAT64, 1.5), of(INT64, 2**53 + 1))
+    first = tmp_path / "0.parquet"
+    pq.write_table(pq.read_table(first).drop_columns(["n"]), first)
+    with pytest.raises(ValueOutOfRange, match=rf"'n'.*9007199254740993.*{tmp_path}/2\.parquet"):
+        read(tmp_path)

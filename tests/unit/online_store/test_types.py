@@ -92,3 +92,9 @@ def test_missing_time_in_a_list_is_refused_because_cassandra_lists_hold_no_nulls
     value = Value(unix_timestamp_list_val=Int64List(val=[0, NULL_SECONDS]))
     with pytest.raises(ValueOutOfRange):
         column_type("at", Array(UnixTimestamp)).bindable("at", value)
+
+
+def test_time_of_a_list_that_no_client_could_read_is_named_with_its_field() -> None:
+    kind = column_type("visits", Array(UnixTimestamp))
+    with pytest.raises(ValueOutOfRange, match=f"'visits': {MAX_SECONDS + 1} seconds since 1970 are outside"):
+        kind.bindable("visits", Value(unix_timestamp_list_val=Int64List(val=[0, MAX_SECONDS + 1])))

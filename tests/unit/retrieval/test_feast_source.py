@@ -1,6 +1,10 @@
 """The definitions, their refresh, and a store that is not Cassandra: on Feast's SQLite store, in a folder."""
 
+import asyncio
+import logging
 import re
+import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from feast import FeatureStore
+from feast.infra.registry.file import FileRegistryStore
 from own_sessions import apply_definitions
 from reading_ways import Opened
 from stored_features import Row, feature_repo, write_through_feast
@@ -21,9 +26,12 @@ from poc.errors import (
     FeaturesNotApplied,
     FeaturesNotMaterialized,
     FeaturesOutdated,
+    OnlineTableMissing,
 )
 from poc.feature_store import open_feature_store
+from poc.online_store.response import ResolvedResponse
 from poc.repository import declared_service
+from poc.retrieval import following
 from poc.retrieval.feast_source import open_feast_source
 from poc.settings import Settings
 
@@ -288,3 +296,254 @@ def test_value_of_another_type_than_declared_is_outdated(
     apply_definitions(applied)
     with pytest.raises(FeaturesOutdated, match="merchant_category"):
         open_source().read(["12345"])
+
+
+AS_TEXT, AS_NUMBER = 'name="merchant_category", dtype=String,', 'name="merchant_category", dtype=Int64,'
+
+
+@pytest.fixture
+def retyped(applied: Settings, write: Callable) -> Settings:
+    """Definitions that say a number where a text is stored."""
+    write(merchant_category="Food")
+    edit(applied, r'name="merchant_category",\s+dtype=String,', AS_NUMBER)
+    edit(applied, r'tags=\{"values"[^}]*\},', "")
+    apply_definitions(applied)
+    return applied
+
+
+def test_read_that_does_not_fit_any_more_is_answered_by_the_definitions_of_now(
+    retyped: Settings, open_source: Callable
+) -> None:
+    source = open_source()
+    edit(retyped, AS_NUMBER, AS_TEXT)
+    apply_definitions(retyped)
+    [found] = source.read(["12345"])
+    assert found.values["merchant_category"] == "Food"
+
+
+def test_read_that_does_not_fit_makes_the_readers_anew_also_where_the_registry_says_the_same(
+    retyped: Settings, open_source: Callable
+) -> None:
+    source = open_source()
+    served = source.served
+    with pytest.raises(FeaturesOutdated):
+        source.read(["12345"])
+    assert source.served is not served
+    assert source.served == served
+
+
+def online_table(settings: Settings, before: str, after: str) -> None:
+    """Rename the table of the online store that is called `before`."""
+    with sqlite3.connect(settings.feast_repo_path.parent / "online.db") as store:
+        store.execute(f"ALTER TABLE {before} RENAME TO {after}")
+
+
+TABLE = "ml_platform_poc_transaction_features"
+
+
+def test_failure_of_a_read_is_looked_into_in_the_background_before_the_next_refresh_is_due(
+    applied: Settings, write: Callable, open_source: Callable
+) -> None:
+    write(amount=500.0)
+    source = open_source(registry_refresh_seconds=3600)
+    served = source.served
+    online_table(applied, TABLE, "gone")
+    with pytest.raises(OnlineTableMissing, match=TABLE):
+        source.read(["12345"])
+    online_table(applied, "gone", TABLE)
+    deadline = time.monotonic() + 20
+    while source.served is served and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert source.served is not served
+    assert source.read(["12345"])[0].values["amount"] == 500.0
+
+
+def test_registry_that_says_the_same_again_and_again_changes_nothing(
+    applied: Settings, open_source: Callable
+) -> None:
+    source = open_source()
+    served = source.served
+    for _ in range(3):
+        source.refresh()
+    assert source.served is served
+
+
+def test_change_is_told_with_the_features_that_are_served_now(
+    applied: Settings, open_source: Callable, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = open_source()
+    edit(applied, r"\],\n    online=True,", NEW_FIELD)
+    apply_definitions(applied)
+    with caplog.at_level(logging.INFO, following.__name__):
+        source.refresh()
+        source.refresh()
+    told = [
+        getattr(record, "features", None) for record in caplog.records if record.name == following.__name__
+    ]
+    assert told == [source.served.names]
+
+
+def test_thread_that_follows_the_registry_keeps_no_process_alive(applied: Settings) -> None:
+    before = set(threading.enumerate())
+    source = open_feast_source(applied)
+    started = {thread.name: thread.daemon for thread in set(threading.enumerate()) - before}
+    source.close()
+    assert started["definitions"]
+    assert all(started.values())
+
+
+def test_thread_that_follows_the_registry_ends_with_the_source(applied: Settings) -> None:
+    before = set(threading.enumerate())
+    source = open_feast_source(applied)
+    [thread] = [item for item in set(threading.enumerate()) - before if item.name == "definitions"]
+    source.close()
+    source.close()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_check_finds_out_whether_the_store_was_ever_filled_also_without_a_registry(
+    applied: Settings, definitions: ServedFeatures, open_source: Callable
+) -> None:
+    source = open_source()
+    with pytest.raises(FeaturesNotMaterialized, match="transaction_features"):
+        source.check()
+    record_materialization(applied, definitions)
+    source.refresh()
+    (applied.feast_repo_path.parent / "registry.db").unlink()
+    source.check()
+    assert source.read(["nobody"]) == [None]
+
+
+def forget_materializations(settings: Settings) -> None:
+    """Apply the same definitions to a registry that was never there."""
+    (settings.feast_repo_path.parent / "registry.db").unlink()
+    apply_definitions(settings)
+
+
+def test_store_that_a_check_found_filled_is_not_asked_again_for_an_unknown_entity(
+    applied: Settings, definitions: ServedFeatures, open_source: Callable
+) -> None:
+    record_materialization(applied, definitions)
+    source = open_source()
+    source.check()
+    forget_materializations(applied)
+    source.refresh()
+    assert source.read(["nobody"]) == [None]
+
+
+def test_store_that_a_check_found_empty_is_empty_for_an_unknown_entity_too(
+    applied: Settings, definitions: ServedFeatures, open_source: Callable
+) -> None:
+    record_materialization(applied, definitions)
+    source = open_source()
+    assert source.read(["nobody"]) == [None]
+    forget_materializations(applied)
+    source.refresh()
+    with pytest.raises(FeaturesNotMaterialized):
+        source.check()
+    with pytest.raises(FeaturesNotMaterialized):
+        source.read(["nobody"])
+
+
+def test_check_of_a_store_that_lost_its_table_says_so(
+    applied: Settings, write: Callable, open_source: Callable
+) -> None:
+    write(amount=500.0)
+    source = open_source()
+    assert source.read(["12345"]) != [None]
+    online_table(applied, TABLE, "gone")
+    with pytest.raises(OnlineTableMissing, match=TABLE):
+        source.check()
+
+
+def test_no_entity_is_no_question(applied: Settings, open_source: Callable) -> None:
+    # Of a store that was never filled a question would say so.
+    assert open_source().read([]) == []
+
+
+def test_key_of_more_parts_than_the_service_has_is_nobodys(applied: Settings, write: Callable) -> None:
+    write(amount=500.0)
+    source = open_feast_source(applied)
+    with pytest.raises(ValueError, match="zip"):
+        asyncio.run(source.read([("12345", "more")]))
+    source.close()
+
+
+def test_key_that_the_service_renames_is_read_by_its_new_name(
+    settings: Settings, open_source: Callable
+) -> None:
+    edit(
+        settings,
+        r"features=\[transaction_features\]",
+        'features=[transaction_features.with_join_key_map({"transaction_id": "payment"})]',
+    )
+    apply_definitions(settings)
+    write_through_feast(settings, declared_service(settings), [Row("12345", {"amount": 5.0}, NOW)])
+    source = open_source()
+    assert source.served.key_names == ("payment",)
+    [known, unknown] = source.read(["12345", "nobody"])
+    assert (known.values["amount"], unknown) == (5.0, None)
+
+
+def test_nulls_and_values_of_a_store_that_feast_itself_answers_for_are_told_apart(
+    settings: Settings, write: Callable, open_source: Callable
+) -> None:
+    path = settings.feast_repo_path / "feature_store.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"provider": "local"}))
+    apply_definitions(settings)
+    write(transaction_hour=0)
+    [found] = open_source().read(["12345"])
+    assert found.values["transaction_hour"] == 0
+    assert found.values["amount"] is None
+    assert found.missing == ()
+
+
+def test_feature_that_feast_itself_finds_unwritten_hides_none_of_those_after_it(
+    settings: Settings, write: Callable, open_source: Callable
+) -> None:
+    path = settings.feast_repo_path / "feature_store.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"provider": "local"}))
+    apply_definitions(settings)
+    write(amount=500.0)
+    edit(settings, r"(?<=schema=\[)(?=\n)", '\n        Field(name="first", dtype=Int64),')
+    apply_definitions(settings)
+    [found] = open_source().read(["12345"])
+    assert found.missing == ("first",)
+    assert found.values["amount"] == 500.0
+
+
+def test_what_keeps_the_registry_from_being_followed_is_said(
+    applied: Settings, open_source: Callable, caplog: pytest.LogCaptureFixture
+) -> None:
+    open_source(registry_refresh_seconds=0.02)
+    (applied.feast_repo_path.parent / "registry.db").unlink()
+    deadline = time.monotonic() + 20
+    while not any("fraud_detection_v1" in text for text in caplog.messages) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert any("has no feature service 'fraud_detection_v1'" in text for text in caplog.messages)
+
+
+def test_registry_is_read_to_look_and_to_show_and_not_for_each_thing_in_it(
+    applied: Settings, open_source: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = open_source()
+    edit(applied, r"\],\n    online=True,", NEW_FIELD)
+    apply_definitions(applied)
+    reads: list[object] = []
+    read = FileRegistryStore.get_registry_proto
+    monkeypatch.setattr(
+        FileRegistryStore, "get_registry_proto", lambda store: reads.append(store) or read(store)
+    )
+    source.refresh()
+    assert source.served.names[-1] == "new_feature"
+    assert len(reads) == 2
+
+
+def test_resolved_answer_is_read_without_the_message_that_feast_would_make_of_it(
+    applied: Settings, write: Callable, open_source: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(amount=500.0)
+    source = open_source()
+    monkeypatch.setattr(ResolvedResponse, "proto", None)
+    assert source.read(["12345"])[0].values["amount"] == 500.0

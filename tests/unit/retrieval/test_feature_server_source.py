@@ -2,14 +2,16 @@
 
 import asyncio
 import json
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
+from answering_server import Server
+from declared_views import served, view
+from feast.types import Bytes, FeastType, Int64, UnixTimestamp
 from pydantic import ValidationError
 
 from poc.definitions import ServedFeatures
@@ -21,54 +23,11 @@ from poc.errors import (
     OnlineTableMissing,
     PocError,
 )
-from poc.retrieval.feature_server_source import FeatureServerSource
+from poc.retrieval.feature_server_source import FeatureServerSource, open_feature_server_source
 from poc.settings import Settings
 
 VIEW = "transaction_features"
 PATIENCE_SECONDS = 0.5
-
-
-class Server(ThreadingHTTPServer):
-    """Answers each question with `status` and `content`, after `delay_seconds`, and keeps connections."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.status, self.content, self.delay_seconds, self.drips = 200, b"{}", 0.0, False
-        self.asked: list[dict[str, object]] = []
-        self.connections: Counter[object] = Counter()
-        self.hang_up = self.chunked = False
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server_port}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        server = self.server
-        server.connections[self.client_address] += 1
-        server.asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-        time.sleep(server.delay_seconds)
-        self.send_response(server.status)
-        if server.chunked:
-            self.send_header("transfer-encoding", "chunked")
-            self.end_headers()
-            half = len(server.content) // 2
-            for part in (server.content[:half], server.content[half:], b""):
-                self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
-            return
-        self.send_header("content-length", str(len(server.content)))
-        self.end_headers()
-        for byte in server.content if server.drips else [server.content]:
-            self.wfile.write(bytes([byte]) if server.drips else byte)
-            time.sleep(0.1 if server.drips else 0)
-        # A server may close a kept connection without saying so.
-        self.close_connection = server.hang_up
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 class Asking:
@@ -79,6 +38,9 @@ class Asking:
 
     def read(self, ids: list[str]) -> object:
         return self._loop.run_until_complete(self.source.read([(item,) for item in ids]))
+
+    def check(self) -> None:
+        self._loop.run_until_complete(self.source.check())
 
     def close(self) -> None:
         self.source.close()
@@ -192,8 +154,10 @@ def test_feature_that_the_server_does_not_know_is_named(
     answer["metadata"]["feature_names"].remove(last)
     answer["results"].pop()
     server.content = json.dumps(answer).encode()
-    with pytest.raises(FeaturesNotServed, match=last):
+    with pytest.raises(FeaturesNotServed, match=last) as refused:
         open_source(server.url).read(["a"])
+    assert server.url in refused.value.what
+    assert definitions.service in refused.value.what
 
 
 @pytest.mark.parametrize("drips", [False, True], ids=["silent", "byte by byte"])
@@ -300,3 +264,89 @@ def test_event_loop_asks_without_blocking_and_several_at_once(
     found, seconds = asyncio.run(ten())
     assert found == [[None]] * 10
     assert seconds < 10 * 0.2
+
+
+def test_no_entity_is_no_question(server: Server, open_source: Callable) -> None:
+    assert open_source(server.url).read([]) == []
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("dtype", "key", "asked"),
+    [
+        (Int64, 7, 7),
+        (Bytes, b"as text", "as text"),
+        (UnixTimestamp, datetime(1970, 1, 2, tzinfo=timezone.utc), 86400),
+    ],
+    ids=str,
+)
+def test_key_is_asked_for_in_the_words_of_feasts_server(
+    server: Server, dtype: FeastType, key: object, asked: object
+) -> None:
+    service = served(view("one", "x", key_type=dtype))
+    source = FeatureServerSource(server.url, service, timeout_seconds=PATIENCE_SECONDS)
+    answer = json.loads(right_answer(service, "unused"))
+    answer["results"][0]["values"] = [asked]
+    server.content = json.dumps(answer).encode()
+    assert asyncio.run(source.read([(key,)])) == [None]
+    assert server.asked == [{"features": ["one:x"], "entities": {"id": [asked]}}]
+
+
+def test_key_that_json_has_no_word_for_is_refused(server: Server, open_source: Callable) -> None:
+    with pytest.raises(TypeError, match="no JSON for a join key of complex"):
+        open_source(server.url).read([1j])
+
+
+def test_check_asks_for_what_is_read(
+    server: Server, definitions: ServedFeatures, open_source: Callable
+) -> None:
+    server.content = right_answer(definitions, "\N{EM DASH}")
+    asking = open_source(server.url)
+    asking.check()
+    [asked] = server.asked
+    asking.read(["\N{EM DASH}"])
+    assert server.asked[1] == asked
+    server.status = 503
+    with pytest.raises(FeatureServerUnavailable):
+        asking.check()
+
+
+def test_source_is_opened_once_the_server_answered_also_where_its_first_read_takes_longer(
+    server: Server, definitions: ServedFeatures, root: Path
+) -> None:
+    settings = Settings(
+        _env_file=None,
+        feast_repo_path=root / "feature_repo",
+        feature_server_url=server.url,
+        feature_timeout_seconds=0.2,
+    )
+    server.content, server.delay_seconds = right_answer(definitions, "\N{EM DASH}"), 0.5
+    opened = open_feature_server_source(settings)
+    assert opened.served == definitions
+    with pytest.raises(FeatureServerUnavailable, match=r"no answer in 0\.2 s"):
+        asyncio.run(opened.check())
+    opened.close()
+
+
+def test_source_of_a_server_that_fails_is_not_opened(server: Server, root: Path) -> None:
+    server.status = 500
+    settings = Settings(_env_file=None, feast_repo_path=root / "feature_repo", feature_server_url=server.url)
+    with pytest.raises(FeatureServerFailed, match="it answered 500"):
+        open_feature_server_source(settings)
+
+
+@pytest.mark.parametrize("keys", [[("a", "more")], [("a",), ("b", "more")]], ids=["all", "some"])
+def test_key_of_other_parts_than_the_services_is_nobodys(
+    server: Server, open_source: Callable, keys: list[tuple[str, ...]]
+) -> None:
+    with pytest.raises(ValueError, match="zip"):
+        asyncio.run(open_source(server.url).source.read(keys))
+    assert server.asked == []
+
+
+def test_answer_that_is_marked_as_none_is_not_read_whatever_it_looks_like(
+    server: Server, open_source: Callable, definitions: ServedFeatures
+) -> None:
+    server.status, server.content = 300, right_answer(definitions, "a")
+    with pytest.raises(FeatureServerFailed, match="it answered 300"):
+        open_source(server.url).read(["a"])
