@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-import select
 import signal
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from multiprocessing.connection import wait
 from typing import Any
 
 import pandas as pd
@@ -170,7 +170,7 @@ def test_process_that_is_forked_reads_over_a_session_of_its_own(
             os.write(tell, str(status(store, "a")[1]).encode())
         finally:
             os._exit(0)
-    ready, _, _ = select.select([told], [], [], 30)
+    ready = wait([told], 30)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     assert ready == [told]
