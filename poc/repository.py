@@ -152,19 +152,21 @@ def apply_definitions(settings: Settings) -> tuple[list[str], list[str]]:
     store = open_feature_store(settings)
     repo, folder = settings.feast_repo_path, Path.cwd()
     # Feast prints its own account of the changes.
-    with _inside(repo), redirect_stdout(sys.stderr), doing(f"applying {repo}"), registry_errors(store.config):
+    with _inside(repo), redirect_stdout(sys.stderr), doing(f"applying {repo}"):
         try:
             found = parse_repo(Path.cwd())
             # What is left to inference is read from the sources, whose paths count from here.
             os.chdir(folder)
             apply_total_with_repo_instance(store, store.project, store.registry, found, False)
         except Exception as error:
-            if isinstance(error, OSError) and Path(store.config.registry.path).name in str(error.filename):
-                with registry_errors(store.config):
-                    raise
-            if not (isinstance(error, (ValueError, TypeError)) or is_feasts(error)):
+            if isinstance(error, (ValueError, TypeError)) or is_feasts(error):
+                raise InvalidDefinitions(repo, str(error)) from error
+            # Sources are files as well.
+            registry = Path(store.config.registry.path).name
+            if isinstance(error, OSError) and registry not in str(error.filename):
                 raise
-            raise InvalidDefinitions(repo, str(error)) from error
+            with registry_errors(store.config):
+                raise
     store = open_feature_store(settings)
     views = (*store.list_feature_views(), *store.list_stream_feature_views())
     # Feast adds an entity of its own for views without one.

@@ -123,7 +123,7 @@ def test_broken_registry_is_told_by_its_path(place: Place, broken: str, script: 
 def test_registry_that_the_disk_refuses_is_told_by_its_path(place: Place) -> None:
     done = place.work.shell(f"ulimit -f 1; python {SCRIPTS['setup']}", check=False)
     require_told(done)
-    assert f"✗ Cannot use Feast's registry {REGISTRY}: [Errno 27] File too large" in done.stderr
+    assert f"✗ Cannot use Feast's registry feature_repo/{REGISTRY}: [Errno 27] File too large" in done.stderr
 
 
 @pytest.mark.parametrize("broken", RECORDS)

@@ -57,3 +57,22 @@ def test_registry_that_fails_while_it_is_written_is_named(root: Path, tmp_path: 
     settings = Settings(feast_repo_path=root / "feature_repo", feast_fs_yaml_file_path=chosen)
     with pytest.raises(RegistryUnreadable, match=r"registry\.db: .*database is locked"):
         apply_definitions(settings)
+
+
+UNREADABLE_SOURCE = """
+from feast import Entity, FeatureView, FileSource, ValueType
+
+thing = Entity(name="thing", join_keys=["id"], value_type=ValueType.STRING)
+source = FileSource(path="/nowhere/things.parquet", timestamp_field="at")
+things = FeatureView(name="things", entities=[thing], source=source)
+"""
+
+
+def test_source_that_cannot_be_read_is_not_told_for_the_registry(tmp_path: Path) -> None:
+    (tmp_path / "features.py").write_text(UNREADABLE_SOURCE)
+    (tmp_path / "feature_store.yaml").write_text(
+        f"project: own\nprovider: local\nregistry: {tmp_path}/registry.db\n"
+        f"online_store: {{type: sqlite, path: {tmp_path}/online.db}}\nentity_key_serialization_version: 2\n"
+    )
+    with pytest.raises(FileNotFoundError, match=r"things\.parquet"):
+        apply_definitions(Settings(feast_repo_path=tmp_path))
