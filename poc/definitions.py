@@ -164,9 +164,11 @@ def applied_feature_set(store: "FeatureStore", view: str) -> FeatureSet:
 
     try:
         found, entities = applied_view(store, view), _join_keys(store, False)
-    except (FeastObjectNotFoundException, OSError) as error:
+    except FeastObjectNotFoundException as error:
         known = sorted(item.name for item in store.list_feature_views())
         raise FeaturesNotApplied(view, "feature view", known) from error
+    except OSError as error:
+        raise FeaturesNotApplied(view, "feature view") from error
     if found is None:
         raise _refused(f"view {view} is computed on demand: nothing of it is stored")
     return feature_set(found, entities)

@@ -22,7 +22,7 @@ _PANDAS_NOTE = b"pandas"
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where the records of a prepared Parquet came from. Resource in the file's own metadata.
+    """Where the records of a prepared Parquet came from. Kept in the file's own metadata.
 
     Attributes:
         sha256: hex digest of that file as it was; None for generated records.

@@ -79,11 +79,9 @@ def listening_error(address: str, port: int) -> OSError | None:
 
 
 def require_free(address: str, port: int, within_seconds: float = 0.0) -> None:
-    """Raise PortTaken, saying by what, unless a server can soon listen at `address:port`.
+    """Raise PortTaken, saying by what, unless a server could listen at `address:port` by then.
 
-    Soon: in at most `within_seconds`.
-
-    LoopbackAddressMissing says that there is no such address.
+    A port that is taken is waited for `within_seconds`. LoopbackAddressMissing: there is no such address.
     """
     deadline = time.monotonic() + within_seconds
     error = listening_error(address, port)

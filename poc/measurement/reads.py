@@ -51,20 +51,20 @@ def direct_views(store: FeatureStore, keyspace: str, served: ServedFeatures) -> 
     for view in served.views:
         layout = direct_layout(keyspace, store.project, applied_view(store, view.definitions.view))
         key = key_of_view(served, view, [column.field for column in layout.keys])
-        found.append(DirectView(layout, view.names, _as_kept(layout, key)))
+        found.append(DirectView(layout, view.names, _stored_key(layout, key)))
     return found
 
 
-def _as_kept(layout: RowLayout, key: Callable[[Key], Key]) -> Callable[[Key], Key]:
+def _stored_key(layout: RowLayout, key: Callable[[Key], Key]) -> Callable[[Key], Key]:
     bound = bound_key(layout.keys)
 
-    def kept(asked: Key) -> Key:
+    def stored(asked: Key) -> Key:
         found = bound(key(asked))
         # Those that are asked for were stored.
         assert found is not None
         return found
 
-    return kept
+    return stored
 
 
 def direct_cassandra(session: Session, views: Sequence[DirectView], consistency: str) -> Method:

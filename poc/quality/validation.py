@@ -138,7 +138,7 @@ def gate(
 
 
 def materialize(settings: Settings, options: RunOptions, *, accept_drift: bool = False) -> None:
-    """Prepare and validate the sources, fill both stores as `options` says, record and tell how it ended.
+    """Prepare and validate the sources, fill both stores as `options` say, record and tell how it ended.
 
     Of a view that the service does not take the source is only checked, and the online store filled.
 

@@ -102,9 +102,8 @@ class Predictor:
         self._features, self._model, self._metrics = features, model, metrics
         self._refuse_stale = refuse_stale
         self._last_read = float("-inf")
-        self._bounds: Bounds | None = None
-        # That the model takes what is served was seen of these two.
-        self._fitting: tuple[Scorer, ServedFeatures] | None = None
+        # The model that takes what is served, as was seen once, and the bounds of that.
+        self._fitting: tuple[Scorer, Bounds] | None = None
 
     async def judge(
         self, keys: Sequence[EntityKey], overrides: Mapping[str, Value], arrived: float | None = None
@@ -137,13 +136,11 @@ class Predictor:
 
     async def _judge(self, keys: Sequence[EntityKey], overrides: Mapping[str, Value]) -> Judged:
         scorer, source = self._model.get(), self._features.get()
-        bounds, served = self._bounds, source.served
-        if bounds is None or bounds.served is not served:
-            bounds = self._bounds = Bounds(served)
-        known_to_fit = self._fitting
-        if known_to_fit is None or known_to_fit[0] is not scorer or known_to_fit[1] is not served:
+        fitting, served = self._fitting, source.served
+        if fitting is None or fitting[0] is not scorer or fitting[1].served is not served:
             require_inputs(scorer, served)
-            self._fitting = scorer, served
+            fitting = self._fitting = scorer, Bounds(served)
+        bounds = fitting[1]
         key_names, names, wanted = bounds.key_names, bounds.names, list(dict.fromkeys(keys))
         started = time.perf_counter()
         try:

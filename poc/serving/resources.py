@@ -158,8 +158,7 @@ def model_resource(
         if newest is current:
             return current
         features = served()
-        missing = [] if features is None else newest.lacking(features)
-        if features is not None and missing and not current.lacking(features):
+        if features is not None and (missing := newest.lacking(features)) and not current.lacking(features):
             said = "Model version %s stays: %s wants %s, which is not served"
             log.warning(said, current.version, newest.version, ", ".join(missing))
             return current

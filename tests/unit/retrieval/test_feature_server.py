@@ -21,14 +21,6 @@ from poc.retrieval.feature_server import FeatureServer, HttpAnswer
 QUESTION = b'{"features": []}'
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    made = Server()
-    yield made
-    made.shutdown()
-    made.server_close()
-
-
 def ask(url: str, times: int = 1, pause_seconds: float = 0.0) -> list[HttpAnswer]:
     """Ask so often in one event loop, with a pause after each; what the loop is told of as an error fails."""
     problems: list[dict[str, object]] = []

@@ -48,14 +48,6 @@ class Asking:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    made = Server()
-    yield made
-    made.shutdown()
-    made.server_close()
-
-
-@pytest.fixture
 def open_source(definitions: ServedFeatures) -> Iterator[Callable[[str], Asking]]:
     opened: list[Asking] = []
 
