@@ -1,13 +1,15 @@
 import re
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from feast import FeatureStore, RepoConfig
 from feast.types import Int64, String
 
-from poc.definitions import JoinKey, ServedFeatures
-from poc.errors import InvalidDefinitions, NotInProjectFolder
+from poc.definitions import JoinKey, ServedFeatures, applied_feature_set
+from poc.errors import FeaturesNotApplied, InvalidDefinitions, NotInProjectFolder
 from poc.repository import declared_service
 from poc.settings import Settings
 
@@ -147,3 +149,21 @@ def test_other_folder_says_where_to_go(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     with pytest.raises(NotInProjectFolder, match="FEAST_REPO_PATH"):
         declared_service(Settings(_env_file=None))
+
+
+def test_view_of_a_registry_that_is_gone_is_told_as_not_applied(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    store = FeatureStore(
+        config=RepoConfig(
+            project="own",
+            provider="local",
+            registry=str(folder / "registry.db"),
+            online_store={"type": "sqlite", "path": str(tmp_path / "online.db")},
+            entity_key_serialization_version=2,
+        )
+    )
+    shutil.rmtree(folder)
+    folder.write_text("in its place")
+    with pytest.raises(FeaturesNotApplied, match="no feature view 'things'"):
+        applied_feature_set(store, "things")
