@@ -8,9 +8,8 @@ size take turns. What would take very long is left out and said to be, unless --
 """
 
 from poc.command_line import note, run
-from poc.measurement.scripts import measurement_parser, show
+from poc.measurement.scripts import measurement_parser, require_results, show
 from poc.measurement.tables import materialization_table
-from poc.output import require_writable
 from poc.settings import load_settings
 
 
@@ -24,7 +23,7 @@ def main() -> None:
     )
     parser.add_argument("--all", action="store_true", help="measure slow ways at large sizes, too")
     wanted = parser.parse_args()
-    require_writable(wanted.json)
+    require_results(settings, wanted.json)
     note("Loading Feast ...")
     from poc.measurement.materialization import measure_materialization, ways
     from poc.measurement.place import open_place

@@ -8,9 +8,8 @@ constant rates. Needs wrk (apt-get install wrk), materialized features and a tra
 """
 
 from poc.command_line import note, run
-from poc.measurement.scripts import measurement_parser, show
+from poc.measurement.scripts import measurement_parser, require_results, show
 from poc.measurement.tables import rates_table
-from poc.output import require_writable
 from poc.settings import load_settings
 
 
@@ -28,7 +27,7 @@ def main() -> None:
     from poc.measurement.serving import require_wrk
 
     require_wrk()
-    require_writable(wanted.json)
+    require_results(settings, wanted.json)
     with open_place(settings) as place:
         found = measure_rates(place, seconds=wanted.seconds, workers=wanted.workers, announce=note)
     show(found, rates_table, wanted.json)

@@ -9,9 +9,8 @@ afterwards.
 
 from poc.command_line import note, run
 from poc.measurement.core import warm_up_rounds
-from poc.measurement.scripts import measurement_parser, rounds_bar, show
+from poc.measurement.scripts import measurement_parser, require_results, rounds_bar, show
 from poc.measurement.tables import registry_table
-from poc.output import require_writable
 from poc.settings import load_settings
 
 
@@ -23,7 +22,7 @@ def main() -> None:
         ("--views", (1, 50, 200), "numbers of feature views, the first to compare with"),
         ("--rounds", 300, "reads of each"),
     ).parse_args()
-    require_writable(wanted.json)
+    require_results(settings, wanted.json)
     note("Loading Feast ...")
     from poc.measurement.place import open_place
     from poc.measurement.registry import measure_registry

@@ -9,9 +9,8 @@ differ from scikit-learn's over all labelled rows. Needs the data and the applie
 
 from poc.command_line import note, run
 from poc.measurement.core import warm_up_rounds
-from poc.measurement.scripts import measurement_parser, rounds_bar, show
+from poc.measurement.scripts import measurement_parser, require_results, rounds_bar, show
 from poc.measurement.tables import scoring_table
-from poc.output import require_writable
 from poc.settings import load_settings
 
 
@@ -19,7 +18,7 @@ def main() -> None:
     settings = load_settings()
     rounds = ("--rounds", 200, "turns of each way, of 20 rows one at a time")
     wanted = measurement_parser(__doc__, settings.data_dir / "benchmarks/scoring.json", rounds).parse_args()
-    require_writable(wanted.json)
+    require_results(settings, wanted.json)
     note("Loading MLflow, scikit-learn and Feast ...")
     from poc.measurement.scoring import measure_scoring
 

@@ -9,9 +9,8 @@ Needs wrk (apt-get install wrk), materialized features and a trained model.
 """
 
 from poc.command_line import note, run
-from poc.measurement.scripts import measurement_parser, show
+from poc.measurement.scripts import measurement_parser, require_results, show
 from poc.measurement.tables import serving_table
-from poc.output import require_writable
 from poc.settings import load_settings
 
 
@@ -30,7 +29,7 @@ def main() -> None:
     from poc.measurement.serving import measure_serving, require_wrk
 
     require_wrk()
-    require_writable(wanted.json)
+    require_results(settings, wanted.json)
     with open_place(settings) as place:
         found = measure_serving(
             place,

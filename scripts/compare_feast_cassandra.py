@@ -13,21 +13,17 @@ and a picture of all latencies. The row store is filled beside Feast's own where
 """
 
 from poc.command_line import note, ok, run
-from poc.feature_store import repo_yaml
 from poc.measurement.comparison import document
-from poc.measurement.scripts import read_request, rounds_bar
+from poc.measurement.scripts import read_request, require_results, rounds_bar
 from poc.measurement.tables import report
-from poc.output import require_writable, write_json
+from poc.output import write_json
 from poc.settings import load_settings
 
 
 def main() -> None:
     settings = load_settings()
     request, json, plot = read_request(__doc__, settings.data_dir)
-    # Else a folder for them is made where nothing else is.
-    repo_yaml(settings)
-    require_writable(json)
-    require_writable(plot)
+    require_results(settings, json, plot)
     note("Loading Feast ...")
     from poc.measurement.place import open_place
     from poc.measurement.stores import compare_stores

@@ -6,9 +6,8 @@ The Cassandra is an embedded one in a temporary folder, stopped and removed afte
 """
 
 from poc.command_line import note, run
-from poc.measurement.scripts import measurement_parser, show
+from poc.measurement.scripts import measurement_parser, require_results, show
 from poc.measurement.tables import storage_table
-from poc.output import require_writable
 from poc.settings import load_settings
 
 
@@ -20,7 +19,7 @@ def main() -> None:
         ("--rows", 200_000, "entities to store"),
         ("--port", 9442, "port of the Cassandra to start"),
     ).parse_args()
-    require_writable(wanted.json)
+    require_results(settings, wanted.json)
     from poc.measurement.materialization import measure_storage
 
     show(measure_storage(settings, wanted.rows, wanted.port, note), storage_table, wanted.json)

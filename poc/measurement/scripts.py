@@ -11,11 +11,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from poc.command_line import MOST, argument_parser, ok, whole_number, whole_numbers
+from poc.feature_store import repo_yaml
 from poc.measurement.comparison import Request
 from poc.measurement.core import LEAST_ROUNDS
 from poc.measurement.methods import BASELINE, KNOWN, ON_REQUEST
 from poc.measurement.tables import Document, setting_line
-from poc.output import write_json
+from poc.output import require_writable, write_json
+from poc.settings import Settings
 
 MOST_REQUESTS = 1_000_000
 REDRAWN_EVERY_SECONDS = 0.25
@@ -86,6 +88,16 @@ def _methods(text: str) -> tuple[str, ...]:
         if name not in OTHERS:
             raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(OTHERS)}")
     return names
+
+
+def require_results(settings: Settings, *paths: Path) -> None:
+    """Raise what says that results cannot be written to `paths`, or that there is nothing here to measure.
+
+    The repository is looked for first: where there is none, no folder is made for results.
+    """
+    repo_yaml(settings)
+    for path in paths:
+        require_writable(path)
 
 
 class RoundsBar:

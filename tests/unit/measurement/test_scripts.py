@@ -7,10 +7,12 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
+from poc.errors import NotInProjectFolder
 from poc.measurement import scripts
 from poc.measurement.comparison import Request
 from poc.measurement.methods import BASELINE, KNOWN
-from poc.measurement.scripts import RoundsBar, read_request, rounds_bar
+from poc.measurement.scripts import RoundsBar, read_request, require_results, rounds_bar
+from poc.settings import Settings
 
 DATA = Path("data")
 
@@ -122,3 +124,12 @@ def test_bar_is_drawn_at_once_when_something_is_said_and_now_and_then_while_it_a
             what()
             lengths.append(len(drawn.getvalue()))
     assert [after > before for before, after in pairwise(lengths)] == [True, False, True, True]
+
+
+def test_where_nothing_is_to_be_measured_no_folder_is_made_for_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NotInProjectFolder):
+        require_results(Settings(_env_file=None), Path("data/benchmarks/serving.json"))
+    assert list(tmp_path.iterdir()) == []
