@@ -8,7 +8,6 @@ waits for either.
 
 import copy
 import logging
-import os
 import threading
 import weakref
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from feast import FeatureService, FeatureStore
 from feast.errors import FeatureViewNotFoundException
 
 from poc.online_store.errors import FeaturesOutdated
+from poc.online_store.forks import tell_of_forks
 from poc.online_store.plan import Plan, resolve
 from poc.online_store.registry_file import as_it_is_now
 
@@ -56,9 +56,12 @@ class Plans:
         self._states: list[_State] = []
         # Feast's services are compared slowly, and hashed by their name: known ones are told by identity.
         self._services: dict[int, tuple[FeatureService, _Content, bytes]] = {}
-        self._lock = threading.Lock()
-        # The process whose thread keeps the registry fresh: a fork has none of them.
-        self._refreshing: int | None = None
+        self.begin_anew()
+        tell_of_forks(self)
+
+    def begin_anew(self) -> None:
+        """See `BeginsAnew`."""
+        self._lock, self._refreshing = threading.Lock(), False
 
     def find(
         self,
@@ -71,7 +74,7 @@ class Plans:
         proto = getattr(store._registry, "cached_registry_proto", None)
         if proto is None:
             return None
-        if self._refreshing != os.getpid():
+        if not self._refreshing:
             self._keep_fresh(store)
         state = self._state
         if state is None or not state.is_of(proto):
@@ -113,9 +116,9 @@ class Plans:
 
     def _keep_fresh(self, store: FeatureStore) -> None:
         with self._lock:
-            if self._refreshing == os.getpid():
+            if self._refreshing:
                 return
-            self._refreshing = os.getpid()
+            self._refreshing = True
         life: timedelta = getattr(store._registry, "cached_registry_proto_ttl", timedelta(0))
         if life.total_seconds() <= 0:
             return  # Zero is for ever.

@@ -4,7 +4,6 @@ A reader is made for each selection of features, and is given again while the vi
 """
 
 import logging
-import os
 import threading
 import weakref
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from poc.online_store.acsylla_reads import AcsyllaReads, acsylla_reads
 from poc.online_store.bound_rows import BoundRow
 from poc.online_store.connection import ConnectionSettings, Driver, connection_settings
 from poc.online_store.errors import FeaturesOutdated, OnlineTableMissing
+from poc.online_store.forks import tell_of_forks
 from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, CqlOfKeys, KeyedReads, Row
 from poc.online_store.keys import join_keys
 from poc.online_store.layout import key_columns
@@ -58,8 +58,7 @@ class ReadingStore(Generic[Reader]):
         self.driver: Driver = "auto"
         self._of_parents: list[Any] = []
         self._begin()
-        own = weakref.ref(self)
-        os.register_at_fork(after_in_child=lambda: _forked(own()))
+        tell_of_forks(self)
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
@@ -68,6 +67,12 @@ class ReadingStore(Generic[Reader]):
         self._readers: dict[_Name, _Kept[Reader]] = {}
         self._writers: dict[str, ReplacingWriter] = {}
         self._following: threading.Event | None = None
+
+    def begin_anew(self) -> None:
+        """See `BeginsAnew`."""
+        # Ended here, or left to be collected, the sessions would wait for their threads.
+        self._of_parents.append((self._session, self._acsylla))
+        self._begin()
 
     @property
     def is_connected(self) -> bool:
@@ -240,11 +245,3 @@ def _columns(view: FeatureView) -> list[tuple[str, Any]]:
 
 def _distinct(keys: Sequence[JoinKeys | None]) -> list[JoinKeys]:
     return list(dict.fromkeys(key for key in keys if key is not None))
-
-
-def _forked(store: "ReadingStore[Any] | None") -> None:
-    """Begin anew in a process that was forked: no thread came along, and a session would wait for its own."""
-    if store is not None:
-        # Ended here, or left to be collected, they would wait for their threads as well.
-        store._of_parents.append((store._session, store._acsylla))
-        store._begin()

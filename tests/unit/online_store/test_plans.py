@@ -1,5 +1,6 @@
 """The plans of the resolved call follow the registry, and no request waits for it."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -149,6 +150,26 @@ def test_apply_of_another_process_is_seen_within_the_caches_life(repository: Rep
     assert read(store, "a") == {"a": None}
     repository.apply(other, repository.view("a", "b"))
     within(60, lambda: knows(store, "b"))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_process_that_is_forked_goes_on_following_the_registry(tmp_path: Path) -> None:
+    repository = Repository(tmp_path, {"path": str(tmp_path / "registry.db"), "cache_ttl_seconds": 1})
+    store = repository.open()
+    repository.apply(store, repository.view("a"))
+    repository.push(store, a=1)
+    read(store, "a")
+    told, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            read(store, "a")
+            os.write(tell, " ".join(thread.name for thread in threading.enumerate()).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(tell)
+    assert "registry-refresh" in os.read(told, 1000).decode()
 
 
 def test_no_request_waits_for_the_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
