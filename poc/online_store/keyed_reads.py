@@ -52,7 +52,7 @@ class KeyedReads:
         if several is not None and keys_per_statement > 1:
             self._several = _in_one_page(prepare(session, several))
         self._keys_per_statement = keys_per_statement
-        self._acsylla, self._one_by_acsylla = acsylla, one
+        self._acsylla = acsylla
 
     def rows(self, keys: Sequence[Key]) -> dict[Key, list[Row]]:
         """Read the rows of distinct `keys`; a key that has none is left out."""
@@ -65,11 +65,11 @@ class KeyedReads:
 
     async def rows_async(self, keys: Sequence[Key]) -> dict[Key, list[Row]]:
         """Do what `rows` does without blocking the event loop."""
-        if self._acsylla is not None:
-            found = await self._acsylla.rows(self._one_by_acsylla, keys)
-            if found is not None:
-                return {key: rows for key, rows in zip(keys, found, strict=True) if rows}
         statement, bound = self._batches(keys)
+        if self._acsylla is not None:
+            found = await self._acsylla.rows(statement.query_string, bound)
+            if found is not None:
+                return self._by_key(keys, found)
         if len(bound) == 1:
             return self._by_key(keys, [await self._awaited(statement, bound[0])])
         permits = asyncio.Semaphore(self._in_flight)

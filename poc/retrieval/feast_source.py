@@ -16,7 +16,8 @@ from poc.online_store.errors import NoCassandra
 from poc.online_store.failures import cassandra_failures
 from poc.retrieval.entities import Entities, ViewRows, ViewValues, fitting, references
 from poc.retrieval.following import FollowingSource, holds_rows
-from poc.retrieval.source import EntityKey, Value, probe_key
+from poc.retrieval.shared_reads import SharedReads
+from poc.retrieval.source import EntityFeatures, EntityKey, Value, probe_key
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -71,6 +72,14 @@ class FeastFeatureSource(FollowingSource[_State]):
     """The features of one feature service, read through Feast. `close` ends the store's sessions."""
 
     name = "feast"
+
+    def __init__(self, store: "FeatureStore", where: str, settings: Settings) -> None:
+        super().__init__(store, where, settings)
+        self._shared = SharedReads(super().read)
+
+    async def read(self, keys: Sequence[EntityKey]) -> list[EntityFeatures | None]:
+        """See `FeatureSource.read`; what is asked for at one time is one call of Feast's."""
+        return await self._shared.read(keys)
 
     def _state(self, served: ServedFeatures) -> _State:
         asked: list[str] | FeatureService | None = references(served)

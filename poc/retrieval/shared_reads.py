@@ -1,0 +1,79 @@
+"""Reads that arrive in one turn of an event loop, answered by one read of all their entities.
+
+Under load a server has several requests at hand at a time. Feast's call takes many entities, and each more
+costs it and Cassandra a fraction of the first.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from poc.errors import FeaturesUnavailable
+from poc.retrieval.source import EntityFeatures, EntityKey
+
+# As many as the row store asks for in one statement.
+MOST_KEYS = 20
+
+Found = list[EntityFeatures | None]
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What is to be read at the end of this turn of `loop`, and who waits for it besides who reads."""
+
+    loop: asyncio.AbstractEventLoop
+    keys: list[EntityKey]
+    # None says: not found out for you, read by yourself.
+    waiting: list[asyncio.Future[Found | None]] = field(default_factory=list)
+
+
+class SharedReads:
+    """Calls `read`, once for all who ask in one turn. Safe to use from many event loops at once.
+
+    The first to ask reads, at the end of the turn: who is alone waits for nobody. A read that fails may fail
+    by one entity: then each reads its own. Where features are unavailable, all are told by the one read.
+    """
+
+    def __init__(self, read: Callable[[Sequence[EntityKey]], Awaitable[Found]]) -> None:
+        self._read = read
+        self._turn: _Turn | None = None
+
+    async def read(self, keys: Sequence[EntityKey]) -> Found:
+        """Return what `read` returns for `keys`, and raise what it raises."""
+        loop, turn = asyncio.get_running_loop(), self._turn
+        if turn is None or turn.loop is not loop or len(turn.keys) + len(keys) > MOST_KEYS:
+            turn = self._turn = _Turn(loop, list(keys))
+            return await self._for_all(turn, keys)
+        start = len(turn.keys)
+        turn.keys.extend(keys)
+        answer: asyncio.Future[Found | None] = loop.create_future()
+        turn.waiting.append(answer)
+        found = await answer
+        return await self._read(keys) if found is None else found[start : start + len(keys)]
+
+    async def _for_all(self, turn: _Turn, own: Sequence[EntityKey]) -> Found:
+        found: Found | None = None
+        failure: FeaturesUnavailable | None = None
+        try:
+            try:
+                await asyncio.sleep(0)
+            finally:
+                if self._turn is turn:
+                    self._turn = None
+            found = await self._read(turn.keys)
+        except FeaturesUnavailable as error:
+            failure = error
+            raise
+        except Exception:
+            if not turn.waiting:
+                raise
+        finally:
+            # Also where whoever asked first was cancelled.
+            for answer in turn.waiting:
+                if answer.done():
+                    continue
+                if failure is None:
+                    answer.set_result(found)
+                else:
+                    answer.set_exception(failure)
+        return await self._read(own) if found is None else found[: len(own)]
