@@ -5,6 +5,7 @@ costs it and Cassandra a fraction of the first.
 """
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -27,23 +28,27 @@ class _Turn:
     waiting: list[asyncio.Future[Found | None]] = field(default_factory=list)
 
 
+class _OfThread(threading.local):
+    turn: _Turn | None = None
+    under_way = 0
+
+
 class SharedReads:
     """Calls `read`, once for all who ask in one turn. Safe to use from many event loops at once.
 
-    The first to ask reads, at the end of the turn: who is alone waits for nobody. A read that fails may fail
-    by one entity: then each reads its own. Where features are unavailable, all are told by the one read.
+    While nothing is read, who asks reads at once. Otherwise the first of a turn reads, at its end, for all. A
+    read that fails may fail by one entity: then each reads its own. Where features are unavailable, all are
+    told by the one read.
     """
 
     def __init__(self, read: Callable[[Sequence[EntityKey]], Awaitable[Found]]) -> None:
-        self._read = read
-        self._turn: _Turn | None = None
+        self._read, self._here = read, _OfThread()
 
     async def read(self, keys: Sequence[EntityKey]) -> Found:
         """Return what `read` returns for `keys`, and raise what it raises."""
-        loop, turn = asyncio.get_running_loop(), self._turn
+        loop, turn = asyncio.get_running_loop(), self._here.turn
         if turn is None or turn.loop is not loop or len(turn.keys) + len(keys) > MOST_KEYS:
-            turn = self._turn = _Turn(loop, list(keys))
-            return await self._for_all(turn, keys)
+            return await self._for_all(_Turn(loop, list(keys)), keys)
         start = len(turn.keys)
         turn.keys.extend(keys)
         answer: asyncio.Future[Found | None] = loop.create_future()
@@ -52,14 +57,12 @@ class SharedReads:
         return await self._read(keys) if found is None else found[start : start + len(keys)]
 
     async def _for_all(self, turn: _Turn, own: Sequence[EntityKey]) -> Found:
+        here, failure = self._here, None
         found: Found | None = None
-        failure: FeaturesUnavailable | None = None
+        here.under_way += 1
         try:
-            try:
-                await asyncio.sleep(0)
-            finally:
-                if self._turn is turn:
-                    self._turn = None
+            if here.under_way > 1:
+                await self._end_of(turn)
             found = await self._read(turn.keys)
         except FeaturesUnavailable as error:
             failure = error
@@ -68,12 +71,17 @@ class SharedReads:
             if not turn.waiting:
                 raise
         finally:
-            # Also where whoever asked first was cancelled.
+            here.under_way -= 1
+            # Also where whoever reads was cancelled.
             for answer in turn.waiting:
-                if answer.done():
-                    continue
-                if failure is None:
-                    answer.set_result(found)
-                else:
-                    answer.set_exception(failure)
+                if not answer.done():
+                    answer.set_result(found) if failure is None else answer.set_exception(failure)
         return await self._read(own) if found is None else found[: len(own)]
+
+    async def _end_of(self, turn: _Turn) -> None:
+        self._here.turn = turn
+        try:
+            await asyncio.sleep(0)
+        finally:
+            if self._here.turn is turn:
+                self._here.turn = None

@@ -1,7 +1,8 @@
 """Reads that are asked for at one time, and what becomes of each where one fails or is given up."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timezone
 
 import pytest
@@ -35,6 +36,20 @@ class Store:
 
 
 async def together(reads: SharedReads, *asked: Sequence[str]) -> list[list[str | None] | BaseException]:
+    """Ask at one time, while another read is under way."""
+    async with busy(reads):
+        return await at_once(reads, *asked)
+
+
+@asynccontextmanager
+async def busy(reads: SharedReads) -> AsyncIterator[None]:
+    before = asyncio.create_task(reads.read([("before",)]))
+    await asyncio.sleep(0)
+    yield
+    await asyncio.wait([before])
+
+
+async def at_once(reads: SharedReads, *asked: Sequence[str]) -> list[list[str | None] | BaseException]:
     tasks = [asyncio.create_task(reads.read([(name,) for name in names])) for names in asked]
     return [
         found if isinstance(found, BaseException) else [item and item.key[0] for item in found]
@@ -46,7 +61,18 @@ def test_what_is_asked_for_at_one_time_is_one_read_and_each_gets_its_own() -> No
     store = Store()
     found = asyncio.run(together(SharedReads(store.read), ["a"], ["b", "nobody"], ["a"]))
     assert found == [["a"], ["b", None], ["a"]]
-    assert store.reads == [["a", "b", "nobody", "a"]]
+    assert store.reads == [["before"], ["a", "b", "nobody", "a"]]
+
+
+def test_who_asks_while_nothing_is_read_waits_for_no_turn() -> None:
+    async def first_step() -> list[list[str]]:
+        store = Store()
+        reading = SharedReads(store.read).read([("a",)])
+        reading.send(None)
+        reading.close()
+        return store.reads
+
+    assert asyncio.run(first_step()) == [["a"]]
 
 
 def test_who_asks_later_does_not_get_an_earlier_answer() -> None:
@@ -74,14 +100,14 @@ def test_who_is_alone_and_fails_does_not_try_again() -> None:
     store = Store("broken")
     [found] = asyncio.run(together(SharedReads(store.read), ["broken"]))
     assert isinstance(found, FeaturesOutdated)
-    assert store.reads == [["broken"]]
+    assert store.reads == [["before"], ["broken"]]
 
 
 def test_a_store_that_does_not_answer_is_asked_once_and_everybody_told() -> None:
     store = Store(silent=True)
     found = asyncio.run(together(SharedReads(store.read), ["a"], ["b"]))
     assert [type(item) for item in found] == [CassandraUnavailable] * 2
-    assert len(store.reads) == 1
+    assert store.reads == [["before"], ["a", "b"]]
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.005], ids=["before the read", "during the read"])
@@ -90,11 +116,12 @@ def test_the_others_are_answered_where_the_first_is_given_up(seconds: float) -> 
 
     async def first_is_cancelled() -> tuple[Found, bool]:
         reads = SharedReads(store.read)
-        first, second = (asyncio.create_task(reads.read([(name,)])) for name in "ab")
-        await asyncio.sleep(seconds)
-        first.cancel()
-        await asyncio.wait([first])
-        return await asyncio.wait_for(second, 5), first.cancelled()
+        async with busy(reads):
+            first, second = (asyncio.create_task(reads.read([(name,)])) for name in "ab")
+            await asyncio.sleep(seconds)
+            first.cancel()
+            await asyncio.wait([first])
+            return await asyncio.wait_for(second, 5), first.cancelled()
 
     [found], cancelled = asyncio.run(first_is_cancelled())
     assert found is not None and found.key == ("b",) and cancelled
@@ -105,10 +132,11 @@ def test_one_of_the_others_that_is_given_up_is_left_out() -> None:
 
     async def second_is_cancelled() -> Found:
         reads = SharedReads(store.read)
-        first, second = (asyncio.create_task(reads.read([(name,)])) for name in "ab")
-        await asyncio.sleep(0.005)
-        second.cancel()
-        return await first
+        async with busy(reads):
+            first, second = (asyncio.create_task(reads.read([(name,)])) for name in "ab")
+            await asyncio.sleep(0.005)
+            second.cancel()
+            return await first
 
     [found] = asyncio.run(second_is_cancelled())
     assert found is not None and found.key == ("a",)
@@ -118,7 +146,7 @@ def test_no_read_is_larger_than_its_bound() -> None:
     store = Store()
     asked = [[f"{number}"] for number in range(MOST_KEYS + 1)]
     assert asyncio.run(together(SharedReads(store.read), *asked)) == asked
-    assert list(map(len, store.reads)) == [MOST_KEYS, 1]
+    assert list(map(len, store.reads)) == [1, MOST_KEYS, 1]
 
 
 def test_two_event_loops_at_once_get_each_its_own_answers() -> None:
