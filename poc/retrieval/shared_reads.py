@@ -9,7 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from poc.errors import FeaturesUnavailable
+from poc.errors import AnswerTooLate
 from poc.retrieval.source import EntityFeatures, EntityKey
 
 # As many as the row store asks for in one statement.
@@ -37,8 +37,8 @@ class SharedReads:
     """Calls `read`, once for all who ask in one turn. Safe to use from many event loops at once.
 
     While nothing is read, who asks reads at once. Otherwise the first of a turn reads, at its end, for all. A
-    read that fails may fail by one entity: then each reads its own. Where features are unavailable, all are
-    told by the one read.
+    read that fails may fail by one entity, or the nodes of one: then each reads its own. Where none came in
+    time nobody has time for another.
     """
 
     def __init__(self, read: Callable[[Sequence[EntityKey]], Awaitable[Found]]) -> None:
@@ -64,7 +64,7 @@ class SharedReads:
             if here.under_way > 1:
                 await self._end_of(turn)
             found = await self._read(turn.keys)
-        except FeaturesUnavailable as error:
+        except AnswerTooLate as error:
             failure = error
             raise
         except Exception:

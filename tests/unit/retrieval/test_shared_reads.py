@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from poc.errors import CassandraUnavailable, FeaturesOutdated
+from poc.errors import AnswerTooLate, FeaturesOutdated
 from poc.retrieval.shared_reads import MOST_KEYS, Found, SharedReads
 from poc.retrieval.source import EntityFeatures, EntityKey
 
@@ -26,7 +26,7 @@ class Store:
         self.reads.append(names)
         await asyncio.sleep(0.01)
         if self.silent:
-            raise CassandraUnavailable("127.0.0.1:9042", "it does not answer")
+            raise AnswerTooLate("127.0.0.1:9042", 0.5)
         if self.broken.intersection(names):
             raise FeaturesOutdated("a value is no number")
         known = (
@@ -103,10 +103,10 @@ def test_who_is_alone_and_fails_does_not_try_again() -> None:
     assert store.reads == [["before"], ["broken"]]
 
 
-def test_a_store_that_does_not_answer_is_asked_once_and_everybody_told() -> None:
+def test_a_store_that_does_not_answer_in_time_is_asked_once_and_everybody_told() -> None:
     store = Store(silent=True)
     found = asyncio.run(together(SharedReads(store.read), ["a"], ["b"]))
-    assert [type(item) for item in found] == [CassandraUnavailable] * 2
+    assert [type(item) for item in found] == [AnswerTooLate] * 2
     assert store.reads == [["before"], ["a", "b"]]
 
 
