@@ -16,7 +16,8 @@ from poc.settings import load_settings
 
 def main() -> int:
     parser = argument_parser(__doc__)
-    parser.add_argument("--shown", type=whole_number, default=20, metavar="N", help="differences to name; 20")
+    shown = "differences to name (default: 20)"
+    parser.add_argument("--shown", type=whole_number, default=20, metavar="N", help=shown)
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write them, too")
     arguments = parser.parse_args()
     if arguments.json is not None:

@@ -17,8 +17,10 @@ from poc.settings import load_settings
 def main() -> int:
     parser = argument_parser(__doc__)
     limit = {"type": parse_duration, "metavar": "LIMIT"}
-    parser.add_argument("--max-age", default="2h", help="of the materialized interval's end; 2h", **limit)
-    parser.add_argument("--max-event-age", help="of the newest event; the view's ttl", **limit)
+    materialized = "age of the end of what was materialized (default: 2h)"
+    parser.add_argument("--max-age", default="2h", help=materialized, **limit)
+    event = "age of the newest event (default: the view's ttl)"
+    parser.add_argument("--max-event-age", help=event, **limit)
     arguments = parser.parse_args()
     settings = load_settings()
 

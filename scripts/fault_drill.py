@@ -16,7 +16,7 @@ from poc.settings import load_settings
 
 def main() -> int:
     parser = argument_parser(__doc__)
-    parser.add_argument("--seconds", type=float, default=15.0, help="how long each state lasts")
+    parser.add_argument("--seconds", type=float, default=15.0, help="how long each state lasts (default: 15)")
     arguments = parser.parse_args()
     if not 0 < arguments.seconds <= 3600:
         parser.error("--seconds must be more than 0, and an hour at most")

@@ -15,8 +15,8 @@ from poc.settings import load_settings
 
 def main() -> None:
     parser = argument_parser(__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 127.0.0.1")
-    parser.add_argument("--port", type=int, default=8888, help="8888")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8888, help="port to listen on (default: 8888)")
     arguments = parser.parse_args()
     place = {"host": arguments.host, "port": arguments.port}
     settings = load_settings().model_copy(update=place)

@@ -14,7 +14,8 @@ from poc.settings import load_settings
 
 def main() -> None:
     parser = argument_parser(__doc__)
-    parser.add_argument("--transactions", type=whole_number, default=500, metavar="N", help="how many; 500")
+    how_many = "how many (default: 500)"
+    parser.add_argument("--transactions", type=whole_number, default=500, metavar="N", help=how_many)
     wanted = parser.parse_args()
     settings = load_settings()
     note("Loading Feast ...")

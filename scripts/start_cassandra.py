@@ -26,7 +26,7 @@ def main() -> int | None:
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--status", action="store_true", help="only say which one answers")
     action.add_argument("--stop", action="store_true", help="stop the one that this project started")
-    parser.add_argument("--mode", choices=("auto", "docker", "embedded"), default="auto")
+    parser.add_argument("--mode", choices=("auto", "docker", "embedded"), default="auto", help="as above")
     parser.add_argument("--nodes", type=int, choices=range(1, 10), metavar="N", help="embedded nodes, 1 to 9")
     parser.add_argument("--secure", action="store_true", help="TLS, client certificates and a password")
     parser.add_argument("--port", help="CQL port, instead of CASSANDRA_PORT")

@@ -46,7 +46,7 @@ class NoGenerations(PocError):
 
     exit_status = 2
     way_out = (
-        "Only the row store does (feature_repo/stores/rows.yaml). Correct the source, then:"
+        "The row store keeps more (feature_repo/stores/rows.yaml). To go back here, correct the source, then:"
         " python scripts/feast_materialize.py --full --replace"
     )
 

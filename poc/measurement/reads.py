@@ -159,13 +159,15 @@ def awaited_call(
     return _awaited(name, read, loop, connection_of(store).read_consistency)
 
 
-def feature_server(source: FeatureSource, loop: asyncio.AbstractEventLoop, consistency: str) -> Method:
-    """Read from a feature server over HTTP, through `source`."""
+def through_source(
+    name: str, source: FeatureSource, loop: asyncio.AbstractEventLoop, consistency: str
+) -> Method:
+    """Read through `source`, as a server does."""
 
     async def read(keys: Sequence[Key]) -> list[Row | None]:
         return [None if found is None else dict(found.values) for found in await source.read(keys)]
 
-    return _awaited("feast-server", read, loop, consistency)
+    return _awaited(name, read, loop, consistency)
 
 
 def _awaited(

@@ -136,7 +136,7 @@ class _Opening:
             loop = self._loop()
             settings = place.settings.model_copy(update={"feature_timeout_seconds": TIMEOUT_SECONDS})
             source = self.opened.enter_context(feature_server(settings, place.store))
-            yield reads.feature_server(source, loop, consistency)
+            yield reads.through_source("feast-server", source, loop, consistency)
 
     def _rows(self, feast: Method, names: Sequence[str]) -> Iterator[Method]:
         place, served, config = self.place, self.served, self.place.store.config

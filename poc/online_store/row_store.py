@@ -19,6 +19,7 @@ from poc.online_store.connection import connection_settings
 from poc.online_store.errors import NotAcknowledged, NotApplied
 from poc.online_store.generations import Generations
 from poc.online_store.layout import RowLayout, row_layout
+from poc.online_store.naming import OWN_COLUMNS
 from poc.online_store.reading_store import ReadingStore
 from poc.online_store.schema import apply_layout, ensure_keyspace, extend_layout, has_table, stored_table
 from poc.online_store.view_reader import RowReader
@@ -121,8 +122,8 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
                 extend_layout(self.session(config), layout)
                 # A feature that has its column now is lacking no more.
                 self._readers.clear()
-                # After the keys, the features, and two timestamps.
-                at, times = width + len(features) + 2, layout.select_write_time()
+                # Where `insert` binds the write time.
+                at, times = width + len(features) + len(OWN_COLUMNS), layout.select_write_time()
                 writer = self._new_writer(config, cql, at, slice(width), times, None)
             write_all(writer, bound)
 

@@ -25,15 +25,6 @@ IMAGES = Path("docs/images")
 WIDTH = 110
 # Its prose, a section a benchmark; braces name what stands in the document's meta.
 TEMPLATE = Path(__file__).with_name("performance.md")
-# The document of each benchmark's section as Markdown, by the name of its file of results.
-SECTIONS = {
-    "comparison": tables.read_tables,
-    "materialization": tables.materialization_table,
-    "serving": tables.serving_table,
-    "rates": tables.rates_table,
-    "scoring": tables.scoring_table,
-    "registry": tables.registry_table,
-}
 DRAWN = {
     "comparison": pictures.draw_comparison,
     "materialization": pictures.draw_materialization,
@@ -112,7 +103,7 @@ def page(documents: Mapping[str, Document]) -> str:
     targets = [(target.promise, target.measured, target.verdict) for target in all_targets(documents)]
     facts = {"tables": markdown_table(("promised", "measured", "verdict"), targets, aligned=True)}
     parts = [_section(opening, {}), _section(promised, facts)]
-    for (name, table), section in zip(SECTIONS.items(), sections, strict=True):
+    for (name, (table, _)), section in zip(SECTIONS.items(), sections, strict=True):
         if name in documents:
             made = {"tables": table(documents[name]), "setting": tables.setting_line(documents[name])}
             parts.append(_section(section, documents[name]["meta"] | made))
@@ -145,8 +136,7 @@ def _section(template: str, facts: Mapping[str, Any]) -> str:
 
 def all_targets(documents: Mapping[str, Document]) -> list[Target]:
     """Compare all targets with `documents`, by the benchmark's name; without one they are not measured."""
-    judges = zip(SECTIONS, (_reads, _materialization, _serving, _rates, _scoring, _registry), strict=True)
-    return [target for name, judge in judges for target in judge(documents.get(name, {}))]
+    return [target for name, (_, judge) in SECTIONS.items() for target in judge(documents.get(name, {}))]
 
 
 def _reads(document: Document) -> Iterator[Target]:
@@ -231,3 +221,14 @@ def _target(
     if value is None:
         return Target(promise, "", None)
     return Target(promise, form.format(value), holds(value, bound))
+
+
+# By the name of each benchmark's file of results: its table, and what judges it. In the order of TEMPLATE.
+SECTIONS = {
+    "comparison": (tables.read_tables, _reads),
+    "materialization": (tables.materialization_table, _materialization),
+    "serving": (tables.serving_table, _serving),
+    "rates": (tables.rates_table, _rates),
+    "scoring": (tables.scoring_table, _scoring),
+    "registry": (tables.registry_table, _registry),
+}

