@@ -51,6 +51,15 @@ class CassandraUnavailable(_Told, FeaturesUnavailable):
     way_out = f"Start one: {START_CASSANDRA}"
 
 
+class HostsUnknown(CassandraUnavailable):
+    """No contact point is a name that is known here, or an address."""
+
+    told = "No address is known for Cassandra's hosts: {}"
+    way_out = (
+        "Name each in hosts of online_store, or in CASSANDRA_HOSTS, without its port, which port states."
+    )
+
+
 class AnswerTooLate(CassandraUnavailable):
     """A read was given up: Cassandra is slow or silent, or its reader has too much to do."""
 

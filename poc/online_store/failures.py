@@ -5,7 +5,14 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from cassandra import AuthenticationFailed, DriverException, InvalidRequest, Unauthorized
+from cassandra import (
+    AuthenticationFailed,
+    DriverException,
+    InvalidRequest,
+    OperationTimedOut,
+    Unauthorized,
+    UnresolvableContactPoints,
+)
 from cassandra.cluster import NoHostAvailable
 from cassandra.connection import ConnectionException
 from cassandra.protocol import ErrorMessage
@@ -16,6 +23,8 @@ from poc.online_store.errors import PocError
 
 # What Cassandra says of a keyspace or table, and of a column, that is not there or has another type.
 _NO_TABLE = ("does not exist", "doesn't exist", "unconfigured table")
+# Where in Python TLS has failed: at the end of whatever it says of it.
+_OF_TLS = "(_ssl.c:"
 _NO_COLUMN = ("Undefined column", "Unknown identifier", "Undefined name", "Cannot assign value")
 
 
@@ -82,12 +91,12 @@ def _message(said: str) -> str:
 def connection_refusal(settings: ConnectionSettings, error: Exception) -> errors.CassandraUnavailable:
     """Tell what stands in the way of a connection, by what the driver raised."""
     cause, where = _cause(error), str(settings)
+    if isinstance(cause, UnresolvableContactPoints):
+        return errors.HostsUnknown(where)
     if isinstance(cause, AuthenticationFailed):
         return errors.CassandraLoginRefused(where, settings.username)
-    if isinstance(cause, ssl.SSLError):
-        return errors.CassandraTlsFailed(where, cause.reason or str(cause))
     # Of several addresses the driver words the last error anew, as another type.
-    if "[SSL:" in str(cause):
+    if _OF_TLS in str(cause):
         return errors.CassandraTlsFailed(where, str(cause).rpartition("Last error: ")[2])
     if settings.protocol_version is not None and speaks_older(error):
         return errors.ProtocolRefused(where, settings.protocol_version)
@@ -118,9 +127,15 @@ def speaks_older(error: Exception) -> bool:
 
 
 def _cause(error: Exception) -> Exception:
-    """Return why the driver failed: for NoHostAvailable, what the first host raised."""
+    """Return why the driver failed: of several hosts, asked in any order, what one said that is there;
+    where none is, why one is not.
+    """
     if isinstance(error, NoHostAvailable) and error.errors:
-        each = error.errors.values() if isinstance(error.errors, dict) else error.errors
-        first: Exception = next(iter(each))
-        return first
+        each = list(error.errors.values() if isinstance(error.errors, dict) else error.errors)
+        cause: Exception = next((item for item in each if not _is_silence(item)), each[0])
+        return cause
     return error
+
+
+def _is_silence(error: Exception) -> bool:
+    return isinstance(error, (OSError, OperationTimedOut)) and _OF_TLS not in str(error)

@@ -423,6 +423,7 @@ NOT_FOLLOWED: dict[str, tuple[str, ...]] = {
     ],
     f"{CALL}": [
         "ApiKeysMissing",
+        "HostsUnknown",
         "RegistryHoldsCode",
         "InvalidSettings",
         "NotInProjectFolder",
