@@ -37,7 +37,9 @@ class RegistryUnreadable(PocError):
     """Feast's registry is there, and cannot be read or written."""
 
     def __init__(self, where: str, reason: str, damaged: bool = False) -> None:
-        way_out = f"Let this user read and write {where}, or correct registry in feature_store.yaml."
+        way_out = (
+            f"Make room, let this user read and write {where}, or correct registry in feature_store.yaml."
+        )
         if damaged:
             way_out = (
                 "Put back a copy of it. Or apply and materialize anew:"
