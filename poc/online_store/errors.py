@@ -60,6 +60,15 @@ class HostsUnknown(CassandraUnavailable):
     )
 
 
+class ReplicasMissing(CassandraUnavailable):
+    """Nodes answer, but not as many of those that have a row as the consistency level asks for."""
+
+    told = "Cassandra at {}: {} asks for {} replicas of a row, and {} of them are up"
+    way_out = (
+        "Start the other nodes; or, if there are none, make the keyspace with fewer copies (ALTER KEYSPACE)."
+    )
+
+
 class AnswerTooLate(CassandraUnavailable):
     """A read was given up: Cassandra is slow or silent, or its reader has too much to do."""
 

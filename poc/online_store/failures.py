@@ -7,10 +7,12 @@ from contextlib import contextmanager
 
 from cassandra import (
     AuthenticationFailed,
+    ConsistencyLevel,
     DriverException,
     InvalidRequest,
     OperationTimedOut,
     Unauthorized,
+    Unavailable,
     UnresolvableContactPoints,
 )
 from cassandra.cluster import NoHostAvailable
@@ -39,7 +41,7 @@ def cassandra_failures(
         missing: makes the error for a keyspace or table that is not there; `OnlineTableMissing` for None.
 
     Raises:
-        CassandraUnavailable: no node could answer, or none did in time.
+        CassandraUnavailable: no node could answer, or none did in time; ReplicasMissing, too few did.
         RoleLacksRight: the user may not do that.
         FeaturesOutdated: the table lacks a column, or has it with another type.
     """
@@ -61,8 +63,12 @@ def _known(error: Exception, where: str, missing: Callable[[], PocError] | None)
         return refusal(str(error), missing)
     if isinstance(error, Unauthorized) or name == "CassErrorServerUnauthorized":
         return errors.RoleLacksRight(where, _message(str(error)))
+    cause = _cause(error)
+    if isinstance(cause, Unavailable):
+        level = ConsistencyLevel.value_to_name[cause.consistency]
+        return errors.ReplicasMissing(where, level, cause.required_replicas, cause.alive_replicas)
     if isinstance(error, (DriverException, NoHostAvailable, ConnectionException, ErrorMessage)):
-        return errors.CassandraUnavailable(where, str(_cause(error)))
+        return errors.CassandraUnavailable(where, str(cause))
     # What acsylla says of a session that was closed.
     closed = isinstance(error, RuntimeError) and "closed" in str(error).lower()
     if closed or name.startswith("CassError"):

@@ -5,10 +5,12 @@ import ssl
 import pytest
 from cassandra import (
     AuthenticationFailed,
+    ConsistencyLevel,
     DriverException,
     InvalidRequest,
     OperationTimedOut,
     Unauthorized,
+    Unavailable,
     UnresolvableContactPoints,
 )
 from cassandra.cluster import NoHostAvailable
@@ -25,6 +27,7 @@ from poc.online_store.errors import (
     OnlineTableMissing,
     PocError,
     ProtocolRefused,
+    ReplicasMissing,
     RoleLacksRight,
 )
 from poc.online_store.failures import cassandra_failures, connection_refusal, refusal, speaks_older
@@ -81,6 +84,7 @@ def acsyllas(name: str, said: str) -> Exception:
 
 
 MAY_NOT = 'Error from server: code=2100 [Unauthorized] message="User me has no SELECT permission"'
+TOO_FEW = Unavailable("Unavailable", ConsistencyLevel.QUORUM, required_replicas=2, alive_replicas=1)
 LOST = NoHostAvailable("Unable to connect", {"a:1": ConnectionException("refused")})
 
 
@@ -102,6 +106,8 @@ LOST = NoHostAvailable("Unable to connect", {"a:1": ConnectionException("refused
         (OperationTimedOut("slow"), CassandraUnavailable, "at here: errors=slow"),
         (ConnectionException("gone"), CassandraUnavailable, "Cassandra at here: gone"),
         (LOST, CassandraUnavailable, "Cassandra at here: refused"),
+        (TOO_FEW, ReplicasMissing, "here: QUORUM asks for 2 replicas of a row, and 1 of them are up"),
+        (NoHostAvailable("Unable", {"a:1": TOO_FEW}), ReplicasMissing, "and 1 of them are up"),
         (OverloadedErrorMessage(0x1001, "busy", None), CassandraUnavailable, "Cassandra at here: "),
         (acsyllas("CassErrorLibRequestTimedOut", "too late"), CassandraUnavailable, "at here: too late"),
         (acsyllas("CassErrorLibNoHosts", ""), CassandraUnavailable, "at here: CassErrorLibNoHosts"),
