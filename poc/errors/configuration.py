@@ -1,5 +1,6 @@
 """Settings, the feature repository, what is installed, and where results go."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,8 +29,8 @@ class InvalidDefinitions(PocError):
     """features.py or feature_store.yaml cannot be used."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        # What others say of it may have several lines.
-        said = " ".join(reason.split())
+        # What others say of it may have several lines, and an address with a user and a password.
+        said = re.sub(r"(?<=://)[^/\s]+@", "", " ".join(reason.split()))
         super().__init__(f"{path}: {said}", f"Correct {path}, then: feast -c feature_repo plan")
 
 
@@ -54,7 +55,7 @@ class StorePackageMissing(PocError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
-            f"{path} names a store or an engine that cannot be imported: {reason}",
+            f"{path} names a store, an engine or a registry that cannot be imported: {reason}",
             f"Install that package; for a store in feature_repo/stores the first lines of {path} say how.",
         )
 
