@@ -15,7 +15,7 @@ from poc.online_store.connection import (
     connection_settings,
     given_credentials,
 )
-from poc.settings import Settings, shown_uri
+from poc.settings import Settings
 
 if TYPE_CHECKING:
     from feast import FeatureStore, RepoConfig
@@ -87,7 +87,7 @@ def registry_errors(config: "RepoConfig") -> Iterator[None]:
         if "://" not in where:
             where = os.path.relpath(config.repo_path / where)
         said = "it is damaged, or is none" if damaged else str(error) or type(error).__name__
-        raise RegistryUnreadable(shown_uri(where), said.splitlines()[0], damaged) from error
+        raise RegistryUnreadable(where, said.splitlines()[0], damaged) from error
 
 
 # What Feast's own code runs into where a yaml says something else than it expects.

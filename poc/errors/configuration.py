@@ -1,6 +1,5 @@
 """Settings, the feature repository, what is installed, and where results go."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,8 +28,8 @@ class InvalidDefinitions(PocError):
     """features.py or feature_store.yaml cannot be used."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        # What others say of it may have several lines, and an address with a user and a password.
-        said = re.sub(r"(?<=://)[^/\s]+@", "", " ".join(reason.split()))
+        # What others say of it may have several lines.
+        said = " ".join(reason.split())
         super().__init__(f"{path}: {said}", f"Correct {path}, then: feast -c feature_repo plan")
 
 
