@@ -1,11 +1,12 @@
 """The Feast feature store that the settings select, and the connection that it states."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from poc.errors import InvalidDefinitions, NotInProjectFolder, RegistryUnreadable, StorePackageMissing
 from poc.online_store.connection import (
@@ -14,7 +15,7 @@ from poc.online_store.connection import (
     connection_settings,
     given_credentials,
 )
-from poc.settings import Settings, shown_uri
+from poc.settings import Settings
 
 if TYPE_CHECKING:
     from feast import FeatureStore, RepoConfig
@@ -86,7 +87,7 @@ def registry_errors(config: "RepoConfig") -> Iterator[None]:
         if "://" not in where:
             where = os.path.relpath(config.repo_path / where)
         said = "it is damaged, or is none" if damaged else str(error) or type(error).__name__
-        raise RegistryUnreadable(shown_uri(where), said.splitlines()[0], damaged) from error
+        raise RegistryUnreadable(where, said.splitlines()[0], damaged) from error
 
 
 # What Feast's own code runs into where a yaml says something else than it expects.
@@ -102,7 +103,7 @@ def _configuration_errors(path: Path) -> Iterator[None]:
         yield
     except FeastConfigError as error:
         raise InvalidDefinitions(path, config_problem(error)) from error
-    except FeastModuleImportError as error:
+    except (FeastModuleImportError, ModuleNotFoundError) as error:
         raise StorePackageMissing(path, str(error.__cause__ or error)) from error
     except KeyError as error:
         if error.args != ("type",):
@@ -113,10 +114,19 @@ def _configuration_errors(path: Path) -> Iterator[None]:
         # What is no YAML, or no mapping, Feast lets through to its own code. Of a registry whose scheme it
         # does not know it raises an Exception of no kind.
         known = isinstance(error, _UNFIT) or is_feasts(error) or type(error) is Exception
+        if hasattr(error, "problem_mark"):
+            raise InvalidDefinitions(path, _yaml_problem(error)) from error
         if known or type(error).__module__.startswith("yaml"):
             said = str(error) or f"a value is not one that Feast takes ({type(error).__name__})"
             raise InvalidDefinitions(path, said) from error
         raise
+
+
+def _yaml_problem(error: Any) -> str:
+    """Word what is no YAML, and where, without what stands there: it may be a password of the environment."""
+    mark = error.problem_mark
+    where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
+    return where + re.sub("'[^'<]{2,}'", "...", f"{error.context or 'it is no YAML'}: {error.problem}")
 
 
 def is_feasts(error: Exception) -> bool:

@@ -37,7 +37,9 @@ class RegistryUnreadable(PocError):
     """Feast's registry is there, and cannot be read or written."""
 
     def __init__(self, where: str, reason: str, damaged: bool = False) -> None:
-        way_out = f"Let this user read and write {where}, or correct registry in feature_store.yaml."
+        way_out = (
+            f"Make room, let this user read and write {where}, or correct registry in feature_store.yaml."
+        )
         if damaged:
             way_out = (
                 "Put back a copy of it. Or apply and materialize anew:"
@@ -52,7 +54,7 @@ class StorePackageMissing(PocError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
-            f"{path} names a store or an engine that cannot be imported: {reason}",
+            f"{path} names a store, an engine or a registry that cannot be imported: {reason}",
             f"Install that package; for a store in feature_repo/stores the first lines of {path} say how.",
         )
 

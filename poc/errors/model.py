@@ -93,7 +93,7 @@ class ModelDatabaseUnusable(ModelRegistryUnavailable):
     """The file that keeps the models cannot be read, or not written."""
 
     def __init__(self, file: Path, reason: str, damaged: bool) -> None:
-        way_out = f"Let this user read and write {file} and its folder, and end what locks it."
+        way_out = f"Make room, let this user read and write {file} and its folder, and end what locks it."
         if damaged:
             way_out = (
                 "Put back a copy of it. Or begin anew (the models that it knew are lost to the servers):"

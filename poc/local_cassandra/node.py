@@ -31,6 +31,7 @@ FIRST_TOKEN, TOKENS = -(2**63), 2**64
 LAST_LINES = 15
 RING_DELAY_MS = 30_000
 DYING_SECONDS = 5.0
+JAVA_OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
 # Cassandra 5.0 refuses every other version.
 JAVA_VERSIONS = (11, 17)
 JAVA_ANSWER_SECONDS = 30.0
@@ -216,10 +217,16 @@ def find_java(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def java_version(executable: Path) -> int | None:
-    """Ask a `java` for its major version; None if it does not run."""
+    """Ask a `java` for its major version; None if it does not run.
+
+    Options of the environment are left to the node, which says of one that cannot be taken what is wrong.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in JAVA_OPTIONS}
     try:
         command = [str(executable), "-version"]
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=JAVA_ANSWER_SECONDS)
+        answer = subprocess.run(
+            command, capture_output=True, text=True, timeout=JAVA_ANSWER_SECONDS, env=environment
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     # Up to Java 8 versions were written 1.8.0.

@@ -100,7 +100,7 @@ def registry_errors(settings: Settings) -> Iterator[None]:
         file = database_file(settings)
         if file is not None:
             raise ModelDatabaseUnusable(file, _reason(error), _is_damaged(file)) from error
-        raise ModelRegistryUnavailable(shown_uri(settings.mlflow_tracking_uri), _reason(error)) from error
+        raise ModelRegistryUnavailable(settings.mlflow_tracking_uri, _reason(error)) from error
 
 
 @contextmanager

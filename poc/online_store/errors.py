@@ -1,16 +1,21 @@
 """What can go wrong between Feast and Cassandra, and the way out of each."""
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 
 START_CASSANDRA = "docker-compose up -d cassandra   or, without Docker:   python scripts/start_cassandra.py"
 
 
+# In an address; errors are logged, and answered to whoever asks a server.
+_USER_AND_PASSWORD = re.compile(r"(?<=://)[^/\s]+@")
+
+
 class PocError(Exception):
     """A situation with a way out: what every error of this project is.
 
     Attributes:
-        what: what happened, with the value that caused it.
+        what: what happened, with the value that caused it, without an address's user and password.
         way_out: what to do about it, with the command where there is one; a type may have one of its own.
         exit_status: 1 for a state that has to change, 2 for a call that has to change.
     """
@@ -19,8 +24,9 @@ class PocError(Exception):
     way_out: str
 
     def __init__(self, what: str, way_out: str | None = None) -> None:
-        self.what, self.way_out = what, self.way_out if way_out is None else way_out
-        super().__init__(f"{what}\n  {self.way_out}")
+        self.what = _USER_AND_PASSWORD.sub("", what)
+        self.way_out = self.way_out if way_out is None else way_out
+        super().__init__(f"{self.what}\n  {self.way_out}")
 
 
 class _Told(PocError):
@@ -49,6 +55,24 @@ class CassandraUnavailable(_Told, FeaturesUnavailable):
 
     told = "Cannot reach Cassandra at {}: {}"
     way_out = f"Start one: {START_CASSANDRA}"
+
+
+class HostsUnknown(CassandraUnavailable):
+    """No contact point is a name that is known here, or an address."""
+
+    told = "No address is known for Cassandra's hosts: {}"
+    way_out = (
+        "Name each in hosts of online_store, or in CASSANDRA_HOSTS, without its port, which port states."
+    )
+
+
+class ReplicasMissing(CassandraUnavailable):
+    """Nodes answer, but not as many of those that have a row as the consistency level asks for."""
+
+    told = "Cassandra at {}: {} asks for {} replicas of a row, and {} of them are up"
+    way_out = (
+        "Start the other nodes; or, if there are none, make the keyspace with fewer copies (ALTER KEYSPACE)."
+    )
 
 
 class AnswerTooLate(CassandraUnavailable):

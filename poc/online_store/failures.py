@@ -5,7 +5,16 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from cassandra import AuthenticationFailed, DriverException, InvalidRequest, Unauthorized
+from cassandra import (
+    AuthenticationFailed,
+    ConsistencyLevel,
+    DriverException,
+    InvalidRequest,
+    OperationTimedOut,
+    Unauthorized,
+    Unavailable,
+    UnresolvableContactPoints,
+)
 from cassandra.cluster import NoHostAvailable
 from cassandra.connection import ConnectionException
 from cassandra.protocol import ErrorMessage
@@ -16,6 +25,8 @@ from poc.online_store.errors import PocError
 
 # What Cassandra says of a keyspace or table, and of a column, that is not there or has another type.
 _NO_TABLE = ("does not exist", "doesn't exist", "unconfigured table")
+# Where in Python TLS has failed: at the end of whatever it says of it.
+_OF_TLS = "(_ssl.c:"
 _NO_COLUMN = ("Undefined column", "Unknown identifier", "Undefined name", "Cannot assign value")
 
 
@@ -30,7 +41,7 @@ def cassandra_failures(
         missing: makes the error for a keyspace or table that is not there; `OnlineTableMissing` for None.
 
     Raises:
-        CassandraUnavailable: no node could answer, or none did in time.
+        CassandraUnavailable: no node could answer, or none did in time; ReplicasMissing, too few did.
         RoleLacksRight: the user may not do that.
         FeaturesOutdated: the table lacks a column, or has it with another type.
     """
@@ -52,8 +63,12 @@ def _known(error: Exception, where: str, missing: Callable[[], PocError] | None)
         return refusal(str(error), missing)
     if isinstance(error, Unauthorized) or name == "CassErrorServerUnauthorized":
         return errors.RoleLacksRight(where, _message(str(error)))
+    cause = _cause(error)
+    if isinstance(cause, Unavailable):
+        level = ConsistencyLevel.value_to_name[cause.consistency]
+        return errors.ReplicasMissing(where, level, cause.required_replicas, cause.alive_replicas)
     if isinstance(error, (DriverException, NoHostAvailable, ConnectionException, ErrorMessage)):
-        return errors.CassandraUnavailable(where, str(_cause(error)))
+        return errors.CassandraUnavailable(where, str(cause))
     # What acsylla says of a session that was closed.
     closed = isinstance(error, RuntimeError) and "closed" in str(error).lower()
     if closed or name.startswith("CassError"):
@@ -82,12 +97,12 @@ def _message(said: str) -> str:
 def connection_refusal(settings: ConnectionSettings, error: Exception) -> errors.CassandraUnavailable:
     """Tell what stands in the way of a connection, by what the driver raised."""
     cause, where = _cause(error), str(settings)
+    if isinstance(cause, UnresolvableContactPoints):
+        return errors.HostsUnknown(where)
     if isinstance(cause, AuthenticationFailed):
         return errors.CassandraLoginRefused(where, settings.username)
-    if isinstance(cause, ssl.SSLError):
-        return errors.CassandraTlsFailed(where, cause.reason or str(cause))
     # Of several addresses the driver words the last error anew, as another type.
-    if "[SSL:" in str(cause):
+    if _OF_TLS in str(cause):
         return errors.CassandraTlsFailed(where, str(cause).rpartition("Last error: ")[2])
     if settings.protocol_version is not None and speaks_older(error):
         return errors.ProtocolRefused(where, settings.protocol_version)
@@ -118,9 +133,15 @@ def speaks_older(error: Exception) -> bool:
 
 
 def _cause(error: Exception) -> Exception:
-    """Return why the driver failed: for NoHostAvailable, what the first host raised."""
+    """Return why the driver failed: of several hosts, asked in any order, what one said that is there;
+    where none is, why one is not.
+    """
     if isinstance(error, NoHostAvailable) and error.errors:
-        each = error.errors.values() if isinstance(error.errors, dict) else error.errors
-        first: Exception = next(iter(each))
-        return first
+        each = list(error.errors.values() if isinstance(error.errors, dict) else error.errors)
+        cause: Exception = next((item for item in each if not _is_silence(item)), each[0])
+        return cause
     return error
+
+
+def _is_silence(error: Exception) -> bool:
+    return isinstance(error, (OSError, OperationTimedOut)) and _OF_TLS not in str(error)

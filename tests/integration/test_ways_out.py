@@ -172,6 +172,21 @@ def start_it(cards: Cards) -> None:
     edit_yaml(r"port: \d+", f"port: {cards.cassandra.port}")(cards)
 
 
+def copies(count: int) -> Callable[[Cards], None]:
+    """State how many copies the keyspace has; there is one node."""
+
+    def alter(cards: Cards) -> None:
+        replication = f"{{'class': 'NetworkTopologyStrategy', 'datacenter1': {count}}}"
+        cards.session.execute(f"ALTER KEYSPACE {cards.keyspace} WITH replication = {replication}")
+
+    return alter
+
+
+def on_nodes_that_are_not_there(cards: Cards) -> None:
+    filled(cards, consistency_level="QUORUM")
+    copies(3)(cards)
+
+
 def without_column(cards: Cards) -> None:
     cards.load(1)
     cards.declare(fields=TWO)
@@ -226,6 +241,9 @@ WAYS: dict[type[errors.PocError], Way] = {
     ),
     store_errors.DataCentreUnknown: Way(
         stated("local_dc: nowhere"), SETUP, "has no data centre", unstated("local_dc")
+    ),
+    store_errors.ReplicasMissing: Way(
+        on_nodes_that_are_not_there, MATERIALIZE, "QUORUM asks for 2 replicas of a row", copies(1)
     ),
     store_errors.CassandraUnavailable: Way(nowhere, SETUP, "Cannot reach Cassandra", start_it),
 }
@@ -423,6 +441,7 @@ NOT_FOLLOWED: dict[str, tuple[str, ...]] = {
     ],
     f"{CALL}": [
         "ApiKeysMissing",
+        "HostsUnknown",
         "RegistryHoldsCode",
         "InvalidSettings",
         "NotInProjectFolder",

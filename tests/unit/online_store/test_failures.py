@@ -1,19 +1,36 @@
 """What Cassandra's refusals mean, by the words that it has for them."""
 
+import ssl
+
 import pytest
-from cassandra import InvalidRequest, OperationTimedOut, Unauthorized
+from cassandra import (
+    AuthenticationFailed,
+    ConsistencyLevel,
+    DriverException,
+    InvalidRequest,
+    OperationTimedOut,
+    Unauthorized,
+    Unavailable,
+    UnresolvableContactPoints,
+)
 from cassandra.cluster import NoHostAvailable
 from cassandra.connection import ConnectionException
 from cassandra.protocol import OverloadedErrorMessage
 
+from poc.online_store.connection import ConnectionSettings, TlsFiles
 from poc.online_store.errors import (
+    CassandraLoginRefused,
+    CassandraTlsFailed,
     CassandraUnavailable,
     FeaturesOutdated,
+    HostsUnknown,
     OnlineTableMissing,
     PocError,
+    ProtocolRefused,
+    ReplicasMissing,
     RoleLacksRight,
 )
-from poc.online_store.failures import cassandra_failures, refusal
+from poc.online_store.failures import cassandra_failures, connection_refusal, refusal, speaks_older
 
 BEFORE = 'Error from server: code=2200 [Invalid query] message="'
 
@@ -67,6 +84,7 @@ def acsyllas(name: str, said: str) -> Exception:
 
 
 MAY_NOT = 'Error from server: code=2100 [Unauthorized] message="User me has no SELECT permission"'
+TOO_FEW = Unavailable("Unavailable", ConsistencyLevel.QUORUM, required_replicas=2, alive_replicas=1)
 LOST = NoHostAvailable("Unable to connect", {"a:1": ConnectionException("refused")})
 
 
@@ -88,6 +106,8 @@ LOST = NoHostAvailable("Unable to connect", {"a:1": ConnectionException("refused
         (OperationTimedOut("slow"), CassandraUnavailable, "at here: errors=slow"),
         (ConnectionException("gone"), CassandraUnavailable, "Cassandra at here: gone"),
         (LOST, CassandraUnavailable, "Cassandra at here: refused"),
+        (TOO_FEW, ReplicasMissing, "here: QUORUM asks for 2 replicas of a row, and 1 of them are up"),
+        (NoHostAvailable("Unable", {"a:1": TOO_FEW}), ReplicasMissing, "and 1 of them are up"),
         (OverloadedErrorMessage(0x1001, "busy", None), CassandraUnavailable, "Cassandra at here: "),
         (acsyllas("CassErrorLibRequestTimedOut", "too late"), CassandraUnavailable, "at here: too late"),
         (acsyllas("CassErrorLibNoHosts", ""), CassandraUnavailable, "at here: CassErrorLibNoHosts"),
@@ -121,3 +141,36 @@ def test_what_is_no_state_of_cassandras_is_raised_as_it_is(error: Exception) -> 
     with pytest.raises(type(error)) as told, cassandra_failures("here"):
         raise error
     assert told.value is error
+
+
+SETTINGS = ConnectionSettings(("a", "b"), username="me", tls=TlsFiles("ca.pem"), protocol_version=5)
+OLDER = DriverException("server does not speak protocol version 5")
+# As the driver words what failed of a name of several addresses.
+OF_TLS = OSError(None, "Tried connecting to [('::1', 1)]. Last error: EOF in violation (_ssl.c:2427)")
+
+
+@pytest.mark.parametrize("silence", [OSError(111, "Connection refused"), OperationTimedOut("no answer")])
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        (AuthenticationFailed("Bad credentials"), CassandraLoginRefused),
+        (ssl.SSLError(1, "[SSL] certificate verify failed (_ssl.c:1006)"), CassandraTlsFailed),
+        (OF_TLS, CassandraTlsFailed),
+        (OLDER, ProtocolRefused),
+    ],
+    ids=["login", "tls", "tls of a name", "protocol"],
+)
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_a_node_said_counts_whether_another_one_that_is_gone_was_asked_before_it(
+    order: int, said: Exception, kind: type[PocError], silence: Exception
+) -> None:
+    asked = dict([("a", silence), ("b", said)][::order])
+    error = NoHostAvailable("Unable to connect to any servers", asked)
+    assert type(connection_refusal(SETTINGS, error)) is kind
+    assert speaks_older(error) == (said is OLDER)
+
+
+def test_hosts_of_no_known_address_are_named() -> None:
+    told = connection_refusal(ConnectionSettings(("10.0.0.1:9042",)), UnresolvableContactPoints({}))
+    assert type(told) is HostsUnknown
+    assert told.what.endswith(": 10.0.0.1:9042:9042")
