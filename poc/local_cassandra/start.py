@@ -21,7 +21,7 @@ from poc.errors import (
     PortTaken,
 )
 from poc.feature_store import cassandra_connection
-from poc.local_cassandra.cluster import EmbeddedCassandra
+from poc.local_cassandra.cluster import ClusterFolder, EmbeddedCassandra
 from poc.local_cassandra.docker import container_runs, engine_answers, start_container, stop_container
 from poc.local_cassandra.embedded import embedded_state, start_embedded, stop_embedded
 from poc.local_cassandra.machine import Answer, probe
@@ -81,7 +81,7 @@ def ensure_cassandra(
     that is asked for, or if the configuration has a tls block.
 
     Raises:
-        CassandraElsewhere: none answers, and the configured hosts are not this machine.
+        CassandraElsewhere: none answers, and none that is started would at the configured hosts.
         PortTaken: something else listens there.
         OtherClusterRunning, NotStartedHere: one answers, with another number of nodes or not secure.
         NotInDocker: mode `docker` with several nodes, or a secure one.
@@ -106,6 +106,10 @@ def ensure_cassandra(
     ours = _embedded_at(settings, endpoint)
     if nodes is None:
         nodes = _listed_nodes(endpoint) if ours is None else len(ours.nodes)
+    if not {"localhost", *ClusterFolder(settings.cassandra_dir, nodes).addresses} & {*endpoint.hosts}:
+        raise CassandraElsewhere(
+            f"No Cassandra answers at {endpoint}, and one of this project would not either"
+        )
     secure = secure or (ours is not None and ours.secure)
     by_docker = mode == "auto" and ours is None and nodes == 1 and not secure
     if mode == "docker" or (by_docker and engine_answers()):

@@ -62,6 +62,16 @@ def test_nothing_is_started_here_for_hosts_elsewhere(stand_in: Any, tmp_path: Pa
     assert stand_in.calls == []
 
 
+@pytest.mark.parametrize("host", ["::1", "127.0.0.5"])
+def test_nothing_is_started_for_an_address_of_this_machine_at_which_it_would_not_listen(
+    stand_in: Any, tmp_path: Path, host: str
+) -> None:
+    stand_in.program("docker", {})
+    with pytest.raises(CassandraElsewhere, match=f"{host}:1, and one of this project would not either"):
+        ensure_cassandra(settings_at(tmp_path, 1, host))
+    assert stand_in.calls == []
+
+
 def test_docker_runs_one_node_only(stand_in: Any, tmp_path: Path) -> None:
     with pytest.raises(NotInDocker, match="one Cassandra node here, not 3"):
         ensure_cassandra(settings_at(tmp_path, 9042), mode="docker", nodes=3)
