@@ -1,5 +1,6 @@
 """How requests come in: so many at a time, their bodies as they are, no larger than a valid one can be."""
 
+import codecs
 import re
 from collections import deque
 from typing import TypeVar
@@ -15,6 +16,8 @@ from poc.errors import Overloaded
 from poc.serving.metrics import Metrics
 from poc.serving.problems import ProblemType, answer_error, asks_for_prediction, problem_type, respond
 
+# Windows PowerShell begins a text with it; RFC 8259 lets a reader pass it over.
+MARK = codecs.BOM_UTF8
 # 100 ids of 256 characters, each written as a pair of \uXXXX, and what is around them.
 MAX_BODY_BYTES = 512 * 1024
 USE_JSON = "Send JSON: curl -H 'content-type: application/json' -d '{\"transaction_id\": \"12345\"}' ..."
@@ -108,7 +111,7 @@ async def read_body(request: Request, model: type[Body]) -> Body:
         raise HTTPException(415, f"The body's content type is {media_type or 'not given'}. {USE_JSON}")
     content = await bounded_body(request)
     try:
-        return model.model_validate_json(content)
+        return model.model_validate_json(content.removeprefix(MARK))
     except ValidationError as error:
         raise RequestValidationError(error.errors(include_url=False, include_input=False)) from None
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from poc.definitions import JoinKey
 from poc.retrieval.source import EntityKey
 from poc.serving.prediction import Judgement
+from poc.serving.request_bodies import MARK
 
 OUTPUTS = {"fraud_probability": "FP64", "is_fraud": "BOOL"}
 # Of each datatype how it is packed, what JSON has for it in Python, and in words.
@@ -115,7 +116,7 @@ def read_question(content: bytes, header_length: str | None, keys: Sequence[Join
         if not re.fullmatch("[0-9]{1,18}", header_length) or int(header_length) > head:
             raise RefusedTensors(f"{HEADER_LENGTH}: {header_length[:40]!r} is no size of a part of the body")
         head = int(header_length)
-    request = InferenceRequest.model_validate_json(content[:head])
+    request = InferenceRequest.model_validate_json(content[:head].removeprefix(MARK))
     wanted, given = inputs(keys), [item.name for item in request.inputs]
     if sorted(given) != sorted(wanted):
         named = ", ".join(given) or "none"

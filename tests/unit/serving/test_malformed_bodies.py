@@ -1,5 +1,6 @@
 """Whatever is sent to /predict, the answer is a problem that says what to change, and never a 500."""
 
+import codecs
 import gzip
 import json
 
@@ -184,6 +185,21 @@ def test_json_with_charset_is_taken(client: TestClient) -> None:
     headers = {"content-type": "application/json; charset=utf-8"}
     answer = client.post("/predict", content='{"transaction_id": "12345"}', headers=headers)
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/predict", {"transaction_id": "12345"}),
+        (
+            "/v2/models/fraud_detection/infer",
+            {"inputs": [{"name": "transaction_id", "shape": [1], "datatype": "BYTES", "data": ["12345"]}]},
+        ),
+    ],
+)
+def test_json_behind_a_byte_order_mark_is_taken(client: TestClient, path: str, body: object) -> None:
+    content = codecs.BOM_UTF8 + json.dumps(body).encode()
+    assert client.post(path, content=content, headers=JSON).status_code == 200
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["declared length", "chunks"])
