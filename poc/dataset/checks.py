@@ -29,9 +29,9 @@ _LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc).times
 # A declared type, and others that are read as it.
 _FITTING: tuple[tuple[Callable[[pa.DataType], bool], ...], ...] = (
     (pa.types.is_string, pa.types.is_large_string),
-    (pa.types.is_integer, pa.types.is_floating),
-    (pa.types.is_floating, pa.types.is_integer),
-    (pa.types.is_boolean,),
+    (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal),
+    (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal),
+    (pa.types.is_boolean, pa.types.is_integer),
     (pa.types.is_binary, pa.types.is_large_binary),
     (pa.types.is_timestamp,),
     (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list),
