@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from poc.command_line import doing
-from poc.dataset.checks import as_labels, find_misfits, find_problems
+from poc.dataset.checks import as_labels, find_misfits, find_problems, find_unwritable
 from poc.dataset.columns import LABEL, key_columns, read_limits, time_columns, value_types
 from poc.dataset.conversion import convert, convert_ids, convert_times, with_column
 from poc.dataset.csv_file import find_csv
@@ -21,10 +21,9 @@ from poc.dataset.parquet import Provenance, write_parquet
 from poc.dataset.sources import GENERATED, Records, find_sources, source_missing
 from poc.dataset.stored import read_source, source_columns
 from poc.dataset.timestamps import out_of_date, require_times_named, stamp, stamp_created, without_current
-from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures
+from poc.definitions import FeatureSet, ServedFeatures
 from poc.errors import ColumnsMissing, DatasetRefused, TwoDatasets
 from poc.online_store.source import matched
-from poc.online_store.types import column_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,7 @@ def check_source(definitions: FeatureSet, known: pa.Table | None = None) -> Chec
     Args:
         known: what it is going to hold, where it is prepared for another view; None for what is there.
 
-    Raises SourceMissing, DatasetUnreadable, DatasetRefused, ColumnsMissing, WrongValueType, ValueOutOfRange.
+    Raises SourceMissing, DatasetUnreadable, DatasetRefused, ColumnsMissing.
     """
     path = definitions.source_path
     names = [*value_types(definitions, label=False), definitions.timestamp_column]
@@ -143,10 +142,9 @@ def check_source(definitions: FeatureSet, known: pa.Table | None = None) -> Chec
     optional = [definitions.column(name) for name in definitions.names]
     problems = find_problems(
         table, original, definitions, lambda row: f"row {row}", optional=optional, label=False
-    )
+    ) or find_unwritable(original, definitions)
     if problems:
         raise DatasetRefused(path, problems)
-    _require_writable(original, definitions)
     return CheckedDataset(path, table.num_rows, str(path), False, (), definitions, table, None)
 
 
@@ -163,8 +161,7 @@ def check_dataset(
         now: aware; timestamps that we make lie in the days before it.
         refresh: make anew what was made by us: generated records, and timestamps.
 
-    Raises DatasetUnreadable, DatasetRefused, ColumnsMissing, TwoDatasets, SourceMissing, InvalidDefinitions,
-    and of a person's Parquet WrongValueType, ValueOutOfRange.
+    Raises DatasetUnreadable, DatasetRefused, ColumnsMissing, TwoDatasets, SourceMissing, InvalidDefinitions.
     """
     if now.tzinfo is None:
         raise ValueError("now has no time zone")
@@ -206,11 +203,10 @@ def _complete(
     optional = time_columns(definitions) if made_by_us else ()
     problems = find_problems(table, original, definitions, records.place, unique=unique, optional=optional)
     if not problems and records.owned:
-        problems = find_misfits(original.schema, definitions)
+        problems = find_misfits(original.schema, definitions) or find_unwritable(original, definitions)
     if problems:
         raise DatasetRefused(records.path, problems)
     if records.owned:
-        _require_writable(original, definitions)
         return records, table, added
     seed = records.provenance.seed
     if made_by_us:
@@ -246,16 +242,6 @@ def _with_declared_columns(records: Records, definitions: FeatureSet) -> tuple[p
                 table = table.append_column(name, generated.column(name))
             return table, tuple(missing)
     raise ColumnsMissing(records.path, missing, table.column_names)
-
-
-def _require_writable(rows: pa.Table, definitions: FeatureSet) -> None:
-    """Hold a file that is read as it is to what materialization takes: of text, fewer things than a CSV's."""
-    from poc.online_store.arrow_columns import require_fit
-
-    declared: tuple[Feature | JoinKey, ...] = (*definitions.join_keys, *definitions.features)
-    for item in declared:
-        for part in rows.column(definitions.column(item.name)).chunks:
-            require_fit(part, column_type(item.name, item.dtype), item.name)
 
 
 def _converted(table: pa.Table, definitions: FeatureSet, label: bool = True) -> pa.Table:

@@ -14,7 +14,7 @@ from poc.dataset.columns import LABEL, TIME, arrow_type
 from poc.dataset.generate import generate_dataset, generate_records
 from poc.dataset.prepare import check_source
 from poc.definitions import FeatureSet
-from poc.online_store.errors import WrongValueType
+from poc.errors import DatasetRefused
 
 ID_AND_TIME = ("transaction_id", "timestamp")
 TIMES = ("timestamp", "created_timestamp")
@@ -179,7 +179,7 @@ def test_file_that_is_read_as_it_is_is_held_to_what_materialization_takes(
     table = table.set_column(table.column_names.index("new_feature"), "new_feature", pa.array(values))
     moments = pa.array([datetime(2026, 11, 1, tzinfo=timezone.utc)] * 2, TIME)
     pq.write_table(table.append_column("at", moments), path)
-    with pytest.raises(WrongValueType, match="'new_feature' is declared"):
+    with pytest.raises(DatasetRefused, match="'new_feature' is declared"):
         check_source(replace(definitions, timestamp_column="at"))
 
 
