@@ -80,7 +80,6 @@ def _require_whole(found: "RepoContents") -> None:
 def _infer(config: "RepoConfig", found: "RepoContents") -> None:
     """Complete what was declared, as Feast does when it applies; without its sources, as far as that goes."""
     from feast import FeatureStore
-    from feast.errors import RegistryInferenceFailure
 
     # One that is made in the ordinary way writes an empty registry where there is none.
     store = object.__new__(FeatureStore)
@@ -99,7 +98,8 @@ def _infer(config: "RepoConfig", found: "RepoContents") -> None:
         views = {view.name: view for view in (*found.feature_views, *streams)}
         for service in found.feature_services:
             service.infer_features(fvs_to_update=views)
-    except (RegistryInferenceFailure, ValueError, AssertionError, KeyError) as error:
+    except Exception as error:
+        # It reads the sources as well: whatever is wrong with one is the message.
         raise InvalidDefinitions(DECLARED_IN, f"{type(error).__name__}: {error}") from error
 
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from poc.dataset.columns import LABEL, TIME, Limits, key_columns, read_limits, time_columns, value_types
 from poc.dataset.conversion import convert, described
 from poc.dataset.history import entity_numbers
-from poc.definitions import FeatureSet
+from poc.definitions import Feature, FeatureSet, JoinKey
 from poc.errors import DatasetRefused
+from poc.online_store.errors import ValueOutOfRange, WrongValueType
 from poc.online_store.source import UNITS_PER_SECOND
 
 _SHOWN_ROWS = 3
@@ -29,9 +30,9 @@ _LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc).times
 # A declared type, and others that are read as it.
 _FITTING: tuple[tuple[Callable[[pa.DataType], bool], ...], ...] = (
     (pa.types.is_string, pa.types.is_large_string),
-    (pa.types.is_integer, pa.types.is_floating),
-    (pa.types.is_floating, pa.types.is_integer),
-    (pa.types.is_boolean,),
+    (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal),
+    (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal),
+    (pa.types.is_boolean, pa.types.is_integer),
     (pa.types.is_binary, pa.types.is_large_binary),
     (pa.types.is_timestamp,),
     (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list),
@@ -146,6 +147,23 @@ def find_misfits(schema: pa.Schema, definitions: FeatureSet) -> list[str]:
     for time in (definitions.timestamp_column, definitions.created_timestamp_column):
         if time is not None and not pa.types.is_timestamp(schema.field(time).type):
             problems.append(f"{time}: {schema.field(time).type}, and no timestamps")
+    return problems
+
+
+def find_unwritable(rows: pa.Table, definitions: FeatureSet) -> list[str]:
+    """Say what materialization refuses of a file that is used as it is: of a CSV more text is read."""
+    from poc.online_store.arrow_columns import require_fit
+    from poc.online_store.types import column_type
+
+    problems = []
+    declared: tuple[Feature | JoinKey, ...] = (*definitions.join_keys, *definitions.features)
+    for item in declared:
+        name = definitions.column(item.name)
+        try:
+            for part in rows.column(name).chunks:
+                require_fit(part, column_type(item.name, item.dtype), name)
+        except (WrongValueType, ValueOutOfRange) as error:
+            problems.append(str(error).splitlines()[0])
     return problems
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from poc.command_line import doing
-from poc.dataset.checks import as_labels, find_misfits, find_problems
+from poc.dataset.checks import as_labels, find_misfits, find_problems, find_unwritable
 from poc.dataset.columns import LABEL, key_columns, read_limits, time_columns, value_types
 from poc.dataset.conversion import convert, convert_ids, convert_times, with_column
 from poc.dataset.csv_file import find_csv
@@ -142,7 +142,7 @@ def check_source(definitions: FeatureSet, known: pa.Table | None = None) -> Chec
     optional = [definitions.column(name) for name in definitions.names]
     problems = find_problems(
         table, original, definitions, lambda row: f"row {row}", optional=optional, label=False
-    )
+    ) or find_unwritable(original, definitions)
     if problems:
         raise DatasetRefused(path, problems)
     return CheckedDataset(path, table.num_rows, str(path), False, (), definitions, table, None)
@@ -203,7 +203,7 @@ def _complete(
     optional = time_columns(definitions) if made_by_us else ()
     problems = find_problems(table, original, definitions, records.place, unique=unique, optional=optional)
     if not problems and records.owned:
-        problems = find_misfits(original.schema, definitions)
+        problems = find_misfits(original.schema, definitions) or find_unwritable(original, definitions)
     if problems:
         raise DatasetRefused(records.path, problems)
     if records.owned:

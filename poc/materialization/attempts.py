@@ -91,8 +91,8 @@ def recorded_attempt(
                 try:
                     for attempt in attempts:
                         record.fail(session, attempt, reason)
-                except Exception:
-                    log.warning("That this run failed could not be recorded", exc_info=True)
+                except Exception as failure:
+                    log.warning("That this run failed could not be recorded: %s", failure)
                 raise
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
+
 from poc.dataset.stored import Key, StoredRow, latest_rows, newest_event, sample_view
 from poc.dataset.values import Difference, same_value
 from poc.definitions import FeatureSet, ServedFeatures, ServedView
@@ -69,9 +71,12 @@ def check_entities(store: "FeatureStore", served: ServedFeatures, keys: Sequence
     offline = [_current_rows(view, rows) for view in served.views]
     with cassandra_failures(connection_of(store)):
         # This read also connects and prepares; none of those below is the first.
-        answer = store.get_online_features(service, rows).to_dict()
+        answered = store.get_online_features(service, rows).proto
     expected = [row for known in offline for row in known.values() if not _is_older(row, kept)]
-    if (expected or kept is None) and all(value is None for name in served.names for value in answer[name]):
+    columns = zip(answered.metadata.feature_names.val, answered.results, strict=True)
+    # A null that was written is there, too.
+    statuses = {status for name, column in columns if name in served.names for status in column.statuses}
+    if (expected or kept is None) and FieldStatus.PRESENT not in statuses:
         raise FeaturesNotMaterialized(f"The online store of feature service {served.service}")
     for key, row in zip(keys, rows, strict=True):
         with cassandra_failures(connection_of(store)):

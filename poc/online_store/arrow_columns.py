@@ -33,9 +33,9 @@ _SCALARS: dict[str, tuple[pa.DataType, tuple[Callable[[pa.DataType], bool], ...]
     "string_val": (pa.string(), (pa.types.is_string, pa.types.is_large_string)),
     "int32_val": (pa.int32(), (pa.types.is_integer,)),
     "int64_val": (pa.int64(), (pa.types.is_integer,)),
-    "double_val": (pa.float64(), (pa.types.is_integer, pa.types.is_floating)),
-    "float_val": (pa.float32(), (pa.types.is_integer, pa.types.is_floating)),
-    "bool_val": (pa.bool_(), (pa.types.is_boolean,)),
+    "double_val": (pa.float64(), (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)),
+    "float_val": (pa.float32(), (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)),
+    "bool_val": (pa.bool_(), (pa.types.is_boolean, pa.types.is_integer)),
     "unix_timestamp_val": (pa.int64(), (pa.types.is_timestamp, pa.types.is_integer)),
 }
 _WHOLE = ("int32_val", "int64_val", "unix_timestamp_val")
@@ -114,6 +114,12 @@ def feast_values(array: pa.Array, kind: ColumnType, field: str) -> list[Value]:
     return [next(values) if valid else null for valid in array.is_valid().to_pylist()]
 
 
+def require_fit(array: pa.Array, kind: ColumnType, field: str) -> None:
+    """Raise WrongValueType or ValueOutOfRange where materializing the column would."""
+    if canonical(array, kind, field) is None:
+        feast_values(array, kind, field)
+
+
 def event_times(array: pa.Array) -> Times:
     """Return times as numpy microseconds, UTC; a missing one is NaT."""
     if pa.types.is_integer(array.type):
@@ -138,6 +144,9 @@ def _canonical_scalars(array: pa.Array, attribute: str, field: str) -> pa.Array 
     if pa.types.is_timestamp(array.type):
         # Rounded down; a null becomes Feast's number for it, which every reader takes for one.
         return pa.array(array.to_numpy(zero_copy_only=False).astype("datetime64[s]").astype(np.int64))
+    if pa.types.is_decimal(array.type):
+        # Arrow's own cast is a digit off for one decimal in a hundred.
+        array = array.cast(pa.string()).cast(pa.float64())
     # An integer too large to be exact as a float is rounded, as Python does.
     plain = _cast(array, kind, field, safe=not pa.types.is_floating(kind))
     return plain.fill_null(NULL_SECONDS) if attribute == "unix_timestamp_val" else plain

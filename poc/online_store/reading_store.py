@@ -87,6 +87,10 @@ class ReadingStore(Generic[Reader]):
                     settings = connection_settings(config)
                     self._acsylla = acsylla_reads(settings, self.driver)
                     self._session = self._opened(settings)
+                    self._following = gone = threading.Event()
+                    weakref.finalize(self, gone.set)
+                    args = (weakref.ref(self), gone, self._session)
+                    threading.Thread(target=_follow, args=args, name="readers", daemon=True).start()
         return self._session
 
     def close(self) -> None:
@@ -125,7 +129,6 @@ class ReadingStore(Generic[Reader]):
             self._readers.clear()
         reader = self._new_reader(config, view, wanted)
         self._readers[name] = _Kept(config, view, reader)
-        self._keep_following()
         return reader
 
     def follow(self) -> None:
@@ -217,25 +220,22 @@ class ReadingStore(Generic[Reader]):
         """Tell whether another reader would be made now. Blocks."""
         return False
 
-    def _keep_following(self) -> None:
-        with self._lock:
-            if self._following is not None or self._session is None:
-                return
-            self._following = gone = threading.Event()
-        weakref.finalize(self, gone.set)
-        threading.Thread(target=_follow, args=(weakref.ref(self), gone), name="readers", daemon=True).start()
 
+def _follow(store: "weakref.ref[ReadingStore[Any]]", gone: threading.Event, session: Session) -> None:
+    """Keep the readers of `store` up to date, and end its session when nobody has the store any more.
 
-def _follow(store: "weakref.ref[ReadingStore[Any]]", gone: threading.Event) -> None:
+    Where it is collected is no place for that: it may be a thread that the session waits for.
+    """
     while not gone.wait(FOLLOW_SECONDS):
         found = store()
-        if found is None:
-            return
         try:
-            found.follow()
+            if found is not None:
+                found.follow()
         except Exception as error:  # Whatever it is, the next read says it.
             log.info("The readers stay as they were: %s", error)
         del found
+    if store() is None:
+        session.cluster.shutdown()
 
 
 def _columns(view: FeatureView) -> list[tuple[str, Any]]:

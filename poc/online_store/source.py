@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
@@ -137,8 +138,23 @@ def open_dataset(path: str, columns: Collection[str] | None = None, filesystem: 
     # Buffering ahead spares round trips to a bucket; of a local file it holds all bytes until the end.
     scan = ds.ParquetFragmentScanOptions(pre_buffer=filesystem is not None)
     layout = ds.ParquetFileFormat(default_fragment_scan_options=scan)
-    dataset = ds.dataset(named, format=layout, filesystem=filesystem, partitioning="hive")
+    dataset = _opened(named, layout, filesystem)
     return dataset if len(dataset.files) < 2 else _with_common_types(dataset, columns)
+
+
+def _opened(named: str | list[str], layout: ds.FileFormat, filesystem: Any) -> ds.FileSystemDataset:
+    """Open files, with what their folders' names say of them: but not what they hold themselves."""
+    opened = partial(ds.dataset, named, format=layout, filesystem=filesystem)
+    plain = opened()
+    try:
+        dataset = opened(partitioning="hive")
+    except pa.ArrowTypeError:
+        return plain  # Both say it, in different types.
+    said = dataset.partitioning.schema
+    others = [field for field in said if field.name not in plain.schema.names]
+    if len(others) == len(said):
+        return dataset
+    return opened(partitioning=ds.partitioning(pa.schema(others), flavor="hive"))
 
 
 def readable(path: str, column: str) -> bool:

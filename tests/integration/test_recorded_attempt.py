@@ -15,7 +15,7 @@ from poc.materialization import attempts
 from poc.materialization.attempts import Terminated, recorded_attempt
 from poc.materialization.records import AttemptRecord, Attempts
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.session import Session
+from poc.online_store.session import Session, open_session
 from poc.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -89,6 +89,18 @@ def test_success_that_cannot_be_told_in_full_is_a_failure(
     [attempt] = recorded().failed
     assert attempt.failure == "OSError: the Parquet is gone"
     assert recorded().running is None
+
+
+def test_failure_that_cannot_be_recorded_is_told_in_a_line(
+    cassandra: ConnectionSettings, settings: Settings, store: FeatureStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    lost = open_session(cassandra)
+    with pytest.raises(OSError, match="full"), recorded_attempt(settings, store, lost, print):
+        lost.cluster.shutdown()
+        raise OSError("the disk is full")
+    [told] = [record for record in caplog.records if record.name == attempts.log.name]
+    assert told.getMessage().startswith("That this run failed could not be recorded: ")
+    assert told.exc_info is None
 
 
 def test_sigterm_ends_the_attempt_as_a_failure(

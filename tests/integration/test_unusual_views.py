@@ -170,6 +170,27 @@ def test_schema_and_timestamp_field_left_to_inference_are_those_of_the_source(
     require_right(settings, session, 4)
 
 
+@pytest.mark.parametrize("layout", ["rows", "stock"])
+def test_feature_that_is_null_everywhere_is_materialized(
+    repository: Repository, session: Session, layout: str
+) -> None:
+    settings = repository.write(layout, 'Field(name="amount", dtype=Float64)')
+    repository.write_rows(amt=pa.nulls(4, pa.float64()))
+    pq.write_table(pq.read_table(repository.path).drop_columns("is_fraud"), repository.path)
+    set_up(settings)
+    materialize(settings, session)
+    require_right(settings, session, 3)
+
+
+def test_source_that_inference_cannot_read_is_told_as_the_definitions(repository: Repository) -> None:
+    repository.path = repository.path.parent / "amt=1/cards.parquet"
+    repository.path.parent.mkdir()
+    settings = repository.write(source="", text=INFERRED.format(taken=""))
+    repository.write_rows(**INFERRABLE)
+    with pytest.raises(InvalidDefinitions, match="Field amt has incompatible types"):
+        set_up(settings)
+
+
 def test_label_that_inference_takes_for_a_feature_is_refused(repository: Repository) -> None:
     settings = repository.write(source="", text=INFERRED.format(taken=""))
     repository.write_rows(**INFERRABLE)

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import gc
 import ipaddress
 import socket
 import ssl
@@ -16,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from cassandra import OperationTimedOut
-from cassandra.cluster import NoHostAvailable
+from cassandra.cluster import NoHostAvailable, _clusters_for_shutdown
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -203,3 +204,19 @@ def test_caller_may_wait_less_than_the_request_timeout(stores: Any, cassandra: A
         store.get_online_features(["stats:a"], rows)
     assert time.monotonic() - start < 2
     proxy.resume()
+
+
+@pytest.mark.parametrize("layout", ["rows", "stock"])
+def test_store_that_nobody_has_any_more_leaves_no_session(stores: Any, layout: str) -> None:
+    others = set(_clusters_for_shutdown)
+    store = stores.open(layout)
+    stores.view(store, {"a": Int64}, {"id": String})
+    store.get_online_features(["stats:a"], [{"id": "x"}])
+    [cluster] = _clusters_for_shutdown - others
+    stores.opened.clear()
+    del store
+    gc.collect()
+    give_up = time.monotonic() + 10
+    while not cluster.is_shutdown and time.monotonic() < give_up:
+        time.sleep(0.05)
+    assert cluster.is_shutdown

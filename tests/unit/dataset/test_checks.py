@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from feast.types import Array, Float64, Int64, String
+from feast.types import Array, Bool, Bytes, FeastType, Float64, Int64, String, UnixTimestamp
 
 from poc.dataset.checks import describe_rows, find_problems
 from poc.dataset.columns import LABEL, TIME, arrow_type
 from poc.dataset.generate import generate_dataset, generate_records
 from poc.dataset.prepare import check_source
 from poc.definitions import FeatureSet
+from poc.errors import DatasetRefused
 
 ID_AND_TIME = ("transaction_id", "timestamp")
 TIMES = ("timestamp", "created_timestamp")
@@ -154,6 +156,31 @@ def test_label_that_a_view_declares_as_a_feature_may_be_text(
     table[definitions.timestamp_column] = datetime(2026, 11, 1, tzinfo=timezone.utc)
     table.to_parquet(path)
     assert check_source(definitions).records == 2
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values"),
+    [
+        (Float64, ["0.5", "1"]),
+        (UnixTimestamp, ["2026-01-02T03:04:05", "2026-01-02T03:04:05"]),
+        (Bytes, ["a", "b"]),
+        (Bool, ["true", "false"]),
+        (Array(String), [["a", None], ["b"]]),
+        (Array(Int64), [["1"], ["2"]]),
+    ],
+    ids=str,
+)
+def test_file_that_is_read_as_it_is_is_held_to_what_materialization_takes(
+    declare: Callable[..., FeatureSet], tmp_path: Path, dtype: FeastType, values: list[Any]
+) -> None:
+    path = tmp_path / "x.parquet"
+    definitions = replace(declare("new_feature", dtype), source_path=path, created_timestamp_column=None)
+    table = pa.Table.from_pandas(generate_records(definitions, ids=["a", "b"]), preserve_index=False)
+    table = table.set_column(table.column_names.index("new_feature"), "new_feature", pa.array(values))
+    moments = pa.array([datetime(2026, 11, 1, tzinfo=timezone.utc)] * 2, TIME)
+    pq.write_table(table.append_column("at", moments), path)
+    with pytest.raises(DatasetRefused, match="'new_feature' is declared"):
+        check_source(replace(definitions, timestamp_column="at"))
 
 
 def test_limits_of_a_feature_are_none_of_the_label(declare: Callable[..., FeatureSet]) -> None:

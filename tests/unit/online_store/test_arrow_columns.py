@@ -235,6 +235,24 @@ def decimals(numbers: pa.Array, kind: pa.DataType) -> pa.Array:
     return pa.array([None if n is None else Decimal(str(n)) for n in numbers.to_pylist()], kind)
 
 
+@pytest.mark.parametrize("kind", [pa.decimal128(18, 2), pa.decimal256(40, 9)])
+@pytest.mark.parametrize("dtype", [Float32, Float64, Array(Float64)])
+def test_decimal_declared_as_a_float_is_the_nearest_one(dtype: FeastType, kind: pa.DataType) -> None:
+    numbers = [123456789.99, -0.07, 1e9 + 0.01]
+    array = decimals(pa.array([*numbers, None]), kind)
+    if isinstance(dtype, Array):
+        lists = pa.array([[number] for number in array.to_pylist()[:-1]], pa.list_(kind))
+        assert python_values(lists, column_type("n", dtype), "n") == [[number] for number in numbers]
+        return
+    nearest = pa.array([*numbers, None], pa.float32() if dtype == Float32 else pa.float64())
+    assert python_values(array, column_type("n", dtype), "n") == nearest.to_pylist()
+
+
+@pytest.mark.parametrize("kind", [pa.int8(), pa.uint8(), pa.int32(), pa.int64()])
+def test_flags_kept_as_integers_of_any_width_are_true_or_false(kind: pa.DataType) -> None:
+    assert python_values(pa.array([0, 1, None], kind), column_type("f", Bool), "f") == [False, True, None]
+
+
 @pytest.mark.parametrize("number", [float("inf"), 1e30])
 @pytest.mark.parametrize("dtype", [Int32, Int64, UnixTimestamp])
 def test_number_beyond_all_integers_is_refused(dtype: FeastType, number: float) -> None:

@@ -188,6 +188,27 @@ def test_partition_column_beside_files_that_differ_is_read(tmp_path: Path) -> No
     assert found == {"n": [3.0, None, 4.0, None], "day": [0, 0, 1, 1]}
 
 
+@pytest.mark.parametrize(
+    "held",
+    [of(INT64, 3), of(pa.int32(), 3), of(TEXT, "3"), of(FLOAT64, 3.5)],
+    ids=lambda column: str(column.type),
+)
+@pytest.mark.parametrize("opened", ["", "n=2026", "n=2026/0.parquet"], ids=["folder", "part", "file"])
+def test_column_that_a_file_holds_is_not_what_its_folder_is_called(
+    tmp_path: Path, held: pa.Array, opened: str
+) -> None:
+    (tmp_path / "n=2026").mkdir()
+    write(tmp_path / "n=2026", held)
+    assert read(tmp_path / opened).column("n").to_pylist() == held.to_pylist()
+
+
+def test_folders_beside_a_column_that_they_repeat_go_on_saying_the_others(tmp_path: Path) -> None:
+    (tmp_path / "n=1/region=eu").mkdir(parents=True)
+    write(tmp_path / "n=1/region=eu", of(pa.int32(), 3))
+    found = open_dataset(str(tmp_path), ["n", "region"]).to_table(columns=["n", "region"])
+    assert found.to_pydict() == {"n": [3, None], "region": ["eu", "eu"]}
+
+
 ZONES = [("UTC", "UTC", "UTC"), ("Asia/Tokyo", "Asia/Tokyo", "Asia/Tokyo"), ("Asia/Tokyo", "UTC", "UTC")]
 
 
