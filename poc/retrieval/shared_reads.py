@@ -46,7 +46,14 @@ class SharedReads:
 
     async def read(self, keys: Sequence[EntityKey]) -> Found:
         """Return what `read` returns for `keys`, and raise what it raises."""
-        loop, turn = asyncio.get_running_loop(), self._here.turn
+        here = self._here
+        if here.under_way == 0:
+            here.under_way = 1
+            try:
+                return await self._read(keys)
+            finally:
+                here.under_way -= 1
+        loop, turn = asyncio.get_running_loop(), here.turn
         if turn is None or turn.loop is not loop or len(turn.keys) + len(keys) > MOST_KEYS:
             return await self._for_all(_Turn(loop, list(keys)), keys)
         start = len(turn.keys)
@@ -59,10 +66,13 @@ class SharedReads:
     async def _for_all(self, turn: _Turn, own: Sequence[EntityKey]) -> Found:
         here, failure = self._here, None
         found: Found | None = None
-        here.under_way += 1
+        here.turn, here.under_way = turn, here.under_way + 1
         try:
-            if here.under_way > 1:
-                await self._end_of(turn)
+            try:
+                await asyncio.sleep(0)
+            finally:
+                if here.turn is turn:
+                    here.turn = None
             found = await self._read(turn.keys)
         except AnswerTooLate as error:
             failure = error
@@ -77,11 +87,3 @@ class SharedReads:
                 if not answer.done():
                     answer.set_result(found) if failure is None else answer.set_exception(failure)
         return await self._read(own) if found is None else found[: len(own)]
-
-    async def _end_of(self, turn: _Turn) -> None:
-        self._here.turn = turn
-        try:
-            await asyncio.sleep(0)
-        finally:
-            if self._here.turn is turn:
-                self._here.turn = None
