@@ -15,8 +15,9 @@ class PocError(Exception):
     """A situation with a way out: what every error of this project is.
 
     Attributes:
-        what: what happened, with the value that caused it, without an address's user and password.
+        what: what happened, with the value that caused it.
         way_out: what to do about it, with the command where there is one; a type may have one of its own.
+            Neither has the user and password of an address.
         exit_status: 1 for a state that has to change, 2 for a call that has to change.
     """
 
@@ -25,7 +26,7 @@ class PocError(Exception):
 
     def __init__(self, what: str, way_out: str | None = None) -> None:
         self.what = _USER_AND_PASSWORD.sub("", what)
-        self.way_out = self.way_out if way_out is None else way_out
+        self.way_out = _USER_AND_PASSWORD.sub("", self.way_out if way_out is None else way_out)
         super().__init__(f"{self.what}\n  {self.way_out}")
 
 

@@ -1,5 +1,6 @@
 """What the errors say that put their sentence together: with the value, and the command that helps."""
 
+from poc.errors import RegistryUnreadable
 from poc.online_store.errors import (
     FeaturesNotApplied,
     MissingColumns,
@@ -40,3 +41,9 @@ def test_no_error_shows_the_user_and_password_of_an_address() -> None:
     error = PocError("No postgres://me:hidden@store/a, nor s3://bucket/b and me@home", "Correct it.")
     assert error.what == "No postgres://store/a, nor s3://bucket/b and me@home"
     assert "hidden" not in str(error)
+
+
+def test_no_way_out_shows_the_user_and_password_of_an_address() -> None:
+    error = RegistryUnreadable("postgresql://me:hidden@store/a", "no")
+    assert "hidden" not in error.way_out + str(error)
+    assert "postgresql://store/a" in error.way_out
