@@ -145,13 +145,15 @@ def open_dataset(path: str, columns: Collection[str] | None = None, filesystem: 
 def _opened(named: str | list[str], layout: ds.FileFormat, filesystem: Any) -> ds.FileSystemDataset:
     """Open files, with what their folders' names say of them: but not what they hold themselves."""
     opened = partial(ds.dataset, named, format=layout, filesystem=filesystem)
-    plain = opened()
     try:
         dataset = opened(partitioning="hive")
     except pa.ArrowTypeError:
-        return plain  # Both say it, in different types.
+        return opened()  # Both say it, in different types.
     said = dataset.partitioning.schema
-    others = [field for field in said if field.name not in plain.schema.names]
+    if not said.names:
+        return dataset
+    held = next(dataset.get_fragments()).physical_schema.names
+    others = [field for field in said if field.name not in held]
     if len(others) == len(said):
         return dataset
     return opened(partitioning=ds.partitioning(pa.schema(others), flavor="hive"))
