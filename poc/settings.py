@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import (
     BeforeValidator,
@@ -237,10 +236,3 @@ def settings_page() -> str:
         default = "" if field.default in (None, "", ()) else f"`{field.default}`"
         rows.append(f"| `{name.upper()}` | {default} | {field.description} |")
     return _OPENING + "\n".join(rows) + "\n"
-
-
-def shown_uri(uri: str) -> str:
-    """Return `uri` without the user and password it may hold."""
-    parts = urlsplit(uri)
-    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    return bare if "@" in parts.netloc else uri

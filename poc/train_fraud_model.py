@@ -18,11 +18,11 @@ import argparse
 from datetime import datetime, timezone
 
 from poc.command_line import argument_parser, note, ok, run
-from poc.errors import ModelNotFound, ModelUnusable
+from poc.errors import ModelNotFound, ModelUnusable, without_login
 from poc.model.evaluation import Costs, cost
 from poc.model.registry import load_scorer
 from poc.model.tracking import find_again
-from poc.settings import load_settings, shown_uri
+from poc.settings import load_settings
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def main() -> None:
 
     costs = Costs(arguments.miss_cost, arguments.alarm_cost)
     card = train(settings, costs, datetime.now(timezone.utc), ok)
-    note(f"  MLflow run {card.run_id} at {shown_uri(settings.mlflow_tracking_uri)}")
+    note(f"  MLflow run {card.run_id} at {without_login(settings.mlflow_tracking_uri)}")
     note("Next: python poc/serve_model_feast.py")
 
 

@@ -34,7 +34,8 @@ _FITTING: tuple[tuple[Callable[[pa.DataType], bool], ...], ...] = (
     (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal),
     (pa.types.is_boolean, pa.types.is_integer),
     (pa.types.is_binary, pa.types.is_large_binary),
-    (pa.types.is_timestamp,),
+    # Seconds since 1970.
+    (pa.types.is_timestamp, pa.types.is_integer),
     (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list),
 )
 

@@ -6,7 +6,7 @@ Nothing is rounded and nothing is guessed: 14.0 is a whole number, 14.5 is none.
 
 import re
 from collections.abc import Callable
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from math import isfinite
@@ -31,6 +31,7 @@ _WHOLE_AS_FLOAT = r"^[0-9]+\.0+$"
 # What a whole number of 64 bits stays below.
 _DIGITS = 20
 _VALUES_AT_A_TIME = 50_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -75,6 +76,9 @@ def convert_times(column: pa.ChunkedArray) -> pa.ChunkedArray:
         if column.type.tz is None:
             return pc.assume_timezone(column, "UTC")
         return column if column.type.tz == "UTC" else column.cast(pa.timestamp(column.type.unit, "UTC"))
+    if pa.types.is_integer(column.type):
+        # Nothing says of what they are a count: Feast reads seconds in a feature alone.
+        return pa.chunked_array([pa.nulls(len(column), TIME)])
     return convert(column, TIME)
 
 
@@ -173,12 +177,13 @@ def _time(value: Any) -> datetime | None:
         value = read_time(value.strip())
     elif isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
-    if not isinstance(value, datetime):
-        return None
-    if value.tzinfo is None:
-        return value.replace(tzinfo=timezone.utc)
     try:
-        return value.astimezone(timezone.utc)
+        if isinstance(value, int) and not isinstance(value, bool):
+            # As Feast reads what is declared as UnixTimestamp.
+            return _EPOCH + timedelta(seconds=value)
+        if not isinstance(value, datetime):
+            return None
+        return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
     except OverflowError:
         return None  # In UTC it is of no year from 1 to 9999.
 

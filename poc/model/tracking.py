@@ -20,8 +20,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
 from urllib.request import Request, url2pathname, urlopen
 
-from poc.errors import ModelDatabaseUnusable, ModelFilesUnusable, ModelRegistryUnavailable
-from poc.settings import Settings, shown_uri
+from poc.errors import ModelDatabaseUnusable, ModelFilesUnusable, ModelRegistryUnavailable, without_login
+from poc.settings import Settings
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -146,13 +146,10 @@ def _is_damaged(file: Path) -> bool:
 
 def _require_answer(settings: Settings) -> None:
     """Ask a server whether it is well: a second's work, where MLflow's client would take minutes to fail."""
+    where = without_login(settings.mlflow_tracking_uri)
     try:
-        where = shown_uri(settings.mlflow_tracking_uri)
-    except ValueError as error:
-        raise ModelRegistryUnavailable(settings.mlflow_tracking_uri, str(error)) from error
-    if not is_server(settings):
-        return
-    try:
+        if not is_server(settings):
+            return
         with urlopen(Request(f"{where.rstrip('/')}/health"), timeout=ANSWER_TIMEOUT_SECONDS):
             pass
     except HTTPError:

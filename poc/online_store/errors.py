@@ -7,8 +7,12 @@ from collections.abc import Mapping, Sequence
 START_CASSANDRA = "docker-compose up -d cassandra   or, without Docker:   python scripts/start_cassandra.py"
 
 
-# In an address; errors are logged, and answered to whoever asks a server.
 _USER_AND_PASSWORD = re.compile(r"(?<=://)[^/\s]+@")
+
+
+def without_login(text: str) -> str:
+    """Return `text` without the users and passwords of its addresses: it may be logged, and answered."""
+    return _USER_AND_PASSWORD.sub("", text)
 
 
 class PocError(Exception):
@@ -25,8 +29,8 @@ class PocError(Exception):
     way_out: str
 
     def __init__(self, what: str, way_out: str | None = None) -> None:
-        self.what = _USER_AND_PASSWORD.sub("", what)
-        self.way_out = _USER_AND_PASSWORD.sub("", self.way_out if way_out is None else way_out)
+        self.what = without_login(what)
+        self.way_out = without_login(self.way_out if way_out is None else way_out)
         super().__init__(f"{self.what}\n  {self.way_out}")
 
 

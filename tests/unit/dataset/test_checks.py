@@ -13,6 +13,7 @@ from poc.dataset.checks import describe_rows, find_problems
 from poc.dataset.columns import LABEL, TIME, arrow_type
 from poc.dataset.generate import generate_dataset, generate_records
 from poc.dataset.prepare import check_source
+from poc.dataset.stored import latest_rows
 from poc.definitions import FeatureSet
 from poc.errors import DatasetRefused
 
@@ -181,6 +182,20 @@ def test_file_that_is_read_as_it_is_is_held_to_what_materialization_takes(
     pq.write_table(table.append_column("at", moments), path)
     with pytest.raises(DatasetRefused, match="'new_feature' is declared"):
         check_source(replace(definitions, timestamp_column="at"))
+
+
+def test_times_that_a_file_counts_in_seconds_are_times_as_feast_reads_them(
+    declare: Callable[..., FeatureSet], tmp_path: Path
+) -> None:
+    path = tmp_path / "x.parquet"
+    definitions = replace(declare("opened", UnixTimestamp), source_path=path, created_timestamp_column=None)
+    definitions = replace(definitions, timestamp_column="at")
+    moment = datetime(2026, 11, 1, tzinfo=timezone.utc)
+    records = generate_records(definitions, ids=["a", "b"]).assign(opened=[1_700_000_000, -1], at=moment)
+    records.to_parquet(path)
+    assert check_source(definitions).records == 2
+    read = latest_rows(definitions, [("a",), ("b",)])
+    assert [read[key].values["opened"].year for key in [("a",), ("b",)]] == [2023, 1969]
 
 
 def test_limits_of_a_feature_are_none_of_the_label(declare: Callable[..., FeatureSet]) -> None:

@@ -35,6 +35,7 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 MONITOR = {name: item for name, item in COMPOSE.items() if "monitor" in item.get("profiles", [])}
 # What Prometheus and prometheus_client bring.
 OTHERS = {"up", "ALERTS", "process_resident_memory_bytes", "process_cpu_seconds_total"}
+OTHERS |= {"process_open_fds", "process_max_fds"}
 
 
 def promtool(*arguments: str) -> None:

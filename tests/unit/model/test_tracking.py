@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from poc.errors import ModelRegistryUnavailable
+from poc.errors import ModelRegistryUnavailable, without_login
 from poc.model.registry import load_scorer
 from poc.model.tracking import database_file, is_server, open_client
-from poc.settings import Settings, shown_uri
+from poc.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from poc.settings import Settings, shown_uri
     ],
 )
 def test_passwords_are_not_shown(uri: str, shown: str) -> None:
-    assert shown_uri(uri) == shown
+    assert without_login(uri) == shown
 
 
 def test_database_file_is_relative_to_the_working_directory() -> None:
