@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from fault_report import FaultReport, Seen, note_faults
+from few_records import put_few_records
 from own_environment import own_environment
 from own_keyspace import drop_keyspaces, own_keyspace
 from own_sessions import own_sessions
@@ -246,7 +247,8 @@ def workplace(
 ) -> Iterator[Workplace]:
     """A copy of the project to type commands in; a parameter names the yaml in the default one's place.
 
-    What it connects to is one node, or three where the yaml names three.
+    What it connects to is one node, or three where the yaml names three. It has fewer transactions than the
+    guide's, but for a module marked `all_records`.
     """
     chosen = getattr(request, "param", "feature_store.yaml")
     cassandra: ConnectionSettings
@@ -255,6 +257,8 @@ def workplace(
     else:
         cassandra = request.getfixturevalue("cassandra")
     folder = copy_project(tmp_path_factory.mktemp("guide") / "project")
+    if request.node.get_closest_marker("all_records") is None:
+        put_few_records(folder)
     default = folder / "feature_repo/feature_store.yaml"
     shutil.copyfile(folder / "feature_repo" / chosen, folder / "chosen.yaml")
     (folder / "chosen.yaml").replace(default)

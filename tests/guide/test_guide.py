@@ -14,6 +14,8 @@ import httpx
 import pytest
 import yaml
 
+pytestmark = pytest.mark.all_records
+
 ROOT = Path(__file__).parents[2]
 
 # Blocks that show a layout or another system's configuration: nothing to run.

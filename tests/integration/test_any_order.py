@@ -2,6 +2,10 @@
 
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.all_records
+
 
 def test_apply_and_materialize_work_before_setup(workplace: Any) -> None:
     # What a person has after start_cassandra.py: keyspaces, no data, no registry.

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from feast.protos.feast.types.Value_pb2 import Value
+from few_records import TRANSACTIONS
 from own_sessions import apply_definitions
 from second_repository import FIRST_CARD, RESOLVING, SecondRepository, write_second_repository
 from stock_keys import stock_key
@@ -33,7 +34,6 @@ PARQUET = "data/credit_card_fraud_10k.parquet"
 STOCK = "feast_online_store.ml_platform_poc_transaction_features"
 ROWS = "feast_online_store.ml_platform_poc__transaction_features__g1"
 DIRECT = "ml_features.transaction_features"
-TRANSACTIONS = 9_997
 CHECK = "python scripts/check_consistency.py"
 
 BOTH = pytest.mark.parametrize(
@@ -75,19 +75,19 @@ def compare(settings: Settings, session: Session) -> Callable[..., ViewCheck]:
 
 
 def plant(session: Session, stock: bool) -> None:
-    """Online, change 4321 and take 77 away; in the direct table, change 4322 and add another."""
+    """Online, change 1321 and take 77 away; in the direct table, change 1322 and add another."""
     if stock:
         changed = Value(double_val=1.25).SerializeToString()
         where = "WHERE entity_key = %s"
         session.execute(
             f"UPDATE {STOCK} SET value = %s {where} AND feature_name = 'amount'",
-            (changed, stock_key(transaction_id="4321")),
+            (changed, stock_key(transaction_id="1321")),
         )
         session.execute(f"DELETE FROM {STOCK} {where}", (stock_key(transaction_id="77"),))
     else:
-        session.execute(f"UPDATE {ROWS} SET amount = 1.25 WHERE transaction_id = '4321'")
+        session.execute(f"UPDATE {ROWS} SET amount = 1.25 WHERE transaction_id = '1321'")
         session.execute(f"DELETE FROM {ROWS} WHERE transaction_id = '77'")
-    session.execute(f"UPDATE {DIRECT} SET velocity_last_24h = 99 WHERE transaction_id = '4322'")
+    session.execute(f"UPDATE {DIRECT} SET velocity_last_24h = 99 WHERE transaction_id = '1322'")
     session.execute(f"INSERT INTO {DIRECT} (transaction_id, amount) VALUES ('nobody', 1.0)")
 
 
@@ -130,7 +130,7 @@ def test_change_of_the_offline_data_is_told_apart_from_skew(
 
 
 @BOTH
-def test_one_value_among_ten_thousand_entities_is_found_by_name(
+def test_one_value_among_thousands_of_entities_is_found_by_name(
     workplace: Any, session: Session, stock: bool
 ) -> None:
     plant(session, stock)
@@ -138,8 +138,8 @@ def test_one_value_among_ten_thousand_entities_is_found_by_name(
     assert checked.returncode == 1
     named = [line.split("offline")[0] for line in checked.stdout.splitlines() if line.startswith("✗   ")]
     assert sorted(named) == [
-        "✗   4321.amount: online 1.25, ",
-        "✗   4322.velocity_last_24h: online 99, ",
+        "✗   1321.amount: online 1.25, ",
+        "✗   1322.velocity_last_24h: online 99, ",
         "✗   77: missing online",
     ]
     [view] = json.loads((workplace.folder / "skew.json").read_text())["views"]
@@ -152,7 +152,7 @@ def test_one_value_among_ten_thousand_entities_is_found_by_name(
 def test_row_whose_time_in_the_store_is_over_may_be_gone(compare: Callable[..., ViewCheck]) -> None:
     online, _ = compare(ttl_seconds=1).stores
     assert (online.missing, online.expired) == (0, 1)
-    assert [skew.key for skew in online.differences] == [{"transaction_id": "4321"}]
+    assert [skew.key for skew in online.differences] == [{"transaction_id": "1321"}]
 
 
 @ROW_STORE

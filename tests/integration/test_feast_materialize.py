@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from few_records import TRANSACTIONS
 
 from poc.online_store.session import Session
 
@@ -47,7 +48,7 @@ def test_run_after_an_interrupted_one_completes_it(
     first_run: subprocess.CompletedProcess[str], workplace: Any
 ) -> None:
     assert "first run" in first_run.stderr
-    assert "9,997 transactions" in first_run.stderr
+    assert f"{TRANSACTIONS:,} transactions" in first_run.stderr
     assert workplace.shell("python scripts/test_feast.py").stdout.count("✓ Transaction") == 5
 
 
@@ -66,7 +67,7 @@ def test_both_stores_hold_every_transaction(
         "SELECT DISTINCT entity_key FROM feast_online_store.ml_platform_poc_transaction_features"
     )
     direct = session.execute("SELECT transaction_id FROM ml_features.transaction_features")
-    assert (len(list(online)), len(list(direct))) == (9_997, 9_997)
+    assert (len(list(online)), len(list(direct))) == (TRANSACTIONS, TRANSACTIONS)
 
 
 def test_later_run_takes_only_what_is_new(
@@ -161,7 +162,7 @@ def test_backfill_moves_neither_freshness_nor_what_is_compared_back(
     assert "materialized until" in workplace.shell("python scripts/check_freshness.py --max-age 1h").stdout
     checked = workplace.shell("python scripts/check_consistency.py").stdout
     assert [line.partition(": ")[2][:18] for line in checked.splitlines() if "every value equal" in line] == [
-        "9,997 transactions"
+        f"{TRANSACTIONS:,} transactions"
     ] * 2
 
 

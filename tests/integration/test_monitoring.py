@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from few_records import TRANSACTIONS
 from ports import free_port
 from prometheus_client.parser import text_string_to_metric_families
 from server_process import ServerProcess
@@ -202,7 +203,7 @@ def test_server_shows_what_is_declared_and_nothing_else(watched: Watched, name: 
 
 def test_state_is_what_the_guide_left(watched: Watched) -> None:
     found = shown(watched.feast)
-    assert found["materialization_rows"] == 9_997
+    assert found["materialization_rows"] == TRANSACTIONS
     assert 0 < found["materialization_write_duration_seconds"] < found["materialization_duration_seconds"]
     assert (
         found["materialization_last_attempt_timestamp_seconds"]
@@ -214,8 +215,8 @@ def test_state_is_what_the_guide_left(watched: Watched) -> None:
         found["feature_view_newest_event_timestamp_seconds"]
         < (found["feature_view_materialized_until_timestamp_seconds"])
     )
-    # Two tables, 9,997 transactions each.
-    assert found["online_store_entities_estimate"] == pytest.approx(2 * 9_997, rel=0.15)
+    # Two tables, with every transaction each.
+    assert found["online_store_entities_estimate"] == pytest.approx(2 * TRANSACTIONS, rel=0.15)
 
 
 def test_failed_run_is_seen_until_one_succeeds(watched: Watched, workplace: Any) -> None:

@@ -8,6 +8,8 @@ from ports import free_port
 from poc.dataset.generate import generate_records
 from poc.definitions import ServedFeatures
 
+pytestmark = pytest.mark.all_records
+
 CSV = "data/credit_card_fraud_10k.csv"
 PARQUET = "data/credit_card_fraud_10k.parquet"
 

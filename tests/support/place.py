@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from few_records import put_few_records
 from warm_python import warm
 
 from poc.local_cassandra.cluster import EmbeddedCassandra
@@ -75,8 +76,9 @@ class Place:
 def make_place(
     folder: Path, store: str, cassandra: EmbeddedCassandra, copy_project: Callable[[Path], Path]
 ) -> Place:
-    """Copy the project to `folder`, with `store` of feature_repo/stores for that Cassandra."""
+    """Copy the project with few records to `folder`, with `store` of feature_repo/stores for that Cassandra."""
     copy_project(folder)
+    put_few_records(folder)
     yaml = folder / "feature_repo/stores" / store
     text = yaml.read_text().replace("port: 9042", f"port: {cassandra.port}")
     if len(cassandra.nodes) == 1:
