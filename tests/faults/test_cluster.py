@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from fault_report import Seen
+from few_records import TRANSACTIONS
 from own_keyspace import drop_keyspaces, own_keyspace
 from place import Place, make_place
 
@@ -220,7 +221,7 @@ class TestFrozenNode:
     def test_state_is_read_without_the_sizes_of_the_frozen_node(self, place: Place) -> None:
         with state_reader(place) as reader:
             # Three copies on three nodes, counted once; one that was killed is soon told what it missed.
-            counted_once = pytest.approx([9_997] * 2, rel=0.15)
+            counted_once = pytest.approx([TRANSACTIONS] * 2, rel=0.15)
             whole = dict.fromkeys(("127.0.0.1", "127.0.0.2", "127.0.0.3"), True)
             read_until(reader, whole, lambda state: list(state.entities.values()) == counted_once)
             # The one that no test has killed: the others have other process ids since.
