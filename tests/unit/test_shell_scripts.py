@@ -102,6 +102,7 @@ def test_link_that_leads_nowhere_keeps_clean_from_nothing(used: Path, name: str)
 
 BESIDE = "'PYTEST_XDIST_WORKER' not in os.environ"
 AT_FIRST = "os.path.exists('seen') or os.mkdir('seen')"
+CRASH_AT_FIRST = f"{AT_FIRST} or os.abort()"
 
 
 @pytest.fixture
@@ -130,6 +131,7 @@ def runner(tmp_path: Path, project: Path) -> Path:
         ([BESIDE], "False", 1),
         (["True"], AT_FIRST, 0),
         ([BESIDE], AT_FIRST, 0),
+        (["True"], CRASH_AT_FIRST, 0),
     ],
 )
 def test_few_tests_that_fail_at_first_are_forgiven_and_named(
@@ -150,4 +152,4 @@ def test_few_tests_that_fail_at_first_are_forgiven_and_named(
     told = re.findall(r"^test_own\.py::\w+$", done.stdout, re.MULTILINE)
     forgiven = [f"test_own.py::test_{at}" for at, holds in enumerate(beside) if holds == BESIDE]
     expected = forgiven if len(forgiven) == len(beside) <= 5 else []
-    assert sorted(told) == [*expected, *(["test_own.py::test_alone"] if alone == AT_FIRST else [])]
+    assert sorted(told) == [*expected, *(["test_own.py::test_alone"] if AT_FIRST in alone else [])]
