@@ -7,8 +7,9 @@ driver, which knows why: acsylla says of a table that is gone what it says of a 
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
 from concurrent.futures import TimeoutError as WaitTimeout
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -124,6 +125,7 @@ class _Loop:
         self._arguments = arguments
         self._opening = asyncio.Lock()
         self._session: Any = None
+        self._ending: AsyncGenerator[None, None] | None = None
         self._statements: dict[str, Any] = {}
         self._preparing: dict[str, asyncio.Task[Any]] = {}
         self._not_before = 0.0
@@ -187,6 +189,8 @@ class _Loop:
         async with self._opening:
             if self._session is None:
                 self._session = await acsylla.create_cluster(**self._arguments).create_session()
+                self._ending = _closed_by_its_loop(self._session)
+                await anext(self._ending)
             if cql not in self._statements:
                 self._statements[cql] = await self._session.create_prepared(cql)
             return self._statements[cql]
@@ -207,3 +211,15 @@ class _Loop:
         # Without it a read that is late, or whose node dies, is not asked of another one.
         bound.set_is_idempotent(True)
         return [row.as_tuple() for row in (await self._session.execute(bound)).all()]
+
+
+async def _closed_by_its_loop(session: Any) -> AsyncGenerator[None, None]:
+    """Once begun, close `session` where its loop ends in order, as `asyncio.run` ends one.
+
+    Freed after that, a session that is open is closed with the interpreter locked, until its nodes let go.
+    """
+    try:
+        yield
+    finally:
+        with suppress(Exception):
+            await asyncio.wait_for(session.close(), CLOSE_SECONDS)

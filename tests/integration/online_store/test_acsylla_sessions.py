@@ -1,10 +1,13 @@
-"""A read that is given up while the C++ driver still connects."""
+"""The C++ driver's session of a loop: where a read is given up while it connects, and where the loop ends."""
 
+import asyncio
 import subprocess
 import sys
 
+import psutil
 import pytest
 
+from poc.online_store.acsylla_reads import AcsyllaReads
 from poc.online_store.connection import ConnectionSettings
 
 pytest.importorskip("acsylla")
@@ -12,6 +15,7 @@ pytest.importorskip("acsylla")
 # In a process of its own: what stands still there holds the interpreter, and no time limit would fire.
 GIVEN_UP = """
 import asyncio, sys
+from poc.online_store.acsylla_reads import AcsyllaReads
 from poc.online_store.acsylla_reads import AcsyllaReads
 from poc.online_store.connection import ConnectionSettings
 
@@ -42,3 +46,26 @@ def test_read_that_is_given_up_while_it_connects_leaves_the_next_one_an_answer(
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("[[(")
+
+
+def connections(cassandra: ConnectionSettings) -> int:
+    found = psutil.Process().net_connections("tcp")
+    return sum(bool(one.raddr) and one.raddr.port == cassandra.port for one in found)
+
+
+def test_session_ends_with_its_loop_and_not_when_somebody_lets_go_of_it(
+    cassandra: ConnectionSettings,
+) -> None:
+    """Freed while it is open, it would be closed with the interpreter locked."""
+    before = connections(cassandra)
+    reads, kept = AcsyllaReads(cassandra), []
+
+    async def read() -> None:
+        kept.append(asyncio.get_running_loop())
+        assert await reads.rows("SELECT key FROM system.local WHERE key = ?", [("local",)]) == [[("local",)]]
+        assert connections(cassandra) > before
+
+    for _ in range(2):
+        asyncio.run(read())
+        assert connections(cassandra) == before
+    reads.close()
