@@ -11,13 +11,13 @@ from cassandra import ConsistencyLevel
 from feast.repo_config import FeastConfigBaseModel
 from pydantic import AfterValidator, Field, PrivateAttr, StrictStr, field_validator, model_validator
 
+from poc.online_store.connection import POLICIES
 from poc.online_store.keyed_reads import KEYS_PER_STATEMENT
 
 # Cassandra refuses a longer time to live: 20 years.
 MAX_TTL_SECONDS = 630_720_000
 # And one that ends later, in tables of the format that it writes unless `storage_compatibility_mode` is NONE.
 LAST_EXPIRY = datetime(2038, 1, 19, 3, 14, 6, tzinfo=timezone.utc)
-POLICIES = ("DCAwareRoundRobinPolicy", "TokenAwarePolicy(DCAwareRoundRobinPolicy)")
 
 
 def _one_of(known: Sequence[str]) -> AfterValidator:

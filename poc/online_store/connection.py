@@ -27,6 +27,8 @@ USERNAME_VARIABLE = "CASSANDRA_USERNAME"
 PASSWORD_VARIABLE = "CASSANDRA_PASSWORD"
 PASSWORD_FILE_VARIABLE = "CASSANDRA_PASSWORD_FILE"
 DEFAULT_TIMEOUT_SECONDS = 10.0
+# Feast's names of how nodes are chosen: it refuses others. Here a statement goes to a replica with either.
+POLICIES = ("DCAwareRoundRobinPolicy", "TokenAwarePolicy(DCAwareRoundRobinPolicy)")
 # What a block calls as it is called here.
 _SAME_NAME = (
     *("keyspace", "protocol_version", "compression", "replication_factor", "replication"),
@@ -111,7 +113,7 @@ def connection_settings(
     Raises:
         NoCassandra: the online store names no hosts and no bundle.
         CredentialsUnusable: the environment has a user without a password, or the other way round.
-        StoreSettingUnusable: a number of statements in flight is none.
+        StoreSettingUnusable: a number of statements in flight is none, or Feast knows no such policy.
     """
     stated = functools.partial(_stated, config.online_store)
     hosts = _hosts(environment.get(HOSTS_VARIABLE)) or _hosts(stated("hosts"))
@@ -125,9 +127,7 @@ def connection_settings(
         username, password = (None, None) if login is None else (login.username, login.password)
     consistency = stated("consistency_level", "LOCAL_ONE")
     same = {name: value for name in _SAME_NAME if (value := stated(name)) is not None}
-    for name in ("read_concurrency", "write_concurrency"):
-        if same.get(name, 1) < 1:
-            raise errors.StoreSettingUnusable(name, same[name], "and nothing is ever sent then")
+    _require_usable(same, stated("load_balancing"))
     return ConnectionSettings(
         hosts=hosts if bundle is None else (),
         port=_port(environment.get(PORT_VARIABLE)) or stated("port", DEFAULT_PORT),
@@ -205,6 +205,17 @@ def _stated(block: Any, key: str, default: Any = None) -> Any:
     """Return what a block states: Feast's own store has fewer keys than the row store; each may be empty."""
     value = getattr(block, key, None)
     return default if value is None or value == "" else value
+
+
+def _require_usable(same: Mapping[str, Any], load_balancing: Any) -> None:
+    """Refuse what the stock store's block takes and nobody can do: the row store's own refuses it at once."""
+    for name in ("read_concurrency", "write_concurrency"):
+        if same.get(name, 1) < 1:
+            raise errors.StoreSettingUnusable(name, same[name], "and nothing is ever sent then")
+    policy = getattr(load_balancing, "load_balancing_policy", POLICIES[0])
+    if policy not in POLICIES:
+        known = " and ".join(POLICIES)
+        raise errors.StoreSettingUnusable("load_balancing_policy", policy, f"and Feast knows {known}")
 
 
 def _hosts(stated: Any) -> tuple[str, ...]:

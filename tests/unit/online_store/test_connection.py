@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from poc.errors import InvalidDefinitions, OnlineStoreError
+from poc.errors import InvalidDefinitions, OnlineStoreError, PocError
 from poc.feature_store import cassandra_connection
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.errors import (
@@ -55,6 +55,13 @@ def test_no_statement_in_flight_is_refused_before_anything_is_said_to_be_done(
 ) -> None:
     with pytest.raises(StoreSettingUnusable, match=f"{key} is {number}, and nothing is ever sent then"):
         connection(tmp_path, {"type": "cassandra", key: number})
+
+
+@BOTH
+def test_policy_that_feast_refuses_when_it_connects_is_refused_before(tmp_path: Path, store: str) -> None:
+    stated = {"type": store, "load_balancing": {"load_balancing_policy": "RoundRobinPolicy"}}
+    with pytest.raises(PocError, match="TokenAwarePolicy"):
+        connection(tmp_path, stated)
 
 
 @pytest.mark.parametrize("key", ["consistency_level", "read_consistency_level"])
