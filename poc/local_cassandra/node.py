@@ -17,6 +17,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import psutil
@@ -68,13 +69,17 @@ class NodePlace:
         """Return the node's process, or None if it does not run.
 
         A pid file can outlive its process, and the pid can be another program's by then: it counts only
-        if that process was started with this node's arguments.
+        if that process was started with this node's arguments. A process can outlive its pid file, too.
         """
-        with suppress(OSError, ValueError, psutil.Error):
-            process = psutil.Process(int((self.folder / "pid").read_text()))
-            if f"@{self._arguments}" in process.cmdline():
-                return process
+        for process in chain(self._noted(), psutil.process_iter()):
+            with suppress(psutil.Error):
+                if f"@{self._arguments}" in process.cmdline():
+                    return process
         return None
+
+    def _noted(self) -> Iterator[psutil.Process]:
+        with suppress(OSError, ValueError, psutil.Error):
+            yield psutil.Process(int((self.folder / "pid").read_text()))
 
     @property
     def lets_go_within_seconds(self) -> float:

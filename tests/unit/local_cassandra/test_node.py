@@ -29,6 +29,9 @@ def test_the_pid_of_a_process_with_this_node_s_arguments_counts(tmp_path: Path) 
         while place.pid() is None and time.monotonic() < deadline:
             time.sleep(0.02)  # A process that was started shows its arguments a moment later.
         assert place.pid() == process.pid
+        # Somebody removed the file: `make clean` is not to take the data of what runs.
+        (place.folder / "pid").unlink()
+        assert place.pid() == process.pid
         process.kill()
     assert place.pid() is None
 
