@@ -26,6 +26,7 @@ from cassandra.query import SimpleStatement, named_tuple_factory, tuple_factory
 from poc.online_store.connection import ConnectionSettings, tls_context
 from poc.online_store.errors import DataCentreUnknown
 from poc.online_store.failures import connection_refusal, speaks_older
+from poc.online_store.whole_segments import WholeSegments
 
 READ = "read"
 WRITE = "write"
@@ -182,6 +183,7 @@ def _cluster_arguments(settings: ConnectionSettings, version: int | None) -> dic
         "schema_metadata_enabled": version is not None and version < 4,
         "schema_event_refresh_window": -1,
         "compression": "lz4" if settings.compression else False,
+        "connection_class": WholeSegments,
     }
     if settings.secure_bundle_path is not None:
         arguments["cloud"] = {"secure_connect_bundle": settings.secure_bundle_path}

@@ -12,6 +12,7 @@ class TcpProxy:
     Attributes:
         port: where it listens, on 127.0.0.1; the same for its whole life.
         delay_seconds: how long each answer is held back.
+        piece_bytes: how much of an answer is passed on at a time; None for as it comes.
     """
 
     def __init__(self, target: tuple[str, int]) -> None:
@@ -20,6 +21,7 @@ class TcpProxy:
         self._flowing.set()
         self._open: list[socket.socket] = []
         self.delay_seconds = 0.0
+        self.piece_bytes: int | None = None
         self._listener: socket.socket | None = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._accept()
@@ -71,7 +73,11 @@ class TcpProxy:
                 if is_answer and self.delay_seconds:
                     time.sleep(self.delay_seconds)
                 self._flowing.wait()
-                sink.sendall(data)
+                pieces = self.piece_bytes if is_answer and self.piece_bytes is not None else len(data)
+                for start in range(0, len(data), pieces):
+                    sink.sendall(data[start : start + pieces])
+                    if pieces < len(data):
+                        time.sleep(0.0005)  # The next one is read by itself.
         for end in (source, sink):
             with suppress(OSError):
                 end.close()

@@ -26,7 +26,10 @@ _AT_START = ("PYTHON", "LD_", "CLOCK_", "LC_", "LANG", "TZ", "TMPDIR", "MPL", "O
 
 # What stands in for a program: it hands its command over, and passes on signals and the exit status.
 _COMMAND = """#!{python} -SEs
-import os, resource, signal, socket, sys
+import os, signal
+# Ended before there is a child to hand it to; one that is there by then is killed, for nobody waits for it.
+signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+import resource, socket, sys
 real, arguments = {real!r}, sys.argv[1:]
 script = arguments[0] if arguments else ""
 of_project = script.startswith(("scripts/", {root!r} + "/scripts/"))
