@@ -1,7 +1,7 @@
 """Connections of cassandra-driver that take an answer in any pieces.
 
 In protocol 5 answers come in segments, each behind a header of 6 bytes. Where what has arrived ends within
-one, cassandra-driver 3.30.1 drops those bytes: `Connection.process_io_buffer` keeps what is behind the buffer's
+one, cassandra-driver 3.30.1 drops those bytes: `Connection.process_io_buffer` keeps what is past the buffer's
 place, which is at its end then. What comes next it takes for a header, and gives up the connection with all
 that was asked on it: "CRC mismatch on header" (PYTHON-1337). The more is read at once, the more often.
 """

@@ -23,6 +23,7 @@ from poc.online_store.session import (
     ReadAgain,
     _cluster_arguments,
 )
+from poc.online_store.whole_segments import WholeSegments
 
 QUORUM = ConsistencyLevel.LOCAL_QUORUM
 SPECULATING = ConnectionSettings(("127.0.0.1",), 9042, speculative_delay_ms=50)
@@ -57,6 +58,7 @@ def test_what_is_stated_of_the_cluster_is_what_the_driver_is_told() -> None:
         "idle_heartbeat_timeout": HEARTBEAT_TIMEOUT_SECONDS,
         "schema_metadata_enabled": False,
         "schema_event_refresh_window": -1,
+        "connection_class": WholeSegments,
     }
     assert arguments(ConnectionSettings(("a",)))["compression"] is False
 
