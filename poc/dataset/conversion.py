@@ -82,6 +82,11 @@ def convert_times(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return convert(column, TIME)
 
 
+def utc_times(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return event times as `convert_times` does, in microseconds: finer no store keeps."""
+    return convert_times(column).cast(TIME, safe=False)
+
+
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return `column`, decoded where it is a dictionary's."""
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column

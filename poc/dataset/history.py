@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from poc.dataset.columns import TIME, arrow_type
-from poc.dataset.conversion import convert
+from poc.dataset.columns import arrow_type
+from poc.dataset.conversion import convert, utc_times
 from poc.dataset.stored import parquet_columns, read_source
 from poc.definitions import FeatureSet
 from poc.online_store.latest import oldest_first
@@ -70,7 +70,7 @@ def known_then(
 
 def microseconds(times: pa.ChunkedArray) -> Integers:
     """Count the microseconds from 1970 to each time; `NEVER` for a missing one."""
-    counted = convert(times, TIME).cast(pa.int64())
+    counted = utc_times(times).cast(pa.int64())
     numbers: Integers = counted.fill_null(int(NEVER)).to_numpy()
     return numbers
 

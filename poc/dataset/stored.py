@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from poc.dataset.columns import LABEL, TIME, arrow_type, key_columns
-from poc.dataset.conversion import convert
+from poc.dataset.conversion import convert, utc_times
 from poc.dataset.parquet import unreadable
 from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures, ServedView
 from poc.errors import ColumnsMissing, DatasetNotPrepared, DatasetUnreadable, LabelsUnavailable
@@ -107,7 +107,7 @@ def declared_columns(rows: pa.Table | pa.RecordBatch, definitions: FeatureSet) -
         item.name: convert(table.column(definitions.column(item.name)), arrow_type(item)) for item in fields
     }
     moment = definitions.timestamp_column
-    columns[moment] = convert(table.column(moment), TIME)
+    columns[moment] = utc_times(table.column(moment))
     return pa.table(columns)
 
 
@@ -130,7 +130,7 @@ def sample_view(
         keys = [(definitions.column(key.name), key) for key in definitions.join_keys]
     moment = definitions.timestamp_column
     records = read_source(definitions, list(dict.fromkeys([*(column for column, _ in keys), moment])))
-    moments = convert(records.column(moment), TIME)
+    moments = utc_times(records.column(moment))
     there = pc.less_equal(moments, pa.scalar(datetime.now(timezone.utc), TIME))
     if after is not None:
         there = pc.and_(there, pc.greater(moments, pa.scalar(after, TIME)))
@@ -208,7 +208,7 @@ def newest_event(definitions: FeatureSet, before: datetime | None = None) -> dat
     moment = definitions.timestamp_column
     where = None if before is None else _moments(moment) < pa.scalar(before, TIME)
     times = read_source(definitions, [moment], where).column(moment)
-    newest: datetime | None = pc.max(convert(times, TIME)).as_py()
+    newest: datetime | None = pc.max(utc_times(times)).as_py()
     return newest
 
 

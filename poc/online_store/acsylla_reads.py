@@ -125,6 +125,7 @@ class _Loop:
         self._arguments = arguments
         self._opening = asyncio.Lock()
         self._session: Any = None
+        # Its loop ends it; let go of, it would be ended at once.
         self._ending: AsyncGenerator[None, None] | None = None
         self._statements: dict[str, Any] = {}
         self._preparing: dict[str, asyncio.Task[Any]] = {}

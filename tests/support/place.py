@@ -76,7 +76,7 @@ class Place:
 def make_place(
     folder: Path, store: str, cassandra: EmbeddedCassandra, copy_project: Callable[[Path], Path]
 ) -> Place:
-    """Copy the project with few records to `folder`, `store` of feature_repo/stores pointed at that one."""
+    """Copy the project with few records to `folder`; `store` of feature_repo/stores names that Cassandra."""
     copy_project(folder)
     put_few_records(folder)
     yaml = folder / "feature_repo/stores" / store

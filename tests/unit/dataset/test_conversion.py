@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poc.dataset.columns import TIME
-from poc.dataset.conversion import convert, convert_ids, convert_times, read_time
+from poc.dataset.conversion import convert, convert_ids, convert_times, read_time, utc_times
 
 NOON = datetime(2024, 12, 1, 12, tzinfo=timezone.utc)
 
@@ -143,7 +143,7 @@ def test_counts_are_seconds_in_a_feature_as_feast_has_it_and_no_event_times() ->
     seconds = pa.chunked_array([pa.array([0, -1, 1_700_000_000, None, 10**12])])
     wanted = ["1970-01-01 00:00:00", "1969-12-31 23:59:59", "2023-11-14 22:13:20", None, None]
     assert [value and str(value)[:19] for value in convert(seconds, TIME).to_pylist()] == wanted
-    assert convert_times(seconds).null_count == 5
+    assert convert_times(seconds).null_count == utc_times(seconds).null_count == 5
 
 
 def test_times_keep_their_precision() -> None:
