@@ -1,4 +1,4 @@
-"""Reads that arrive in one turn of an event loop, answered by one read of all their entities.
+"""Reads that are asked for while others are under way, answered by one read of all their entities.
 
 Under load a server has several requests at hand at a time. Feast's call takes many entities, and each more
 costs it and Cassandra a fraction of the first.
@@ -14,31 +14,36 @@ from poc.retrieval.source import EntityFeatures, EntityKey
 
 # As many as the row store asks for in one statement.
 MOST_KEYS = 20
+# While fewer are being read, who asks reads at once: held back, one or two clients would gain nothing.
+MANY_KEYS = 3
+# How long who asks is held back at most: what a read takes, of a Cassandra that is near.
+LONGEST_SECONDS = 0.001
 
 Found = list[EntityFeatures | None]
 
 
 @dataclass(slots=True)
-class _Turn:
-    """What is to be read at the end of this turn of `loop`, and who waits for it besides who reads."""
+class _Next:
+    """What is to be read next in `loop`, and who waits for it besides who reads."""
 
     loop: asyncio.AbstractEventLoop
     keys: list[EntityKey]
     # None says: not found out for you, read by yourself.
     waiting: list[asyncio.Future[Found | None]] = field(default_factory=list)
+    begins: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class _OfThread(threading.local):
-    turn: _Turn | None = None
-    under_way = 0
+    next: _Next | None = None
+    keys_under_way = 0
 
 
 class SharedReads:
-    """Calls `read`, once for all who ask in one turn. Safe to use from many event loops at once.
+    """Calls `read`, once for all who ask while `MANY_KEYS` are being read. Safe to use from many event loops.
 
-    While nothing is read, who asks reads at once. Otherwise the first of a turn reads, at its end, for all. A
-    read that fails may fail by one entity, or the nodes of one: then each reads its own. Where none came in
-    time nobody has time for another.
+    The first of them reads for all, when those are read, and no later than `LONGEST_SECONDS`. A read that
+    fails may fail by one entity, or the nodes of one: then each reads its own. Where none came in time nobody
+    has time for another.
     """
 
     def __init__(self, read: Callable[[Sequence[EntityKey]], Awaitable[Found]]) -> None:
@@ -47,43 +52,57 @@ class SharedReads:
     async def read(self, keys: Sequence[EntityKey]) -> Found:
         """Return what `read` returns for `keys`, and raise what it raises."""
         here = self._here
-        if here.under_way == 0:
-            here.under_way = 1
-            try:
-                return await self._read(keys)
-            finally:
-                here.under_way -= 1
-        loop, turn = asyncio.get_running_loop(), here.turn
-        if turn is None or turn.loop is not loop or len(turn.keys) + len(keys) > MOST_KEYS:
-            return await self._for_all(_Turn(loop, list(keys)), keys)
-        start = len(turn.keys)
-        turn.keys.extend(keys)
+        if here.keys_under_way < MANY_KEYS and here.next is None:
+            return await self._counted(keys)
+        loop, shared = asyncio.get_running_loop(), here.next
+        if shared is None or shared.loop is not loop or len(shared.keys) + len(keys) > MOST_KEYS:
+            self._begin()
+            return await self._for_all(_Next(loop, list(keys)), keys)
+        start = len(shared.keys)
+        shared.keys.extend(keys)
         answer: asyncio.Future[Found | None] = loop.create_future()
-        turn.waiting.append(answer)
+        shared.waiting.append(answer)
         found = await answer
         return await self._read(keys) if found is None else found[start : start + len(keys)]
 
-    async def _for_all(self, turn: _Turn, own: Sequence[EntityKey]) -> Found:
+    async def _for_all(self, shared: _Next, own: Sequence[EntityKey]) -> Found:
         here, failure = self._here, None
         found: Found | None = None
-        here.turn, here.under_way = turn, here.under_way + 1
+        here.next = shared
         try:
             try:
-                await asyncio.sleep(0)
+                longest = shared.loop.call_later(LONGEST_SECONDS, shared.begins.set)
+                await shared.begins.wait()
             finally:
-                if here.turn is turn:
-                    here.turn = None
-            found = await self._read(turn.keys)
+                longest.cancel()
+                if here.next is shared:
+                    here.next = None
+            found = await self._counted(shared.keys)
         except AnswerTooLate as error:
             failure = error
             raise
         except Exception:
-            if not turn.waiting:
+            if not shared.waiting:
                 raise
         finally:
-            here.under_way -= 1
             # Also where whoever reads was cancelled.
-            for answer in turn.waiting:
+            for answer in shared.waiting:
                 if not answer.done():
                     answer.set_result(found) if failure is None else answer.set_exception(failure)
         return await self._read(own) if found is None else found[: len(own)]
+
+    async def _counted(self, keys: Sequence[EntityKey]) -> Found:
+        here, count = self._here, len(keys)
+        here.keys_under_way += count
+        try:
+            return await self._read(keys)
+        finally:
+            here.keys_under_way -= count
+            if here.keys_under_way < MANY_KEYS:
+                self._begin()
+
+    def _begin(self) -> None:
+        """Let what is next be read now."""
+        shared = self._here.next
+        if shared is not None and shared.loop.is_running():
+            shared.begins.set()

@@ -1,4 +1,4 @@
-"""Reads that are asked for at one time, and what becomes of each where one fails or is given up."""
+"""Reads that are asked for while others are under way, and what becomes of each where one fails or is given up."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -8,10 +8,12 @@ from datetime import datetime, timezone
 import pytest
 
 from poc.errors import AnswerTooLate, FeaturesOutdated
-from poc.retrieval.shared_reads import MOST_KEYS, Found, SharedReads
+from poc.retrieval import shared_reads
+from poc.retrieval.shared_reads import MANY_KEYS, MOST_KEYS, Found, SharedReads
 from poc.retrieval.source import EntityFeatures, EntityKey
 
 WHEN = datetime(2026, 11, 1, tzinfo=timezone.utc)
+BEFORE = ["before"] * MANY_KEYS
 
 
 class Store:
@@ -36,14 +38,14 @@ class Store:
 
 
 async def together(reads: SharedReads, *asked: Sequence[str]) -> list[list[str | None] | BaseException]:
-    """Ask at one time, while another read is under way."""
+    """Ask at one time, while many are read."""
     async with busy(reads):
         return await at_once(reads, *asked)
 
 
 @asynccontextmanager
 async def busy(reads: SharedReads) -> AsyncIterator[None]:
-    before = asyncio.create_task(reads.read([("before",)]))
+    before = asyncio.create_task(reads.read([(name,) for name in BEFORE]))
     await asyncio.sleep(0)
     yield
     await asyncio.wait([before])
@@ -61,18 +63,63 @@ def test_what_is_asked_for_at_one_time_is_one_read_and_each_gets_its_own() -> No
     store = Store()
     found = asyncio.run(together(SharedReads(store.read), ["a"], ["b", "nobody"], ["a"]))
     assert found == [["a"], ["b", None], ["a"]]
-    assert store.reads == [["before"], ["a", "b", "nobody", "a"]]
+    assert store.reads == [BEFORE, ["a", "b", "nobody", "a"]]
 
 
-def test_who_asks_while_nothing_is_read_waits_for_no_turn() -> None:
-    async def first_step() -> list[list[str]]:
+def test_while_few_are_read_who_asks_waits_for_nobody() -> None:
+    async def first_steps() -> list[list[str]]:
         store = Store()
-        reading = SharedReads(store.read).read([("a",)])
-        reading.send(None)
-        reading.close()
-        return store.reads
+        reads = SharedReads(store.read)
+        started = [reads.read([(f"{number}",)]) for number in range(MANY_KEYS + 1)]
+        for reading in started:
+            reading.send(None)
+        begun = list(store.reads)
+        for reading in started:
+            reading.close()
+        return begun
 
-    assert asyncio.run(first_step()) == [["a"]]
+    assert asyncio.run(first_steps()) == [[f"{number}"] for number in range(MANY_KEYS)]
+
+
+def test_who_is_held_back_is_read_when_those_before_are_and_not_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_reads, "LONGEST_SECONDS", 60)
+    store = Store()
+
+    async def held_back() -> list[list[str]]:
+        reads = SharedReads(store.read)
+        async with busy(reads):
+            later = asyncio.create_task(at_once(reads, ["a"], ["b"]))
+            await asyncio.sleep(0.005)
+            begun = list(store.reads)
+            await asyncio.wait_for(later, 5)
+        return begun
+
+    assert asyncio.run(held_back()) == [BEFORE]
+    assert store.reads == [BEFORE, ["a", "b"]]
+
+
+def test_a_read_that_takes_long_holds_nobody_back() -> None:
+    store = Store()
+
+    async def while_it_takes_long() -> bool:
+        reads, stays = SharedReads(store.read), asyncio.Event()
+
+        async def stuck(keys: Sequence[EntityKey]) -> Found:
+            await stays.wait()
+            return [None] * len(keys)
+
+        reads._read = stuck
+        before = asyncio.create_task(reads.read([(name,) for name in BEFORE]))
+        await asyncio.sleep(0)
+        reads._read = store.read
+        await asyncio.wait_for(reads.read([("a",)]), 5)
+        waited = not before.done()
+        stays.set()
+        await before
+        return waited
+
+    assert asyncio.run(while_it_takes_long())
+    assert store.reads == [["a"]]
 
 
 def test_who_asks_later_does_not_get_an_earlier_answer() -> None:
@@ -80,13 +127,14 @@ def test_who_asks_later_does_not_get_an_earlier_answer() -> None:
 
     async def one_after_the_other() -> None:
         reads = SharedReads(store.read)
-        first = asyncio.create_task(reads.read([("a",)]))
-        await asyncio.sleep(0.005)
-        await reads.read([("b",)])
-        await first
+        async with busy(reads):
+            first = asyncio.create_task(reads.read([("a",)]))
+            await asyncio.sleep(0.005)
+            await reads.read([("a",)])
+            await first
 
     asyncio.run(one_after_the_other())
-    assert store.reads == [["a"], ["b"]]
+    assert store.reads == [BEFORE, ["a"], ["a"]]
 
 
 def test_an_entity_that_cannot_be_read_fails_nobody_else() -> None:
@@ -100,14 +148,14 @@ def test_who_is_alone_and_fails_does_not_try_again() -> None:
     store = Store("broken")
     [found] = asyncio.run(together(SharedReads(store.read), ["broken"]))
     assert isinstance(found, FeaturesOutdated)
-    assert store.reads == [["before"], ["broken"]]
+    assert store.reads == [BEFORE, ["broken"]]
 
 
 def test_a_store_that_does_not_answer_in_time_is_asked_once_and_everybody_told() -> None:
     store = Store(silent=True)
     found = asyncio.run(together(SharedReads(store.read), ["a"], ["b"]))
     assert [type(item) for item in found] == [AnswerTooLate] * 2
-    assert store.reads == [["before"], ["a", "b"]]
+    assert store.reads == [BEFORE, ["a", "b"]]
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.005], ids=["before the read", "during the read"])
@@ -146,7 +194,7 @@ def test_no_read_is_larger_than_its_bound() -> None:
     store = Store()
     asked = [[f"{number}"] for number in range(MOST_KEYS + 1)]
     assert asyncio.run(together(SharedReads(store.read), *asked)) == asked
-    assert list(map(len, store.reads)) == [1, MOST_KEYS, 1]
+    assert list(map(len, store.reads)) == [MANY_KEYS, MOST_KEYS, 1]
 
 
 def test_two_event_loops_at_once_get_each_its_own_answers() -> None:
