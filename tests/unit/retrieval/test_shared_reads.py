@@ -1,4 +1,4 @@
-"""Reads that are asked for while others are under way, and what becomes of each where one fails or is given up."""
+"""Reads that are asked for while others are under way, and what becomes of each where one fails."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -81,7 +81,7 @@ def test_while_few_are_read_who_asks_waits_for_nobody() -> None:
     assert asyncio.run(first_steps()) == [[f"{number}"] for number in range(MANY_KEYS)]
 
 
-def test_who_is_held_back_is_read_when_those_before_are_and_not_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_is_held_back_is_read_when_those_before_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_reads, "LONGEST_SECONDS", 60)
     store = Store()
 
