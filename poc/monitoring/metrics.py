@@ -113,7 +113,7 @@ ENTITIES = _gauge(
 )
 NODE_ANSWERS = _gauge(
     "online_store_node_answers",
-    "Whether a node of the server's datacenter told its sizes when it was last asked.",
+    "Whether a node of the server's datacenter answered when it was last asked for its sizes.",
     ("node",),
 )
 

@@ -58,8 +58,8 @@ class State:
         online_store: its type in Feast's configuration.
         entities: estimated number in each table of the views, by keyspace and table.
         size_bytes: what each table of the two keyspaces takes of the disk of each node that answered, rounded
-            up to whole MiB; by keyspace, table and node.
-        nodes: whether each node of the servers' data centre told its sizes.
+            up to whole MiB; by keyspace, table and node. Empty where the user may not read them.
+        nodes: whether each node of the servers' data centre answered.
     """
 
     online_store: str

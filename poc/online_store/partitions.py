@@ -9,7 +9,7 @@ import logging
 from itertools import pairwise
 from typing import Any
 
-from cassandra import ConsistencyLevel
+from cassandra import ConsistencyLevel, RequestValidationException
 from cassandra.cluster import ResponseFuture, Session
 from cassandra.concurrent import execute_concurrent
 from cassandra.policies import HostDistance
@@ -91,6 +91,7 @@ def _keys(session: Session, keyspace: str, table: str) -> tuple[str | None, bool
 def ask_nodes(session: Session, cql: str, timeout_seconds: float) -> dict[str, list[Any] | None]:
     """Ask every node at once; return its rows by its address, None for one that does not answer.
 
+    One that refuses to tell has no rows: the user may not read that, or an older Cassandra does not know it.
     A node of another data centre is not connected to, and so is not asked.
     """
     asked = {
@@ -106,6 +107,9 @@ def ask_nodes(session: Session, cql: str, timeout_seconds: float) -> dict[str, l
 def _answer(address: str, future: ResponseFuture | None) -> list[Any] | None:
     try:
         return None if future is None else list(future.result().all())
+    except RequestValidationException as error:
+        log.info("Node %s does not tell: %s", address, error)
+        return []
     except Exception as error:  # Whatever keeps one node from answering, the others are still told of.
         log.warning("Node %s does not answer: %s", address, error)
         return None

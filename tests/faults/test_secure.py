@@ -3,6 +3,7 @@
 import re
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -43,6 +44,7 @@ reader.close()
 assert state.nodes == {"127.0.0.1": True}
 assert state.size_bytes and state.entities and state.views[0].last_run
 """
+READ_STATE_WITHOUT_SIZES = READ_STATE.replace("assert state.size_bytes", "assert not state.size_bytes")
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +96,9 @@ def test_setup_materialization_and_reads_of_both_sources_work(
 @pytest.mark.fault(
     "Access", "a role is used for what it may not do", "refused with the way out; its own work is done"
 )
-def test_each_role_may_do_its_work_and_nothing_else(place: Place, login: Credentials) -> None:
+def test_each_role_may_do_its_work_and_nothing_else(
+    place: Place, login: Credentials, secure: EmbeddedCassandra
+) -> None:
     as_owner = {"CASSANDRA_USERNAME": login.username, "CASSANDRA_PASSWORD": login.password}
     assert place.run("scripts/feast_setup.py", environment=as_owner)[0] == 0
     status, said = place.run("scripts/make_roles.py", environment=as_owner)
@@ -125,6 +129,12 @@ def test_each_role_may_do_its_work_and_nothing_else(place: Place, login: Credent
         assert status == 1, said
         assert "refuses: " in said
         assert "scripts/make_roles.py makes one that reads and one that writes" in said
+    # A role that others made reads the two keyspaces, and nothing of the nodes' own.
+    owned = replace(secure.endpoint, username=login.username, password=login.password)
+    with cassandra_session(owned) as owner:
+        owner.execute("REVOKE SELECT ON KEYSPACE system_views FROM feast_reader")
+    status, said = run("feast_reader", "-c", READ_STATE_WITHOUT_SIZES)
+    assert status == 0, said
 
 
 def test_feast_s_own_command_logs_in_too(place: Place, login: Credentials) -> None:
@@ -210,8 +220,6 @@ def test_status_needs_no_credentials_and_shows_none(place: Place, login: Credent
 
 
 def test_the_user_that_cassandra_came_with_is_shut_out(secure: EmbeddedCassandra) -> None:
-    from dataclasses import replace
-
     default = replace(secure.endpoint, username="cassandra", password="cassandra")
     with pytest.raises(CassandraLoginRefused), cassandra_session(default):
         pass

@@ -184,8 +184,10 @@ def test_longest_names_are_those_that_cassandra_takes(session: Session) -> None:
             session.execute(f"CREATE KEYSPACE {taken}n WITH replication = {copies}")
         table = "t" * MAX_STOCK_TABLE_NAME
         session.execute(f"CREATE TABLE {taken}.{table} (id int PRIMARY KEY)")
-        with pytest.raises(ConfigurationException, match="more than 222"):
-            session.execute(f"CREATE TABLE {taken}.{table}t (id int PRIMARY KEY)")
+        # Cassandra 4 takes a longer one, and then cannot find it.
+        if session.execute("SELECT release_version FROM system.local").one()[0] >= "5":
+            with pytest.raises(ConfigurationException, match="more than 222"):
+                session.execute(f"CREATE TABLE {taken}.{table}t (id int PRIMARY KEY)")
     finally:
         session.execute(f"DROP KEYSPACE {taken}")
 

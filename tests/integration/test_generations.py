@@ -166,7 +166,7 @@ def test_what_somebody_set_on_the_served_table_is_set_on_the_next_one(place: Car
     place.materialize()
     place.session.execute(
         f"ALTER TABLE {place.keyspace}.cards_project__cards__g1 WITH gc_grace_seconds = 7200 AND compaction ="
-        " {'class': 'UnifiedCompactionStrategy', 'scaling_parameters': 'L10'}",
+        " {'class': 'LeveledCompactionStrategy', 'sstable_size_in_mb': 80}",
         execution_profile=SCHEMA,
     )
     place.load(2)
@@ -176,7 +176,7 @@ def test_what_somebody_set_on_the_served_table_is_set_on_the_next_one(place: Car
         " WHERE keyspace_name = %s AND table_name = 'cards_project__cards__g2'"
     )
     seconds, compaction = place.session.execute(select, (place.keyspace,)).one()
-    assert (seconds, compaction["scaling_parameters"]) == (7200, "L10")
+    assert (seconds, compaction["sstable_size_in_mb"]) == (7200, "80")
 
 
 def compaction_of(place: Cards, generation: int) -> dict[str, str]:

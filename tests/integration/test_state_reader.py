@@ -66,6 +66,19 @@ def test_node_that_is_silent_is_told_of_where_it_is_in_the_server_s_datacenter(
     assert reader.read().nodes == {cassandra.hosts[0]: True} | expected
 
 
+def test_node_that_refuses_to_tell_its_sizes_answers(
+    settings: Settings,
+    reader: StateReader,
+    cassandra: ConnectionSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    apply_definitions(settings)
+    # What Cassandra 3.11 says of the table that there is: it has none.
+    monkeypatch.setattr(readers, "_USAGE", readers._USAGE.replace("system_views", "unknown_views"))
+    state = reader.read()
+    assert (state.nodes, state.size_bytes) == ({cassandra.hosts[0]: True}, {})
+
+
 def test_state_is_that_of_every_view_once_they_are_applied_and_filled(
     settings: Settings, reader: StateReader, session: Session, keyspace: str
 ) -> None:

@@ -9,7 +9,7 @@ from tcp_proxy import TcpProxy
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.session import cassandra_session, idempotent
 
-READ = "SELECT keyspace_name, table_name FROM system_schema.tables"
+READ = "SELECT table_name, id FROM system_schema.tables WHERE keyspace_name = 'system'"
 
 
 @pytest.fixture
