@@ -75,7 +75,7 @@ class FeastFeatureSource(FollowingSource[_State]):
 
     def __init__(self, store: "FeatureStore", where: str, settings: Settings) -> None:
         super().__init__(store, where, settings)
-        self._shared = SharedReads(super().read)
+        self._shared = SharedReads(super().read, self._within)
 
     async def read(self, keys: Sequence[EntityKey]) -> list[EntityFeatures | None]:
         """See `FeatureSource.read`; what is asked for at one time is one call of Feast's."""

@@ -173,10 +173,9 @@ class FollowingSource(ABC, Generic[S]):
                 self._wake.set()
                 raise
 
-    def _within(self, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
-        return within(
-            self._timeout_seconds, work, lambda: errors.AnswerTooLate(self._where, self._timeout_seconds)
-        )
+    def _within(self, work: Coroutine[Any, Any, T], spent: float = 0.0) -> Coroutine[Any, Any, T]:
+        seconds = self._timeout_seconds
+        return within(seconds - spent, work, lambda: errors.AnswerTooLate(self._where, seconds))
 
     def _applied(self, view: str) -> Any:
         # Feast's lists leave out the key of a view without entities.
