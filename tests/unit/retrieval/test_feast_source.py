@@ -245,6 +245,36 @@ def test_store_that_takes_too_long_is_named_with_the_time_that_it_had(
         source.read(["12345"])
 
 
+def test_who_reads_alone_after_a_shared_read_has_what_is_left_of_its_time(
+    applied: Settings, write: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(amount=500.0)
+    source = open_feast_source(applied.model_copy(update={"feature_timeout_seconds": 0.5}))
+
+    def of_many(asked: object, rows: list[dict[str, object]]) -> None:
+        time.sleep(0.4)
+        if len(rows) == 2:
+            raise CassandraUnavailable("here", "by one entity")
+
+    monkeypatch.setattr(source._store, "get_online_features", of_many)
+
+    async def times() -> list[float]:
+        async def lasts(*names: str) -> float:
+            began = time.monotonic()
+            with pytest.raises(AnswerTooLate, match=r"no answer in 0\.5 s"):
+                await source.read([(name,) for name in names])
+            return time.monotonic() - began
+
+        before = asyncio.create_task(source.read([("before",)] * 3))
+        await asyncio.sleep(0)
+        found = await asyncio.gather(lasts("a"), lasts("b"))
+        await asyncio.gather(before, return_exceptions=True)
+        return found
+
+    assert all(0.45 < seconds < 0.75 for seconds in asyncio.run(times()))
+    source.close()
+
+
 def test_changed_service_is_picked_up_in_the_background(
     applied: Settings, write: Callable, open_source: Callable
 ) -> None:
