@@ -65,7 +65,9 @@ class SharedReads:
     async def read(self, keys: Sequence[EntityKey]) -> Found:
         """Return what `read` returns for `keys`, and raise what it raises."""
         loop = asyncio.get_running_loop()
-        here = self._loops.get(loop) or self._loops.setdefault(loop, _OfLoop())
+        here = self._loops.get(loop)
+        if here is None:
+            here = self._loops.setdefault(loop, _OfLoop())
         # Nobody has place beside so many.
         if len(keys) >= MOST_KEYS or (here.next is None and here.keys_under_way < MANY_KEYS):
             return await self._counted(here, keys)
