@@ -22,6 +22,7 @@ from poc.online_store.acsylla_reads import acsylla_is_installed, cluster_argumen
 from poc.online_store.bound_rows import BoundRow
 from poc.online_store.connection import ConnectionSettings, Driver
 from poc.online_store.errors import DriverMissing, NotApplied
+from poc.online_store.failures import refused_by_guardrail
 from poc.online_store.session import open_session
 
 T = TypeVar("T")
@@ -82,7 +83,7 @@ def open_writer(
     except Exception as error:
         # acsylla may not be there to name its class in an except clause.
         if isinstance(error, InvalidRequest) or type(error).__name__ == "CassErrorServerInvalidQuery":
-            raise NotApplied(table, str(error)) from error
+            raise refused_by_guardrail(str(error)) or NotApplied(table, str(error)) from error
         raise
 
 
