@@ -112,15 +112,19 @@ class RoleLacksRight(CassandraUnavailable):
     )
 
 
-# The settings with which a statement stays within a guardrail, by its name.
+# The settings with which statements stay within a guardrail, by its name.
 _WITHIN = MappingProxyType(
     {
         "read_consistency_levels": "read_consistency_level",
         "write_consistency_levels": "consistency_level",
         "minimum_replication_factor": "replication_factor",
         "maximum_replication_factor": "replication_factor",
+        "partition_keys_in_select": "read_keys_per_statement",
+        "in_select_cartesian_product": "read_keys_per_statement",
     }
 )
+# Levels that no setting changes: of a generation's compare-and-set, and of a driver that reads system tables.
+_FIXED = (("_consistency_levels", "values [LOCAL_SERIAL]"), ("read_consistency_levels", "values [ONE]"))
 
 
 class RefusedByGuardrail(CassandraUnavailable):
@@ -133,6 +137,8 @@ class RefusedByGuardrail(CassandraUnavailable):
 
     def __init__(self, guardrail: str, said: str) -> None:
         setting = _WITHIN.get(guardrail)
+        if any(guardrail.endswith(name) and level in said for name, level in _FIXED):
+            setting = None
         stated = f"State another {setting} in online_store (type: cassandra takes none, the row store does). "
         super().__init__(said, way_out=self.way_out if setting is None else stated + self.way_out)
 
