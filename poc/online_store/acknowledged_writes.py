@@ -29,6 +29,7 @@ from tenacity import (
 
 from poc.online_store.bound_rows import BoundRow, later_write_time
 from poc.online_store.errors import NotAcknowledged
+from poc.online_store.failures import refused_by_guardrail
 from poc.online_store.session import WRITE, prepare
 
 logger = logging.getLogger(__name__)
@@ -206,6 +207,7 @@ def write_all(
 
     Raises:
         NotAcknowledged: an error that will not pass, or too many attempts.
+        RefusedByGuardrail: Cassandra has a limit against them.
     """
     remaining = rows
     for attempt in Retrying(
@@ -220,6 +222,7 @@ def write_all(
             met = writer.send(remaining)
             remaining = met.remaining
             if met.error is not None:
-                raise NotAcknowledged(
+                refused = refused_by_guardrail(str(met.error))
+                raise refused or NotAcknowledged(
                     len(remaining), len(rows), met.error, met.worth_repeating
                 ) from met.error

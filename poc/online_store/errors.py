@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 START_CASSANDRA = "docker-compose up -d cassandra   or, without Docker:   python scripts/start_cassandra.py"
 
@@ -109,6 +110,37 @@ class RoleLacksRight(CassandraUnavailable):
         "Log in as a role that may: python scripts/make_roles.py makes one that reads and one that writes;"
         " keyspaces and roles are made by who may make them, as the user in .cassandra/credentials."
     )
+
+
+# The settings with which statements stay within a guardrail, by its name.
+_WITHIN = MappingProxyType(
+    {
+        "read_consistency_levels": "read_consistency_level",
+        "write_consistency_levels": "consistency_level",
+        "minimum_replication_factor": "replication_factor",
+        "maximum_replication_factor": "replication_factor",
+        "partition_keys_in_select": "read_keys_per_statement",
+        "in_select_cartesian_product": "read_keys_per_statement",
+    }
+)
+# Levels that no setting changes: of a generation's compare-and-set, and of a driver that reads system tables.
+_FIXED = (("_consistency_levels", "values [LOCAL_SERIAL]"), ("read_consistency_levels", "values [ONE]"))
+
+
+class RefusedByGuardrail(CassandraUnavailable):
+    """A statement is beyond a limit that whoever operates Cassandra has set."""
+
+    told = "Cassandra refuses: {}"
+    way_out = (
+        "Whoever operates it can change that guardrail, in cassandra.yaml or by JMX; superusers are exempt."
+    )
+
+    def __init__(self, guardrail: str, said: str) -> None:
+        setting = _WITHIN.get(guardrail)
+        if any(guardrail.endswith(name) and level in said for name, level in _FIXED):
+            setting = None
+        stated = f"State another {setting} in online_store (type: cassandra takes none, the row store does). "
+        super().__init__(said, way_out=self.way_out if setting is None else stated + self.way_out)
 
 
 class CassandraTlsFailed(CassandraUnavailable):

@@ -1,5 +1,6 @@
 """What the two drivers raise, while they connect and while statements run, as this project's errors."""
 
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -27,6 +28,11 @@ from poc.online_store.errors import PocError
 _NO_TABLE = ("does not exist", "doesn't exist", "unconfigured table")
 # Where in Python TLS has failed: at the end of whatever it says of it.
 _OF_TLS = "(_ssl.c:"
+# What Cassandra says of a limit that its operator has set, and of one on the keys of a statement.
+_GUARDRAIL = re.compile(r"Guardrail (\w+) violated")
+_MOST_KEYS = re.compile(
+    r"Guardrail (?:partition_keys_in_select|in_select_cartesian_product)\w* violated.* threshold of (\d+)"
+)
 _NO_COLUMN = ("Undefined column", "Unknown identifier", "Undefined name", "Cannot assign value")
 
 
@@ -43,6 +49,7 @@ def cassandra_failures(
     Raises:
         CassandraUnavailable: no node could answer, or none did in time; ReplicasMissing, too few did.
         RoleLacksRight: the user may not do that.
+        RefusedByGuardrail: nobody but a superuser may.
         FeaturesOutdated: the table lacks a column, or has it with another type.
     """
     try:
@@ -82,11 +89,30 @@ def refusal(said: str, missing: Callable[[], PocError] | None = None) -> PocErro
     `missing` makes the error for a keyspace or table that is not there.
     """
     message = _message(said)
-    if any(text in said for text in _NO_TABLE):
+    if (refused := refused_by_guardrail(said)) is not None:
+        return refused
+    if lacks_table(said):
         return errors.OnlineTableMissing(f"as it is asked for: {message}") if missing is None else missing()
     if any(text in said for text in _NO_COLUMN):
         return errors.FeaturesOutdated(f"The stored table differs from the definitions: {message}")
     return None
+
+
+def refused_by_guardrail(said: str) -> errors.RefusedByGuardrail | None:
+    """Tell which guardrail Cassandra, which `said` so, keeps a statement from; None where that is not it."""
+    found = _GUARDRAIL.search(said)
+    return None if found is None else errors.RefusedByGuardrail(found[1], _message(said))
+
+
+def lacks_table(said: str) -> bool:
+    """Tell whether Cassandra, which `said` so, knows no such keyspace or table."""
+    return any(text in said for text in _NO_TABLE)
+
+
+def most_keys(said: str) -> int | None:
+    """Return how many keys a statement may ask for, where Cassandra `said` that they are too many."""
+    found = _MOST_KEYS.search(said)
+    return None if found is None else int(found[1])
 
 
 def _message(said: str) -> str:
@@ -99,6 +125,9 @@ def connection_refusal(settings: ConnectionSettings, error: Exception) -> errors
     cause, where = _cause(error), str(settings)
     if isinstance(cause, UnresolvableContactPoints):
         return errors.HostsUnknown(where)
+    # The driver reads the system's tables as it connects, at ONE.
+    if (refused := refused_by_guardrail(str(cause))) is not None:
+        return refused
     if isinstance(cause, AuthenticationFailed):
         return errors.CassandraLoginRefused(where, settings.username)
     # Of several addresses the driver words the last error anew, as another type.

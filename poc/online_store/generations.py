@@ -21,6 +21,7 @@ from cassandra.query import BatchStatement, SimpleStatement
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from poc.online_store.errors import NoEarlierGeneration, RebuildLost, RebuildRunning
+from poc.online_store.failures import lacks_table
 from poc.online_store.naming import GENERATIONS, Table, generation_table, quoted, stock_table_name
 from poc.online_store.schema import drop_table, make_table
 from poc.online_store.session import SPECULATIVE_RETRY, idempotent
@@ -258,8 +259,10 @@ class Generations:
     def _rows(self, statement: Any, view: str) -> list[Any]:
         try:
             return list(self._session.execute(statement, (self._project, view)).all())
-        except InvalidRequest:
-            # A keyspace, or a table, that is not there: no generation was ever made, or all were dropped.
+        except InvalidRequest as error:
+            if not lacks_table(str(error)):
+                raise
+            # No generation was ever made, or all were dropped.
             return []
 
     def _batch(self, is_done: Callable[[], bool], *statements: _Statement) -> bool:

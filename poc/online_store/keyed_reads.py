@@ -1,21 +1,26 @@
 """Rows by key: prepared statements, a bounded number of them at a time, by whichever driver is at hand.
 
 A single key is asked for by itself. Of many, each statement asks for some: what cassandra-driver does for a
-statement in Python costs several times what Cassandra does for one more key. A read that fails raises what
-the driver raised. It is never taken for an absent row.
+statement in Python costs several times what Cassandra does for one more key. Where its guardrails allow few,
+it asks for few. A read that fails raises what the driver raised. It is never taken for an absent row.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from cassandra import InvalidRequest
 from cassandra.cluster import ResponseFuture, Session
 from cassandra.query import PreparedStatement
 
 from poc.online_store.acsylla_reads import AcsyllaReads
+from poc.online_store.failures import most_keys
 from poc.online_store.session import READ, prepare
+
+log = logging.getLogger(__name__)
 
 # With more in one answer it is Cassandra that is waited for (docs/adr/0007).
 KEYS_PER_STATEMENT = 20
@@ -56,6 +61,35 @@ class KeyedReads:
 
     def rows(self, keys: Sequence[Key]) -> dict[Key, list[Row]]:
         """Read the rows of distinct `keys`; a key that has none is left out."""
+        while True:
+            asked = self._keys_per_statement
+            try:
+                return self._rows(keys)
+            except InvalidRequest as error:
+                self._ask_fewer(asked, error)
+
+    async def rows_async(self, keys: Sequence[Key]) -> dict[Key, list[Row]]:
+        """Do what `rows` does without blocking the event loop."""
+        while True:
+            asked = self._keys_per_statement
+            try:
+                return await self._rows_async(keys)
+            except InvalidRequest as error:
+                self._ask_fewer(asked, error)
+
+    def _ask_fewer(self, asked: int, error: InvalidRequest) -> None:
+        """Ask for as few keys a statement as Cassandra allows from now on; raise any other `error`.
+
+        Args:
+            asked: how many a statement asked for that it refused.
+        """
+        most = most_keys(str(error))
+        if most is None or most >= asked:
+            raise error
+        log.info("Cassandra lets a statement ask for %d keys, not %d", most, asked)
+        self._keys_per_statement = most
+
+    def _rows(self, keys: Sequence[Key]) -> dict[Key, list[Row]]:
         if len(keys) == 1:
             rows = self._session.execute(self._one, keys[0], execution_profile=READ).all()
             return {keys[0]: rows} if rows else {}
@@ -63,8 +97,7 @@ class KeyedReads:
         sent = (self._session.execute_async(statement, item, execution_profile=READ) for item in bound)
         return self._by_key(keys, list(_in_order(sent, self._in_flight)))
 
-    async def rows_async(self, keys: Sequence[Key]) -> dict[Key, list[Row]]:
-        """Do what `rows` does without blocking the event loop."""
+    async def _rows_async(self, keys: Sequence[Key]) -> dict[Key, list[Row]]:
         statement, bound = self._batches(keys)
         if self._acsylla is not None:
             found = await self._acsylla.rows(statement.query_string, bound)

@@ -60,8 +60,9 @@ def estimate_partitions(session: Session, keyspace: str, table: str) -> int | No
     sample = idempotent(
         f"SELECT DISTINCT {key}, token({key}) FROM {quoted(keyspace)}.{quoted(table)} LIMIT {SAMPLE}"
     )
-    # For an estimate one replica is enough, and one that is lost must not stand in its way.
-    sample.consistency_level = ConsistencyLevel.LOCAL_ONE
+    # For an estimate one replica is enough, and one that is lost must not stand in its way:
+    # the near one, at the level that no cluster refuses to whoever connects.
+    sample.consistency_level = ConsistencyLevel.ONE
     rows = session.execute(sample).all()
     return partitions_from([row[-1] for row in rows])
 

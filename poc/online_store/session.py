@@ -167,7 +167,8 @@ def _cluster_arguments(settings: ConnectionSettings, version: int | None) -> dic
             WRITE: _profile(settings, settings.write_consistency, tuple_factory),
             SCHEMA: ExecutionProfile(
                 load_balancing_policy=_policy(settings),
-                consistency_level=ConsistencyLevel.LOCAL_ONE,
+                # As the driver's own reads of system tables: a cluster that refuses it lets nobody connect.
+                consistency_level=ConsistencyLevel.ONE,
                 request_timeout=SCHEMA_TIMEOUT_SECONDS,
                 row_factory=tuple_factory,
             ),

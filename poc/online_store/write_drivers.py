@@ -1,6 +1,7 @@
 """Choose what sends the writes: acsylla, the C++ driver, is some five times as fast as cassandra-driver."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Coroutine, Iterator, Sequence
 from typing import Annotated, Any, Literal, TypeVar
@@ -22,7 +23,10 @@ from poc.online_store.acsylla_reads import acsylla_is_installed, cluster_argumen
 from poc.online_store.bound_rows import BoundRow
 from poc.online_store.connection import ConnectionSettings, Driver
 from poc.online_store.errors import DriverMissing, NotApplied
+from poc.online_store.failures import refused_by_guardrail
 from poc.online_store.session import open_session
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 # What acsylla calls the errors that may pass.
@@ -61,7 +65,8 @@ def open_writer(
     """Open a writer of `cql` into `table`.
 
     Args:
-        settings: its driver `auto` takes acsylla where it is installed and the connection is to hosts.
+        settings: its driver `auto` takes acsylla where it is installed, the connection is to hosts, and it
+            connects.
         session: of cassandra-driver; stays the caller's. Without it one is opened.
 
     Raises:
@@ -74,15 +79,23 @@ def open_writer(
     if driver == "acsylla" and not acsylla_is_installed():
         raise DriverMissing("acsylla", "driver of batch_engine")
     try:
-        if driver == "acsylla" or (driver == "auto" and connection.hosts and acsylla_is_installed()):
+        if driver == "acsylla":
             return AcsyllaWriter(connection, cql, concurrency)
+        if driver == "auto" and connection.hosts and acsylla_is_installed():
+            try:
+                return AcsyllaWriter(connection, cql, concurrency)
+            except Exception as error:
+                # It reads system tables at LOCAL_ONE, which some clusters refuse; the other driver at ONE.
+                if type(error).__name__ != "CassErrorLibNoHostsAvailable":
+                    raise
+                log.info("acsylla does not connect, cassandra-driver writes: %s", error)
         if session is not None:
             return DriverWriter(session, cql, concurrency)
         return DriverWriter(open_session(connection), cql, concurrency, owns_session=True)
     except Exception as error:
         # acsylla may not be there to name its class in an except clause.
         if isinstance(error, InvalidRequest) or type(error).__name__ == "CassErrorServerInvalidQuery":
-            raise NotApplied(table, str(error)) from error
+            raise refused_by_guardrail(str(error)) or NotApplied(table, str(error)) from error
         raise
 
 

@@ -331,6 +331,9 @@ FOLLOWED: dict[type[errors.PocError], str] = {
         "faults/test_secure.py::test_setup_materialization_and_reads_of_both_sources_work"
     ),
     store_errors.RoleLacksRight: "faults/test_secure.py::test_each_role_may_do_its_work_and_nothing_else",
+    store_errors.RefusedByGuardrail: (
+        "integration/test_guardrails.py::test_stated_level_and_few_keys_a_statement_are_enough_for_every_step"
+    ),
     store_errors.CassandraTlsFailed: (
         "faults/test_secure.py::test_a_certificate_of_somebody_else_is_refused_and_the_own_one_taken"
     ),

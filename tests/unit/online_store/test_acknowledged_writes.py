@@ -8,7 +8,7 @@ from cassandra import InvalidRequest, OperationTimedOut
 
 from poc.online_store.acknowledged_writes import DriverWriter, Outcome, is_hopeless, outcome, write_all
 from poc.online_store.bound_rows import BoundRow
-from poc.online_store.errors import NotAcknowledged
+from poc.online_store.errors import NotAcknowledged, RefusedByGuardrail
 from poc.online_store.session import WRITE
 
 
@@ -73,6 +73,15 @@ def test_error_that_will_not_pass_is_not_tried_again() -> None:
         write_all(writer, ROWS, sleep=lambda _: None)
     assert writer.calls == 1
     assert "Correct what is refused" in told.value.way_out
+
+
+def test_write_that_a_guardrail_refuses_is_told_as_that_and_not_tried_again() -> None:
+    said = "Guardrail write_consistency_levels violated: Provided values [LOCAL_ONE] are not allowed"
+    writer = Flaky(1, InvalidRequest(said), worth_repeating=False)
+    with pytest.raises(RefusedByGuardrail, match="write_consistency_levels violated") as told:
+        write_all(writer, ROWS, sleep=lambda _: None)
+    assert writer.calls == 1
+    assert told.value.way_out.startswith("State another consistency_level")
 
 
 class Answer:

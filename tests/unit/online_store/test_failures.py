@@ -27,10 +27,17 @@ from poc.online_store.errors import (
     OnlineTableMissing,
     PocError,
     ProtocolRefused,
+    RefusedByGuardrail,
     ReplicasMissing,
     RoleLacksRight,
 )
-from poc.online_store.failures import cassandra_failures, connection_refusal, refusal, speaks_older
+from poc.online_store.failures import (
+    cassandra_failures,
+    connection_refusal,
+    most_keys,
+    refusal,
+    speaks_older,
+)
 
 BEFORE = 'Error from server: code=2200 [Invalid query] message="'
 
@@ -69,6 +76,51 @@ def test_column_that_is_another_is_told_with_the_definitions(words: str) -> None
 
 def test_statement_that_is_itself_at_fault_is_nothing_of_these() -> None:
     assert refusal(f'{BEFORE}line 1:7 no viable alternative"') is None
+
+
+@pytest.mark.parametrize(
+    ("guardrail", "words", "setting"),
+    [
+        ("read_consistency_levels", "Provided values [LOCAL_ONE] are not allowed", "read_consistency_level"),
+        ("write_consistency_levels", "Provided values [ONE] are not allowed", "consistency_level"),
+        ("minimum_replication_factor", "1 is too few", "replication_factor"),
+        ("partition_keys_in_select", "20 exceeds fail threshold of 5.", "read_keys_per_statement"),
+        # No setting changes these.
+        ("read_consistency_levels", "Provided values [ONE] are not allowed", None),
+        ("write_consistency_levels", "Provided values [LOCAL_SERIAL] are not allowed", None),
+        ("user_timestamps", "User provided timestamps (USING TIMESTAMP) is not allowed", None),
+    ],
+)
+def test_guardrail_is_told_with_the_setting_that_stays_within_it(
+    guardrail: str, words: str, setting: str | None
+) -> None:
+    said = f"Guardrail {guardrail} violated: {words}"
+    told = refusal(f'{BEFORE}{said}"')
+    assert isinstance(told, RefusedByGuardrail)
+    assert told.what == f"Cassandra refuses: {said}"
+    assert told.way_out.startswith("Whoever" if setting is None else f"State another {setting} in")
+    assert "Whoever operates it can change that guardrail" in told.way_out
+
+
+@pytest.mark.parametrize(
+    ("said", "most"),
+    [
+        (
+            "Guardrail partition_keys_in_select violated: Aborting query with partition keys in IN clause on"
+            " table t, number of partition keys 20 exceeds fail threshold of 5.",
+            5,
+        ),
+        (
+            "Guardrail in_select_cartesian_product violated: Aborting query because the cartesian product of"
+            " the IN restrictions on partition key produces 20 values, this exceeds fail threshold of 12.",
+            12,
+        ),
+        ("Guardrail page_size violated: page size 5000 exceeds fail threshold of 1000.", None),
+        ("unconfigured table t", None),
+    ],
+)
+def test_most_keys_of_a_statement_are_taken_from_the_refusal(said: str, most: int | None) -> None:
+    assert most_keys(f'{BEFORE}{said}"') == most
 
 
 def test_message_keeps_what_it_quotes() -> None:

@@ -79,7 +79,7 @@ def test_only_an_old_protocol_has_the_driver_learn_all_tables(version: int | Non
         (EXEC_PROFILE_DEFAULT, "QUORUM", 7.5, named_tuple_factory),
         (READ, "ONE", 7.5, tuple_factory),
         (WRITE, "QUORUM", 7.5, tuple_factory),
-        (SCHEMA, "LOCAL_ONE", SCHEMA_TIMEOUT_SECONDS, tuple_factory),
+        (SCHEMA, "ONE", SCHEMA_TIMEOUT_SECONDS, tuple_factory),
     ],
 )
 def test_each_profile_has_its_level_its_time_and_its_rows(
