@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from poc.errors import InvalidSettings
-from poc.online_store.naming import PLAIN_TABLE
+from poc.online_store.naming import keyspace_fault
 
 _OPENING = """# Settings
 
@@ -57,6 +57,13 @@ def _model_name(text: str) -> str:
 def _model_alias(text: str) -> str:
     if not re.fullmatch(r"[\w-]{1,255}", text) or re.fullmatch(r"(?i)latest|v\d+", text):
         raise ValueError("MLflow takes letters, digits, _ and -, but neither `latest` nor a `v1`")
+    return text
+
+
+def _keyspace(text: str) -> str:
+    fault = keyspace_fault(text)
+    if fault is not None:
+        raise ValueError(f"that is {fault}")
     return text
 
 
@@ -104,7 +111,7 @@ class Settings(BaseSettings):
     """File that holds that password, as a mounted secret does; instead of the variable."""
     cassandra_dir: Path = Path(".cassandra")
     """Files of the embedded Cassandra: data, logs, pids."""
-    direct_keyspace: str = Field("ml_features", pattern=f"^{PLAIN_TABLE.pattern}$")
+    direct_keyspace: Annotated[str, _read(_keyspace)] = "ml_features"
     """Keyspace of the table that is read without Feast."""
     feature_timeout_seconds: float = Field(1.0, gt=0, le=60)
     """Longest a request waits for its features before it answers 503."""

@@ -14,10 +14,9 @@ from poc.online_store.naming import (
     EVENT_TIMESTAMP,
     GENERATIONS,
     MAX_STOCK_TABLE_NAME,
-    MAX_TABLE_NAME,
-    PLAIN_TABLE,
     STOCK_TABLE,
     direct_table_name,
+    keyspace_fault,
     project_name,
     stock_table_name,
 )
@@ -35,7 +34,6 @@ BESIDE_KEYS = frozenset(
         *("event_timestamp", "error", "threshold", "model", "source", "latency_ms"),
     )
 )
-_NO_NAME = f"is no keyspace for Cassandra: up to {MAX_TABLE_NAME} letters, digits and underscores are one"
 
 
 def require_servable(settings: Settings, store: "FeatureStore", served: ServedFeatures) -> None:
@@ -46,8 +44,9 @@ def require_servable(settings: Settings, store: "FeatureStore", served: ServedFe
     Raises InvalidDefinitions, UnsupportedType, NoCassandra.
     """
     keyspace = connection_of(store).keyspace
-    if PLAIN_TABLE.fullmatch(keyspace) is None:
-        raise InvalidDefinitions(repo_yaml(settings), f"online_store.keyspace: {keyspace!r} {_NO_NAME}")
+    fault = keyspace_fault(keyspace)
+    if fault is not None:
+        raise InvalidDefinitions(repo_yaml(settings), f"online_store.keyspace: {keyspace!r} is {fault}")
     if LABEL in served.names:
         raise _refused(
             f"service {served.service} takes {LABEL}, and {LABEL} is what the model is to predict: state a"

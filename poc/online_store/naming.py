@@ -12,6 +12,7 @@ _DIGEST = 12
 # What Cassandra takes for a name, in quotes.
 PLAIN_TABLE = re.compile(rf"[A-Za-z0-9_]{{1,{MAX_TABLE_NAME}}}")
 STOCK_TABLE = re.compile(rf"[A-Za-z0-9_]{{1,{MAX_STOCK_TABLE_NAME}}}")
+_SYSTEM_KEYSPACE = re.compile(r"(?i)system(_(auth|distributed|schema|traces|views|virtual_schema))?")
 _PLAIN = re.compile(r"[A-Za-z0-9](_?[A-Za-z0-9])*")
 _NOT_WORD = re.compile(r"[^A-Za-z0-9]+")
 
@@ -26,6 +27,13 @@ CREATED_TIMESTAMP = "created_timestamp"
 Table: TypeAlias = tuple[str, str]
 # Columns of our own, by name: their types. No field gets one of these names.
 OWN_COLUMNS = {EVENT_TIMESTAMP: "timestamp", CREATED_TIMESTAMP: "timestamp"}
+
+
+def keyspace_fault(name: str) -> str | None:
+    """Return why `name` can be no keyspace of this project; None where it can."""
+    if PLAIN_TABLE.fullmatch(name) is None:
+        return f"no keyspace for Cassandra: up to {MAX_TABLE_NAME} letters, digits and underscores are one"
+    return "a keyspace of Cassandra's own" if _SYSTEM_KEYSPACE.fullmatch(name) else None
 
 
 def table_name(project: str, view: str, use: str = "") -> str:

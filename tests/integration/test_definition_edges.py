@@ -192,6 +192,18 @@ def test_longest_names_are_those_that_cassandra_takes(session: Session) -> None:
         session.execute(f"DROP KEYSPACE {taken}")
 
 
+@pytest.mark.parametrize("name", ["system", "system_schema"])
+def test_keyspace_of_cassandras_own_is_refused_at_setup(
+    repository: Repository, cassandra: ConnectionSettings, name: str
+) -> None:
+    folder = repository.folder
+    write_configuration(folder, folder / "registry.db", repository.layout, cassandra, name)
+    text = "entity, view = view_of('cards', ['a'])\n"
+    repository.write(text + 'service = FeatureService(name="fraud_detection_v1", features=[view])\n')
+    with pytest.raises(InvalidDefinitions, match=f"online_store.keyspace: '{name}' is "):
+        repository.set_up()
+
+
 @pytest.mark.parametrize("name", [*VIEWS, *ODD_VIEWS])
 def test_view_of_any_name_is_right_or_refused_at_setup(
     repository: Repository, session: Session, name: str

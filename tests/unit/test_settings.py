@@ -65,6 +65,9 @@ def test_hosts_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
         ("MODEL_ALIAS", "latest"),
         ("MODEL_ALIAS", "v1"),
         ("MODEL_ALIAS", "a b"),
+        ("DIRECT_KEYSPACE", "ml-features"),
+        ("DIRECT_KEYSPACE", "system"),
+        ("DIRECT_KEYSPACE", "System_Schema"),
     ],
 )
 def test_wrong_value_is_told_to_who_reads_it_by_its_name(
