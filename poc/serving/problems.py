@@ -33,6 +33,7 @@ NEEDS_KEY = ProblemType(401, "key-missing", "An API key is needed", "invalid")
 TOO_MANY = ProblemType(429, "too-many-requests", "Too many requests", "invalid", 1)
 INVALID_REQUEST = ProblemType(422, "invalid-request", "The request does not fit", "invalid")
 INTERNAL = ProblemType(500, "internal-error", "Something failed that should not", "error")
+_REFUSED = ProblemType(503, "cassandra-refuses", "Cassandra does not let the server do that", "unavailable")
 
 _TYPES: dict[type[Exception], ProblemType] = {
     errors.UnknownEntity: ProblemType(
@@ -41,6 +42,8 @@ _TYPES: dict[type[Exception], ProblemType] = {
     errors.CassandraUnavailable: ProblemType(
         503, "cassandra-unavailable", "Cassandra is out of reach", "unavailable", 1
     ),
+    errors.RoleLacksRight: _REFUSED,
+    errors.RefusedByGuardrail: _REFUSED,
     errors.FeatureServerUnavailable: ProblemType(
         503, "feature-server-unavailable", "The feature server is out of reach", "unavailable", 1
     ),

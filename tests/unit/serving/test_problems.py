@@ -31,6 +31,12 @@ def test_subclass_is_its_parents_problem() -> None:
     assert missing.slug == "features-not-applied"
 
 
+def test_what_cassandra_refuses_is_not_told_as_an_outage_that_passes() -> None:
+    for refused in (errors.RoleLacksRight("here", "no"), errors.RefusedByGuardrail("page_size", "no")):
+        kind = problem_type(refused)
+        assert (kind.status, kind.slug, kind.retry_after_seconds) == (503, "cassandra-refuses", None)
+
+
 def test_same_slug_means_the_same_status() -> None:
     for slug, kind in listed_problem_types().items():
         assert (slug, kind.status) == (kind.slug, kind.status)
