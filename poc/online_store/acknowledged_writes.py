@@ -28,7 +28,7 @@ from tenacity import (
 )
 
 from poc.online_store.bound_rows import BoundRow, later_write_time
-from poc.online_store.errors import NotAcknowledged
+from poc.online_store.errors import NotAcknowledged, PocError
 from poc.online_store.failures import refused_by_guardrail
 from poc.online_store.session import WRITE, prepare
 
@@ -222,7 +222,7 @@ def write_all(
             met = writer.send(remaining)
             remaining = met.remaining
             if met.error is not None:
-                refused = refused_by_guardrail(str(met.error))
-                raise refused or NotAcknowledged(
-                    len(remaining), len(rows), met.error, met.worth_repeating
-                ) from met.error
+                failure: PocError | None = refused_by_guardrail(str(met.error))
+                if failure is None:
+                    failure = NotAcknowledged(len(remaining), len(rows), met.error, met.worth_repeating)
+                raise failure from met.error

@@ -72,6 +72,7 @@ def open_writer(
     Raises:
         DriverMissing: acsylla was asked for and is not installed.
         NotApplied: there is no such table, or it lacks a column.
+        RefusedByGuardrail: Cassandra has a limit against the statement.
     """
     driver, concurrency = settings.driver, settings.write_concurrency
     if concurrency is None:
@@ -79,14 +80,12 @@ def open_writer(
     if driver == "acsylla" and not acsylla_is_installed():
         raise DriverMissing("acsylla", "driver of batch_engine")
     try:
-        if driver == "acsylla":
-            return AcsyllaWriter(connection, cql, concurrency)
-        if driver == "auto" and connection.hosts and acsylla_is_installed():
+        if driver == "acsylla" or (driver == "auto" and connection.hosts and acsylla_is_installed()):
             try:
                 return AcsyllaWriter(connection, cql, concurrency)
             except Exception as error:
                 # It reads system tables at LOCAL_ONE, which some clusters refuse; the other driver at ONE.
-                if type(error).__name__ != "CassErrorLibNoHostsAvailable":
+                if driver == "acsylla" or type(error).__name__ != "CassErrorLibNoHostsAvailable":
                     raise
                 log.info("acsylla does not connect, cassandra-driver writes: %s", error)
         if session is not None:
@@ -95,7 +94,8 @@ def open_writer(
     except Exception as error:
         # acsylla may not be there to name its class in an except clause.
         if isinstance(error, InvalidRequest) or type(error).__name__ == "CassErrorServerInvalidQuery":
-            raise refused_by_guardrail(str(error)) or NotApplied(table, str(error)) from error
+            refused = refused_by_guardrail(str(error))
+            raise NotApplied(table, str(error)) if refused is None else refused from error
         raise
 
 
