@@ -85,7 +85,7 @@ def refusals(path: Path, way_out: str | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputNotWritable(path, str(error.strerror), way_out) from error
+        raise OutputNotWritable(path, str(error.strerror), way_out=way_out) from error
 
 
 def markdown_table(columns: Sequence[str], rows: Iterable[Iterable[object]], *, aligned: bool = False) -> str:

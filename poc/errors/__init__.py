@@ -6,7 +6,6 @@ Raised anywhere, caught only where it becomes an exit status (`poc.command_line`
 One module a room; everything is imported from here.
 """
 
-from poc.errors.base import *
 from poc.errors.configuration import *
 from poc.errors.dataset import *
 from poc.errors.local_cassandra import *

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from poc.errors.base import CallRefused, PocError
+from poc.online_store.errors import CallRefused, PocError
 
 
 class JavaNotFound(PocError):
@@ -39,32 +39,25 @@ class CacheNotWritable(PocError):
 class FolderNotUsable(PocError):
     """The embedded Cassandra's folder cannot be written."""
 
+    told = "Cannot keep Cassandra's files in {path}: {reason}"
     way_out = "Set CASSANDRA_DIR to a folder you can write to."
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"Cannot keep Cassandra's files in {path}: {reason}")
 
 
 class PortTaken(PocError):
     """A port that a Cassandra needs is in use."""
 
+    told = "{where} is taken by {by}"
     way_out = (
         "Stop that program, or take another port for Cassandra: CASSANDRA_PORT=9142 in the environment or"
         " in .env, and the same port in feature_repo/feature_store.yaml."
     )
 
-    def __init__(self, where: str, by: str) -> None:
-        super().__init__(f"{where} is taken by {by}")
-
 
 class LoopbackAddressMissing(PocError):
     """A loopback address beside 127.0.0.1 is not configured: macOS has only that one."""
 
-    def __init__(self, address: str) -> None:
-        super().__init__(
-            f"This machine has no address {address}, which a further node needs",
-            f"On macOS: sudo ifconfig lo0 alias {address}   or start one node only.",
-        )
+    told = "This machine has no address {address}, which a further node needs"
+    way_out = "On macOS: sudo ifconfig lo0 alias {address}   or start one node only."
 
 
 class TooLittleMemory(PocError):
@@ -82,68 +75,58 @@ class TooLittleDisk(PocError):
 class OtherClusterRunning(PocError):
     """What runs is not what is asked for."""
 
+    told = "An embedded Cassandra with {nodes} node(s), {how} TLS and password, runs at port {port}"
     way_out = "Stop it first (its data stays): python scripts/start_cassandra.py --stop"
 
     def __init__(self, nodes: int, port: int, secure: bool) -> None:
-        how = "with" if secure else "without"
-        super().__init__(
-            f"An embedded Cassandra with {nodes} node(s), {how} TLS and password, runs at port {port}"
-        )
+        super().__init__(nodes, "with" if secure else "without", port)
 
 
 class CredentialsLost(PocError):
     """A secure embedded cluster does not know the credentials that are kept for it."""
 
-    def __init__(self, file: Path) -> None:
-        super().__init__(
-            f"The secure Cassandra does not let in the user of {file}",
-            f"Put back the {file.name} it was first started with; or, to lose its data, stop it and remove"
-            " its folder beside that file.",
-        )
+    told = "The secure Cassandra does not let in the user of {file}"
+    way_out = (
+        "Put back the {file.name} it was first started with; or, to lose its data, stop it and remove its"
+        " folder beside that file."
+    )
 
 
 class NoClusterToDrill(PocError):
     """The fault drill has no cluster whose nodes it may kill."""
 
+    told = "The drill needs three embedded nodes, all up: {reason}"
     way_out = (
         "Stop what runs (python scripts/start_cassandra.py --stop), then start them:"
         " python scripts/start_cassandra.py --nodes 3"
     )
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"The drill needs three embedded nodes, all up: {reason}")
-
 
 class CassandraCrashed(PocError):
     """A node's process ended while it was starting."""
+
+    told = "Cassandra at {where} ended while it started{how}. It said:{last_lines:lines}"
+    way_out = "More is in {logs}. If its data is damaged and not needed, remove {logs.parent.parent}."
 
     def __init__(self, where: str, status: int | None, last_lines: Sequence[str], logs: Path) -> None:
         how = "" if status is None else f" with status {status}"
         if status == -9:
             how = ", killed: often the system's answer to too little memory"
-        super().__init__(
-            "\n    ".join([f"Cassandra at {where} ended while it started{how}. It said:", *last_lines]),
-            f"More is in {logs}. If its data is damaged and not needed, remove {logs.parent.parent}.",
-        )
+        super().__init__(where, how, last_lines, logs)
 
 
 class CassandraStartTimeout(PocError):
     """A node did not answer in time."""
 
-    def __init__(self, where: str, last_lines: Sequence[str], logs: Path) -> None:
-        super().__init__(
-            "\n    ".join([f"Cassandra did not answer in time ({where}), and is stopped:", *last_lines]),
-            f"More is in {logs}. On a busy machine, run the same command again.",
-        )
+    told = "Cassandra did not answer in time ({where}), and is stopped:{last_lines:lines}"
+    way_out = "More is in {logs}. On a busy machine, run the same command again."
 
 
 class DockerUnavailable(PocError):
     """Docker was asked for and cannot be used."""
 
+    told = "Cannot start Cassandra in Docker: {reason}"
     way_out = "Start Docker, or do without it: python scripts/start_cassandra.py --mode embedded"
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"Cannot start Cassandra in Docker: {reason}")
 
 
 class DockerFailed(PocError):
@@ -158,8 +141,7 @@ class DockerFailed(PocError):
 class NotInDocker(CallRefused):
     """docker-compose.yml has one node, no passwords and no encryption; `option` asks for what is wanted."""
 
-    def __init__(self, what: str, option: str) -> None:
-        super().__init__(what, f"Use: python scripts/start_cassandra.py --mode embedded {option}")
+    way_out = "Use: python scripts/start_cassandra.py --mode embedded {option}"
 
 
 class CassandraElsewhere(PocError):
@@ -171,7 +153,5 @@ class CassandraElsewhere(PocError):
 class NotStartedHere(PocError):
     """A Cassandra answers that is not ours to change."""
 
+    told = "The Cassandra at {where} was not started by this project"
     way_out = "Stop it where it was started, or take another port for this one: CASSANDRA_PORT=9142"
-
-    def __init__(self, where: str) -> None:
-        super().__init__(f"The Cassandra at {where} was not started by this project")

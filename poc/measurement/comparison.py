@@ -89,7 +89,7 @@ def run_comparison(
     """
     levels = {method.name: method.consistency for method in methods}
     if len(set(levels.values())) != 1:
-        raise UnequalConsistency(levels)
+        raise UnequalConsistency([f"{name} at {level}" for name, level in levels.items()])
     largest = max(request.batch_sizes)
     known = agreed_keys(methods, keys) if len(keys) >= largest else keys
     if len(known) < largest:

@@ -92,7 +92,7 @@ def chosen_methods(
     if wanted is None:
         wanted = [name for name in KNOWN if name not in missing and name not in ON_REQUEST]
     chosen = tuple(name for name in KNOWN if name in (BASELINE, *also, *wanted))
-    refused = {name: missing[name] for name in chosen if name in missing}
+    refused = [f"{name}: {missing[name]}" for name in chosen if name in missing]
     if refused:
         raise MethodsUnavailable(refused)
     return chosen

@@ -112,8 +112,7 @@ def labelled_examples(settings: Settings) -> Examples:
     served = applied_service(store, settings.feature_service)
     differing = _stated(declared) ^ _stated(served)
     if differing:
-        names = ", ".join(sorted({name for _, name, _ in differing}))
-        raise DefinitionsChanged(f"The feature repository and the registry differ in: {names}")
+        raise DefinitionsChanged(sorted({name for _, name, _ in differing}))
     for definitions in served.feature_sets:
         _require_joinable(definitions)
     if LABEL in served.names:
@@ -226,7 +225,7 @@ def read_labels(served: ServedFeatures, labelled: ServedView) -> Labels:
         if label.null_count < len(label):
             reason = "of each payment there are rows of the same time, and nothing says which one is right"
             way_out = "Take out all but one of each; then: python poc/train_fraud_model.py"
-        raise LabelsUnavailable([definitions.source_path], reason, way_out)
+        raise LabelsUnavailable([definitions.source_path], reason, way_out=way_out)
     has_keys = np.logical_and.reduce([column.is_valid().to_numpy() for column in rows.columns[:-1]])
     usable = np.flatnonzero(is_labelled & has_keys)
     latest = LatestRows(["payment"], ["created"])

@@ -74,7 +74,7 @@ def _find_version(settings: Settings, version: str | None = None) -> "tuple[Mlfl
     name, alias, file = settings.model_name, settings.model_alias, database_file(settings)
     if file is not None and not file.exists():
         # Asking MLflow would make the database, with all its tables, to find nothing in it.
-        raise ModelNotFound(name, alias, settings.mlflow_tracking_uri)
+        raise ModelNotFound(settings.mlflow_tracking_uri, name, alias)
     client = open_client(settings)
     from mlflow.exceptions import MlflowException
 
@@ -86,7 +86,7 @@ def _find_version(settings: Settings, version: str | None = None) -> "tuple[Mlfl
         except MlflowException as error:
             # A missing alias is an INVALID_PARAMETER_VALUE to MLflow.
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                raise ModelNotFound(name, alias, settings.mlflow_tracking_uri) from error
+                raise ModelNotFound(settings.mlflow_tracking_uri, name, alias) from error
             raise
 
 

@@ -46,7 +46,7 @@ def acsylla_reads(settings: ConnectionSettings, driver: Driver) -> "AcsyllaReads
     Raises DriverMissing: acsylla is demanded and not installed.
     """
     if driver == "acsylla" and not acsylla_is_installed():
-        raise DriverMissing("acsylla", "FEATURE_DRIVER")
+        raise DriverMissing("FEATURE_DRIVER", "acsylla")
     wanted = driver == "acsylla" or (driver == "auto" and acsylla_is_installed())
     return AcsyllaReads(settings) if wanted and settings.hosts else None
 

@@ -2,11 +2,9 @@
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from string import Formatter
 from types import MappingProxyType
-
-START_CASSANDRA = "docker-compose up -d cassandra   or, without Docker:   python scripts/start_cassandra.py"
-
 
 _USER_AND_PASSWORD = re.compile(r"(?<=://)[^/\s]+@")
 
@@ -16,35 +14,51 @@ def without_login(text: str) -> str:
     return _USER_AND_PASSWORD.sub("", text)
 
 
+class _Several(tuple[object, ...]):
+    """Told with commas between them, or with what the format says; as `:lines` each on a line of its own."""
+
+    def __format__(self, spec: str) -> str:
+        if spec == "lines":
+            return "".join(f"\n    {item}" for item in self)
+        return (spec or ", ").join(map(str, self))
+
+
 class PocError(Exception):
     """A situation with a way out: what every error of this project is.
 
+    A type says once what happened, `told`, and what to do, `way_out`, with named places for what differs. An
+    error is made of what stands in them, in the order in which they are first named; it may be given a way
+    out of its own.
+
     Attributes:
+        about: what stands in each place.
         what: what happened, with the value that caused it.
-        way_out: what to do about it, with the command where there is one; a type may have one of its own.
-            Neither has the user and password of an address.
+        way_out: what to do about it, with the command where there is one. Neither has the user and password
+            of an address.
         exit_status: 1 for a state that has to change, 2 for a call that has to change.
     """
 
+    told = "{what}"
+    way_out = "{way_out}"
     exit_status = 1
-    way_out: str
 
-    def __init__(self, what: str, way_out: str | None = None) -> None:
-        self.what = without_login(what)
-        self.way_out = without_login(self.way_out if way_out is None else way_out)
+    def __init__(self, *about: object, way_out: str | None = None) -> None:
+        sentences = self.told if way_out is not None else self.told + self.way_out
+        places = dict.fromkeys(name.split(".")[0] for _, name, _, _ in Formatter().parse(sentences) if name)
+        several = [_Several(item) if isinstance(item, list | tuple) else item for item in about]
+        self.about = dict(zip(places, several, strict=True))
+        self.what = without_login(self.told.format(**self.about))
+        self.way_out = without_login(self.way_out.format(**self.about) if way_out is None else way_out)
         super().__init__(f"{self.what}\n  {self.way_out}")
 
 
-class _Told(PocError):
-    """One whose sentence is always the same but for what it is about: `told` has a place for each."""
+class CallRefused(PocError):
+    """A call, or what it was told, has to change before it can be made."""
 
-    told = "{}"
-
-    def __init__(self, *about: object, way_out: str | None = None) -> None:
-        super().__init__(self.told.format(*about), way_out)
+    exit_status = 2
 
 
-class OnlineStoreError(_Told):
+class OnlineStoreError(PocError):
     """What Feast's online store in Cassandra refuses, and why."""
 
 
@@ -56,17 +70,19 @@ class FeaturesUnavailable(PocError):
     """What holds the features does not answer now; it may in a moment."""
 
 
-class CassandraUnavailable(_Told, FeaturesUnavailable):
-    """No Cassandra answers, or not in time: where, and why."""
+class CassandraUnavailable(FeaturesUnavailable):
+    """No Cassandra answers, or not in time."""
 
-    told = "Cannot reach Cassandra at {}: {}"
-    way_out = f"Start one: {START_CASSANDRA}"
+    told = "Cannot reach Cassandra at {where}: {reason}"
+    way_out = (
+        "Start one: docker-compose up -d cassandra   or, without Docker:   python scripts/start_cassandra.py"
+    )
 
 
 class HostsUnknown(CassandraUnavailable):
     """No contact point is a name that is known here, or an address."""
 
-    told = "No address is known for Cassandra's hosts: {}"
+    told = "No address is known for Cassandra's hosts: {hosts}"
     way_out = (
         "Name each in hosts of online_store, or in CASSANDRA_HOSTS, without its port, which port states."
     )
@@ -75,7 +91,7 @@ class HostsUnknown(CassandraUnavailable):
 class ReplicasMissing(CassandraUnavailable):
     """Nodes answer, but not as many of those that have a row as the consistency level asks for."""
 
-    told = "Cassandra at {}: {} asks for {} replicas of a row, and {} of them are up"
+    told = "Cassandra at {where}: {level} asks for {wanted} replicas of a row, and {up} of them are up"
     way_out = (
         "Start the other nodes; or, if there are none, make the keyspace with fewer copies (ALTER KEYSPACE)."
     )
@@ -84,14 +100,14 @@ class ReplicasMissing(CassandraUnavailable):
 class AnswerTooLate(CassandraUnavailable):
     """A read was given up: Cassandra is slow or silent, or its reader has too much to do."""
 
-    told = "Cassandra at {} gave no answer in {:.1f} s"
+    told = "Cassandra at {where} gave no answer in {seconds:.1f} s"
     way_out = "If /ready says so as well, look after Cassandra; else there is more to do than time for it."
 
 
 class CassandraLoginRefused(CassandraUnavailable):
     """A Cassandra wants a user and a password, and these are none, or not the right ones."""
 
-    told = "Cassandra at {} asks for a user and a password, and {}"
+    told = "Cassandra at {where} asks for a user and a password, and {given}"
     way_out = (
         "Set CASSANDRA_USERNAME, and CASSANDRA_PASSWORD or CASSANDRA_PASSWORD_FILE; those of a Cassandra"
         " that this project started: set -a; . .cassandra/credentials; set +a"
@@ -105,7 +121,7 @@ class CassandraLoginRefused(CassandraUnavailable):
 class RoleLacksRight(CassandraUnavailable):
     """Cassandra knows the user, who may not do this."""
 
-    told = "Cassandra at {} refuses: {}"
+    told = "Cassandra at {where} refuses: {said}"
     way_out = (
         "Log in as a role that may: python scripts/make_roles.py makes one that reads and one that writes;"
         " keyspaces and roles are made by who may make them, as the user in .cassandra/credentials."
@@ -130,7 +146,7 @@ _FIXED = (("_consistency_levels", "values [LOCAL_SERIAL]"), ("read_consistency_l
 class RefusedByGuardrail(CassandraUnavailable):
     """A statement is beyond a limit that whoever operates Cassandra has set."""
 
-    told = "Cassandra refuses: {}"
+    told = "Cassandra refuses: {said}"
     way_out = (
         "Whoever operates it can change that guardrail, in cassandra.yaml or by JMX; superusers are exempt."
     )
@@ -146,7 +162,7 @@ class RefusedByGuardrail(CassandraUnavailable):
 class CassandraTlsFailed(CassandraUnavailable):
     """The two ends do not agree on encryption."""
 
-    told = "No encrypted connection to Cassandra at {}: {}"
+    told = "No encrypted connection to Cassandra at {where}: {reason}"
     way_out = (
         "Name in online_store.tls the files that belong to this Cassandra; leave tls out if it has none."
     )
@@ -155,24 +171,21 @@ class CassandraTlsFailed(CassandraUnavailable):
 class DataCentreUnknown(CassandraUnavailable):
     """A data centre that is stated is none of the cluster's."""
 
-    told = "The Cassandra at {} has no data centre {!r}, but {}"
-
-    def __init__(self, where: str, stated: str, known: Sequence[str], key: str = "local_dc") -> None:
-        way_out = f"Correct {key} in online_store, or leave it out: the first contact point's is taken then."
-        super().__init__(where, stated, ", ".join(known), way_out=way_out)
+    told = "The Cassandra at {where} has no data centre {stated!r}, but {known}"
+    way_out = "Correct {key} in online_store, or leave it out: the first contact point's is taken then."
 
 
 class ProtocolRefused(CassandraUnavailable):
     """The nodes do not speak the version of CQL's protocol that is stated."""
 
-    told = "The Cassandra at {} does not speak version {} of CQL's protocol"
+    told = "The Cassandra at {where} does not speak version {version} of CQL's protocol"
     way_out = "Correct protocol_version in online_store, or leave it out: the newest that both know is taken."
 
 
 class NoCassandra(_CallRefused):
     """The yaml's online store is kept elsewhere, or names no place."""
 
-    told = "The online store ({}) names no Cassandra"
+    told = "The online store ({type}) names no Cassandra"
     way_out = "Give online_store in feature_store.yaml the type cassandra and hosts, or set CASSANDRA_HOSTS."
 
 
@@ -185,43 +198,41 @@ class EnvironmentUnusable(_CallRefused):
 class StoreSettingUnusable(_CallRefused):
     """A key of the yaml's online_store, which Feast takes, has a value that nothing can be done with."""
 
-    told = "online_store: {} is {!r}, {}"
+    told = "online_store: {key} is {value!r}, {reason}"
     way_out = "Correct it in feature_store.yaml, or leave it out."
 
 
 class FeastNotSupported(OnlineStoreError):
     """This Feast is none that the resolved call is written for."""
 
-    def __init__(self, found: str, supported: str) -> None:
-        super().__init__(
-            f"poc.online_store.provider.ResolvingProvider is written for feast {supported}, this is {found}",
-            way_out=f"pip install feast=={supported}   or set provider: local in feature_store.yaml",
-        )
+    told = "poc.online_store.provider.ResolvingProvider is written for feast {supported}, this is {found}"
+    way_out = "pip install feast=={supported}   or set provider: local in feature_store.yaml"
 
 
 class FeaturesNotApplied(PocError):
     """The registry does not know the feature service, or a view that was asked for."""
 
+    told = "The feature registry has no {kind} {name!r}{others}"
     way_out = "Apply the definitions: python scripts/feast_setup.py"
 
     def __init__(self, name: str, kind: str = "feature service", known: Sequence[str] = ()) -> None:
-        others = f" (it has: {', '.join(known)})" if known else ""
-        super().__init__(f"The feature registry has no {kind} {name!r}{others}")
+        super().__init__(kind, name, f" (it has: {', '.join(known)})" if known else "")
 
 
 class OnlineTableMissing(FeaturesNotApplied):
     """The registry knows the features, the online store has no table for them."""
 
+    told = "The online store has no table {where}"
     way_out = "Create it: python scripts/feast_setup.py"
 
     def __init__(self, where: str) -> None:
-        PocError.__init__(self, f"The online store has no table {where}")
+        PocError.__init__(self, where)
 
 
-class FeaturesNotMaterialized(_Told):
+class FeaturesNotMaterialized(PocError):
     """The online store holds nothing yet."""
 
-    told = "{} has never been materialized"
+    told = "{what} has never been materialized"
     way_out = "Fill it: python scripts/feast_materialize.py"
 
 
@@ -234,7 +245,7 @@ class FeaturesOutdated(PocError):
 class TlsFilesUnusable(OnlineStoreError):
     """A PEM file of an encrypted connection is not there, or not what it should be."""
 
-    told = "The TLS files of the online store cannot be used: {}: {}"
+    told = "The TLS files of the online store cannot be used: {file}: {reason}"
     way_out = (
         "Correct tls: in online_store (paths are relative to the feature repository), or put them there."
     )
@@ -243,24 +254,21 @@ class TlsFilesUnusable(OnlineStoreError):
 class CredentialsUnusable(_CallRefused):
     """User and password of Cassandra do not come as a pair."""
 
-    told = "The credentials for Cassandra cannot be used: {}"
+    told = "The credentials for Cassandra cannot be used: {reason}"
     way_out = "Set CASSANDRA_USERNAME, and CASSANDRA_PASSWORD or CASSANDRA_PASSWORD_FILE."
 
 
 class ReplicationDiffers(OnlineStoreError):
     """A keyspace is there with other copies than the settings state."""
 
-    told = "Keyspace {} has replication {}, online_store states {}"
+    told = "Keyspace {keyspace} has replication {found}, online_store states {stated}"
     way_out = "Nothing was changed. State what is there; or nothing, and the keyspace is used as it is."
-
-    def __init__(self, keyspace: str, found: Mapping[str, str], stated: Mapping[str, object]) -> None:
-        super().__init__(keyspace, dict(found), dict(stated))
 
 
 class UnsupportedType(_CallRefused):
     """A field has a Feast type that no column can hold."""
 
-    told = "Field {!r}: {} {}"
+    told = "Field {field!r}: {type} {reason}"
     way_out = "Declare a type of feast.types for it."
 
     def __init__(
@@ -272,92 +280,85 @@ class UnsupportedType(_CallRefused):
 class _WrittenOtherwise(OnlineStoreError):
     """A table was written for something else than now: the way out writes its `view` anew."""
 
-    way_out = "Write every value anew: {}"
+    way_out = "Write every value anew: {full_run}"
 
     def __init__(self, view: str, *about: object) -> None:
         # It may be one that the feature service does not take.
-        full_run = f"python scripts/feast_materialize.py --full --view {shlex.quote(view)}"
-        super().__init__(*about, way_out=self.way_out.format(full_run))
+        super().__init__(*about, f"python scripts/feast_materialize.py --full --view {shlex.quote(view)}")
 
 
 class TypeChanged(_WrittenOtherwise):
     """A field was declared with another type than its column has."""
 
-    told = "{}: column {!r} is {}, but is now declared as {}"
+    told = "{table}: column {column!r} is {stored}, but is now declared as {declared}"
 
 
 class KeyChanged(_WrittenOtherwise):
     """A view's join keys are not the table's partition key any more."""
 
-    told = "{}: its key is ({}), but the view's join keys are ({})"
-
-    def __init__(self, view: str, table: str, stored: Sequence[str], declared: Sequence[str]) -> None:
-        super().__init__(view, table, ", ".join(stored), ", ".join(declared))
+    told = "{table}: its key is ({stored}), but the view's join keys are ({declared})"
 
 
 class RebuildRunning(OnlineStoreError):
     """A full run of the same view is under way."""
 
-    told = "Feature view {} is being filled anew by {}: nothing was changed"
+    told = "Feature view {view} is being filled anew by {owner}: nothing was changed"
     way_out = "Wait until it has ended, and run this again; of a run that died its claim ends after 30 s."
 
 
 class RebuildLost(OnlineStoreError):
     """Another run took a full run's claim over, since this one was not heard for too long."""
 
-    told = "Another run fills feature view {} by now"
+    told = "Another run fills feature view {view} by now"
     way_out = "What is served was not changed. Run it again once the other one has ended."
 
 
 class NoEarlierGeneration(OnlineStoreError):
     """There is nothing to go back to."""
 
-    told = "No generation of feature view {} is kept from before the one that is served"
+    told = "No generation of feature view {view} is kept from before the one that is served"
     way_out = "See what there is: python scripts/feast_materialize.py --generations"
 
 
 class WrongValueType(_CallRefused):
     """A value has another type than its field."""
 
-    told = "Field {!r} is declared {}, but the value is {}"
+    told = "Field {field!r} is declared {type}, but the value is {value}"
     way_out = "Correct the value or the declared type."
 
 
 class ValueOutOfRange(_CallRefused):
     """A value that its column cannot hold."""
 
-    told = "Field {!r}: {!r} {}"
+    told = "Field {field!r}: {value!r} {reason}"
     way_out = "Correct the value in the source."
 
 
 class NullJoinKey(OnlineStoreError):
     """A source has a row that belongs to no entity."""
 
-    told = "Join key {!r} is null in {} of the rows to write"
+    told = "Join key {key!r} is null in {count} of the rows to write"
     way_out = "Remove those rows from the source, or fill the key in."
 
 
 class MissingColumns(OnlineStoreError):
     """A source lacks columns that the view declares."""
 
-    told = "{} has no column {} (it has: {})"
+    told = "{source} has no column {missing} (it has: {present})"
     way_out = "Add the column to the source, or remove the field from the view."
-
-    def __init__(self, source: str, missing: Sequence[str], present: Sequence[str]) -> None:
-        super().__init__(source, ", ".join(missing), ", ".join(present))
 
 
 class SourceChanged(OnlineStoreError):
     """A source was rewritten while it was read."""
 
-    told = "{} changed while it was materialized"
+    told = "{source} changed while it was materialized"
     way_out = "Materialize again; replace files as a whole, not in place."
 
 
 class NotApplied(OnlineStoreError):
     """A view has no table yet."""
 
-    told = "Cannot use table {}: {}"
+    told = "Cannot use table {table}: {reason}"
     way_out = "Create it: python scripts/feast_setup.py   (or feast -c feature_repo apply)"
 
 
@@ -368,7 +369,7 @@ class NotAcknowledged(OnlineStoreError):
         worth_repeating: whether what it said may pass: a timeout, an overload, too few replicas.
     """
 
-    told = "{} of {} rows were not acknowledged: {}"
+    told = "{remaining} of {total} rows were not acknowledged: {reason}"
     way_out = "Nothing was recorded as materialized. Look after Cassandra, then run the same interval again."
     refused = "Nothing was recorded as materialized. Correct what is refused, then run the interval again."
 
@@ -382,17 +383,14 @@ class WrittenByAnotherEngine(_WrittenOtherwise):
     """A stock table holds cells whose write time would beat event times."""
 
     told = (
-        "{} holds values written at wall-clock time, by Feast's own engine or by a push: values of newer"
+        "{table} holds values written at wall-clock time, by Feast's own engine or by a push: values of newer"
         " events, written at event time, would lose against them"
     )
-    way_out = "Empty it and fill it anew: {} --replace   or set `write_time: now` in batch_engine."
+    way_out = "Empty it and fill it anew: {full_run} --replace   or set `write_time: now` in batch_engine."
 
 
 class DriverMissing(_CallRefused):
     """A driver was asked for that is not installed."""
 
-    def __init__(self, driver: str, setting: str) -> None:
-        super().__init__(
-            f"{setting} asks for {driver}, which is not installed",
-            way_out=f"pip install {driver}   or let {setting} be auto",
-        )
+    told = "{setting} asks for {driver}, which is not installed"
+    way_out = "pip install {driver}   or let {setting} be auto"

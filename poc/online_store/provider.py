@@ -52,7 +52,7 @@ class ResolvingProvider(LocalProvider):  # type: ignore[misc]
     def __init__(self, config: RepoConfig) -> None:
         found = version("feast")
         if found != SUPPORTED:
-            raise FeastNotSupported(found, SUPPORTED)
+            raise FeastNotSupported(SUPPORTED, found)
         super().__init__(config)
         self._online_store: OnlineStore | None = None
         self._reading: ReadingStore[ViewReader] | None = None

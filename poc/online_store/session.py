@@ -155,7 +155,7 @@ def _connected(settings: ConnectionSettings, version: int | None) -> Session:
         cluster.shutdown()
         dc = settings.local_dc
         if isinstance(error, NoHostAvailable) and dc is not None and known and dc not in known:
-            raise DataCentreUnknown(str(settings), dc, known) from error
+            raise DataCentreUnknown(str(settings), dc, known, "local_dc") from error
         raise
 
 

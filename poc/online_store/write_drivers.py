@@ -78,7 +78,7 @@ def open_writer(
     if concurrency is None:
         concurrency = connection.write_concurrency
     if driver == "acsylla" and not acsylla_is_installed():
-        raise DriverMissing("acsylla", "driver of batch_engine")
+        raise DriverMissing("driver of batch_engine", "acsylla")
     try:
         if driver == "acsylla" or (driver == "auto" and connection.hosts and acsylla_is_installed()):
             try:

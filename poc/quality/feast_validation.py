@@ -123,7 +123,7 @@ def log_online_features(
 
     service = store.get_feature_service(service_name)
     if service.logging_config is None:
-        raise LoggingNotConfigured(f"Feature service {service_name} has no logging_config")
+        raise LoggingNotConfigured(service_name)
     schema = logs.FeatureServiceLoggingSource(service, store.project).get_schema(store.registry)
     for start in range(0, len(entities), BATCH):
         batch = list(map(dict, entities[start : start + BATCH]))

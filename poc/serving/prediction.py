@@ -8,7 +8,7 @@ import struct
 import time
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from poc import errors
@@ -186,7 +186,9 @@ class Predictor:
         """Return why `item` is not to be judged by; None if it is."""
         entity = bounds.key_names, item.key
         if item.stale and self._refuse_stale:
-            return errors.StaleFeatures(entity_name(*entity), (now - item.event_timestamp).total_seconds())
+            return errors.StaleFeatures(
+                entity_name(*entity), (now - item.event_timestamp) / timedelta(days=1)
+            )
         if item.missing:
             missing = [name for name in item.missing if name in scorer.inputs and name not in overrides]
             if missing:

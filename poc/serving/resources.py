@@ -103,7 +103,7 @@ class Resource(Generic[T]):
             self._error = error
         except Exception as error:  # Whatever it is, the next attempt may succeed; the log tells of it.
             log.exception("Loading the %s failed", self._component)
-            self._error = OpeningFailed(self._component, error)
+            self._error = OpeningFailed(self._component, f"{type(error).__name__}: {error}")
         if self._error is None and before is not None:
             log.info("Loaded the %s", self._component)
         elif self._error is not None and (before is None or before.what != self._error.what):

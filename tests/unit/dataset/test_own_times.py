@@ -78,7 +78,7 @@ def test_own_times_of_a_csv_are_not_passed_over(
     before = state(csv_path.parent)
     with pytest.raises(TimesMisnamed) as raised:
         prepare()
-    assert raised.value.problems == (
+    assert raised.value.about["problems"] == (
         f"no column is called timestamp, and {name} ({value}) would be passed over",
     )
     assert f"Rename {name} to timestamp if that is what it says, else take it out" in raised.value.way_out

@@ -239,7 +239,9 @@ class TestCsv:
         public_records.to_csv(csv_path, index=False)
         with pytest.raises(DatasetRefused) as raised:
             prepare()
-        assert raised.value.problems == (f"timestamp: not a time (ISO 8601) in 1 row (line 5: '{moment}')",)
+        assert raised.value.about["problems"] == (
+            f"timestamp: not a time (ISO 8601) in 1 row (line 5: '{moment}')",
+        )
 
     def test_first_and_last_time_of_the_calendar_are_read(
         self, definitions: FeatureSet, prepare: Prepare, csv_path: Path, public_records: pd.DataFrame
@@ -282,7 +284,7 @@ class TestCsv:
         broken.to_csv(csv_path, index=False)
         with pytest.raises(DatasetRefused) as raised:
             prepare()
-        assert raised.value.problems == (named,)
+        assert raised.value.about["problems"] == (named,)
         assert str(csv_path) in raised.value.way_out
         assert state(definitions.source_path) == before
 
@@ -292,7 +294,7 @@ class TestCsv:
         public_records.drop(columns="amount").to_csv(csv_path, index=False)
         with pytest.raises(ColumnsMissing) as raised:
             prepare()
-        assert raised.value.columns == ("amount",)
+        assert raised.value.about["columns"] == ("amount",)
         assert raised.value.way_out == f"Add amount to {csv_path}, then: python scripts/feast_setup.py"
 
     def test_time_of_writing_without_event_time_is_refused(
@@ -351,7 +353,7 @@ class TestCsv:
         )
         with pytest.raises(DatasetRefused) as raised:
             prepare(definitions=replace(definitions, features=features))
-        assert raised.value.problems == ("cardholder_age: below 18 in 1 row (line 2: '17')",)
+        assert raised.value.about["problems"] == ("cardholder_age: below 18 in 1 row (line 2: '17')",)
 
     @given(data=st.data())
     @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -481,7 +483,7 @@ class TestParquet:
         before = state(definitions.source_path)
         with pytest.raises(DatasetRefused) as raised:
             prepare()
-        assert raised.value.problems == (
+        assert raised.value.about["problems"] == (
             "transaction_id: repeated at the same time in 2 rows (row 0: '1', row 1: '1')",
         )
         assert state(definitions.source_path) == before

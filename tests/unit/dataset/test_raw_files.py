@@ -128,7 +128,7 @@ def test_refused(path: Path, content: bytes, named: str) -> None:
     path.write_bytes(content)
     with pytest.raises(DatasetRefused) as raised:
         read_csv(path)
-    assert raised.value.problems == (named,)
+    assert raised.value.about["problems"] == (named,)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_what_is_no_label_is_named_at_setup_and_at_training(
     for read in (learn, lambda served: check_service(served, tmp_path, NOW)):
         with pytest.raises(DatasetRefused) as raised:
             read(served)
-        assert raised.value.problems == (f"is_fraud: neither 0 nor 1 in {found}{MEANT}",)
+        assert raised.value.about["problems"] == (f"is_fraud: neither 0 nor 1 in {found}{MEANT}",)
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_new_file_that_drifted_is_refused_and_the_old_one_stays(
     assert [feature.feature for feature in found.drift.drifted] == ["amount"]
     with pytest.raises(DatasetDrifted, match=r"2,000 new records from .*\.csv") as caught:
         prepare_validated(settings, served, NOW)
-    assert caught.value.drifted[0].startswith("amount: PSI ")
+    assert caught.value.about["drifted"][0].startswith("amount: PSI ")
     assert "--accept-drift" in caught.value.way_out
     assert source(served).read_bytes() == before
 
@@ -249,7 +249,7 @@ def test_rows_of_a_view_are_refused_and_the_window_of_each_is_told_by_its_name(
     payments, cards, pairs = several.feature_sets
     with pytest.raises(DatasetDrifted, match="400 rows of") as caught:
         begin(payments, MONTH)
-    assert caught.value.drifted[0].startswith("amount: PSI ")
+    assert caught.value.about["drifted"][0].startswith("amount: PSI ")
     for definitions in (cards, pairs):
         begin(definitions, MONTH)
     assert [line.partition(":")[0] for line in said if not line.startswith(" ")] == [

@@ -181,7 +181,7 @@ def test_no_model_is_told(
     from poc.serving.resources import model_resource
 
     def load(_: object) -> object:
-        raise ModelNotFound("fraud_detection", "champion", "sqlite:///mlflow.db")
+        raise ModelNotFound("sqlite:///mlflow.db", "fraud_detection", "champion")
 
     model = model_resource(serving_settings, load, lambda _, current: current)
     app = create_app(serving_settings, lambda _: source, source_name="memory", model=model)

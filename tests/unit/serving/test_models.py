@@ -23,7 +23,7 @@ class Registry:
         if not self.reachable:
             raise ModelRegistryUnavailable("http://mlflow", "refused")
         if self.served is None:
-            raise ModelNotFound(settings.model_name, settings.model_alias, "here")
+            raise ModelNotFound("here", settings.model_name, settings.model_alias)
         return self.served
 
     def refresh(self, settings: Settings, current: Scorer) -> Scorer:

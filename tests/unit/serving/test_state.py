@@ -25,7 +25,7 @@ def sample(client: TestClient, name: str, **labels: str) -> float | None:
 @pytest.fixture
 def app_without_model(serving_settings: object, source: object) -> FastAPI:
     def load(settings: object) -> object:
-        raise ModelNotFound("fraud_detection", "champion", "sqlite:///data/mlflow.db")
+        raise ModelNotFound("sqlite:///data/mlflow.db", "fraud_detection", "champion")
 
     model = model_resource(serving_settings, load)
     return create_app(serving_settings, lambda _: source, source_name="memory", model=model)
