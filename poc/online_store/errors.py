@@ -4,7 +4,6 @@ import re
 import shlex
 from collections.abc import Sequence
 from string import Formatter
-from types import MappingProxyType
 
 _USER_AND_PASSWORD = re.compile(r"(?<=://)[^/\s]+@")
 
@@ -129,16 +128,14 @@ class RoleLacksRight(CassandraUnavailable):
 
 
 # The settings with which statements stay within a guardrail, by its name.
-_WITHIN = MappingProxyType(
-    {
-        "read_consistency_levels": "read_consistency_level",
-        "write_consistency_levels": "consistency_level",
-        "minimum_replication_factor": "replication_factor",
-        "maximum_replication_factor": "replication_factor",
-        "partition_keys_in_select": "read_keys_per_statement",
-        "in_select_cartesian_product": "read_keys_per_statement",
-    }
-)
+_WITHIN = {
+    "read_consistency_levels": "read_consistency_level",
+    "write_consistency_levels": "consistency_level",
+    "minimum_replication_factor": "replication_factor",
+    "maximum_replication_factor": "replication_factor",
+    "partition_keys_in_select": "read_keys_per_statement",
+    "in_select_cartesian_product": "read_keys_per_statement",
+}
 # Levels that no setting changes: of a generation's compare-and-set, and of a driver that reads system tables.
 _FIXED = (("_consistency_levels", "values [LOCAL_SERIAL]"), ("read_consistency_levels", "values [ONE]"))
 
@@ -270,11 +267,6 @@ class UnsupportedType(_CallRefused):
 
     told = "Field {field!r}: {type} {reason}"
     way_out = "Declare a type of feast.types for it."
-
-    def __init__(
-        self, field: str, dtype: object, reason: str = "has no column type", way_out: str | None = None
-    ) -> None:
-        super().__init__(field, dtype, reason, way_out=way_out)
 
 
 class _WrittenOtherwise(OnlineStoreError):

@@ -203,7 +203,7 @@ def _copies(session: Session, settings: ConnectionSettings) -> Mapping[str, int]
 def _compare_replication(settings: ConnectionSettings, keyspace: str, found: Mapping[str, str]) -> None:
     copies = {place: count for place, count in found.items() if place != "class"}
     if settings.replication is not None:
-        stated: Mapping[str, int] = settings.replication
+        stated = dict(settings.replication)
         agree = copies == {place: str(count) for place, count in stated.items()}
     elif settings.replication_factor is not None:
         stated = {"replication_factor": settings.replication_factor}

@@ -106,7 +106,7 @@ def entity_key(kinds: Mapping[str, ColumnType], version: int) -> Callable[[tuple
                 name,
                 kinds[name].name,
                 "cannot be a join key in Feast's own stores",
-                "Declare String, Bytes, Int32 or Int64 for it, or use the row store, which takes it.",
+                way_out="Declare String, Bytes, Int32 or Int64 for it, or use the row store, which takes it.",
             )
     packers = [_KEY_PACKERS[kinds[name].attribute] for name in names]
 

@@ -131,7 +131,7 @@ def column_type(field: str, dtype: FeastType) -> ColumnType:
     """Return the column type of a declared field; UnsupportedType where Feast's is Invalid or unknown."""
     kind = COLUMN_TYPES.get(dtype.to_value_type())
     if kind is None:
-        raise UnsupportedType(field, dtype)
+        raise UnsupportedType(field, dtype, "has no column type")
     return kind
 
 

@@ -27,9 +27,9 @@ def test_columns_that_a_source_lacks_are_named_with_those_that_it_has() -> None:
 
 
 def test_type_that_cannot_be_kept_has_its_own_way_out_where_there_is_one() -> None:
-    assert UnsupportedType("a", "Odd").what == "Field 'a': Odd has no column type"
-    assert UnsupportedType("a", "Odd").way_out == UnsupportedType.way_out
-    assert UnsupportedType("a", "Odd", "is odd", "Even it.").way_out == "Even it."
+    assert UnsupportedType("a", "Odd", "is odd").what == "Field 'a': Odd is odd"
+    assert UnsupportedType("a", "Odd", "is odd").way_out == UnsupportedType.way_out
+    assert UnsupportedType("a", "Odd", "is odd", way_out="Even it.").way_out == "Even it."
 
 
 def test_error_that_may_pass_is_told_from_one_that_will_not() -> None:
