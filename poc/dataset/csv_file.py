@@ -10,8 +10,7 @@ import sys
 import zlib
 from array import array
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from hashlib import sha256
 from itertools import chain, islice
 from lzma import LZMAError
@@ -21,7 +20,8 @@ from zipfile import BadZipFile, ZipFile
 import pyarrow as pa
 
 from poc.dataset.checks import describe_rows
-from poc.dataset.parquet import read_content, require_no_dead_link
+from poc.dataset.generate import SEED
+from poc.dataset.parquet import Provenance, Records, read_content, require_no_dead_link
 from poc.errors import DatasetMisnamed, DatasetRefused, DatasetUnreadable
 
 # What a person's CSV may be called after the Parquet's stem, in any case.
@@ -61,15 +61,6 @@ def called_alike(data_dir: Path, parquet: Path) -> list[Path]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class CsvFile:
-    """One reading of a CSV: text, null where a field is empty, and the first line of each record."""
-
-    table: pa.Table
-    lines: Sequence[int]
-    sha256: str
-
-
 def csv_digest(path: Path) -> str | None:
     """Return the hex digest of the file, or None if there is none.
 
@@ -79,8 +70,11 @@ def csv_digest(path: Path) -> str | None:
     return None if content is None else sha256(content).hexdigest()
 
 
-def read_csv(path: Path) -> CsvFile:
+def read_csv(path: Path, timestamp_column: str) -> Records:
     """Read the file: UTF-8, names in the first line; separated by commas, semicolons, tabs or bars.
+
+    Every value is text, null where a field is empty; the place of a record is its first line. Its event
+    times are a person's where the file has a `timestamp_column`.
 
     Raises DatasetUnreadable, DatasetRefused.
     """
@@ -112,7 +106,8 @@ def read_csv(path: Path) -> CsvFile:
         raise DatasetRefused(path, [f"other than the header's {len(names)} fields in {where}"])
     if not batches:
         raise DatasetRefused(path, ["it has a header and no records" if names else "it is empty"])
-    return CsvFile(pa.Table.from_batches(batches, schema), lines, digest)
+    provenance = Provenance("csv", digest, SEED, own_timestamps=timestamp_column in names)
+    return Records(path, pa.Table.from_batches(batches, schema), provenance, lambda row: f"line {lines[row]}")
 
 
 def _require_text(path: Path, content: bytes) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -13,6 +13,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from poc.dataset.generate import SEED
 from poc.errors import DatasetNotWritten, DatasetUnreadable
 
 _NOTE = b"poc.dataset"
@@ -36,18 +37,23 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
-class ParquetFile:
-    """One reading of a Parquet file; without a `provenance` of ours it is a person's."""
+class Records:
+    """Records as found in the file that a person would correct; `place` names a row, counted from 0.
 
+    Those of an `owned` file, a person's Parquet, are used as they are: nothing is written there.
+    """
+
+    path: Path
     table: pa.Table
-    provenance: Provenance | None
-    sha256: str
+    provenance: Provenance
+    place: Callable[[int], str]
+    owned: bool = False
 
 
-def read_parquet(path: Path) -> ParquetFile | None:
+def read_parquet(path: Path) -> Records | None:
     """Read the whole file in one go, so that its records, note and digest belong together.
 
-    Returns: None if there is no such file.
+    Returns: None if there is no such file; without a note of ours it is a person's.
 
     Raises DatasetUnreadable: it is no Parquet file, or not a whole one.
     """
@@ -56,7 +62,9 @@ def read_parquet(path: Path) -> ParquetFile | None:
         return None
     with unreadable(path, "it is no whole Parquet file ({})"):
         table = pq.read_table(pa.BufferReader(content))
-    return ParquetFile(table, _provenance(table.schema), sha256(content).hexdigest())
+    note, digest = _provenance(table.schema), sha256(content).hexdigest()
+    provenance = Provenance("parquet", digest, SEED, own_timestamps=True) if note is None else note
+    return Records(path, table, provenance, "row {}".format, owned=note is None)
 
 
 def has_made_up_times(path: Path) -> bool:
@@ -119,16 +127,10 @@ def write_parquet(path: Path, table: pa.Table, provenance: Provenance) -> None:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     except OSError as error:
         raise DatasetNotWritten(path, str(error)) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return  # Windows opens no folders.
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -17,8 +17,8 @@ from poc.dataset.columns import LABEL, key_columns, read_limits, time_columns, v
 from poc.dataset.conversion import convert, convert_ids, convert_times, with_column
 from poc.dataset.csv_file import find_csv
 from poc.dataset.generate import generate_dataset
-from poc.dataset.parquet import Provenance, write_parquet
-from poc.dataset.sources import GENERATED, Records, find_sources, source_missing
+from poc.dataset.parquet import Provenance, Records, write_parquet
+from poc.dataset.sources import GENERATED, find_sources, source_missing
 from poc.dataset.stored import read_source, source_columns
 from poc.dataset.timestamps import out_of_date, require_times_named, stamp, stamp_created, without_current
 from poc.definitions import FeatureSet, ServedFeatures
@@ -140,9 +140,8 @@ def check_source(definitions: FeatureSet, known: pa.Table | None = None) -> Chec
         raise DatasetRefused(path, [f"{definitions.timestamp_column}: {moments}, and no timestamps"])
     table = _converted(original, definitions, label=False)
     optional = [definitions.column(name) for name in definitions.names]
-    problems = find_problems(
-        table, original, definitions, lambda row: f"row {row}", optional=optional, label=False
-    ) or find_unwritable(original, definitions)
+    problems = find_problems(table, original, definitions, "row {}".format, optional=optional, label=False)
+    problems = problems or find_unwritable(original, definitions)
     if problems:
         raise DatasetRefused(path, problems)
     return CheckedDataset(path, table.num_rows, str(path), False, (), definitions, table, None)
@@ -168,7 +167,7 @@ def check_dataset(
     csv_path = find_csv(data_dir, definitions.source_path)
     stored, candidates = find_sources(definitions, csv_path, refresh=refresh)
     # If we put them there, their transactions may be online.
-    replaced = None if stored is None or stored.provenance is None else stored.table
+    replaced = None if stored is None or stored.owned else stored.table
     for candidate in candidates:
         try:
             records, table, added = _complete(candidate(), replaced, definitions, now, refresh)

@@ -5,16 +5,13 @@ Knows which of them is to be used when several are there. What their records hav
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-import pyarrow as pa
 
 from poc.dataset.columns import value_types
 from poc.dataset.csv_file import called_alike, csv_digest, read_csv
 from poc.dataset.generate import SEED, can_generate, generate_dataset
-from poc.dataset.parquet import ParquetFile, Provenance, read_parquet
+from poc.dataset.parquet import Provenance, Records, read_parquet
 from poc.definitions import FeatureSet
 from poc.errors import DatasetMisnamed, SourceMissing, TwoDatasets
 
@@ -22,23 +19,9 @@ from poc.errors import DatasetMisnamed, SourceMissing, TwoDatasets
 GENERATED = "credit_card_fraud_10k.parquet"
 
 
-@dataclass(frozen=True, slots=True)
-class Records:
-    """Records as found in the file that a person would correct; `place` names a row, counted from 0.
-
-    Those of an `owned` file, a person's Parquet, are used as they are: nothing is written there.
-    """
-
-    path: Path
-    table: pa.Table
-    provenance: Provenance
-    place: Callable[[int], str]
-    owned: bool = False
-
-
 def find_sources(
     definitions: FeatureSet, csv_path: Path, *, refresh: bool
-) -> tuple[ParquetFile | None, Sequence[Callable[[], Records]]]:
+) -> tuple[Records | None, Sequence[Callable[[], Records]]]:
     """Return the Parquet in place, and what to prepare; of two the second is for when the first is refused.
 
     Records that are in place are kept, unless they come from another file than the CSV that is there
@@ -53,13 +36,12 @@ def find_sources(
     path = definitions.source_path
     stored = read_parquet(path)
     digest = csv_digest(csv_path)
-    note = None if stored is None else stored.provenance
-    generated = stored is None or (note is not None and note.origin == "generated")
+    origin = None if stored is None else stored.provenance.origin
     if digest is not None:
-        if stored is not None and (note is None or note.origin == "parquet"):
+        if origin == "parquet":
             raise TwoDatasets(csv_path, path)
-        anew = partial(_from_csv, csv_path, definitions)
-    elif generated and path.name == GENERATED and can_generate(definitions):
+        anew = partial(read_csv, csv_path, definitions.timestamp_column)
+    elif origin in (None, "generated") and path.name == GENERATED and can_generate(definitions):
         # Nothing is made up where somebody's records may be.
         if alike := called_alike(csv_path.parent, path):
             raise DatasetMisnamed(alike, csv_path)
@@ -72,15 +54,12 @@ def find_sources(
             # Beside another source than the guide's, a Parquet may be that of a view called alike.
             alike = [item for item in alike if item.suffix.lower() != path.suffix]
         # They may be meant to replace the records, whose own file is gone.
-        if alike and note is not None and note.origin != "parquet":
+        if alike and origin != "parquet":
             raise DatasetMisnamed(alike, csv_path, path)
         anew = None
-    candidates: list[Callable[[], Records]] = []
-    same_file = digest is None or (note is not None and note.sha256 == digest)
-    if stored is not None and same_file and not (refresh and anew is not None):
-        candidates.append(partial(_in_place, path, stored))
-    if anew is not None:
-        candidates.append(anew)
+    candidates: list[Callable[[], Records]] = [] if anew is None else [anew]
+    if stored is not None and (anew is None or (not refresh and digest in (None, stored.provenance.sha256))):
+        candidates.insert(0, lambda: stored)
     return stored, candidates
 
 
@@ -90,23 +69,6 @@ def source_missing(definitions: FeatureSet) -> SourceMissing:
     return SourceMissing(definitions.source_path, definitions.view, list(filter(None, columns)))
 
 
-def _from_csv(path: Path, definitions: FeatureSet) -> Records:
-    file = read_csv(path)
-    own = definitions.timestamp_column in file.table.column_names
-    provenance = Provenance("csv", file.sha256, SEED, own_timestamps=own)
-    return Records(path, file.table, provenance, lambda row: f"line {file.lines[row]}")
-
-
 def _generated(path: Path, definitions: FeatureSet) -> Records:
     provenance = Provenance("generated", None, SEED, own_timestamps=False)
-    return Records(path, generate_dataset(definitions, SEED), provenance, _row)
-
-
-def _in_place(path: Path, stored: ParquetFile) -> Records:
-    note = stored.provenance
-    provenance = Provenance("parquet", stored.sha256, SEED, own_timestamps=True) if note is None else note
-    return Records(path, stored.table, provenance, _row, owned=note is None)
-
-
-def _row(row: int) -> str:
-    return f"row {row}"
+    return Records(path, generate_dataset(definitions, SEED), provenance, "row {}".format)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from poc.dataset.columns import TIME, key_columns, time_columns, value_types
 from poc.dataset.conversion import plain, with_column
 from poc.dataset.generate import HOUR, uniform
-from poc.dataset.sources import Records
+from poc.dataset.parquet import Records
 from poc.definitions import FeatureSet
 from poc.errors import TimesMisnamed
 

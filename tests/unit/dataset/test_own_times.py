@@ -175,7 +175,7 @@ def test_made_up_times_that_stand_already_beside_own_ones_are_refused(
     prepare()
     stored = read_parquet(definitions.source_path)
     assert stored is not None
-    assert isinstance(stored.provenance, Provenance)
+    assert not stored.owned
     with_own = stored.table.append_column("Timestamp", pa.array([MOMENT] * 200))
     write_parquet(definitions.source_path, with_own, stored.provenance)
     if there:

@@ -24,13 +24,14 @@ def test_what_is_written_is_read_with_its_note(path: Path) -> None:
     assert file is not None
     assert file.table.equals(TABLE)
     assert file.provenance == NOTE
+    assert not file.owned
 
 
 def test_file_of_someone_else_has_no_note(tmp_path: Path) -> None:
     pq.write_table(TABLE, tmp_path / "x.parquet")
     file = read_parquet(tmp_path / "x.parquet")
     assert file is not None
-    assert file.provenance is None
+    assert file.owned
 
 
 def test_same_table_and_note_give_the_same_bytes(path: Path) -> None:

@@ -18,12 +18,12 @@ def path(tmp_path: Path) -> Path:
 
 def test_every_value_is_text_and_an_empty_one_is_null(path: Path) -> None:
     path.write_text("id,amount\n007,1.50\n,true\n")
-    assert read_csv(path).table.to_pydict() == {"id": ["007", None], "amount": ["1.50", "true"]}
+    assert read_csv(path, "timestamp").table.to_pydict() == {"id": ["007", None], "amount": ["1.50", "true"]}
 
 
 def test_lines_are_those_an_editor_shows(path: Path) -> None:
     path.write_text('id,note\n1,"two\nlines"\n\n2,x\n')
-    assert list(read_csv(path).lines) == [2, 5]
+    assert list(map(read_csv(path, "timestamp").place, range(2))) == ["line 2", "line 5"]
 
 
 @pytest.mark.parametrize(
@@ -42,18 +42,18 @@ def test_lines_are_those_an_editor_shows(path: Path) -> None:
 )
 def test_what_spreadsheets_write_is_read(path: Path, text: str) -> None:
     path.write_bytes(text.encode())
-    assert read_csv(path).table.equals(pa.table({"id": ["1"], "a": ["x"]}))
+    assert read_csv(path, "timestamp").table.equals(pa.table({"id": ["1"], "a": ["x"]}))
 
 
 def test_line_that_states_the_separator_counts(path: Path) -> None:
     path.write_text("sep=;\nid;a\n1;x\n2\n")
     with pytest.raises(DatasetRefused, match="line 4: 1"):
-        read_csv(path)
+        read_csv(path, "timestamp")
 
 
 def test_long_field_is_read(path: Path) -> None:
     path.write_text(f"id,a\n1,{'x' * 200_000}\n")
-    assert len(read_csv(path).table["a"][0].as_py()) == 200_000
+    assert len(read_csv(path, "timestamp").table["a"][0].as_py()) == 200_000
 
 
 def packed(path: Path, ending: str, text: bytes) -> Path:
@@ -70,7 +70,7 @@ def packed(path: Path, ending: str, text: bytes) -> Path:
 def test_packed_file_is_found_and_read(path: Path, ending: str) -> None:
     target = packed(path, ending, b"id,a\n1,x\n")
     assert find_csv(path.parent, path.with_suffix(".parquet")) == target
-    assert read_csv(target).table.equals(pa.table({"id": ["1"], "a": ["x"]}))
+    assert read_csv(target, "timestamp").table.equals(pa.table({"id": ["1"], "a": ["x"]}))
 
 
 def test_what_macos_packs_beside_a_file_is_none(path: Path) -> None:
@@ -79,7 +79,7 @@ def test_what_macos_packs_beside_a_file_is_none(path: Path) -> None:
         archive.writestr("mine/any.csv", "id,a\n1,x\n")
         for name in ("__MACOSX/mine/._any.csv", "mine/.DS_Store", "mine/._other.csv", ".hidden/old.csv"):
             archive.writestr(name, b"\0\5")
-    assert read_csv(target).table.equals(pa.table({"id": ["1"], "a": ["x"]}))
+    assert read_csv(target, "timestamp").table.equals(pa.table({"id": ["1"], "a": ["x"]}))
 
 
 @pytest.mark.parametrize("ending", [".csv.gz", ".csv.bz2", ".csv.xz", ".zip"])
@@ -87,7 +87,7 @@ def test_packed_file_that_is_cut_is_refused(path: Path, ending: str) -> None:
     target = packed(path, ending, b"id,a\n1,x\n" * 100)
     target.write_bytes(target.read_bytes()[:-20])
     with pytest.raises(DatasetUnreadable, match="cannot be unpacked"):
-        read_csv(target)
+        read_csv(target, "timestamp")
 
 
 def test_name_is_found_in_any_case_and_of_two_none_is_chosen(path: Path) -> None:
@@ -109,7 +109,7 @@ def test_digest_changes_with_the_content(path: Path) -> None:
     assert csv_digest(path) is None
     path.write_text("id\n1\n")
     first = csv_digest(path)
-    assert read_csv(path).sha256 == first
+    assert read_csv(path, "timestamp").provenance.sha256 == first
     path.write_text("id\n2\n")
     assert csv_digest(path) != first
 
@@ -127,7 +127,7 @@ def test_digest_changes_with_the_content(path: Path) -> None:
 def test_refused(path: Path, content: bytes, named: str) -> None:
     path.write_bytes(content)
     with pytest.raises(DatasetRefused) as raised:
-        read_csv(path)
+        read_csv(path, "timestamp")
     assert raised.value.about["problems"] == (named,)
 
 
@@ -144,7 +144,7 @@ def test_refused(path: Path, content: bytes, named: str) -> None:
 def test_unreadable(path: Path, content: bytes, named: str) -> None:
     path.write_bytes(content)
     with pytest.raises(DatasetUnreadable) as raised:
-        read_csv(path)
+        read_csv(path, "timestamp")
     assert named in raised.value.what
 
 
