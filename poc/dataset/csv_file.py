@@ -13,7 +13,6 @@ from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from hashlib import sha256
 from itertools import chain, islice
-from lzma import LZMAError
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
@@ -163,7 +162,7 @@ def _unpacked(path: Path, content: bytes) -> bytes:
                 return packed.read(names[0])
         unpack = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}.get(ending)
         return content if unpack is None else unpack(content)
-    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, LZMAError, BadZipFile) as error:
+    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, BadZipFile) as error:
         raise DatasetUnreadable(path, f"it cannot be unpacked ({error})") from error
 
 

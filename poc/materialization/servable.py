@@ -8,18 +8,8 @@ from poc.definitions import DECLARED_IN, ServedFeatures
 from poc.errors import InvalidDefinitions
 from poc.feature_store import connection_of, repo_yaml
 from poc.materialization.records import ATTEMPTS, RUNS
+from poc.online_store import naming
 from poc.online_store.layout import direct_layout, row_layout
-from poc.online_store.naming import (
-    CREATED_TIMESTAMP,
-    EVENT_TIMESTAMP,
-    GENERATIONS,
-    MAX_STOCK_TABLE_NAME,
-    STOCK_TABLE,
-    direct_table_name,
-    keyspace_fault,
-    project_name,
-    stock_table_name,
-)
 from poc.online_store.stock_layout import entity_key
 from poc.repository import load_repository
 from poc.settings import Settings
@@ -44,7 +34,7 @@ def require_servable(settings: Settings, store: "FeatureStore", served: ServedFe
     Raises InvalidDefinitions, UnsupportedType, NoCassandra.
     """
     keyspace = connection_of(store).keyspace
-    fault = keyspace_fault(keyspace)
+    fault = naming.keyspace_fault(keyspace)
     if fault is not None:
         raise InvalidDefinitions(repo_yaml(settings), f"online_store.keyspace: {keyspace!r} is {fault}")
     if LABEL in served.names:
@@ -58,6 +48,7 @@ def require_servable(settings: Settings, store: "FeatureStore", served: ServedFe
     )
     found = load_repository(settings, store.config)
     views = [*found.feature_views, *found.stream_feature_views]
+    taken = {definitions.view for definitions in served.feature_sets}
     for view in views:
         fields = [field.name for field in (*view.entity_columns, *view.features)]
         if not (view.name and all(fields)):
@@ -69,16 +60,14 @@ def require_servable(settings: Settings, store: "FeatureStore", served: ServedFe
             _require_stock_table(store.project, view.name)
             kinds = {column.field: column.kind for column in layout.keys}
             entity_key(kinds, store.config.entity_key_serialization_version)
-    taken = {definitions.view for definitions in served.feature_sets}
-    served_views = [view for view in views if view.name in taken]
-    for view in served_views:
+        if view.name not in taken:
+            continue
         if not view.online:
             raise _refused(
                 f"view {view.name} of service {served.service} has online=False: give it online=True, or"
                 " leave it out of the service"
             )
-        fields = [field.name for field in (*view.entity_columns, *view.features)]
-        own = sorted({EVENT_TIMESTAMP, CREATED_TIMESTAMP}.intersection(fields))
+        own = sorted(naming.OWN_COLUMNS.keys() & fields)
         if own:
             raise _refused(
                 f"view {view.name} has a feature or key {own[0]}, which is a time of the row itself: name the"
@@ -91,7 +80,7 @@ def require_servable(settings: Settings, store: "FeatureStore", served: ServedFe
         parted = {name for name in (view.name, *fields) if ":" in name}
         _refuse_names("Feast names features as view:feature, and could not tell", parted, " apart")
         direct_layout(settings.direct_keyspace, store.project, view)
-    _require_own_names(store.project, served_views)
+    _require_own_names(store.project, [view for view in views if view.name in taken])
 
 
 def _refused(reason: str) -> InvalidDefinitions:
@@ -107,21 +96,21 @@ def _refuse_names(what: str, names: Iterable[str], why: str) -> None:
 
 
 def _require_stock_table(project: str, view: str) -> None:
-    table = stock_table_name(project, view)
-    if STOCK_TABLE.fullmatch(table) is None:
+    table = naming.stock_table_name(project, view)
+    if naming.STOCK_TABLE.fullmatch(table) is None:
         raise _refused(
             f"Feast's own store would call the table of view {view!r} {table!r}, and Cassandra takes up to"
-            f" {MAX_STOCK_TABLE_NAME} letters, digits and underscores: rename the view, or take the row"
-            " store, which keeps any (type: poc.online_store.row_store.CassandraRowOnlineStore)"
+            f" {naming.MAX_STOCK_TABLE_NAME} letters, digits and underscores: rename the view, or take the"
+            " row store, which keeps any (type: poc.online_store.row_store.CassandraRowOnlineStore)"
         )
 
 
 def _require_own_names(project: str, views: "Iterable[FeatureView]") -> None:
-    known = {project_name(project, name): "a record of materializations" for name in (RUNS, ATTEMPTS)}
+    known = {naming.project_name(project, name): "a record of materializations" for name in (RUNS, ATTEMPTS)}
     # The two keyspaces may be one.
-    known[GENERATIONS] = "what says which generations are served"
+    known[naming.GENERATIONS] = "what says which generations are served"
     for view in views:
-        name = direct_table_name(project, view.name)
+        name = naming.direct_table_name(project, view.name)
         if name in known:
             raise _refused(f"view {view.name} would share the table {name} with {known[name]}: rename it")
         known[name] = f"view {view.name}"

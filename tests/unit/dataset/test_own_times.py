@@ -11,9 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from poc.dataset.parquet import Provenance, has_made_up_times, read_parquet, write_parquet
+from poc.dataset.parquet import Provenance, Records, has_made_up_times, read_parquet, write_parquet
 from poc.dataset.prepare import PreparedDataset
-from poc.dataset.sources import Records
 from poc.dataset.timestamps import require_times_named
 from poc.definitions import FeatureSet
 from poc.errors import ColumnsMissing, TimesMisnamed
