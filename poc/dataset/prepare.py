@@ -15,10 +15,9 @@ from poc.command_line import doing
 from poc.dataset.checks import as_labels, find_misfits, find_problems, find_unwritable
 from poc.dataset.columns import LABEL, key_columns, read_limits, time_columns, value_types
 from poc.dataset.conversion import convert, convert_ids, convert_times, with_column
-from poc.dataset.csv_file import find_csv
 from poc.dataset.generate import generate_dataset
 from poc.dataset.parquet import Provenance, Records, write_parquet
-from poc.dataset.sources import GENERATED, find_sources, source_missing
+from poc.dataset.sources import GENERATED, find_csv, find_sources, source_missing
 from poc.dataset.stored import read_source, source_columns
 from poc.dataset.timestamps import out_of_date, require_times_named, stamp, stamp_created, without_current
 from poc.definitions import FeatureSet, ServedFeatures

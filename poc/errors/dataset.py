@@ -108,6 +108,3 @@ class SourceMissing(DatasetNotPrepared):
 
     told = "{path}, which view {view} reads, is not there, and records for it cannot be generated"
     way_out = "Put a Parquet there (its columns: {columns}), then: python scripts/feast_setup.py"
-
-    def __init__(self, path: Path, view: str, columns: Sequence[str]) -> None:
-        super().__init__(path, view, columns or "those of the features")

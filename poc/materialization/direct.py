@@ -94,8 +94,7 @@ class DirectTable:
         select = idempotent(f"SELECT {', '.join(names)}, WRITETIME({quoted(EVENT_TIMESTAMP)}) FROM {table}")
         select.fetch_size = _SCANNED_AT_A_TIME
         condition = " AND ".join(f"{name} = ?" for name in names)
-        cql = f"DELETE FROM {table} USING TIMESTAMP {written_us - 1} WHERE {condition}"
-        delete = prepare(session, cql)
+        delete = prepare(session, f"DELETE FROM {table} USING TIMESTAMP {written_us - 1} WHERE {condition}")
         removed = 0
         for *key, written in session.execute(select, execution_profile=READ):
             if written is None or written < written_us:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from poc.materialization.offline import LatestRows
 from poc.materialization.records import MaterializationRecord, MaterializationRun
 from poc.materialization.stored_rows import BATCH, beside_stored, by_reader, differences
 from poc.materialization.verification import gone_until
-from poc.online_store.errors import NoCassandra, RebuildLost
+from poc.online_store.errors import NoCassandra
 from poc.online_store.failures import cassandra_failures
 from poc.online_store.generations import (
     FAILED,
@@ -177,12 +177,9 @@ def new_generation(store: "FeatureStore", definitions: FeatureSet) -> Iterator[N
 
 def _stay_alive(generations: Generations, view: str, number: int, ended: threading.Event) -> None:
     while not ended.wait(RENEW_SECONDS):
-        try:
+        # Where another run took the claim over, the switch will say so.
+        with suppress(Exception):
             generations.renew(view, number)
-        except RebuildLost:
-            return  # The switch will say so.
-        except Exception:
-            continue
 
 
 def _wait_until_left(old: Generation, seconds: float) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from poc.dataset.csv_file import csv_digest, find_csv, read_csv
+from poc.dataset.sources import csv_digest, find_csv, read_csv
 from poc.errors import DatasetMisnamed, DatasetRefused, DatasetUnreadable
 
 
