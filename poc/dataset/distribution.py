@@ -4,9 +4,8 @@ Knows how to choose bins and how to count, in Arrow columns of any length. What 
 feature say about each other is the business of `poc.quality.drift`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -29,8 +28,6 @@ class Ranges:
     """Bins up to each of the ascending `edges`, times in microseconds, and beyond; then one of nulls."""
 
     edges: tuple[float, ...]
-    # Whether one value can be told from another by its bin.
-    tells_values: ClassVar[bool] = True
 
     def __len__(self) -> int:
         return len(self.edges) + 2
@@ -56,11 +53,6 @@ class Values:
 
     def __len__(self) -> int:
         return len(self.values) + 2
-
-    @property
-    def tells_values(self) -> bool:
-        """Whether one value can be told from another by its bin; no, where all values are rare."""
-        return len(self.values) > 0
 
     def count(self, column: Column) -> Counts:
         """Count the values in each bin."""
@@ -123,12 +115,6 @@ def without_nan(column: Column) -> Column:
     if not pa.types.is_floating(column.type):
         return column
     return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-
-
-def shares(counts: Sequence[int]) -> list[float]:
-    """Return the share of each of `counts` in their sum."""
-    total = sum(counts)
-    return [count / total for count in counts]
 
 
 def _numbers(column: Column) -> NDArray[np.float64]:

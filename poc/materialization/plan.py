@@ -17,20 +17,13 @@ from poc.dataset.stored import newest_event
 from poc.dataset.values import same_event_time, same_value
 from poc.definitions import FeatureSet, applied_view
 from poc.errors import DirectTableDiffers, LoadTakenBack, NothingToMaterialize, ValuesInTheWay
+from poc.materialization import window as windows
 from poc.materialization.direct import DirectTable
 from poc.materialization.offline import LatestRows, count_in_interval, interval_fingerprint
 from poc.materialization.rebuild import row_store
 from poc.materialization.records import MaterializationRecord, MaterializationRun
 from poc.materialization.stored_rows import BATCH, NEVER_WRITTEN, beside_stored, by_reader
 from poc.materialization.verification import SAMPLES, online_store_holds
-from poc.materialization.window import (
-    Window,
-    covering_last,
-    cut_at_now,
-    full_window,
-    given_window,
-    next_window,
-)
 from poc.online_store.errors import WrittenByAnotherEngine
 from poc.online_store.generations import TAKEN_BACK
 from poc.online_store.naming import Table, quoted, stock_table_name
@@ -80,7 +73,7 @@ class Planned:
     definitions: FeatureSet
     direct: DirectTable | None
     last: MaterializationRun | None
-    window: Window
+    window: windows.Window
     has_rows: bool
     emptied: Table | None
     remake_direct: bool
@@ -115,7 +108,7 @@ def plan_view(
     window = _choose_window(store, definitions, options, last)
     if window.anew and not options.full:
         _refuse_taken_back(store, definitions)
-    window = cut_at_now(window, options.until if options.end is None else options.end)
+    window = windows.cut_at_now(window, options.until if options.end is None else options.end)
     has_rows = window.continues or count_in_interval(definitions, window.start, window.end) > 0
     emptied = None
     if window.anew and has_rows and store.config.online_store.type == _STOCK:
@@ -155,27 +148,27 @@ def _refuse_taken_back(store: "FeatureStore", definitions: FeatureSet) -> None:
 
 def _choose_window(
     store: "FeatureStore", definitions: FeatureSet, options: RunOptions, last: MaterializationRun | None
-) -> Window:
+) -> windows.Window:
     # Cassandra keeps milliseconds; a finer end would not be found again in the record.
     now = datetime.now(timezone.utc).replace(microsecond=0)
     end, ttl = now if options.end is None else min(options.end, now), definitions.ttl
     if options.full and options.start is None and options.end is None:
-        return full_window(end, ttl, "as asked")
+        return windows.full_window(end, ttl, "as asked")
     held = online_store_holds(store, definitions, SAMPLES)
     fingerprint = partial(interval_fingerprint, definitions)
-    if options.start is not None:
-        return covering_last(given_window(options.start, end), last, held, fingerprint)
-    if options.end is not None:
-        return covering_last(full_window(end, ttl, "as asked", anew=False), last, held, fingerprint)
+    if options.start is not None or options.end is not None:
+        whole = windows.full_window(end, ttl, "as asked", anew=False)
+        wanted = whole if options.start is None else windows.given_window(options.start, end)
+        return windows.covering_last(wanted, last, held, fingerprint)
     until = applied_view(store, definitions.view).most_recent_end_time
     if until is not None and until.tzinfo is None:
         until = until.replace(tzinfo=timezone.utc)
     asked = None if options.until is None else options.until.replace(microsecond=0)
-    return next_window(now, ttl, last, until, held, fingerprint, asked)
+    return windows.next_window(now, ttl, last, until, held, fingerprint, asked)
 
 
 def _in_the_way(
-    store: "FeatureStore", session: Session, table: Table, definitions: FeatureSet, window: Window
+    store: "FeatureStore", session: Session, table: Table, definitions: FeatureSet, window: windows.Window
 ) -> list[str]:
     """Say what of the values in the stock table the source's rows in `window` cannot replace."""
     if not estimate_partitions(session, *table):

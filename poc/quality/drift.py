@@ -22,7 +22,7 @@ from scipy.special import chdtri
 
 from poc.dataset.columns import arrow_type, read_max_psi
 from poc.dataset.conversion import convert
-from poc.dataset.distribution import Distribution, shares, without_nan
+from poc.dataset.distribution import Distribution, without_nan
 from poc.definitions import Feature
 from poc.model.reference import TrainingReference
 
@@ -137,12 +137,12 @@ def _compared(name: str, reference: Distribution, batch: Sequence[int], limit: f
         verdict = "no limit"
     elif psi > limit:
         verdict = "drifted" if psi > chance else "too few rows"
-    # Its index is of the nulls alone then: enough to refuse a batch for, and not to let one pass.
-    if not reference.bins.tells_values and verdict != "drifted":
+    # One bin of rare values, one of nulls: that index may refuse a batch, and is not to let one pass.
+    if len(reference.bins) == 2 and verdict != "drifted":
         why_not = "no value has 1 % of the training rows"
         return FeatureDrift(name, "not compared", limit=limit, why_not=why_not)
     most = int(np.argmax(parts))
-    before, now = shares(reference.counts)[most], shares(batch)[most]
+    before, now = reference.counts[most] / sum(reference.counts), batch[most] / sum(batch)
     change = f"most at {reference.bins.labels()[most]}: {before:.1%} of rows before, {now:.1%} now"
     return FeatureDrift(name, verdict, psi, limit, chance, change)
 
