@@ -58,9 +58,7 @@ def known_then(
         known = convert(stored.column(column), kind)
         both.append(pa.chunked_array([*known.chunks, *asked.cast(kind).chunks], kind))
     entities = entity_numbers(both, len(events) + len(moments))
-    rows, last = _last_rows(entities, events, created, moments)
-    created_then = np.append(created, NEVER)[rows]
-    found = rows[_last_created_by(until, last, created_then)]
+    found = _last_known(entities, events, created, moments, until)
     unknown = found == len(events)
     if definitions.ttl is not None:
         ttl_us = definitions.ttl // timedelta(microseconds=1)
@@ -86,31 +84,26 @@ def entity_numbers(keys: Sequence[pa.ChunkedArray], count: int) -> Integers:
     return numbers
 
 
-def _last_rows(
-    entities: Integers, events: Integers, created: Integers, moments: Integers
-) -> tuple[Integers, Integers]:
-    """Sort an entity's rows from the oldest to the latest, and find each moment's last among them.
+def _last_known(
+    entities: Integers, events: Integers, created: Integers, moments: Integers, until: Integers
+) -> Integers:
+    """Find each moment's last row that was created by then; the number of rows stands for none.
 
-    `entities` are those of the rows, then of the moments. The sorted rows begin, for each entity, with one
-    that stands for none, whose index is the number of rows.
+    `entities` are those of the rows, then of the moments.
     """
-    none = len(events)
-    heads = np.unique(entities)
-    table = pa.table(
-        {
-            "entity": np.concatenate((entities, heads)),
-            "event": np.concatenate((events, moments, np.full(len(heads), NEVER))),
-            # At equal times a moment comes after the rows.
-            "asks": np.repeat([0, 1, 0], (none, len(moments), len(heads))),
-            "created": np.concatenate((created, np.full(len(moments) + len(heads), NEVER))),
-            "position": np.concatenate((np.arange(none), np.arange(len(moments)), np.full(len(heads), -1))),
-        }
-    )
-    order = oldest_first(table, table.column_names).to_numpy().astype(np.int64)
-    asks = (order >= none) & (order < none + len(moments))
-    last = np.empty(len(moments), np.int64)
-    last[order[asks] - none] = np.cumsum(~asks)[asks] - 1
-    return np.minimum(order[~asks], none), last
+    count = len(events)
+    times = np.unique(np.concatenate((events, moments)), return_inverse=True)[1]
+    places = entities * len(entities) + times
+    rows = pa.table({"place": places[:count], "created": created, "position": np.arange(count)})
+    # From the oldest to the latest of each entity, entity by entity, after one that stands for none.
+    order = np.insert(oldest_first(rows, rows.column_names).to_numpy().astype(np.int64), 0, count)
+    last = np.searchsorted(places[order[1:]], places[count:], side="right")
+    created = np.append(created, NEVER)[order]
+    bounded = created.copy()
+    bounded[np.flatnonzero(np.diff(entities[order[1:]], prepend=-1)) + 1] = NEVER
+    last = _last_created_by(until, last, bounded)
+    known = (entities[order[last]] == entities[count:]) & (created[last] <= until)
+    return np.where(known & (last > 0), order[last], count)
 
 
 def _last_created_by(until: Integers, last: Integers, created: Integers) -> Integers:
