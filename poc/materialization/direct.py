@@ -1,6 +1,7 @@
 """The direct table of a view: what the online store holds, once more, to be read without Feast."""
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -74,7 +75,7 @@ class DirectTable:
         settings, connection = ArrowMaterializationEngineConfig(), connection_of(store)
         sink = RowSink(self.layout, view, connection, session, settings, written_us=written_us)
         written = 0
-        try:
+        with closing(sink):
             for batch in rows.batches(settings.batch_rows):
                 part = batch
                 if last != end:
@@ -84,8 +85,6 @@ class DirectTable:
                 written += part.num_rows
                 if progress is not None:
                     progress(part.num_rows)
-        finally:
-            sink.close()
         return written
 
     def remove_older(self, session: Session, written_us: int) -> int:
