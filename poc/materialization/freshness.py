@@ -63,10 +63,8 @@ class Freshness:
     def checks(
         self, now: datetime, max_age: timedelta, max_event_age: timedelta | None = None
     ) -> tuple[AgeCheck, AgeCheck]:
-        """Hold both ages to their limits.
-
-        That of the materialized interval's end to `max_age`, which the schedule promises; that of the newest
-        event to `max_event_age`, which the data promises, or to the view's ttl.
+        """Hold the age of the materialized interval's end to `max_age`, which the schedule promises, and that
+        of the newest event to `max_event_age`, which the data promises, or to the view's ttl.
         """
 
         def check(what: str, moment: datetime | None, limit: timedelta | None) -> AgeCheck:

@@ -22,15 +22,7 @@ from poc.materialization.stored_rows import BATCH, beside_stored, by_reader, dif
 from poc.materialization.verification import gone_until
 from poc.online_store.errors import NoCassandra
 from poc.online_store.failures import cassandra_failures
-from poc.online_store.generations import (
-    FAILED,
-    FILLING,
-    LEFT,
-    RENEW_SECONDS,
-    Content,
-    Generation,
-    Generations,
-)
+from poc.online_store.generations import HALF_DONE, LEFT, RENEW_SECONDS, Content, Generation, Generations
 from poc.online_store.layout import RowLayout
 from poc.online_store.partitions import count_partitions
 from poc.online_store.row_store import CassandraRowOnlineStore
@@ -160,7 +152,7 @@ def new_generation(store: "FeatureStore", definitions: FeatureSet) -> Iterator[N
     generation = NewGeneration(store, online, definitions, applied, number)
     try:
         for left in generations.known(view):
-            if left.number != number and left.state in (FILLING, FAILED):
+            if left.number != number and left.state in HALF_DONE:
                 generations.drop(view, left.number)
         drop_left(store, definitions)
         apply_layout(online.session(config), generation.layout)

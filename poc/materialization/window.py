@@ -92,11 +92,7 @@ def next_window(
     fingerprint: Callable[[datetime, datetime], str],
     until: datetime | None = None,
 ) -> Window:
-    """Choose the interval of an ordinary run.
-
-    Only what is new is materialized, and only while what was materialized before is still what the
-    Parquet says: a late row, a corrected value or a feature added since makes the run a full one. So does
-    a ttl that reaches further back than what was materialized.
+    """Choose the interval of an ordinary run: what is new, while all before is as it was (docs/adr/0004).
 
     Args:
         registry_until: end of the newest interval in Feast's registry, UTC; None if it has none.

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 FILLING, SERVED, KEPT, FAILED = "filling", "served", "kept", "failed"
 TAKEN_BACK, LEFT = "taken back", "left"
+HALF_DONE = (FILLING, FAILED)
 # A run says this often that it lives; after the whole time another takes its claim over.
 LEASE_SECONDS = 30
 RENEW_SECONDS = 10.0
