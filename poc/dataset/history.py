@@ -99,6 +99,7 @@ def _last_known(
     order = np.insert(oldest_first(rows, rows.column_names).to_numpy().astype(np.int64), 0, count)
     last = np.searchsorted(places[order[1:]], places[count:], side="right")
     created = np.append(created, NEVER)[order]
+    # No step back goes beyond an entity's first row.
     bounded = created.copy()
     bounded[np.flatnonzero(np.diff(entities[order[1:]], prepend=-1)) + 1] = NEVER
     last = _last_created_by(until, last, bounded)
