@@ -17,8 +17,8 @@ from typing import Any
 from feast import FeatureService, FeatureStore
 from feast.errors import FeatureViewNotFoundException
 
+from poc.online_store import forks
 from poc.online_store.errors import FeaturesOutdated
-from poc.online_store.forks import tell_of_forks
 from poc.online_store.plan import Plan, resolve
 from poc.online_store.registry_file import as_it_is_now
 
@@ -57,7 +57,7 @@ class Plans:
         # Feast's services are compared slowly, and hashed by their name: known ones are told by identity.
         self._services: dict[int, tuple[FeatureService, _Content, bytes]] = {}
         self.begin_anew()
-        tell_of_forks(self)
+        forks.TOLD.add(self)
 
     def begin_anew(self) -> None:
         """See `BeginsAnew`."""

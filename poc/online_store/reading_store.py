@@ -14,12 +14,12 @@ from cassandra.cluster import Session
 from feast import FeatureView, RepoConfig
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 
+from poc.online_store import forks
 from poc.online_store.acknowledged_writes import ReplacingWriter
 from poc.online_store.acsylla_reads import AcsyllaReads, acsylla_reads
 from poc.online_store.bound_rows import BoundRow
 from poc.online_store.connection import ConnectionSettings, Driver, connection_settings
 from poc.online_store.errors import FeaturesOutdated, OnlineTableMissing
-from poc.online_store.forks import tell_of_forks
 from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, CqlOfKeys, KeyedReads, Row
 from poc.online_store.keys import join_keys
 from poc.online_store.layout import key_columns
@@ -58,7 +58,7 @@ class ReadingStore(Generic[Reader]):
         self.driver: Driver = "auto"
         self._of_parents: list[Any] = []
         self._begin()
-        tell_of_forks(self)
+        forks.TOLD.add(self)
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
@@ -163,8 +163,7 @@ class ReadingStore(Generic[Reader]):
         A null is a Value without content; a feature that the view does not have is left out, and so is one
         that was never written.
 
-        Raises:
-            cassandra.DriverException, cassandra.cluster.NoHostAvailable: no answer; never an absent row.
+        Raises cassandra.DriverException, cassandra.cluster.NoHostAvailable: no answer; never an absent row.
         """
         reader, keys = self.reader(config, table, requested_features), self._keys(config, table, entity_keys)
         return feature_rows(reader, keys, reader.read(_distinct(keys)))
@@ -191,11 +190,9 @@ class ReadingStore(Generic[Reader]):
     def _new_writer(
         self, config: RepoConfig, cql: str, at: int, keys: slice, times: CqlOfKeys, of: Sequence[str] | None
     ) -> ReplacingWriter:
-        """Make the writer of `cql`, and keep it.
+        """Make the writer of `cql`, and keep it. Of a row, the write time is `at`, what `times` binds, `keys`.
 
         Args:
-            at: the place of the write time in a row to write.
-            keys: the places of the keys in it, which `times` binds.
             times: CQL that selects last when a row was written, in µs: of one key, and of several.
             of: features whose times count, by the name that comes first of what is selected; None for all.
         """

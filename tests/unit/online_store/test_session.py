@@ -21,9 +21,9 @@ from poc.online_store.session import (
     SCHEMA_TIMEOUT_SECONDS,
     WRITE,
     ReadAgain,
+    WholeSegments,
     _cluster_arguments,
 )
-from poc.online_store.whole_segments import WholeSegments
 
 QUORUM = ConsistencyLevel.LOCAL_QUORUM
 SPECULATING = ConnectionSettings(("127.0.0.1",), 9042, speculative_delay_ms=50)
