@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-import threading
-from collections.abc import Coroutine, Iterator, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import Annotated, Any, Literal
 
+from anyio.from_thread import start_blocking_portal
 from cassandra import InvalidRequest
 from cassandra.cluster import Session
 from feast.repo_config import FeastConfigBaseModel
@@ -19,16 +20,15 @@ from poc.online_store.acknowledged_writes import (
     is_hopeless,
     outcome,
 )
-from poc.online_store.acsylla_reads import acsylla_is_installed, cluster_arguments
+from poc.online_store.acsylla_reads import asks_for_acsylla, cluster_arguments
 from poc.online_store.bound_rows import BoundRow
 from poc.online_store.connection import ConnectionSettings, Driver
-from poc.online_store.errors import DriverMissing, NotApplied
+from poc.online_store.errors import NotApplied
 from poc.online_store.failures import refused_by_guardrail
 from poc.online_store.session import open_session
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
 # What acsylla calls the errors that may pass.
 _PASSING = (
     "LibRequestTimedOut LibNoHostsAvailable LibRequestQueueFull LibWriteError LibNoStreams ServerOverloaded"
@@ -74,18 +74,18 @@ def open_writer(
         NotApplied: there is no such table, or it lacks a column.
         RefusedByGuardrail: Cassandra has a limit against the statement.
     """
-    driver, concurrency = settings.driver, settings.write_concurrency
+    concurrency = settings.write_concurrency
     if concurrency is None:
         concurrency = connection.write_concurrency
-    if driver == "acsylla" and not acsylla_is_installed():
-        raise DriverMissing("driver of batch_engine", "acsylla")
+    wanted = asks_for_acsylla(settings.driver, "driver of batch_engine")
+    demanded = settings.driver == "acsylla"
     try:
-        if driver == "acsylla" or (driver == "auto" and connection.hosts and acsylla_is_installed()):
+        if demanded or (wanted and connection.hosts):
             try:
                 return AcsyllaWriter(connection, cql, concurrency)
             except Exception as error:
                 # It reads system tables at LOCAL_ONE, which some clusters refuse; the other driver at ONE.
-                if driver == "acsylla" or type(error).__name__ != "CassErrorLibNoHostsAvailable":
+                if demanded or type(error).__name__ != "CassErrorLibNoHostsAvailable":
                     raise
                 log.info("acsylla does not connect, cassandra-driver writes: %s", error)
         if session is not None:
@@ -102,11 +102,10 @@ def open_writer(
 class AcsyllaWriter:
     """A `Writer` with a session of its own.
 
-    acsylla speaks asyncio only; the writer runs an event loop in a thread of its own, so that it works
-    whether or not the caller's thread has one.
+    acsylla speaks asyncio only: the writer has an event loop in a thread of its own, so that it works whether
+    or not the caller's thread has one.
 
-    Raises:
-        acsylla.errors.CassException: no node accepts a connection, or the statement is refused.
+    Raises acsylla.errors.CassException: no node accepts a connection, or the statement is refused.
     """
 
     def __init__(self, settings: ConnectionSettings, cql: str, concurrency: int) -> None:
@@ -114,29 +113,23 @@ class AcsyllaWriter:
 
         self._concurrency = concurrency
         self._passing = tuple(getattr(errors, f"CassError{name}") for name in _PASSING.split())
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="acsylla-writer", daemon=True)
-        self._thread.start()
-        try:
-            self._session, self._statement = self._wait_for(_prepare(settings, cql))
-        except BaseException:
-            self._stop()
-            raise
+        with ExitStack() as opened:
+            self._await = opened.enter_context(start_blocking_portal(name="acsylla-writer")).call
+            self._session, self._statement = self._await(_prepare, settings, cql)
+            opened.callback(self._await, self._session.close)
+            self._opened = opened.pop_all()
 
     def send(self, rows: Sequence[BoundRow]) -> Outcome:
         """Send the statement once for each of `rows`, `concurrency` at a time."""
-        return self._wait_for(self._send(rows))
+        return self._await(self._send, rows)
 
     def fetch(self, cql: str) -> list[tuple[Any, ...]]:
         """Run one small query."""
-        return self._wait_for(self._fetch(cql))
+        return self._await(self._fetch, cql)
 
     def close(self) -> None:
         """Close the session, end the thread."""
-        try:
-            self._wait_for(self._session.close())
-        finally:
-            self._stop()
+        self._opened.close()
 
     async def _send(self, rows: Sequence[BoundRow]) -> Outcome:
         lanes = min(self._concurrency, len(rows))
@@ -163,14 +156,6 @@ class AcsyllaWriter:
 
     async def _fetch(self, cql: str) -> list[tuple[Any, ...]]:
         return [row.as_tuple() for row in await self._session.query(cql)()]
-
-    def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    def _stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
 
 
 async def _prepare(settings: ConnectionSettings, cql: str) -> tuple[Any, Any]:
