@@ -96,8 +96,7 @@ def feast_values(array: pa.Array, kind: ColumnType, field: str) -> list[Value]:
 
     Only what is there is shown to it: beside a null pandas, and so Feast, has integers as floats.
 
-    Raises:
-        WrongValueType: Feast refuses the values, or would take a list's one number for it.
+    Raises WrongValueType: Feast refuses the values, or would take a list's one number for it.
     """
     array = _without_nan(_decoded(array))
     if kind.attribute in _WHOLE and pa.types.is_nested(array.type):

@@ -1,6 +1,7 @@
 """Where materialized batches go: the row layout, the stock layout, or any other online store."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from datetime import datetime
 from typing import Any
 
@@ -40,7 +41,7 @@ def open_sink(config: RepoConfig, store: OnlineStore, view: FeatureView, setting
 
     Raises:
         NotApplied: the view has no table.
-        DriverMissing: see `writers.open_writer`.
+        DriverMissing: see `write_drivers.open_writer`.
         WrittenByAnotherEngine: see `StockSink`.
     """
     if isinstance(store, CassandraRowOnlineStore):
@@ -128,15 +129,15 @@ class GenerationsSink(Sink):
     def __init__(
         self, config: RepoConfig, store: CassandraRowOnlineStore, view: FeatureView, settings: WriteSettings
     ) -> None:
-        connection, ttl_seconds = connection_settings(config), config.online_store.ttl_seconds
-        self._sinks: list[RowSink] = []
-        try:
+        connection, session = connection_settings(config), store.session(config)
+        ttl_seconds = config.online_store.ttl_seconds
+        with ExitStack() as opened:
+            self._sinks: list[RowSink] = []
             for number in store.written(config, view):
-                layout, session = store.layout(config, view, number), store.session(config)
-                self._sinks.append(RowSink(layout, view, connection, session, settings, ttl_seconds))
-        except BaseException:
-            self.close()
-            raise
+                layout = store.layout(config, view, number)
+                sink = RowSink(layout, view, connection, session, settings, ttl_seconds)
+                self._sinks.append(opened.enter_context(closing(sink)))
+            self._opened = opened.pop_all()
         # A reader of this process may know the table without the columns that a sink has added.
         store.forget()
 
@@ -147,16 +148,14 @@ class GenerationsSink(Sink):
 
     def close(self) -> None:
         """See `Sink.close`."""
-        for sink in self._sinks:
-            sink.close()
+        self._opened.close()
 
 
 class StockSink(_CassandraSink):
     """A `Sink` over the table of Feast's own Cassandra store: one batch on one partition, an entity.
 
-    Raises:
-        WrittenByAnotherEngine: Feast's own engine wrote there, at wall-clock time, which writes at event
-            time cannot beat.
+    Raises WrittenByAnotherEngine: Feast's own engine wrote there, at wall-clock time, which writes at event
+    time cannot beat.
     """
 
     def __init__(self, config: RepoConfig, view: FeatureView, settings: WriteSettings) -> None:
@@ -178,9 +177,8 @@ class StockSink(_CassandraSink):
 
     def _rows(self, batch: pa.RecordBatch) -> list[BoundRow]:
         events = event_times(batch.column(self._timestamp))
-        columns_of_keys = {name: (kind, batch.column(name)) for name, kind in self._keys.items()}
-        keys = stock_layout.entity_keys(columns_of_keys, self._version)
-        moments = milliseconds(events)
+        of_keys = {name: (kind, batch.column(name)) for name, kind in self._keys.items()}
+        keys, moments = stock_layout.entity_keys(of_keys, self._version), milliseconds(events)
         columns: list[list[Any]] = [events.astype(np.int64).tolist()] if self._at_event_time else []
         for name, kind in self._features.items():
             columns += [stock_layout.value_bytes(batch.column(name), kind, name), keys, moments]
@@ -196,12 +194,11 @@ class AnySink(Sink):
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Write `batch` as Feast's own engine does, but that a null beside a value changes nothing of it."""
-        source = self._view.batch_source
+        source, features = self._view.batch_source, _messages(batch, self._features)
         keys = [
             EntityKey(join_keys=list(row), entity_values=list(row.values()))
             for row in _messages(batch, self._keys)
         ]
-        features = _messages(batch, self._features)
         events = event_times(batch.column(source.timestamp_field)).tolist()
         created: list[datetime | None] = [None] * batch.num_rows
         if source.created_timestamp_column:

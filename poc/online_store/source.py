@@ -130,8 +130,7 @@ def open_dataset(path: str, columns: Collection[str] | None = None, filesystem: 
     Args:
         columns: what will be read of it; None for all. Any other column may differ as it likes.
 
-    Raises:
-        WrongValueType: files have types for one of the columns that nothing holds together.
+    Raises WrongValueType: files have types for one of the columns that nothing holds together.
     """
     there = matched(path) if filesystem is None else None
     named = path if there is None else there
@@ -162,8 +161,7 @@ def _opened(named: str | list[str], layout: ds.FileFormat, filesystem: Any) -> d
 def readable(path: str, column: str) -> bool:
     """Whether `path` names local files whose `column` holds times.
 
-    Raises:
-        WrongValueType: it does in some of them, and in others something else.
+    Raises WrongValueType: it does in some of them, and in others something else.
     """
     if matched(path) is None:
         return False
@@ -239,8 +237,7 @@ def values_fit(dataset: ds.Dataset, columns: Collection[str]) -> Iterator[None]:
 
     A type that integers and floats have in common holds them up to a size only, one of times up to a year.
 
-    Raises:
-        ValueOutOfRange: the value, with its column and file.
+    Raises ValueOutOfRange: the value, with its column and file.
     """
     try:
         yield

@@ -95,8 +95,7 @@ def entity_key(kinds: Mapping[str, ColumnType], version: int) -> Callable[[tuple
         kinds: type by join key; the function takes values in the order of their sorted names.
         version: `entity_key_serialization_version`.
 
-    Raises:
-        UnsupportedType: Feast's key encoding does not know a type.
+    Raises UnsupportedType: Feast's key encoding does not know a type.
     """
     names = sorted(kinds)
     head = b"".join(struct.pack("<I", _STRING) + name.encode() for name in names)
@@ -134,8 +133,7 @@ _KEY_PACKERS: dict[str, Callable[[Any, int], bytes]] = {
 def value_bytes(array: pa.Array, kind: ColumnType, field: str) -> list[bytes]:
     """Serialize a column of values as Feast's Value messages; a null is the empty message.
 
-    Raises:
-        WrongValueType, ValueOutOfRange: values that do not fit the declared type.
+    Raises WrongValueType, ValueOutOfRange: values that do not fit the declared type.
     """
     plain = canonical(array, kind, field)
     if plain is None:
@@ -160,8 +158,7 @@ def refuse_wall_clock_cells(
 ) -> None:
     """Refuse to go on where a cell's write time, of what `CELL_TIMES` gave, is not its event time.
 
-    Raises:
-        WrittenByAnotherEngine: Feast's own engine wrote there; writes at event time would be lost.
+    Raises WrittenByAnotherEngine: Feast's own engine wrote there; writes at event time would be lost.
     """
     for written_us, event in cells:
         if written_us is None or event is None:

@@ -86,8 +86,7 @@ class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore)
         Its writes are concurrent, and leave any of them, or a mixture. Where the batch engine writes at event
         time, so does this: it could not replace what was written at the clock's.
 
-        Raises:
-            NotAcknowledged: Cassandra did not confirm every row that was to be written at event time.
+        Raises NotAcknowledged: Cassandra did not confirm every row that was to be written at event time.
         """
         session = self.session(config)
         latest = latest_rows(data, lambda row: (row[0].SerializeToString(deterministic=True), *row[1]))

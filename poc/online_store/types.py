@@ -53,9 +53,7 @@ class ColumnType:
                 return lambda moment: Value(unix_timestamp_val=_seconds(moment))
             return lambda content: Value(**{attribute: content})
         if self.timestamp:
-            return lambda moments: Value(
-                unix_timestamp_list_val=protos.Int64List(val=list(map(_seconds, moments)))
-            )
+            return lambda moments: Value(**{attribute: items(val=list(map(_seconds, moments)))})
         return lambda content: Value(**{attribute: items(val=content)})
 
     def plain(self) -> "Callable[[Any], Any] | None":
