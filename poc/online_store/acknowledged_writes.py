@@ -137,9 +137,7 @@ class DriverWriter:
 class ReplacingWriter(DriverWriter):
     """A `DriverWriter` whose rows replace a stored one of the same event time whole.
 
-    Args:
-        at: the place of the write time, µs, in a row.
-        stored: tells for each row when the one that is stored was written; None for none.
+    A row has its write time, µs, at the place `at`; that of the stored one tells `stored`, None for none.
     """
 
     def __init__(self, session: Session, cql: str, concurrency: int, at: int, stored: Stored) -> None:
@@ -184,9 +182,7 @@ def write_all(
 ) -> None:
     """Send until all of `rows` are acknowledged. Sending a row twice does no harm: both are the same write.
 
-    Args:
-        attempts: how often at most; with a random, doubling wait between, 10 s at the longest.
-        sleep: waits so many seconds.
+    There are so many `attempts` at most, with a random, doubling wait between, 10 s at the longest.
 
     Raises:
         NotAcknowledged: an error that will not pass, or too many attempts.

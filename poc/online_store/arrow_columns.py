@@ -47,9 +47,7 @@ def canonical(array: pa.Array, kind: ColumnType, field: str) -> pa.Array | None:
 
     A NaN in a scalar column becomes null, as pandas and so Feast has it; in a list it stays.
 
-    Raises:
-        ValueOutOfRange: a number too large for the declared type.
-        WrongValueType: a number with a fraction, declared as an integer or as a time.
+    Raises ValueOutOfRange, WrongValueType: a number too large, or with a fraction, for the declared type.
     """
     if kind.items is None:
         scalars = _without_nan(_decoded(array))

@@ -1,7 +1,6 @@
 """Turn Feast's rows into bound rows: write time, time to live, one row for each entity and moment.
 
-The write time is the event time, so that Cassandra itself lets the newest event win, in whatever
-order rows arrive.
+The write time is the event time: Cassandra itself lets the newest event win, in whatever order rows arrive.
 """
 
 import time

@@ -1,8 +1,8 @@
 """Which of a view's tables is served: the row store keeps the values of a view in a table a generation.
 
-One small table in the keyspace says so, by project and view, and is changed by compare-and-set only. A full
-run claims the next number, fills that generation's table beside the served one, and switches. The claim is a
-lease: of a run that is heard no more, another takes it over.
+One small table in the keyspace says so, and is changed by compare-and-set only. A full run claims the next
+number, fills that generation's table beside the served one, and switches. The claim is a lease: of a run that
+is heard no more, another takes it over.
 """
 
 import logging
@@ -177,9 +177,7 @@ class Generations:
     def roll_back(self, view: str) -> Generation:
         """Serve the generation before the served one again; return it.
 
-        Raises:
-            NoEarlierGeneration: none is kept.
-            RebuildRunning: a run is filling the next one.
+        Raises NoEarlierGeneration, RebuildRunning: none is kept, a run is filling the next one.
         """
         standing, back = self.standing(view), self.require_earlier(view)
         self._require_nobody_fills(view, standing)
@@ -249,9 +247,7 @@ class Generations:
     def _batch(self, is_done: Callable[[], bool], *statements: _Statement) -> bool:
         """Run statements about one view as one compare-and-set; tell whether the comparison held.
 
-        Args:
-            is_done: whether they were run, asked where it was not heard of an earlier attempt: a node that
-                is frozen, or dies, says nothing of what it did.
+        Where it was not heard of an earlier attempt, `is_done` says: a frozen or dead node says nothing.
         """
         batch = BatchStatement(serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL)
         for cql, bound in statements:

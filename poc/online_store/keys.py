@@ -52,8 +52,7 @@ def bound_key(columns: Sequence[Column]) -> Callable[[tuple[Any, ...]], tuple[An
 def join_keys(columns: Sequence[Column]) -> Callable[[EntityKey], tuple[Any, ...] | None]:
     """Return the function from Feast's entity key to join keys, in the order of `columns`.
 
-    None for a key that no row can have: a value of another type than its join key's finds nothing, as in
-    every Feast store.
+    None for a key that no row can have: a value of another type finds nothing, as in every Feast store.
     """
 
     def read(key: EntityKey) -> tuple[Any, ...] | None:

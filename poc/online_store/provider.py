@@ -5,8 +5,7 @@ call into `FeatureStore`, where `get_online_features`, its async twin and Feast'
 answers for stores that have this provider, and leaves every other store to Feast.
 
 The feature server's own handler goes through a thread, FastAPI's checks of an answer, and a driver that
-blocks. Its path is taken by one that awaits what can be awaited, and leaves the rest to Feast in a thread:
-with the same answers, and the same errors.
+blocks. Its path is taken by one that awaits what can be awaited: with the same answers, and the same errors.
 """
 
 import functools
@@ -40,8 +39,6 @@ from poc.online_store.stock_store import StockCassandraOnlineStore
 from poc.online_store.view_reader import Found, JoinKeys, ViewReader
 
 SUPPORTED = "0.38.0"
-STOCK_TYPE = "cassandra"
-SERVER_PATH = "/get-online-features"
 _AS_FEASTS = {"preserving_proto_field_name": True, "float_precision": 18}
 log = logging.getLogger(__name__)
 
@@ -65,7 +62,7 @@ class ResolvingProvider(LocalProvider):  # type: ignore[misc]
         if self._online_store is None:
             with self._opening:
                 # A store that somebody derived from Feast's own keeps its values as it sees fit.
-                is_stock = getattr(self.repo_config.online_store, "type", None) == STOCK_TYPE
+                is_stock = getattr(self.repo_config.online_store, "type", None) == "cassandra"
                 if self._online_store is None and is_stock:
                     self._online_store = StockCassandraOnlineStore()
                 return super().online_store
@@ -190,7 +187,7 @@ def install() -> None:
         app = feasts_app(store, *settings, **named)
         if isinstance(store._get_provider(), ResolvingProvider):
             handler = functools.partial(_get_online_features, store)
-            app.router.routes.insert(0, Route(SERVER_PATH, handler, methods=["POST"]))
+            app.router.routes.insert(0, Route("/get-online-features", handler, methods=["POST"]))
         return app
 
     get_online_features.resolving = True  # type: ignore[attr-defined]

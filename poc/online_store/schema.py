@@ -128,7 +128,7 @@ def make_table(session: Session, keyspace: str, table: str, definition: str) -> 
 
 
 def take_options_over(session: Session, keyspace: str, table: str, new: str, merged: bool) -> None:
-    """Give the table `new` the options that somebody gave `table`; whether its files are `merged` is stated."""
+    """Give the table `new`, whose files are `merged` or not, the options that somebody gave `table`."""
     # A node that hears of a change late may answer, and alter, by what was before: it is looked at again.
     for _ in range(3):
         changed = _differing_options(session, keyspace, table, new, merged)

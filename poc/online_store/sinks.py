@@ -39,10 +39,7 @@ class Sink:
 def open_sink(config: RepoConfig, store: OnlineStore, view: FeatureView, settings: WriteSettings) -> Sink:
     """Choose the sink by the online store and connect it.
 
-    Raises:
-        NotApplied: the view has no table.
-        DriverMissing: see `write_drivers.open_writer`.
-        WrittenByAnotherEngine: see `StockSink`.
+    Raises what `write_drivers.open_writer` raises, and WrittenByAnotherEngine: see `StockSink`.
     """
     if isinstance(store, CassandraRowOnlineStore):
         return GenerationsSink(config, store, view, settings)
@@ -52,7 +49,7 @@ def open_sink(config: RepoConfig, store: OnlineStore, view: FeatureView, setting
 
 
 class _CassandraSink(Sink):
-    """A `Sink` over one table, by a statement for each row."""
+    """A `Sink` over one table, by a statement for each row, which `_rows` binds."""
 
     _writer: Writer
 
@@ -60,11 +57,11 @@ class _CassandraSink(Sink):
         self._timestamp, self._attempts = view.batch_source.timestamp_field, settings.max_attempts
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Write what `_rows` binds."""
+        """See `Sink.write`."""
         write_all(self._writer, self._rows(batch), attempts=self._attempts)
 
     def close(self) -> None:
-        """Give up the writer's connections."""
+        """See `Sink.close`."""
         self._writer.close()
 
     def _rows(self, batch: pa.RecordBatch) -> list[BoundRow]:
@@ -154,8 +151,7 @@ class GenerationsSink(Sink):
 class StockSink(_CassandraSink):
     """A `Sink` over the table of Feast's own Cassandra store: one batch on one partition, an entity.
 
-    Raises WrittenByAnotherEngine: Feast's own engine wrote there, at wall-clock time, which writes at event
-    time cannot beat.
+    WrittenByAnotherEngine: Feast's own wrote there, at wall-clock time, which event times cannot beat.
     """
 
     def __init__(self, config: RepoConfig, view: FeatureView, settings: WriteSettings) -> None:

@@ -1,7 +1,6 @@
 """Feast types and Cassandra columns: which column holds a type, and how one value crosses over.
 
-Lists are frozen: a frozen list is one cell, so an empty one differs from none, and two writes of the
-same time stamp never merge into one list.
+Lists are frozen, each one cell: an empty one differs from none, and two writes of one time never merge.
 """
 
 from collections.abc import Callable
@@ -68,9 +67,7 @@ class ColumnType:
     def bindable(self, field: str, value: Value) -> Any:
         """Return what the driver binds for `value`; None for a null.
 
-        Raises:
-            WrongValueType: it holds another type.
-            ValueOutOfRange: a time outside the years 1 to 9999, which no client could read again.
+        Raises WrongValueType, or ValueOutOfRange for a time that no client could read again.
         """
         kind = value.WhichOneof("val")
         if kind is None or kind == "null_val":

@@ -32,11 +32,9 @@ def open_direct_source(settings: Settings) -> "DirectFeatureSource":
 
     Raises:
         NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
-        NoCassandra: the yaml's online store is kept elsewhere.
-        FeaturesNotApplied: the registry does not know the features.
-        FeaturesNotMaterialized: there is no such table yet.
+        NoCassandra, CassandraUnavailable: the online store is kept elsewhere, or no host lets us in.
+        FeaturesNotApplied, FeaturesNotMaterialized: the registry lacks the features, or there is no table.
         FeaturesOutdated: a column has another type than declared.
-        CassandraUnavailable: no host accepts a connection.
     """
     store = open_feature_store(settings)
     stated = connection_of(store)

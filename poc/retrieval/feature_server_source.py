@@ -34,8 +34,7 @@ def open_feature_server_source(settings: Settings) -> "FeatureServerSource":
     Raises:
         NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
         FeaturesNotApplied: the server's registry or online store does not know the features.
-        FeatureServerUnavailable: no server answers.
-        FeatureServerFailed: it answers with something else.
+        FeatureServerUnavailable, FeatureServerFailed: no server answers, or it says something else.
     """
     seconds = settings.feature_timeout_seconds
     served = declared_service(settings)
