@@ -42,7 +42,6 @@ class SparkLakeMaterializationEngineConfig(WriteSettings):
     type: Literal["poc.lake.engine.SparkLakeMaterializationEngine"] = (
         "poc.lake.engine.SparkLakeMaterializationEngine"
     )
-    """Selects the engine."""
 
     partitions: Annotated[int, Field(strict=True, ge=0)] = 0
     """Tasks that write, as in Feast's own engine; 0 leaves it to Spark."""

@@ -45,7 +45,6 @@ class SparkLakeOfflineStoreConfig(SparkOfflineStoreConfig):  # type: ignore[misc
     type: Literal["poc.lake.offline_store.SparkLakeOfflineStore"] = (
         "poc.lake.offline_store.SparkLakeOfflineStore"
     )
-    """Selects the store."""
 
     base_path: StrictStr | None = None
     """What a source's relative path counts from: a folder or a URI (s3a://..., gs://...); the working

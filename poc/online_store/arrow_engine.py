@@ -37,7 +37,6 @@ class ArrowMaterializationEngineConfig(WriteSettings):
     type: Literal["poc.online_store.arrow_engine.ArrowMaterializationEngine"] = (
         "poc.online_store.arrow_engine.ArrowMaterializationEngine"
     )
-    """Selects the engine."""
 
 
 class ArrowMaterializationEngine(LocalMaterializationEngine):  # type: ignore[misc]

@@ -61,7 +61,7 @@ class TlsFiles:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
-    """The way into a cluster, and how its statements are to run: `config.RowStoreSettings` says what each is.
+    """The way into a cluster, and how its statements are to run: the settings of docs/online_store.md.
 
     Without hosts there is a secure bundle. None is not stated.
     """

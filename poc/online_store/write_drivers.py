@@ -37,22 +37,13 @@ _PASSING = (
 
 
 class WriteSettings(FeastConfigBaseModel):  # type: ignore[misc]
-    """What every engine takes under `batch_engine:`."""
+    """What every engine takes under `batch_engine:`, by its name and meaning in docs/online_store.md."""
 
     driver: Driver = "auto"
-    """What sends the writes; auto takes acsylla where it is installed, with Spark on the executors."""
-
     batch_rows: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 5000
-    """Most entities that a process converts and sends at a time; bounds its memory."""
-
     write_concurrency: Annotated[int, Field(strict=True, ge=1)] | None = None
-    """Most statements in flight of one process; the online store's when not stated."""
-
     max_attempts: Annotated[int, Field(strict=True, ge=1)] = MAX_ATTEMPTS
-    """How often a write that timed out or met an overload is tried."""
-
     write_time: Literal["event", "now"] = "event"
-    """In the stock layout: `event` lets the newest event win, `now` the last write, as Feast's own."""
 
 
 def open_writer(
@@ -62,12 +53,9 @@ def open_writer(
     cql: str,
     session: Session | None = None,
 ) -> Writer:
-    """Open a writer of `cql` into `table`.
+    """Open a writer of `cql` into `table`; a `session`, which is of cassandra-driver, stays the caller's.
 
-    Args:
-        settings: its driver `auto` takes acsylla where it is installed, the connection is to hosts, and it
-            connects.
-        session: of cassandra-driver; stays the caller's. Without it one is opened.
+    The driver `auto` takes acsylla where it is installed, the connection is to hosts, and it connects.
 
     Raises:
         DriverMissing: acsylla was asked for and is not installed.
