@@ -48,13 +48,10 @@ class _Kept(Generic[Reader]):
 
 
 class ReadingStore(Generic[Reader]):
-    """Half of an online store; it comes before Feast's class among the bases. Safe to use from many threads.
-
-    Attributes:
-        driver: what reads for event loops.
-    """
+    """Half of an online store, before Feast's class among the bases. Safe to use from many threads."""
 
     def __init__(self) -> None:
+        # What reads for event loops.
         self.driver: Driver = "auto"
         self._of_parents: list[Any] = []
         self._begin()
@@ -96,9 +93,8 @@ class ReadingStore(Generic[Reader]):
     def close(self) -> None:
         """End the sessions; the next call opens others."""
         with self._lock:
-            session, self._session = self._session, None
-            acsylla, self._acsylla = self._acsylla, None
-            following, self._following = self._following, None
+            session, acsylla, following = self._session, self._acsylla, self._following
+            self._session = self._acsylla = self._following = None
             self.forget()
         if following is not None:
             following.set()
@@ -161,9 +157,7 @@ class ReadingStore(Generic[Reader]):
         """Read as Feast asks: event time (UTC-aware) and values by name, or (None, None) for an absent row.
 
         A null is a Value without content; a feature that the view does not have is left out, and so is one
-        that was never written.
-
-        Raises cassandra.DriverException, cassandra.cluster.NoHostAvailable: no answer; never an absent row.
+        that was never written. No answer is the driver's error, and never an absent row.
         """
         reader, keys = self.reader(config, table, requested_features), self._keys(config, table, entity_keys)
         return feature_rows(reader, keys, reader.read(_distinct(keys)))
@@ -190,7 +184,7 @@ class ReadingStore(Generic[Reader]):
     def _new_writer(
         self, config: RepoConfig, cql: str, at: int, keys: slice, times: CqlOfKeys, of: Sequence[str] | None
     ) -> ReplacingWriter:
-        """Make the writer of `cql`, and keep it. Of a row, the write time is `at`, what `times` binds, `keys`.
+        """Make the writer of `cql`, and keep it. In a row the write time is at `at`, its keys are at `keys`.
 
         Args:
             times: CQL that selects last when a row was written, in µs: of one key, and of several.
@@ -198,7 +192,7 @@ class ReadingStore(Generic[Reader]):
         """
         session, settings = self.session(config), connection_settings(config)
         together = getattr(config.online_store, "read_keys_per_statement", KEYS_PER_STATEMENT)
-        reads = KeyedReads(session, times, in_flight=settings.read_concurrency, keys_per_statement=together)
+        reads = KeyedReads(session, times, settings.read_concurrency, together)
 
         def written(found: Sequence[Row]) -> int | None:
             return max((row[-1] for row in found if of is None or row[0] in of), default=None)

@@ -82,13 +82,7 @@ class ReadAgain(policies.RetryPolicy):  # type: ignore[misc]
     """
 
     def on_read_timeout(
-        self,
-        query: Any,
-        consistency: int,
-        required_responses: int,
-        received_responses: int,
-        data_retrieved: bool,
-        retry_num: int,
+        self, query: Any, *, consistency: int, retry_num: int, **responses: Any
     ) -> tuple[int, int | None]:
         """Say what becomes of `query`, which has been tried `retry_num` times more."""
         return (self.RETRY, consistency) if retry_num < READS_AGAIN else (self.RETHROW, None)

@@ -41,12 +41,7 @@ class MessageReader(ViewReader):
 
 
 class StockReader(MessageReader):
-    """A `ViewReader` of the stock layout.
-
-    Args:
-        table: quoted, with its keyspace.
-        version: `entity_key_serialization_version`.
-        acsylla: reads for event loops; None for cassandra-driver.
+    """A `ViewReader` of the stock layout, in `table`, which is quoted and with its keyspace.
 
     Raises:
         UnsupportedType: a join key has a type that Feast cannot serialize.
@@ -71,13 +66,8 @@ class StockReader(MessageReader):
         self._serialize = entity_key({column.field: column.kind for column in self.keys}, version)
         # Drivers take longer to make a datetime of each row than to read the rest of it.
         select = f"SELECT feature_name, value, toUnixTimestamp(event_ts){{}} FROM {table} WHERE entity_key "
-        self._reads = KeyedReads(
-            session,
-            (select.format("") + "= ?", select.format(", entity_key") + "IN ?"),
-            in_flight=settings.read_concurrency,
-            keys_per_statement=KEYS_PER_STATEMENT,
-            acsylla=acsylla,
-        )
+        cql = select.format("") + "= ?", select.format(", entity_key") + "IN ?"
+        self._reads = KeyedReads(session, cql, settings.read_concurrency, KEYS_PER_STATEMENT, acsylla)
 
     def _bind(self, keys: Sequence[JoinKeys]) -> Mapping[Key, JoinKeys]:
         return {(self._serialize(key),): key for key in keys}

@@ -71,7 +71,6 @@ class RowReader(ViewReader):
     Args:
         features: those wanted; all for None. One that the view does not have is left out. It may be a join
             key, which Feast leaves among a stream view's features where the schema repeats it.
-        acsylla: reads for event loops; None for cassandra-driver.
         as_stored: read a feature by the type of its column, as it was declared when the table was filled.
 
     Attributes:
@@ -123,13 +122,8 @@ class RowReader(ViewReader):
         places = {column: place for place, column in enumerate((*there, None, *layout.keys))}
         self._places = [places.get(column) for column in columns]
         self._bound = bound_key(layout.keys)
-        self._reads = KeyedReads(
-            session,
-            (layout.select(there), layout.select_several(there)),
-            in_flight=settings.read_concurrency,
-            keys_per_statement=keys_per_statement,
-            acsylla=acsylla,
-        )
+        cql = layout.select(there), layout.select_several(there)
+        self._reads = KeyedReads(session, cql, settings.read_concurrency, keys_per_statement, acsylla)
 
     def _bind(self, keys: Sequence[JoinKeys]) -> Mapping[Key, JoinKeys]:
         make = self._bound

@@ -110,7 +110,8 @@ def test_delay_is_stated_in_milliseconds_and_the_driver_waits_in_seconds() -> No
 
 def test_read_of_a_node_that_just_died_is_asked_again_some_times_at_the_same_level() -> None:
     policy = ReadAgain()
-    decided = [policy.on_read_timeout(None, QUORUM, 2, 1, False, tried) for tried in range(8)]
+    said = {"consistency": QUORUM, "required_responses": 2, "received_responses": 1, "data_retrieved": False}
+    decided = [policy.on_read_timeout(None, retry_num=tried, **said) for tried in range(8)]
     again, given_up = (RetryPolicy.RETRY, QUORUM), (RetryPolicy.RETHROW, None)
     assert decided == [again] * 6 + [given_up] * 2
 
