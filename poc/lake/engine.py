@@ -1,9 +1,8 @@
 """The Feast batch engine: `type: poc.lake.engine.SparkLakeMaterializationEngine`.
 
 Feast's own `spark.engine`, except for what its executors do: they take Arrow batches instead of pandas
-frames, which turn integers with nulls into floats, write them as the Arrow engine does, and keep one
-session a process. Either every row of an interval was acknowledged, or the job fails and Feast does not
-record the interval.
+frames, which make floats of integers with nulls, write them as the Arrow engine does, and keep one session a
+process.
 """
 
 import logging

@@ -58,9 +58,8 @@ def seconds_left(event_us: int, ttl_seconds: int, now_us: int) -> int:
 def later_write_time(event_us: int, stored_us: int | None) -> int:
     """Return the write time, in µs, by which a row of `event_us` replaces one of the same event time whole.
 
-    Cassandra would settle two writes of one time value by value, and mix the rows. A time of whole
-    milliseconds leaves 999 microseconds above it, which a timestamp column does not tell from it. `stored_us`
-    is when the row that is there was written; None for none.
+    A time of whole milliseconds leaves 999 microseconds above it (docs/adr/0019). `stored_us` is when the row
+    that is there was written; None for none.
     """
     above = -1 if stored_us is None else stored_us - event_us
     most = 0 if event_us % _MILLISECOND_US else _MILLISECOND_US - 2

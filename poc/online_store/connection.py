@@ -1,7 +1,7 @@
 """What it takes to reach a Cassandra: Feast's loaded `online_store` block, and the environment.
 
-Both stores' settings are read here, and nowhere else; everything below speaks `ConnectionSettings`. Imports
-neither Feast nor a driver, so that a script can ask whether a Cassandra answers in milliseconds.
+Both stores' settings are read here, and nowhere else. Imports neither Feast nor a driver: a script can ask
+whether a Cassandra answers in milliseconds.
 """
 
 import functools
@@ -97,8 +97,7 @@ def connection_settings(
 ) -> ConnectionSettings:
     """Read the online store's block of `config`, whichever of the two Cassandra stores it names.
 
-    CASSANDRA_HOSTS and CASSANDRA_PORT of `environment` go before it; user and password come from there
-    where it names none. What is empty is not stated.
+    Hosts and port of `environment` go before it; a login comes from there where it names none.
 
     Raises:
         NoCassandra: the online store names no hosts and no bundle.

@@ -1,8 +1,6 @@
 """Which of a view's tables is served: the row store keeps the values of a view in a table a generation.
 
-One small table in the keyspace says so, and is changed by compare-and-set only. A full run claims the next
-number, fills that generation's table beside the served one, and switches. The claim is a lease: of a run that
-is heard no more, another takes it over.
+A full run claims the next, fills it beside the served one, and switches: how, docs/adr/0016 says.
 """
 
 import logging

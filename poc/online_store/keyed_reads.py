@@ -1,8 +1,7 @@
 """Rows by key: prepared statements, a bounded number of them at a time, by whichever driver is at hand.
 
-A single key is asked for by itself. Of many, each statement asks for some: what cassandra-driver does for a
-statement in Python costs several times what Cassandra does for one more key. Where its guardrails allow few,
-it asks for few. A read that fails raises what the driver raised. It is never taken for an absent row.
+A single key is asked for by itself; of many, each statement asks for some (docs/adr/0007). A read that fails
+raises what the driver raised. It is never taken for an absent row.
 """
 
 import asyncio
@@ -22,7 +21,7 @@ from poc.online_store.session import READ, prepare
 
 log = logging.getLogger(__name__)
 
-# With more in one answer it is Cassandra that is waited for (docs/adr/0007).
+# With more in one answer it is Cassandra that is waited for.
 KEYS_PER_STATEMENT = 20
 
 Key = tuple[Any, ...]

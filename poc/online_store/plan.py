@@ -1,9 +1,8 @@
 """What a call for online features asks of the stores, worked out once for each state of the registry.
 
 Feast's own call looks everything up anew each time: 0.4-0.6 ms of Python with one view, 100 ms with 200.
-Its own resolution makes the plans too, so that names mean here what they mean there. What is not as plain as
-a plan takes it (views computed on demand, keys of another type than declared, nulls) stays Feast's own to
-answer or to refuse.
+Its own resolution makes the plans too; what is not as plain as a plan takes it stays Feast's own to answer or
+to refuse (docs/adr/0013).
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,9 +1,8 @@
 """The plans of one feature store, kept for as long as the registry stays what it is.
 
 A registry has a state: the object that Feast has it cached as, and the version that each commit stamps on it.
-An `apply` in this process changes it at once. What others apply is read in the background, before Feast's own
-cache expires (Feast would read it within a call, under a lock), and is planned before it is shown: no request
-waits for either.
+An `apply` in this process changes it at once. What others apply is read in the background before Feast would
+read it within a call, and is planned before it is shown: no request waits for either.
 """
 
 import copy

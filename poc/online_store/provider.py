@@ -2,10 +2,7 @@
 
 Feast asks a provider only for the rows, after all that is slow. So importing this module puts the resolved
 call into `FeatureStore`, where `get_online_features`, its async twin and Feast's feature server all end: it
-answers for stores that have this provider, and leaves every other store to Feast.
-
-The feature server's own handler goes through a thread, FastAPI's checks of an answer, and a driver that
-blocks. Its path is taken by one that awaits what can be awaited: with the same answers, and the same errors.
+answers for stores that have this provider, and leaves every other store to Feast (docs/adr/0013).
 """
 
 import functools

@@ -30,18 +30,13 @@ READ = "read"
 WRITE = "write"
 SCHEMA = "schema"
 
-# How the driver notices that a node is gone: a killed one closes its connections, and whatever was under way
-# on them is sent to another node at once. A frozen one closes nothing: a heartbeat finds it, and until then
-# a second node is asked for what is late.
+# How it is noticed that a node is gone, and what is asked of another one meanwhile: docs/adr/0008.
 
 # The driver's default backs off to ten minutes: a node that is back was used again after 30 s only.
 RECONNECTION_DELAY_SECONDS = 1.0
-# Table option: how long a coordinator waits for a replica before it asks another one. Cassandra's own choice,
-# the 99th percentile of the table's reads, grows while a replica is frozen.
+# Table option: how long a coordinator waits for a replica before it asks another one.
 SPECULATIVE_RETRY = "50ms"
-# By default a frozen node is found out after a minute. Both together should stay below the time limits of
-# statements that are asked once only: then these too go to another node instead of timing out. Much less
-# would give up nodes that are only busy.
+# Both together should stay below the time limits of statements that are asked once only.
 HEARTBEAT_SECONDS = 4
 HEARTBEAT_TIMEOUT_SECONDS = 10
 # Two: the second node may have come back a moment ago, and be slow.

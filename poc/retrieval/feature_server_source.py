@@ -1,8 +1,8 @@
 """Features read from a Feast feature server: no connection to Cassandra, and no registry, on this side.
 
 Names, types and ttl are those that the repository declares. Whether the store was ever filled, the server
-cannot be asked: an empty one gives unknown entities. A null is null whether a NaN or nothing was stored.
-An infinite number it cannot say at all: JSON has none, and Feast 0.38's server answers 500 for the whole.
+cannot be asked: an empty one gives unknown entities. An infinite number it cannot say at all: JSON has none,
+and Feast 0.38's server answers 500 for the whole.
 """
 
 import asyncio
