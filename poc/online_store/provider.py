@@ -69,7 +69,7 @@ class ResolvingProvider(LocalProvider):  # type: ignore[misc]
         """Return what reads `features` of `view` from the online store."""
         if self.reads_awaited and self._reading is not None:
             return self._reading.reader(self.repo_config, view, features)
-        return ForeignReader(self, self.repo_config, view, features)
+        return _ForeignReader(self, self.repo_config, view, features)
 
     @property
     def reads_awaited(self) -> bool:
@@ -79,7 +79,7 @@ class ResolvingProvider(LocalProvider):  # type: ignore[misc]
         return self._reading is not None
 
 
-class ForeignReader(MessageReader):
+class _ForeignReader(MessageReader):
     """A `ViewReader` of SQLite, Redis, or whatever store the yaml names, as Feast reads it.
 
     It blocks only: what such a store can await, Feast asks of it itself.
@@ -92,7 +92,6 @@ class ForeignReader(MessageReader):
         self._provider, self._config, self._view = provider, config, view
 
     def read(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
-        """See `ViewReader.read`."""
         asked = [self._entity_key(key) for key in keys]
         rows = self._provider.online_read(self._config, self._view, asked, list(self.names))
         return {

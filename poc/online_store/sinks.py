@@ -39,12 +39,12 @@ class Sink:
 def open_sink(config: RepoConfig, store: OnlineStore, view: FeatureView, settings: WriteSettings) -> Sink:
     """Choose the sink by the online store and connect it.
 
-    Raises what `write_drivers.open_writer` raises, and WrittenByAnotherEngine: see `StockSink`.
+    Raises what `open_writer` does; WrittenByAnotherEngine: event times cannot beat what Feast's own wrote.
     """
     if isinstance(store, CassandraRowOnlineStore):
-        return GenerationsSink(config, store, view, settings)
+        return _GenerationsSink(config, store, view, settings)
     if getattr(config.online_store, "type", None) == "cassandra":
-        return StockSink(config, view, settings)
+        return _StockSink(config, view, settings)
     return AnySink(config, store, view)
 
 
@@ -57,11 +57,9 @@ class _CassandraSink(Sink):
         self._timestamp, self._attempts = view.batch_source.timestamp_field, settings.max_attempts
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """See `Sink.write`."""
         write_all(self._writer, self._rows(batch), attempts=self._attempts)
 
     def close(self) -> None:
-        """See `Sink.close`."""
         self._writer.close()
 
     def _rows(self, batch: pa.RecordBatch) -> list[BoundRow]:
@@ -120,7 +118,7 @@ class RowSink(_CassandraSink):
         return [row for row in zip(*columns, left, strict=True) if row[-1] > 0]
 
 
-class GenerationsSink(Sink):
+class _GenerationsSink(Sink):
     """A `Sink` over those generations of the row store that take writes when it is opened."""
 
     def __init__(
@@ -139,20 +137,15 @@ class GenerationsSink(Sink):
         store.forget()
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """See `Sink.write`."""
         for sink in self._sinks:
             sink.write(batch)
 
     def close(self) -> None:
-        """See `Sink.close`."""
         self._opened.close()
 
 
-class StockSink(_CassandraSink):
-    """A `Sink` over the table of Feast's own Cassandra store: one batch on one partition, an entity.
-
-    WrittenByAnotherEngine: Feast's own wrote there, at wall-clock time, which event times cannot beat.
-    """
+class _StockSink(_CassandraSink):
+    """A `Sink` over the table of Feast's own Cassandra store: one batch on one partition, an entity."""
 
     def __init__(self, config: RepoConfig, view: FeatureView, settings: WriteSettings) -> None:
         super().__init__(view, settings)

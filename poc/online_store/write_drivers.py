@@ -70,7 +70,7 @@ def open_writer(
     try:
         if demanded or (wanted and connection.hosts):
             try:
-                return AcsyllaWriter(connection, cql, concurrency)
+                return _AcsyllaWriter(connection, cql, concurrency)
             except Exception as error:
                 # It reads system tables at LOCAL_ONE, which some clusters refuse; the other driver at ONE.
                 if demanded or type(error).__name__ != "CassErrorLibNoHostsAvailable":
@@ -87,14 +87,8 @@ def open_writer(
         raise
 
 
-class AcsyllaWriter:
-    """A `Writer` with a session of its own.
-
-    acsylla speaks asyncio only: the writer has an event loop in a thread of its own, so that it works whether
-    or not the caller's thread has one.
-
-    Raises acsylla.errors.CassException: no node accepts a connection, or the statement is refused.
-    """
+class _AcsyllaWriter:
+    """A `Writer` with a session of its own, in a thread of its own: acsylla speaks asyncio only."""
 
     def __init__(self, settings: ConnectionSettings, cql: str, concurrency: int) -> None:
         from acsylla import errors
@@ -108,15 +102,12 @@ class AcsyllaWriter:
             self._opened = opened.pop_all()
 
     def send(self, rows: Sequence[BoundRow]) -> Outcome:
-        """Send the statement once for each of `rows`, `concurrency` at a time."""
         return self._await(self._send, rows)
 
     def fetch(self, cql: str) -> list[tuple[Any, ...]]:
-        """Run one small query."""
         return self._await(self._fetch, cql)
 
     def close(self) -> None:
-        """Close the session, end the thread."""
         self._opened.close()
 
     async def _send(self, rows: Sequence[BoundRow]) -> Outcome:

@@ -93,7 +93,7 @@ class FeatureServerSource:
 
     def _failure(self, answer: HttpAnswer) -> errors.PocError:
         """Tell what the server means by an answer that is none; Feast gives its exception's text."""
-        said, where = failure_text(answer.content), self._server.where
+        said, where = _failure_text(answer.content), self._server.where
         known = {self.served.service, *(view.definitions.view for view in self.served.views)}
         if "does not exist" in said and any(f" {name} " in f" {said} " for name in known):
             return errors.FeaturesNotApplied(self.served.service)
@@ -163,8 +163,7 @@ def view_values(
     return found
 
 
-def failure_text(content: bytes) -> str:
-    """Return what a failed answer says, cut to a length that fits a message."""
+def _failure_text(content: bytes) -> str:
     try:
         said = str(json.loads(content)["detail"])
     except (ValueError, LookupError, TypeError, RecursionError):
