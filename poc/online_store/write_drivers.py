@@ -2,11 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from typing import Annotated, Any, Literal
+import threading
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import Annotated, Any, Literal, TypeVar
 
-from anyio.from_thread import start_blocking_portal
 from cassandra import InvalidRequest
 from cassandra.cluster import Session
 from feast.repo_config import FeastConfigBaseModel
@@ -29,6 +28,7 @@ from poc.online_store.session import open_session
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 # What acsylla calls the errors that may pass.
 _PASSING = (
     "LibRequestTimedOut LibNoHostsAvailable LibRequestQueueFull LibWriteError LibNoStreams ServerOverloaded"
@@ -95,20 +95,26 @@ class _AcsyllaWriter:
 
         self._concurrency = concurrency
         self._passing = tuple(getattr(errors, f"CassError{name}") for name in _PASSING.split())
-        with ExitStack() as opened:
-            self._await = opened.enter_context(start_blocking_portal(name="acsylla-writer")).call
-            self._session, self._statement = self._await(_prepare, settings, cql)
-            opened.callback(self._await, self._session.close)
-            self._opened = opened.pop_all()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="acsylla-writer", daemon=True)
+        self._thread.start()
+        try:
+            self._session, self._statement = self._wait_for(_prepare(settings, cql))
+        except BaseException:
+            self._stop()
+            raise
 
     def send(self, rows: Sequence[BoundRow]) -> Outcome:
-        return self._await(self._send, rows)
+        return self._wait_for(self._send(rows))
 
     def fetch(self, cql: str) -> list[tuple[Any, ...]]:
-        return self._await(self._fetch, cql)
+        return self._wait_for(self._fetch(cql))
 
     def close(self) -> None:
-        self._opened.close()
+        try:
+            self._wait_for(self._session.close())
+        finally:
+            self._stop()
 
     async def _send(self, rows: Sequence[BoundRow]) -> Outcome:
         lanes = min(self._concurrency, len(rows))
@@ -135,6 +141,14 @@ class _AcsyllaWriter:
 
     async def _fetch(self, cql: str) -> list[tuple[Any, ...]]:
         return [row.as_tuple() for row in await self._session.query(cql)()]
+
+    def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
 
 async def _prepare(settings: ConnectionSettings, cql: str) -> tuple[Any, Any]:
