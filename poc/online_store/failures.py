@@ -143,7 +143,7 @@ def speaks_older(error: Exception) -> bool:
 
 
 def _cause(error: Exception) -> Exception:
-    """Return why the driver failed: of several hosts, asked in any order, what one said that is there."""
+    """Return why the driver failed: of several hosts, what one said that is there, else why one is not."""
     if not (isinstance(error, NoHostAvailable) and error.errors):
         return error
     each: list[Exception] = list(error.errors.values() if isinstance(error.errors, dict) else error.errors)

@@ -82,7 +82,7 @@ class Plan:
         for part in self.parts:
             opened = reader(part.view, part.features)
             keys = _keys(part, opened.key_names, entity_values)
-            found = opened.read(_distinct(keys))
+            found = opened.read(keys)
             answered.append(Answered(opened, part.names, [found.get(key) for key in keys], self.dropped))
         return ResolvedResponse(entity_values, self.kinds, answered)
 
@@ -94,7 +94,7 @@ class Plan:
         for part in self.parts:
             opened = reader(part.view, part.features)
             keys = _keys(part, opened.key_names, entity_values)
-            found = await opened.read_async(_distinct(keys))
+            found = await opened.read_async(keys)
             answered.append(Answered(opened, part.names, [found.get(key) for key in keys], self.dropped))
         return ResolvedResponse(entity_values, self.kinds, answered)
 
@@ -108,10 +108,6 @@ def _keys(part: ViewPart, key_names: Sequence[str], entity_values: Mapping[str, 
         # A view without entities has one row, under a key that nobody names.
         return [(DUMMY_ENTITY_VAL,)] * len(next(iter(entity_values.values())))
     return [(value,) for value in entity_values[asked]]
-
-
-def _distinct(keys: list[JoinKeys]) -> list[JoinKeys]:
-    return keys if len(keys) == 1 else list(dict.fromkeys(keys))
 
 
 def resolve(

@@ -92,11 +92,11 @@ class _ForeignReader(MessageReader):
         self._provider, self._config, self._view = provider, config, view
 
     def read(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
-        asked = [self._entity_key(key) for key in keys]
-        rows = self._provider.online_read(self._config, self._view, asked, list(self.names))
+        asked = {key: self._entity_key(key) for key in keys}
+        rows = self._provider.online_read(self._config, self._view, [*asked.values()], list(self.names))
         return {
             key: (*(values.get(name) for name in self.names), moment)
-            for key, (moment, values) in zip(keys, rows, strict=True)
+            for key, (moment, values) in zip(asked, rows, strict=True)
             if values is not None
         }
 

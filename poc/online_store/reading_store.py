@@ -160,7 +160,7 @@ class ReadingStore(Generic[Reader]):
         that was never written. No answer is the driver's error, and never an absent row.
         """
         reader, keys = self.reader(config, table, requested_features), self._keys(config, table, entity_keys)
-        return feature_rows(reader, keys, reader.read(_distinct(keys)))
+        return feature_rows(reader, keys, reader.read([key for key in keys if key is not None]))
 
     async def online_read_async(
         self,
@@ -171,7 +171,7 @@ class ReadingStore(Generic[Reader]):
     ) -> list[FeatureRow]:
         """Do what `online_read` does, without blocking the event loop once the statement is prepared."""
         reader, keys = self.reader(config, table, requested_features), self._keys(config, table, entity_keys)
-        return feature_rows(reader, keys, await reader.read_async(_distinct(keys)))
+        return feature_rows(reader, keys, await reader.read_async([key for key in keys if key is not None]))
 
     def _keys(
         self, config: RepoConfig, view: FeatureView, entity_keys: Sequence[EntityKey]
@@ -232,7 +232,3 @@ def _follow(store: "weakref.ref[ReadingStore[Any]]", gone: threading.Event, sess
 def _columns(view: FeatureView) -> list[tuple[str, Any]]:
     """List what the columns of `view` follow from; a reading of the registry makes new objects each time."""
     return [(field.name, field.dtype) for field in (*view.entity_columns, *view.features)]
-
-
-def _distinct(keys: Sequence[JoinKeys | None]) -> list[JoinKeys]:
-    return list(dict.fromkeys(key for key in keys if key is not None))

@@ -45,7 +45,7 @@ class ViewReader:
     _reads: KeyedReads
 
     def read(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
-        """Read by distinct `keys`. One that is not stored is left out; no answer is the driver's error."""
+        """Read by `keys`. One that is not stored is left out; no answer is the driver's error."""
         bound = self._bind(keys)
         return self._found(bound, self._reads.rows(list(bound)) if bound else {})
 
@@ -55,7 +55,7 @@ class ViewReader:
         return self._found(bound, await self._reads.rows_async(list(bound)) if bound else {})
 
     def _bind(self, keys: Sequence[JoinKeys]) -> Mapping[Key, JoinKeys]:
-        """Return the keys by what is bound for them; one that no row can have is left out."""
+        """Return the keys, each once, by what is bound for them; one that no row can have is left out."""
         raise NotImplementedError
 
     def _found(

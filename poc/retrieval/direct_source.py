@@ -52,7 +52,7 @@ class _View:
 
     async def read(self, keys: Sequence[EntityKey]) -> list[ViewValues | None]:
         own = list(map(self.key, keys))
-        found = await self.reader.read_async(own if len(own) == 1 else list(dict.fromkeys(own)))
+        found = await self.reader.read_async(own)
         values = self.rows.values
         return [values(found.get(key)) for key in own]
 
