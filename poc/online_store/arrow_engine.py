@@ -19,7 +19,7 @@ from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL
 from feast.infra.materialization.batch_materialization_engine import MaterializationJobStatus
 from feast.infra.materialization.local_engine import LocalMaterializationEngine, LocalMaterializationJob
 from feast.infra.offline_stores.file import FileOfflineStoreConfig
-from feast.infra.offline_stores.offline_store import OfflineStore
+from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob
 from feast.infra.online_stores.online_store import OnlineStore
 from feast.infra.registry.base_registry import BaseRegistry
 
@@ -103,18 +103,31 @@ def open_rows(
         columns = Columns(tuple(keys), tuple(features), timestamp, created or None)
         parquet = ParquetSource(source.path, open_dataset(source.path, columns.all()), columns, start, end)
         return ViewRows(parquet.num_rows, partial(_renamed, parquet, mapping, not keys))
-    pulled = offline_store.pull_latest_from_table_or_query(
+    pulled = pull_latest(config, offline_store, view, entities, start, end)
+    table = _run_pyarrow_field_mapping(pulled.to_arrow(), mapping)
+    return ViewRows(int(table.num_rows), lambda rows: table.combine_chunks().to_batches(rows))
+
+
+def pull_latest(
+    config: RepoConfig,
+    offline_store: OfflineStore,
+    view: FeatureView,
+    entities: Sequence[Entity],
+    start: datetime,
+    end: datetime,
+) -> RetrievalJob:
+    """Have the offline store find what `open_rows` does, under the source's own names."""
+    keys, features, timestamp, created = _get_column_names(view, list(entities))
+    return offline_store.pull_latest_from_table_or_query(
         config=config,
-        data_source=source,
+        data_source=view.batch_source,
         join_key_columns=keys,
         feature_name_columns=features,
         timestamp_field=timestamp,
-        created_timestamp_column=created,
+        created_timestamp_column=created or None,
         start_date=start,
         end_date=end,
     )
-    table = _run_pyarrow_field_mapping(pulled.to_arrow(), mapping)
-    return ViewRows(int(table.num_rows), lambda rows: table.combine_chunks().to_batches(rows))
 
 
 def _renamed(

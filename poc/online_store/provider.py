@@ -17,7 +17,6 @@ from typing import Any
 from feast import FeatureService, FeatureStore, FeatureView, RepoConfig, feature_server
 from feast.infra.local import LocalProvider
 from feast.infra.online_stores.online_store import OnlineStore
-from feast.infra.provider import Provider
 from feast.online_response import OnlineResponse
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
@@ -49,7 +48,6 @@ class ResolvingProvider(LocalProvider):  # type: ignore[misc]
             raise FeastNotSupported(SUPPORTED, found)
         super().__init__(config)
         self._online_store: OnlineStore | None = None
-        self._reading: ReadingStore[ViewReader] | None = None
         self.plans = Plans()
         self._opening = threading.Lock()
 
@@ -67,16 +65,15 @@ class ResolvingProvider(LocalProvider):  # type: ignore[misc]
 
     def reader(self, view: FeatureView, features: Sequence[str]) -> ViewReader:
         """Return what reads `features` of `view` from the online store."""
-        if self.reads_awaited and self._reading is not None:
-            return self._reading.reader(self.repo_config, view, features)
-        return _ForeignReader(self, self.repo_config, view, features)
+        store: OnlineStore | ReadingStore[ViewReader] | None = self.online_store
+        if isinstance(store, ReadingStore):
+            return store.reader(self.repo_config, view, features)
+        return _ForeignReader(self, view, features)
 
     @property
     def reads_awaited(self) -> bool:
         """Whether the store answers an event loop without blocking it."""
-        if self._reading is None and isinstance(self.online_store, ReadingStore):
-            self._reading = self.online_store
-        return self._reading is not None
+        return isinstance(self.online_store, ReadingStore)
 
 
 class _ForeignReader(MessageReader):
@@ -85,17 +82,16 @@ class _ForeignReader(MessageReader):
     It blocks only: what such a store can await, Feast asks of it itself.
     """
 
-    def __init__(
-        self, provider: Provider, config: RepoConfig, view: FeatureView, features: Sequence[str]
-    ) -> None:
+    def __init__(self, provider: ResolvingProvider, view: FeatureView, features: Sequence[str]) -> None:
         super().__init__(view, features)
-        self._provider, self._config, self._view = provider, config, view
+        self._provider, self._view = provider, view
 
     def read(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
         asked = {key: self._entity_key(key) for key in keys}
-        rows = self._provider.online_read(self._config, self._view, [*asked.values()], list(self.names))
+        config, names = self._provider.repo_config, list(self.names)
+        rows = self._provider.online_read(config, self._view, list(asked.values()), names)
         return {
-            key: (*(values.get(name) for name in self.names), moment)
+            key: (*(values.get(name) for name in names), moment)
             for key, (moment, values) in zip(asked, rows, strict=True)
             if values is not None
         }
