@@ -1,9 +1,8 @@
 """The Feast batch engine: `type: poc.lake.engine.SparkLakeMaterializationEngine`.
 
 Feast's own `spark.engine`, except for what its executors do: they take Arrow batches instead of pandas
-frames, which turn integers with nulls into floats, write them as the Arrow engine does, and keep one
-session a process. Either every row of an interval was acknowledged, or the job fails and Feast does not
-record the interval.
+frames, which make floats of integers with nulls, write them as the Arrow engine does, and keep one session a
+process.
 """
 
 import logging
@@ -23,14 +22,12 @@ from feast.infra.materialization.contrib.spark.spark_materialization_engine impo
 from feast.infra.offline_stores.offline_store import OfflineStore
 from feast.infra.online_stores.online_store import OnlineStore
 from feast.infra.registry.base_registry import BaseRegistry
-
-# Feast's own engines call this one, under this name, in every release since 0.20.
-from feast.utils import _get_column_names
 from pydantic import Field
 from pyspark.errors import PySparkException
 
 from poc.lake.errors import ExecutorsFailed
 from poc.lake.executor import RESULT, Assignment, write_batches
+from poc.online_store.arrow_engine import pull_latest
 from poc.online_store.write_drivers import WriteSettings
 
 logger = logging.getLogger(__name__)
@@ -42,7 +39,6 @@ class SparkLakeMaterializationEngineConfig(WriteSettings):
     type: Literal["poc.lake.engine.SparkLakeMaterializationEngine"] = (
         "poc.lake.engine.SparkLakeMaterializationEngine"
     )
-    """Selects the engine."""
 
     partitions: Annotated[int, Field(strict=True, ge=0)] = 0
     """Tasks that write, as in Feast's own engine; 0 leaves it to Spark."""
@@ -89,17 +85,7 @@ class SparkLakeMaterializationEngine(SparkMaterializationEngine):  # type: ignor
         self, registry: BaseRegistry, view: FeatureView, start: datetime, end: datetime, project: str
     ) -> Written:
         entities = [registry.get_entity(name, project) for name in view.entities]
-        keys, features, timestamp, created = _get_column_names(view, entities)
-        rows = self.offline_store.pull_latest_from_table_or_query(
-            config=self.repo_config,
-            data_source=view.batch_source,
-            join_key_columns=keys,
-            feature_name_columns=features,
-            timestamp_field=timestamp,
-            created_timestamp_column=created or None,
-            start_date=start,
-            end_date=end,
-        ).to_spark_df()
+        rows = pull_latest(self.repo_config, self.offline_store, view, entities, start, end).to_spark_df()
         if self.config.partitions:
             rows = rows.repartition(self.config.partitions)
         assignment = Assignment(

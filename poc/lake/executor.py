@@ -1,7 +1,6 @@
 """What runs in Spark's executor processes: write Arrow batches through one sink a process.
 
-A process serves one task after another, and keeps its sink, and so its Cassandra session, for all tasks
-of a materialization.
+A process keeps its sink, and so its Cassandra session, for all tasks of a materialization that it serves.
 """
 
 import os
@@ -25,13 +24,7 @@ RESULT = "rows long, process string, session string"
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A materialization, as it travels to the executors.
-
-    Attributes:
-        view: the feature view's protobuf.
-        config: Feast's RepoConfig, pickled.
-        settings: the engine's.
-    """
+    """A materialization, as it travels to the executors: the view's protobuf, Feast's RepoConfig, pickled."""
 
     view: bytes
     config: bytes

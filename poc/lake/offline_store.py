@@ -45,7 +45,6 @@ class SparkLakeOfflineStoreConfig(SparkOfflineStoreConfig):  # type: ignore[misc
     type: Literal["poc.lake.offline_store.SparkLakeOfflineStore"] = (
         "poc.lake.offline_store.SparkLakeOfflineStore"
     )
-    """Selects the store."""
 
     base_path: StrictStr | None = None
     """What a source's relative path counts from: a folder or a URI (s3a://..., gs://...); the working
@@ -134,15 +133,12 @@ class SparkLakeOfflineStore(SparkOfflineStore):  # type: ignore[misc]
         """Join each row of `entity_df` with what was known at its time, by Feast's own SQL."""
         session = _spark_session(config.offline_store)
         with _without_alpha_warnings():
+            base_path = config.offline_store.base_path
+            views = [with_spark_source(session, view, base_path) for view in feature_views]
+            # Feast would change the caller's frame.
+            rows = entity_df.copy() if isinstance(entity_df, pd.DataFrame) else entity_df
             job = SparkOfflineStore.get_historical_features(
-                config,
-                [with_spark_source(session, view, config.offline_store.base_path) for view in feature_views],
-                feature_refs,
-                # Feast would change the caller's frame.
-                entity_df.copy() if isinstance(entity_df, pd.DataFrame) else entity_df,
-                registry,
-                project,
-                full_feature_names,
+                config, views, feature_refs, rows, registry, project, full_feature_names
             )
         return SparkLakeRetrievalJob(
             session,

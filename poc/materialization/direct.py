@@ -13,14 +13,13 @@ from poc.dataset.conversion import convert_times
 from poc.definitions import applied_view
 from poc.errors import DirectTableDiffers
 from poc.feature_store import connection_of
-from poc.online_store.arrow_engine import ArrowMaterializationEngineConfig
+from poc.online_store.arrow_engine import ArrowMaterializationEngineConfig, open_rows
 from poc.online_store.errors import KeyChanged, TypeChanged
 from poc.online_store.layout import RowLayout, direct_layout
 from poc.online_store.naming import EVENT_TIMESTAMP, quoted
 from poc.online_store.schema import apply_layout, changes, drop_table, stored_table
 from poc.online_store.session import READ, WRITE, Session, idempotent, prepare
 from poc.online_store.sinks import RowSink
-from poc.online_store.view_rows import open_rows
 
 if TYPE_CHECKING:
     from feast import FeatureStore

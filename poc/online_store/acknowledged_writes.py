@@ -1,7 +1,7 @@
 """Send one statement for each of many rows, until Cassandra has acknowledged every one.
 
 A writer sends a block of rows once and says which were not acknowledged; `write_all` asks again, more and
-more slowly. The writers here use cassandra-driver; `writers` chooses between them and acsylla.
+more slowly. The writers here use cassandra-driver; `write_drivers` chooses between them and acsylla.
 """
 
 import logging
@@ -11,24 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import tenacity
 from cassandra import OperationTimedOut, Timeout, Unavailable, WriteFailure
 from cassandra.cluster import NoHostAvailable, Session
 from cassandra.connection import ConnectionException
 from cassandra.protocol import IsBootstrappingErrorMessage, OverloadedErrorMessage, ServerError
-from cassandra.query import PreparedStatement
-from tenacity import (
-    Retrying,
-    before_sleep_log,
-    retry,
-    retry_if_exception,
-    retry_if_exception_message,
-    stop_after_attempt,
-    wait_fixed,
-    wait_random_exponential,
-)
 
 from poc.online_store.bound_rows import BoundRow, later_write_time
-from poc.online_store.errors import NotAcknowledged, PocError
+from poc.online_store.errors import NotAcknowledged
 from poc.online_store.failures import refused_by_guardrail
 from poc.online_store.session import WRITE, prepare
 
@@ -51,6 +41,13 @@ PASSING_ERRORS = (
 )
 # With so many errors in one block the cluster is at fault: better wait than go on.
 GIVE_UP_ERRORS = 64
+# A node lists a column that somebody else has just added before it knows it.
+_UNTIL_KNOWN = tenacity.Retrying(
+    stop=tenacity.stop_after_attempt(5),
+    wait=tenacity.wait_fixed(0.2),
+    retry=tenacity.retry_if_exception_message(match=".*Undefined column"),
+    reraise=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +84,7 @@ class DriverWriter:
     def __init__(self, session: Session, cql: str, concurrency: int, owns_session: bool = False) -> None:
         self._session, self._concurrency, self._owns_session = session, concurrency, owns_session
         try:
-            self._statement = _prepared(session, cql)
+            self._statement = _UNTIL_KNOWN(prepare, session, cql)
         except BaseException:
             self.close()
             raise
@@ -140,9 +137,7 @@ class DriverWriter:
 class ReplacingWriter(DriverWriter):
     """A `DriverWriter` whose rows replace a stored one of the same event time whole.
 
-    Args:
-        at: the place of the write time, µs, in a row.
-        stored: tells for each row when the one that is stored was written; None for none.
+    A row has its write time, µs, at the place `at`; that of the stored one tells `stored`, None for none.
     """
 
     def __init__(self, session: Session, cql: str, concurrency: int, at: int, stored: Stored) -> None:
@@ -153,26 +148,12 @@ class ReplacingWriter(DriverWriter):
         """See `DriverWriter.send`; what is stored is looked up first."""
         at = self._at
         try:
-            times = self._stored(rows)
+            stored = zip(rows, self._stored(rows), strict=True)
         except PASSING_ERRORS as error:
             return Outcome(rows, error)
         return super().send(
-            [
-                (*row[:at], later_write_time(row[at], time), *row[at + 1 :])
-                for row, time in zip(rows, times, strict=True)
-            ]
+            [(*row[:at], later_write_time(row[at], time), *row[at + 1 :]) for row, time in stored]
         )
-
-
-# A node lists a column that somebody else has just added before it knows it.
-@retry(
-    stop=stop_after_attempt(5),
-    wait=wait_fixed(0.2),
-    retry=retry_if_exception_message(match=".*Undefined column"),
-    reraise=True,
-)
-def _prepared(session: Session, cql: str) -> PreparedStatement:
-    return prepare(session, cql)
 
 
 def is_hopeless(errors: Sequence[Exception], most: int, passing: tuple[type[BaseException], ...]) -> bool:
@@ -201,20 +182,18 @@ def write_all(
 ) -> None:
     """Send until all of `rows` are acknowledged. Sending a row twice does no harm: both are the same write.
 
-    Args:
-        attempts: how often at most; with a random, doubling wait between, 10 s at the longest.
-        sleep: waits so many seconds.
+    There are so many `attempts` at most, with a random, doubling wait between, 10 s at the longest.
 
     Raises:
         NotAcknowledged: an error that will not pass, or too many attempts.
         RefusedByGuardrail: Cassandra has a limit against them.
     """
     remaining = rows
-    for attempt in Retrying(
-        stop=stop_after_attempt(attempts),
-        wait=wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS),
-        retry=retry_if_exception(lambda error: getattr(error, "worth_repeating", False)),
-        before_sleep=before_sleep_log(logger, logging.WARNING),
+    for attempt in tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(attempts),
+        wait=tenacity.wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS),
+        retry=tenacity.retry_if_exception(lambda error: getattr(error, "worth_repeating", False)),
+        before_sleep=tenacity.before_sleep_log(logger, logging.WARNING),
         reraise=True,
         sleep=sleep,
     ):
@@ -222,7 +201,6 @@ def write_all(
             met = writer.send(remaining)
             remaining = met.remaining
             if met.error is not None:
-                failure: PocError | None = refused_by_guardrail(str(met.error))
-                if failure is None:
-                    failure = NotAcknowledged(len(remaining), len(rows), met.error, met.worth_repeating)
-                raise failure from met.error
+                missed = NotAcknowledged(len(remaining), len(rows), met.error, met.worth_repeating)
+                refused = refused_by_guardrail(str(met.error))
+                raise (missed if refused is None else refused) from met.error

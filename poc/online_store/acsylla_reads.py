@@ -40,14 +40,20 @@ def acsylla_is_installed() -> bool:
     return find_spec("acsylla") is not None
 
 
-def acsylla_reads(settings: ConnectionSettings, driver: Driver) -> "AcsyllaReads | None":
-    """Return the reads by acsylla that `driver` asks for; None where cassandra-driver is to read.
+def asks_for_acsylla(driver: Driver, setting: str) -> bool:
+    """Tell whether `driver`, as `setting` has it, asks for acsylla: auto does where it is installed.
 
     Raises DriverMissing: acsylla is demanded and not installed.
     """
-    if driver == "acsylla" and not acsylla_is_installed():
-        raise DriverMissing("FEATURE_DRIVER", "acsylla")
-    wanted = driver == "acsylla" or (driver == "auto" and acsylla_is_installed())
+    installed = acsylla_is_installed()
+    if driver == "acsylla" and not installed:
+        raise DriverMissing(setting, "acsylla")
+    return installed and driver != "cassandra-driver"
+
+
+def acsylla_reads(settings: ConnectionSettings, driver: Driver) -> "AcsyllaReads | None":
+    """Return the reads by acsylla that `driver` asks for, see `asks_for_acsylla`; None where it does not."""
+    wanted = asks_for_acsylla(driver, "FEATURE_DRIVER")
     return AcsyllaReads(settings) if wanted and settings.hosts else None
 
 

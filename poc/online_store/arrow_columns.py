@@ -47,9 +47,7 @@ def canonical(array: pa.Array, kind: ColumnType, field: str) -> pa.Array | None:
 
     A NaN in a scalar column becomes null, as pandas and so Feast has it; in a list it stays.
 
-    Raises:
-        ValueOutOfRange: a number too large for the declared type.
-        WrongValueType: a number with a fraction, declared as an integer or as a time.
+    Raises ValueOutOfRange, WrongValueType: a number too large, or with a fraction, for the declared type.
     """
     if kind.items is None:
         scalars = _without_nan(_decoded(array))
@@ -96,8 +94,7 @@ def feast_values(array: pa.Array, kind: ColumnType, field: str) -> list[Value]:
 
     Only what is there is shown to it: beside a null pandas, and so Feast, has integers as floats.
 
-    Raises:
-        WrongValueType: Feast refuses the values, or would take a list's one number for it.
+    Raises WrongValueType: Feast refuses the values, or would take a list's one number for it.
     """
     array = _without_nan(_decoded(array))
     if kind.attribute in _WHOLE and pa.types.is_nested(array.type):

@@ -1,7 +1,6 @@
 """Turn Feast's rows into bound rows: write time, time to live, one row for each entity and moment.
 
-The write time is the event time, so that Cassandra itself lets the newest event win, in whatever
-order rows arrive.
+The write time is the event time: Cassandra itself lets the newest event win, in whatever order rows arrive.
 """
 
 import time
@@ -59,11 +58,8 @@ def seconds_left(event_us: int, ttl_seconds: int, now_us: int) -> int:
 def later_write_time(event_us: int, stored_us: int | None) -> int:
     """Return the write time, in µs, by which a row of `event_us` replaces one of the same event time whole.
 
-    Cassandra would settle two writes of one time value by value, and mix the rows. A time of whole
-    milliseconds leaves 999 microseconds above it, which a timestamp column does not tell from it.
-
-    Args:
-        stored_us: when the row that is there was written; None for none.
+    A time of whole milliseconds leaves 999 microseconds above it (docs/adr/0019). `stored_us` is when the row
+    that is there was written; None for none.
     """
     above = -1 if stored_us is None else stored_us - event_us
     most = 0 if event_us % _MILLISECOND_US else _MILLISECOND_US - 2
@@ -98,11 +94,9 @@ def bound_rows(
 ) -> list[BoundRow]:
     """Bind rows that all carry `features`, for `layout.insert(features, ttl_seconds is not None)`.
 
-    Of several rows of one entity only the latest is kept, see `poc.online_store.latest`: Cassandra would
-    settle two writes of one time cell by cell, and mix them. A row past its time to live is left out.
+    Of several rows of one entity only the latest is kept. A row past its time to live is left out.
 
-    Raises:
-        WrongValueType, ValueOutOfRange, NullJoinKey: a value that cannot be written.
+    Raises WrongValueType, ValueOutOfRange, NullJoinKey: a value that cannot be written.
     """
     bound: list[BoundRow] = []
     for key, row in latest_rows(rows, lambda row: written_key(layout.keys, row[0])).items():
@@ -113,8 +107,8 @@ def bound_rows(
         if left and left[0] <= 0:
             continue
         content: list[Any] = [column.kind.bindable(column.field, values[column.field]) for column in features]
-        created_at = None if created_at is None else whole_milliseconds(created_at)
-        bound.append((*key, *content, whole_milliseconds(event_at), created_at, event_us, *left))
+        times = (None if moment is None else whole_milliseconds(moment) for moment in (event_at, created_at))
+        bound.append((*key, *content, *times, event_us, *left))
     return bound
 
 

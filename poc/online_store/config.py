@@ -78,29 +78,7 @@ class Tls(FeastConfigBaseModel):  # type: ignore[misc]
 
 
 class RowStoreSettings(FeastConfigBaseModel):  # type: ignore[misc]
-    """Every key but `type`; None is not stated.
-
-    Attributes:
-        hosts: contact points; this or `secure_bundle_path`, an Astra database's.
-        port: CQL port of every node.
-        keyspace: of all tables; `feast apply` creates it where it is missing.
-        replication_factor: copies in each data centre, of a keyspace that is created; 1 in the local one if
-            not stated.
-        replication: copies by data centre, instead of `replication_factor`.
-        username, password: for password authentication; those of the environment if not stated.
-        protocol_version: CQL protocol; the newest that the cluster knows if not stated.
-        consistency_level: how many replicas confirm a write, and a read if the next is not stated.
-        read_consistency_level: how many replicas answer a read.
-        request_timeout, connect_timeout: longest wait for one statement and for one connection, in seconds.
-        ttl_seconds: age, counted from the event time, at which Cassandra removes a row; never if not stated.
-        speculative_execution_delay_ms: ask a second node when a statement took this long.
-        compression: compress what goes over the wire with LZ4 (needs the `lz4` package).
-        local_dc: the data centre whose nodes are asked; the first contact point's if not stated.
-        load_balancing: the stock store's block.
-        read_concurrency, write_concurrency: most statements in flight of one batch.
-        read_keys_per_statement: most entities that one statement of a batch read asks for, where the join key
-            allows it.
-    """
+    """Every key but `type`, by its name and meaning in docs/online_store.md; None is not stated."""
 
     hosts: Annotated[list[StrictStr], Field(min_length=1)] | None = None
     secure_bundle_path: StrictStr | None = None

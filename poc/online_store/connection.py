@@ -1,7 +1,7 @@
 """What it takes to reach a Cassandra: Feast's loaded `online_store` block, and the environment.
 
-Both stores' settings are read here, and nowhere else; everything below speaks `ConnectionSettings`. Imports
-neither Feast nor a driver, so that a script can ask whether a Cassandra answers in milliseconds.
+Both stores' settings are read here, and nowhere else. Imports neither Feast nor a driver: a script can ask
+whether a Cassandra answers in milliseconds.
 """
 
 import functools
@@ -55,25 +55,15 @@ class TlsFiles:
 
     def texts(self) -> tuple[str, str | None, str | None]:
         """Read `ca`, `cert` and `key`; TlsFilesUnusable where one is not there, or may not be read."""
-        ca = _text(self.ca)
         cert, key = (None if name is None else _text(name) for name in (self.cert, self.key))
-        return ca, cert, key
+        return _text(self.ca), cert, key
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
-    """The way into a cluster, and how its statements are to run.
+    """The way into a cluster, and how its statements are to run: the settings of docs/online_store.md.
 
-    Attributes:
-        hosts: contact points; empty with a secure bundle, Astra's.
-        keyspace: of the online store's tables.
-        protocol_version: None takes the newest that both ends know.
-        read_consistency, write_consistency: how many replicas answer, by Cassandra's name.
-        speculative_delay_ms: after which a second node is asked; None for never.
-        local_dc: None takes the first contact point's.
-        replication_factor: copies in each data centre of a keyspace that is made; None for not stated.
-        replication: copies by data centre, instead; None for not stated.
-        read_concurrency, write_concurrency: most statements in flight of one batch.
+    Without hosts there is a secure bundle. None is not stated.
     """
 
     hosts: tuple[str, ...]
@@ -107,8 +97,7 @@ def connection_settings(
 ) -> ConnectionSettings:
     """Read the online store's block of `config`, whichever of the two Cassandra stores it names.
 
-    CASSANDRA_HOSTS and CASSANDRA_PORT of `environment` go before it; user and password come from there
-    where it names none. What is empty is not stated.
+    Hosts and port of `environment` go before it; a login comes from there where it names none.
 
     Raises:
         NoCassandra: the online store names no hosts and no bundle.
@@ -150,12 +139,9 @@ def given_credentials(
 ) -> Credentials | None:
     """Put together what was given; None where nothing was.
 
-    Args:
-        password_file: holds the password and nothing else, as a mounted secret does; a line's end is not
-            part of it.
+    The file holds the password and nothing else, as a mounted secret does; a line's end is no part of it.
 
-    Raises:
-        CredentialsUnusable: only half of it was given, or the password twice, or the file cannot be read.
+    Raises CredentialsUnusable: only half of it was given, or the password twice, or the file cannot be read.
     """
     if password is not None and password_file is not None:
         raise errors.CredentialsUnusable(f"{PASSWORD_VARIABLE} and {PASSWORD_FILE_VARIABLE} are both set")

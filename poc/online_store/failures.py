@@ -1,21 +1,11 @@
 """What the two drivers raise, while they connect and while statements run, as this project's errors."""
 
 import re
-import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from cassandra import (
-    AuthenticationFailed,
-    ConsistencyLevel,
-    DriverException,
-    InvalidRequest,
-    OperationTimedOut,
-    Unauthorized,
-    Unavailable,
-    UnresolvableContactPoints,
-)
+import cassandra
 from cassandra.cluster import NoHostAvailable
 from cassandra.connection import ConnectionException
 from cassandra.protocol import ErrorMessage
@@ -47,9 +37,7 @@ def cassandra_failures(
         missing: makes the error for a keyspace or table that is not there; `OnlineTableMissing` for None.
 
     Raises:
-        CassandraUnavailable: no node could answer, or none did in time; ReplicasMissing, too few did.
-        RoleLacksRight: the user may not do that.
-        RefusedByGuardrail: nobody but a superuser may.
+        CassandraUnavailable: no node could answer, or none did in time, or not for this user or statement.
         FeaturesOutdated: the table lacks a column, or has it with another type.
     """
     try:
@@ -66,15 +54,15 @@ def cassandra_failures(
 def _known(error: Exception, where: str, missing: Callable[[], PocError] | None) -> PocError | None:
     # acsylla may not be there to name its classes.
     name = type(error).__name__
-    if isinstance(error, InvalidRequest) or name == "CassErrorServerInvalidQuery":
+    if isinstance(error, cassandra.InvalidRequest) or name == "CassErrorServerInvalidQuery":
         return refusal(str(error), missing)
-    if isinstance(error, Unauthorized) or name == "CassErrorServerUnauthorized":
+    if isinstance(error, cassandra.Unauthorized) or name == "CassErrorServerUnauthorized":
         return errors.RoleLacksRight(where, _message(str(error)))
     cause = _cause(error)
-    if isinstance(cause, Unavailable):
-        level = ConsistencyLevel.value_to_name[cause.consistency]
+    if isinstance(cause, cassandra.Unavailable):
+        level = cassandra.ConsistencyLevel.value_to_name[cause.consistency]
         return errors.ReplicasMissing(where, level, cause.required_replicas, cause.alive_replicas)
-    if isinstance(error, (DriverException, NoHostAvailable, ConnectionException, ErrorMessage)):
+    if isinstance(error, (cassandra.DriverException, NoHostAvailable, ConnectionException, ErrorMessage)):
         return errors.CassandraUnavailable(where, str(cause))
     # What acsylla says of a session that was closed.
     closed = isinstance(error, RuntimeError) and "closed" in str(error).lower()
@@ -88,9 +76,9 @@ def refusal(said: str, missing: Callable[[], PocError] | None = None) -> PocErro
 
     `missing` makes the error for a keyspace or table that is not there.
     """
-    message = _message(said)
     if (refused := refused_by_guardrail(said)) is not None:
         return refused
+    message = _message(said)
     if lacks_table(said):
         return errors.OnlineTableMissing(f"as it is asked for: {message}") if missing is None else missing()
     if any(text in said for text in _NO_COLUMN):
@@ -123,12 +111,12 @@ def _message(said: str) -> str:
 def connection_refusal(settings: ConnectionSettings, error: Exception) -> errors.CassandraUnavailable:
     """Tell what stands in the way of a connection, by what the driver raised."""
     cause, where = _cause(error), str(settings)
-    if isinstance(cause, UnresolvableContactPoints):
+    if isinstance(cause, cassandra.UnresolvableContactPoints):
         return errors.HostsUnknown(where)
     # The driver reads the system's tables as it connects, at ONE.
     if (refused := refused_by_guardrail(str(cause))) is not None:
         return refused
-    if isinstance(cause, AuthenticationFailed):
+    if isinstance(cause, cassandra.AuthenticationFailed):
         return errors.CassandraLoginRefused(where, settings.username)
     # Of several addresses the driver words the last error anew, as another type.
     if _OF_TLS in str(cause):
@@ -142,15 +130,8 @@ def connection_refusal(settings: ConnectionSettings, error: Exception) -> errors
 
 def speaks_tls(host: str, port: int, timeout_seconds: float = 2.0) -> bool:
     """Tell whether what listens at `host:port` answers to a TLS handshake, whoever it is."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
     try:
-        with (
-            socket.create_connection((host, port), timeout_seconds) as plain,
-            context.wrap_socket(plain, server_hostname=host),
-        ):
-            return True
+        return bool(ssl.get_server_certificate((host, port), timeout=timeout_seconds))
     except OSError:
         return False
 
@@ -162,15 +143,10 @@ def speaks_older(error: Exception) -> bool:
 
 
 def _cause(error: Exception) -> Exception:
-    """Return why the driver failed: of several hosts, asked in any order, what one said that is there;
-    where none is, why one is not.
-    """
-    if isinstance(error, NoHostAvailable) and error.errors:
-        each = list(error.errors.values() if isinstance(error.errors, dict) else error.errors)
-        cause: Exception = next((item for item in each if not _is_silence(item)), each[0])
-        return cause
-    return error
-
-
-def _is_silence(error: Exception) -> bool:
-    return isinstance(error, (OSError, OperationTimedOut)) and _OF_TLS not in str(error)
+    """Return why the driver failed: of several hosts, what one said that is there, else why one is not."""
+    if not (isinstance(error, NoHostAvailable) and error.errors):
+        return error
+    each: list[Exception] = list(error.errors.values() if isinstance(error.errors, dict) else error.errors)
+    silence = (OSError, cassandra.OperationTimedOut)
+    said = (item for item in each if not isinstance(item, silence) or _OF_TLS in str(item))
+    return next(said, each[0])

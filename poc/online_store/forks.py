@@ -12,16 +12,12 @@ class BeginsAnew(Protocol):
         """Give up threads, locks and sessions, in the child and before anything else of it runs."""
 
 
-_told: WeakSet[BeginsAnew] = WeakSet()
-
-
-def tell_of_forks(owner: BeginsAnew) -> None:
-    """Tell `owner` in each child process, for as long as there is an owner."""
-    _told.add(owner)
+# Whoever is to be told in each child process, for as long as there is somebody to tell.
+TOLD: WeakSet[BeginsAnew] = WeakSet()
 
 
 def _tell() -> None:
-    for owner in list(_told):
+    for owner in list(TOLD):
         owner.begin_anew()
 
 

@@ -1,8 +1,6 @@
 """Which of a view's tables is served: the row store keeps the values of a view in a table a generation.
 
-One small table in the keyspace says so, by project and view, and is changed by compare-and-set only. A full
-run claims the next number, fills that generation's table beside the served one, and switches. The claim is a
-lease: of a run that is heard no more, another takes it over.
+A full run claims the next, fills it beside the served one, and switches: how, docs/adr/0016 says.
 """
 
 import logging
@@ -45,7 +43,7 @@ _Statement: TypeAlias = tuple[str, tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a view stands: the numbers of the generations that are served and being filled, and by whom."""
+    """Which generations of a view are served and being filled, by their numbers, and by whom."""
 
     served: int = 0
     filling: int | None = None
@@ -76,7 +74,6 @@ class Generation:
         state: filling, served, kept (served before, can be again), failed, taken back by a person, or left:
             nobody goes back to it, and it is to be dropped.
         left_at: when it ceased to be served; None where it never was, or still is.
-        filled: None while it is not.
     """
 
     number: int
@@ -115,11 +112,7 @@ class Generations:
         return [_generation(row) for row in self._rows(select, view) if row.generation is not None]
 
     def claim(self, view: str) -> int:
-        """Begin the next generation of `view`; return its number.
-
-        Raises:
-            RebuildRunning: another run is filling one.
-        """
+        """Begin the next generation of `view`; return its number. RebuildRunning: another run fills one."""
         standing = self.standing(view)
         self._require_nobody_fills(view, standing)
         taken = [item.number for item in self.known(view)]
@@ -134,11 +127,7 @@ class Generations:
         return number
 
     def renew(self, view: str, number: int) -> None:
-        """Say that the run that fills generation `number` lives.
-
-        Raises:
-            RebuildLost: it was taken over meanwhile.
-        """
+        """Say that the run that fills generation `number` lives; RebuildLost where it was taken over."""
         lease = self._point(view, {"owner": owner()}, {"filling": number}, _LEASE)
         if not self._batch(lambda: False, lease):
             raise RebuildLost(view)
@@ -146,8 +135,7 @@ class Generations:
     def switch(self, view: str, number: int, filled: Content) -> None:
         """Serve generation `number`, which has been filled, from now on; the one before is kept, if it was.
 
-        Raises:
-            RebuildLost: another run took over meanwhile.
+        Raises RebuildLost: another run took over meanwhile.
         """
         before, known = self.standing(view), self.known(view)
         is_filled = any(item.number == before.served and item.filled is not None for item in known)
@@ -169,26 +157,17 @@ class Generations:
         """Record what the served generation holds by now."""
         row = self._pointed(view)
         served = None if row is None else row.served
-        self._batch(
-            lambda: True,
-            self._point(view, {"served": served or 0}, {"served": served}),
-            self._state(view, served or 0, SERVED, **asdict(filled)),
-        )
+        number = 0 if served is None else served
+        point = self._point(view, {"served": number}, {"served": served})
+        self._batch(lambda: True, point, self._state(view, number, SERVED, **asdict(filled)))
 
     def give_up(self, view: str, number: int) -> None:
         """End the run that fills generation `number`; what is served stays."""
-        self._batch(
-            lambda: True,
-            self._point(view, {"filling": None, "owner": None}, {"filling": number}),
-            self._state(view, number, FAILED),
-        )
+        point = self._point(view, {"filling": None, "owner": None}, {"filling": number})
+        self._batch(lambda: True, point, self._state(view, number, FAILED))
 
     def require_earlier(self, view: str) -> Generation:
-        """Return the generation that `roll_back` would serve.
-
-        Raises:
-            NoEarlierGeneration: none is kept.
-        """
+        """Return the generation that `roll_back` would serve; NoEarlierGeneration where none is kept."""
         for generation in self.known(view):
             if generation.state == KEPT and generation.filled is not None:
                 return generation
@@ -197,9 +176,7 @@ class Generations:
     def roll_back(self, view: str) -> Generation:
         """Serve the generation before the served one again; return it.
 
-        Raises:
-            NoEarlierGeneration: none is kept.
-            RebuildRunning: a run is filling the next one.
+        Raises NoEarlierGeneration, RebuildRunning: none is kept, a run is filling the next one.
         """
         standing, back = self.standing(view), self.require_earlier(view)
         self._require_nobody_fills(view, standing)
@@ -269,9 +246,7 @@ class Generations:
     def _batch(self, is_done: Callable[[], bool], *statements: _Statement) -> bool:
         """Run statements about one view as one compare-and-set; tell whether the comparison held.
 
-        Args:
-            is_done: whether they were run, asked where it was not heard of an earlier attempt: a node that
-                is frozen, or dies, says nothing of what it did.
+        Where it was not heard of an earlier attempt, `is_done` says: a frozen or dead node says nothing.
         """
         batch = BatchStatement(serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL)
         for cql, bound in statements:
@@ -309,10 +284,8 @@ def _is_dead(owner: str) -> bool:
 
 
 def _generation(row: Any) -> Generation:
-    moments: list[Any] = [
-        None if moment is None else moment.replace(tzinfo=timezone.utc)
-        for moment in (row.made_at, row.left_at, row.covered_from, row.covered_until)
-    ]
-    made_at, left_at, since, until = moments
+    moments = (row.made_at, row.left_at, row.covered_from, row.covered_until)
+    aware: Any = (None if moment is None else moment.replace(tzinfo=timezone.utc) for moment in moments)
+    made_at, left_at, since, until = aware
     filled = None if row.content is None else Content(since, until, row.content, row.entities)
     return Generation(row.generation, row.state, made_at, left_at, filled)

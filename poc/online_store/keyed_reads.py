@@ -1,8 +1,7 @@
 """Rows by key: prepared statements, a bounded number of them at a time, by whichever driver is at hand.
 
-A single key is asked for by itself. Of many, each statement asks for some: what cassandra-driver does for a
-statement in Python costs several times what Cassandra does for one more key. Where its guardrails allow few,
-it asks for few. A read that fails raises what the driver raised. It is never taken for an absent row.
+A single key is asked for by itself; of many, each statement asks for some (docs/adr/0007). A read that fails
+raises what the driver raised. It is never taken for an absent row.
 """
 
 import asyncio
@@ -22,7 +21,7 @@ from poc.online_store.session import READ, prepare
 
 log = logging.getLogger(__name__)
 
-# With more in one answer it is Cassandra that is waited for (docs/adr/0007).
+# With more in one answer it is Cassandra that is waited for.
 KEYS_PER_STATEMENT = 20
 
 Key = tuple[Any, ...]
@@ -33,31 +32,26 @@ CqlOfKeys = tuple[str, str | None]
 
 
 class KeyedReads:
-    """Reads the rows of keys. Safe to use from many threads and event loops at once.
+    """Reads the rows of keys, with at most `in_flight` statements of one read under way.
 
-    Args:
-        session: where to read; statements are prepared at once.
-        in_flight: most statements under way of one read.
-        acsylla: reads for event loops instead, where it can; None for never.
+    Safe to use from many threads and event loops at once. For these `acsylla` reads instead, where it can.
     """
 
     def __init__(
         self,
         session: Session,
         cql: CqlOfKeys,
-        *,
         in_flight: int,
         keys_per_statement: int,
         acsylla: AcsyllaReads | None = None,
     ) -> None:
-        self._session, self._in_flight = session, in_flight
+        self._session, self._in_flight, self._acsylla = session, in_flight, acsylla
+        self._keys_per_statement = keys_per_statement
         one, several = cql
         self._one = _in_one_page(prepare(session, one))
         self._several: PreparedStatement | None = None
         if several is not None and keys_per_statement > 1:
             self._several = _in_one_page(prepare(session, several))
-        self._keys_per_statement = keys_per_statement
-        self._acsylla = acsylla
 
     def rows(self, keys: Sequence[Key]) -> dict[Key, list[Row]]:
         """Read the rows of distinct `keys`; a key that has none is left out."""
@@ -78,11 +72,7 @@ class KeyedReads:
                 self._ask_fewer(asked, error)
 
     def _ask_fewer(self, asked: int, error: InvalidRequest) -> None:
-        """Ask for as few keys a statement as Cassandra allows from now on; raise any other `error`.
-
-        Args:
-            asked: how many a statement asked for that it refused.
-        """
+        """Ask for as few keys a statement as Cassandra, which refused those `asked` for, allows."""
         most = most_keys(str(error))
         if most is None or most >= asked:
             raise error

@@ -15,7 +15,6 @@ from poc.online_store.layout import Column
 
 # A partition key's most bytes; the server refuses a longer one instead of not finding it.
 MAX_KEY_BYTES = 65535
-_ROOM_BYTES = 64
 # So many characters, of four bytes at most, are within the limit.
 _ALWAYS_FIT = 16_000
 
@@ -38,10 +37,9 @@ def column_as_stored(values: list[Any], column: Column) -> list[Any]:
 
 
 def bound_key(columns: Sequence[Column]) -> Callable[[tuple[Any, ...]], tuple[Any, ...] | None]:
-    """Return the function from join keys to what is bound for them; None for a key that no row can have.
+    """Return the function from join keys to what is bound for them; None for a key that is too long.
 
-    It takes the values of `columns`, in their order, as Python has them. A key that is longer than
-    Cassandra's limit finds nothing, as one that is not stored.
+    It takes the values of `columns`, in their order, as Python has them.
     """
     long = [column.kind.cql in ("text", "blob") for column in columns]
     if long == [True]:
@@ -54,8 +52,7 @@ def bound_key(columns: Sequence[Column]) -> Callable[[tuple[Any, ...]], tuple[An
 def join_keys(columns: Sequence[Column]) -> Callable[[EntityKey], tuple[Any, ...] | None]:
     """Return the function from Feast's entity key to join keys, in the order of `columns`.
 
-    None for a key that no row can have: a value of another type than its join key's finds nothing, as in
-    every Feast store.
+    None for a key that no row can have: a value of another type finds nothing, as in every Feast store.
     """
 
     def read(key: EntityKey) -> tuple[Any, ...] | None:
@@ -93,12 +90,9 @@ def written_key(columns: Sequence[Column], key: EntityKey) -> tuple[Any, ...]:
 def _fits(parts: Sequence[Any]) -> bool:
     if len(parts) == 1 and len(parts[0]) < _ALWAYS_FIT:
         return True
-    size = sum(len(part) for part in parts if isinstance(part, (str, bytes)))
-    if size * 4 + _ROOM_BYTES <= MAX_KEY_BYTES:
-        return True
-    exact = sum(
+    sizes = [
         len(part.encode()) if isinstance(part, str) else len(part) if isinstance(part, bytes) else 8
         for part in parts
-    )
+    ]
     # A key of several parts carries two bytes of length and one of end with each.
-    return exact + (3 * len(parts) if len(parts) > 1 else 0) <= MAX_KEY_BYTES
+    return sum(sizes) + (3 * len(sizes) if len(sizes) > 1 else 0) <= MAX_KEY_BYTES

@@ -1,9 +1,7 @@
 """The one rule of which row of an entity is the latest.
 
 The newest event time decides; among equals the newest created time, a missing one coming before any
-other; then the last position. `rank` says it of a row at a time, `oldest_first` of Arrow's columns, and
-`LatestRows` finds each entity's latest row among many, in memory that grows with the entities, not with
-the rows.
+other; then the last position.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,8 +18,7 @@ _SLACK_ROWS = 200_000
 def rank(event_us: int, created_us: int | None) -> tuple[int, bool, int]:
     """Return what is greater for a later row, and equal where only their positions decide.
 
-    Args:
-        event_us, created_us: microseconds since 1970; None for a row that does not say when it was created.
+    Both times are microseconds since 1970; None is of a row that does not say when it was created.
     """
     return event_us, created_us is not None, created_us or 0
 
@@ -36,7 +33,7 @@ def oldest_first(rows: pa.Table, order: Iterable[str]) -> pa.Array:
 
 
 class LatestRows:
-    """Takes batches of keys and times, keeps the latest row of each key.
+    """Takes batches of keys and times, keeps the latest row of each key, in memory that grows with the keys.
 
     Args:
         keys: the columns that together name an entity; none if all rows are one entity's.

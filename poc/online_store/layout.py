@@ -72,10 +72,9 @@ class RowLayout:
     def select(self, features: Sequence[Column]) -> str:
         """SELECT `features`, then the event timestamp, of one entity; binds the keys.
 
-        Each column is held to the type that is declared: one of another type is refused. Otherwise, when the
-        table is made anew with other types, the values of those would be read; and at protocol 4 the C++
-        driver goes on reading by the types that a statement was prepared with: a double as an integer. A CAST
-        would convert it, and lose its fraction.
+        A column of another type than is declared is refused. Else, when the table is made anew with others,
+        values of those would be read; and at protocol 4 the C++ driver goes on reading by the types that a
+        statement was prepared with: a double as an integer. A CAST would lose its fraction.
         """
         return self._select_one(_selected(features))
 
@@ -109,11 +108,7 @@ def _selected(features: Sequence[Column]) -> str:
 
 
 def row_layout(keyspace: str, project: str, view: FeatureView, generation: int = 0) -> RowLayout:
-    """Lay out the row store's table of a generation of `view`.
-
-    Raises:
-        UnsupportedType: a field has no column type, or a join key is a list.
-    """
+    """Lay out the table of a generation; UnsupportedType: a field has no column type, or a key is a list."""
     return _layout(keyspace, naming.generation_table(project, view.name, generation), project, view)
 
 
@@ -123,11 +118,7 @@ def direct_layout(keyspace: str, project: str, view: FeatureView) -> RowLayout:
 
 
 def key_columns(view: FeatureView) -> tuple[Column, ...]:
-    """Lay out the join keys of `view`, ordered by name.
-
-    Raises:
-        UnsupportedType: one has no column type, or is a list.
-    """
+    """Lay out the join keys, ordered by name; UnsupportedType: one has no column type, or is a list."""
     return tuple(
         Column(field.name, column_name(field.name), key_type(field.name, field.dtype))
         for field in sorted(view.entity_columns, key=lambda field: field.name)

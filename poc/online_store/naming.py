@@ -39,9 +39,8 @@ def keyspace_fault(name: str) -> str | None:
 def table_name(project: str, view: str, use: str = "") -> str:
     """Name the table of `view`, or of one `use` of it: `project__view`, or shortened with a digest of both.
 
-    No two pairs share a name: a plain part never contains or ends in a double underscore, and a
-    shortened name never contains one. Differs from the stock store's `project_view`, so that both
-    layouts can live in one keyspace.
+    No two pairs share a name: a plain part never contains or ends in a double underscore, and a shortened
+    name never contains one. None is the stock store's `project_view`: both layouts can live in one keyspace.
     """
     name = f"{project}__{view}" + (f"__{use}" if use else "")
     if _PLAIN.fullmatch(project) and _PLAIN.fullmatch(view) and len(name) <= MAX_TABLE_NAME:

@@ -57,14 +57,12 @@ def estimate_partitions(session: Session, keyspace: str, table: str) -> int | No
     key, _ = _keys(session, keyspace, table)
     if key is None:
         return None
-    sample = idempotent(
-        f"SELECT DISTINCT {key}, token({key}) FROM {quoted(keyspace)}.{quoted(table)} LIMIT {SAMPLE}"
-    )
+    qualified = f"{quoted(keyspace)}.{quoted(table)}"
+    sample = idempotent(f"SELECT DISTINCT {key}, token({key}) FROM {qualified} LIMIT {SAMPLE}")
     # For an estimate one replica is enough, and one that is lost must not stand in its way:
     # the near one, at the level that no cluster refuses to whoever connects.
     sample.consistency_level = ConsistencyLevel.ONE
-    rows = session.execute(sample).all()
-    return partitions_from([row[-1] for row in rows])
+    return partitions_from([row[-1] for row in session.execute(sample)])
 
 
 def partitions_from(tokens: list[int]) -> int:

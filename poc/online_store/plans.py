@@ -1,9 +1,8 @@
 """The plans of one feature store, kept for as long as the registry stays what it is.
 
 A registry has a state: the object that Feast has it cached as, and the version that each commit stamps on it.
-An `apply` in this process changes it at once. What others apply is read in the background, before Feast's own
-cache expires (Feast would read it within a call, under a lock), and is planned before it is shown: no request
-waits for either.
+An `apply` in this process changes it at once. What others apply is read in the background before Feast would
+read it within a call, and is planned before it is shown: no request waits for either.
 """
 
 import copy
@@ -17,8 +16,8 @@ from typing import Any
 from feast import FeatureService, FeatureStore
 from feast.errors import FeatureViewNotFoundException
 
+from poc.online_store import forks
 from poc.online_store.errors import FeaturesOutdated
-from poc.online_store.forks import tell_of_forks
 from poc.online_store.plan import Plan, resolve
 from poc.online_store.registry_file import as_it_is_now
 
@@ -31,18 +30,16 @@ MOST_STATES = 4
 # Of the life of Feast's cache, how much passes before it is read anew.
 SHARE = 0.8
 LEAST_SECONDS = 0.2
-_UNKNOWN: Any = object()
 _Content = tuple[str, list[tuple[str, str | None, list[Any], dict[str, str]]]]
 
 
 @dataclass(slots=True)
 class _State:
-    """One state of the registry, and the plans that were worked out for it."""
+    """One state of the registry; by what is asked the plans that were worked out, each with its features."""
 
     proto: Any
     version: str
-    plans: dict[Any, Plan | None] = field(default_factory=dict)
-    asked: dict[Any, Any] = field(default_factory=dict)
+    plans: dict[Any, tuple[Plan | None, Any]] = field(default_factory=dict)
 
     def is_of(self, proto: Any) -> bool:
         return self.proto is proto and self.version == proto.version_id
@@ -57,7 +54,7 @@ class Plans:
         # Feast's services are compared slowly, and hashed by their name: known ones are told by identity.
         self._services: dict[int, tuple[FeatureService, _Content, bytes]] = {}
         self.begin_anew()
-        tell_of_forks(self)
+        forks.TOLD.add(self)
 
     def begin_anew(self) -> None:
         """See `BeginsAnew`."""
@@ -81,10 +78,10 @@ class Plans:
             state = self._enter(proto)
         try:
             asked = (self._named(features), full_feature_names, key_names)
-            plan = state.plans.get(asked, _UNKNOWN)
+            known = state.plans.get(asked)
         except TypeError:
             return None  # Nothing that features could be called by: Feast says what is wrong with it.
-        return _planned(store, state, asked, features) if plan is _UNKNOWN else plan
+        return _planned(store, state, asked, features) if known is None else known[0]
 
     def _named(self, features: list[str] | FeatureService) -> Any:
         if type(features) is list:
@@ -109,8 +106,7 @@ class Plans:
                 item for item in self._states if item.is_of(proto) or (version and item.version == version)
             )
             known = next(same, None)
-            kept = () if known is None else (known.plans, known.asked)
-            state = self._state = _State(proto, version, *kept)
+            state = self._state = _State(proto, version, {} if known is None else known.plans)
             self._states = [state, *(item for item in self._states if item is not known)][:MOST_STATES]
             return state
 
@@ -153,7 +149,7 @@ class Plans:
         Until a full run has switched, it goes on being read as it was.
         """
         plans = () if self._state is None else tuple(self._state.plans.values())
-        for part in (part for plan in plans if plan is not None for part in plan.parts):
+        for part in (part for plan, _ in plans if plan is not None for part in plan.parts):
             try:
                 view = registry.get_feature_view(part.view.name, store.project, allow_cache=True)
             except FeatureViewNotFoundException:
@@ -171,7 +167,7 @@ class Plans:
         other._registry = registry
         proto, before = registry.cached_registry_proto, self._state
         state = _State(proto, str(proto.version_id))
-        for asked, features in [] if before is None else list(before.asked.items()):
+        for asked, (_, features) in [] if before is None else list(before.plans.items()):
             try:
                 _planned(other, state, asked, features)
             except Exception as error:  # What is gone from the registry is refused when it is asked for.
@@ -192,8 +188,7 @@ def _planned(store: FeatureStore, state: _State, asked: Any, features: Any) -> P
     plan = resolve(store, features, full_feature_names, key_names)
     if len(state.plans) >= MOST_PLANS:
         state.plans.clear()
-        state.asked.clear()
-    state.plans[asked], state.asked[asked] = plan, features
+    state.plans[asked] = plan, features
     return plan
 
 

@@ -2,11 +2,7 @@
 
 Feast asks a provider only for the rows, after all that is slow. So importing this module puts the resolved
 call into `FeatureStore`, where `get_online_features`, its async twin and Feast's feature server all end: it
-answers for stores that have this provider, and leaves every other store to Feast.
-
-The feature server's own handler goes through a thread, FastAPI's checks of an answer, and a driver that
-blocks. Its path is taken by one that awaits what can be awaited, and leaves the rest to Feast in a thread:
-with the same answers, and the same errors.
+answers for stores that have this provider, and leaves every other store to Feast (docs/adr/0013).
 """
 
 import functools
@@ -21,7 +17,6 @@ from typing import Any
 from feast import FeatureService, FeatureStore, FeatureView, RepoConfig, feature_server
 from feast.infra.local import LocalProvider
 from feast.infra.online_stores.online_store import OnlineStore
-from feast.infra.provider import Provider
 from feast.online_response import OnlineResponse
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
@@ -40,8 +35,6 @@ from poc.online_store.stock_store import StockCassandraOnlineStore
 from poc.online_store.view_reader import Found, JoinKeys, ViewReader
 
 SUPPORTED = "0.38.0"
-STOCK_TYPE = "cassandra"
-SERVER_PATH = "/get-online-features"
 _AS_FEASTS = {"preserving_proto_field_name": True, "float_precision": 18}
 log = logging.getLogger(__name__)
 
@@ -55,7 +48,6 @@ class ResolvingProvider(LocalProvider):  # type: ignore[misc]
             raise FeastNotSupported(SUPPORTED, found)
         super().__init__(config)
         self._online_store: OnlineStore | None = None
-        self._reading: ReadingStore[ViewReader] | None = None
         self.plans = Plans()
         self._opening = threading.Lock()
 
@@ -65,7 +57,7 @@ class ResolvingProvider(LocalProvider):  # type: ignore[misc]
         if self._online_store is None:
             with self._opening:
                 # A store that somebody derived from Feast's own keeps its values as it sees fit.
-                is_stock = getattr(self.repo_config.online_store, "type", None) == STOCK_TYPE
+                is_stock = getattr(self.repo_config.online_store, "type", None) == "cassandra"
                 if self._online_store is None and is_stock:
                     self._online_store = StockCassandraOnlineStore()
                 return super().online_store
@@ -73,37 +65,34 @@ class ResolvingProvider(LocalProvider):  # type: ignore[misc]
 
     def reader(self, view: FeatureView, features: Sequence[str]) -> ViewReader:
         """Return what reads `features` of `view` from the online store."""
-        if self.reads_awaited and self._reading is not None:
-            return self._reading.reader(self.repo_config, view, features)
-        return ForeignReader(self, self.repo_config, view, features)
+        store: OnlineStore | ReadingStore[ViewReader] | None = self.online_store
+        if isinstance(store, ReadingStore):
+            return store.reader(self.repo_config, view, features)
+        return _ForeignReader(self, view, features)
 
     @property
     def reads_awaited(self) -> bool:
         """Whether the store answers an event loop without blocking it."""
-        if self._reading is None and isinstance(self.online_store, ReadingStore):
-            self._reading = self.online_store
-        return self._reading is not None
+        return isinstance(self.online_store, ReadingStore)
 
 
-class ForeignReader(MessageReader):
+class _ForeignReader(MessageReader):
     """A `ViewReader` of SQLite, Redis, or whatever store the yaml names, as Feast reads it.
 
     It blocks only: what such a store can await, Feast asks of it itself.
     """
 
-    def __init__(
-        self, provider: Provider, config: RepoConfig, view: FeatureView, features: Sequence[str]
-    ) -> None:
+    def __init__(self, provider: ResolvingProvider, view: FeatureView, features: Sequence[str]) -> None:
         super().__init__(view, features)
-        self._provider, self._config, self._view = provider, config, view
+        self._provider, self._view = provider, view
 
     def read(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
-        """See `ViewReader.read`."""
-        asked = [self._entity_key(key) for key in keys]
-        rows = self._provider.online_read(self._config, self._view, asked, list(self.names))
+        asked = {key: self._entity_key(key) for key in keys}
+        config, names = self._provider.repo_config, list(self.names)
+        rows = self._provider.online_read(config, self._view, list(asked.values()), names)
         return {
-            key: (*(values.get(name) for name in self.names), moment)
-            for key, (moment, values) in zip(keys, rows, strict=True)
+            key: (*(values.get(name) for name in names), moment)
+            for key, (moment, values) in zip(asked, rows, strict=True)
             if values is not None
         }
 
@@ -190,7 +179,7 @@ def install() -> None:
         app = feasts_app(store, *settings, **named)
         if isinstance(store._get_provider(), ResolvingProvider):
             handler = functools.partial(_get_online_features, store)
-            app.router.routes.insert(0, Route(SERVER_PATH, handler, methods=["POST"]))
+            app.router.routes.insert(0, Route("/get-online-features", handler, methods=["POST"]))
         return app
 
     get_online_features.resolving = True  # type: ignore[attr-defined]

@@ -14,12 +14,12 @@ from cassandra.cluster import Session
 from feast import FeatureView, RepoConfig
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 
+from poc.online_store import forks
 from poc.online_store.acknowledged_writes import ReplacingWriter
 from poc.online_store.acsylla_reads import AcsyllaReads, acsylla_reads
 from poc.online_store.bound_rows import BoundRow
 from poc.online_store.connection import ConnectionSettings, Driver, connection_settings
 from poc.online_store.errors import FeaturesOutdated, OnlineTableMissing
-from poc.online_store.forks import tell_of_forks
 from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, CqlOfKeys, KeyedReads, Row
 from poc.online_store.keys import join_keys
 from poc.online_store.layout import key_columns
@@ -48,17 +48,14 @@ class _Kept(Generic[Reader]):
 
 
 class ReadingStore(Generic[Reader]):
-    """Half of an online store; it comes before Feast's class among the bases. Safe to use from many threads.
-
-    Attributes:
-        driver: what reads for event loops.
-    """
+    """Half of an online store, before Feast's class among the bases. Safe to use from many threads."""
 
     def __init__(self) -> None:
+        # What reads for event loops.
         self.driver: Driver = "auto"
         self._of_parents: list[Any] = []
         self._begin()
-        tell_of_forks(self)
+        forks.TOLD.add(self)
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
@@ -96,9 +93,8 @@ class ReadingStore(Generic[Reader]):
     def close(self) -> None:
         """End the sessions; the next call opens others."""
         with self._lock:
-            session, self._session = self._session, None
-            acsylla, self._acsylla = self._acsylla, None
-            following, self._following = self._following, None
+            session, acsylla, following = self._session, self._acsylla, self._following
+            self._session = self._acsylla = self._following = None
             self.forget()
         if following is not None:
             following.set()
@@ -161,13 +157,10 @@ class ReadingStore(Generic[Reader]):
         """Read as Feast asks: event time (UTC-aware) and values by name, or (None, None) for an absent row.
 
         A null is a Value without content; a feature that the view does not have is left out, and so is one
-        that was never written.
-
-        Raises:
-            cassandra.DriverException, cassandra.cluster.NoHostAvailable: no answer; never an absent row.
+        that was never written. No answer is the driver's error, and never an absent row.
         """
         reader, keys = self.reader(config, table, requested_features), self._keys(config, table, entity_keys)
-        return feature_rows(reader, keys, reader.read(_distinct(keys)))
+        return feature_rows(reader, keys, reader.read([key for key in keys if key is not None]))
 
     async def online_read_async(
         self,
@@ -178,7 +171,7 @@ class ReadingStore(Generic[Reader]):
     ) -> list[FeatureRow]:
         """Do what `online_read` does, without blocking the event loop once the statement is prepared."""
         reader, keys = self.reader(config, table, requested_features), self._keys(config, table, entity_keys)
-        return feature_rows(reader, keys, await reader.read_async(_distinct(keys)))
+        return feature_rows(reader, keys, await reader.read_async([key for key in keys if key is not None]))
 
     def _keys(
         self, config: RepoConfig, view: FeatureView, entity_keys: Sequence[EntityKey]
@@ -191,17 +184,15 @@ class ReadingStore(Generic[Reader]):
     def _new_writer(
         self, config: RepoConfig, cql: str, at: int, keys: slice, times: CqlOfKeys, of: Sequence[str] | None
     ) -> ReplacingWriter:
-        """Make the writer of `cql`, and keep it.
+        """Make the writer of `cql`, and keep it. In a row the write time is at `at`, its keys are at `keys`.
 
         Args:
-            at: the place of the write time in a row to write.
-            keys: the places of the keys in it, which `times` binds.
             times: CQL that selects last when a row was written, in µs: of one key, and of several.
             of: features whose times count, by the name that comes first of what is selected; None for all.
         """
         session, settings = self.session(config), connection_settings(config)
         together = getattr(config.online_store, "read_keys_per_statement", KEYS_PER_STATEMENT)
-        reads = KeyedReads(session, times, in_flight=settings.read_concurrency, keys_per_statement=together)
+        reads = KeyedReads(session, times, settings.read_concurrency, together)
 
         def written(found: Sequence[Row]) -> int | None:
             return max((row[-1] for row in found if of is None or row[0] in of), default=None)
@@ -241,7 +232,3 @@ def _follow(store: "weakref.ref[ReadingStore[Any]]", gone: threading.Event, sess
 def _columns(view: FeatureView) -> list[tuple[str, Any]]:
     """List what the columns of `view` follow from; a reading of the registry makes new objects each time."""
     return [(field.name, field.dtype) for field in (*view.entity_columns, *view.features)]
-
-
-def _distinct(keys: Sequence[JoinKeys | None]) -> list[JoinKeys]:
-    return list(dict.fromkeys(key for key in keys if key is not None))

@@ -1,8 +1,7 @@
 """Feast's registry in a local file: written whole or not at all, and read again without writing.
 
-Feast 0.38 empties the file and then writes it. Who reads in between sees no registry, or half of one; and a
-store that refreshes by its project then writes the empty one down, over what was applied. A disk that is full
-leaves half of one for good.
+Feast 0.38 empties the file and then writes it. Who reads in between sees no registry, or half of one, and may
+write the empty one down, over what was applied. A disk that is full leaves half of one for good.
 """
 
 import os

@@ -61,17 +61,13 @@ class Answered:
         return zip(*(nothing if row is None else row for row in rows), strict=True)
 
 
+@dataclass(eq=False, repr=False)
 class ResolvedResponse(OnlineResponse):  # type: ignore[misc]
     """The answer to a call that was resolved before: native values of the join keys, and what was read."""
 
-    def __init__(
-        self,
-        entity_values: Mapping[str, list[Any]],
-        kinds: Mapping[str, ValueType],
-        answered: Sequence[Answered],
-    ) -> None:
-        self.entity_values, self.answered = entity_values, answered
-        self._kinds = kinds
+    entity_values: Mapping[str, list[Any]]
+    kinds: Mapping[str, ValueType]
+    answered: Sequence[Answered]
 
     def to_dict(self, include_event_timestamps: bool = False) -> dict[str, Any]:
         """Return the values by name; see `OnlineResponse.to_dict`."""
@@ -100,7 +96,7 @@ class ResolvedResponse(OnlineResponse):  # type: ignore[misc]
         message, vector = GetOnlineFeaturesResponse(results=[]), GetOnlineFeaturesResponse.FeatureVector
         names, vectors = message.metadata.feature_names.val, message.results
         for name, given in self.entity_values.items():
-            values = python_values_to_proto_values(given, self._kinds[name])
+            values = python_values_to_proto_values(given, self.kinds[name])
             statuses, times = [FieldStatus.PRESENT] * len(given), [_NOBODYS] * len(given)
             names.append(name)
             vectors.append(vector(values=values, statuses=statuses, event_timestamps=times))

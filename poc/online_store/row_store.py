@@ -52,18 +52,18 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
     def written(self, config: RepoConfig, view: FeatureView) -> list[int]:
         """List the generations that take a write now: one that is being filled, and that which is served.
 
-        A run that fills one writes to that alone. What is claimed is not begun before it has its table: its
-        run may have died.
+        A run that fills one writes to that alone.
         """
         own = config.online_store._filling.get(view.name)
         if own is not None:
             return [own]
         standing = self.generations(config).standing(view.name)
-        if standing.owner is None or standing.filling is None:
-            return [standing.served]
-        layout = self.layout(config, view, standing.filling)
-        begun = has_table(self.session(config), layout.keyspace, layout.table)
-        return [standing.filling, standing.served] if begun else [standing.served]
+        if standing.owner is not None and standing.filling is not None:
+            layout = self.layout(config, view, standing.filling)
+            # What is claimed is not begun before it has its table: its run may have died.
+            if has_table(self.session(config), layout.keyspace, layout.table):
+                return [standing.filling, standing.served]
+        return [standing.served]
 
     def _new_reader(self, config: RepoConfig, view: FeatureView, features: Sequence[str] | None) -> RowReader:
         return RowReader(
@@ -162,10 +162,7 @@ class CassandraRowOnlineStore(ReadingStore[RowReader], OnlineStore):  # type: ig
         self.forget()
 
     def plan(self, config: RepoConfig, desired_registry_proto: Registry) -> list[InfraObject]:
-        """Check that every view can be laid out. Connects to nothing; Feast shows no foreign objects.
-
-        Raises UnsupportedType: a field has no column type.
-        """
+        """Check that every view can be laid out, or raise UnsupportedType; Feast shows no foreign objects."""
         for proto in desired_registry_proto.feature_views:
             self.layout(config, FeatureView.from_proto(proto), 0)
         for proto in desired_registry_proto.stream_feature_views:

@@ -31,9 +31,7 @@ class StoredTable:
 def changes(stored: StoredTable | None, layout: RowLayout) -> list[str]:
     """List the statements that bring `stored` to `layout`; none where it is there already.
 
-    Raises:
-        KeyChanged: the partition key is another.
-        TypeChanged: a column has another type.
+    Raises KeyChanged, TypeChanged: the partition key is another, a column has another type.
     """
     if stored is None:
         return [layout.create()]
@@ -60,11 +58,7 @@ def apply_layout(session: Session, layout: RowLayout) -> None:
 
 
 def extend_layout(session: Session, layout: RowLayout) -> None:
-    """Add the new columns, and create no table that is missing.
-
-    Raises:
-        NotApplied: it is missing. Else see `changes`.
-    """
+    """Add the new columns, and create no table: NotApplied where it is missing. Else see `changes`."""
     if stored_table(session, layout) is None:
         raise NotApplied(layout.qualified, "it is not there")
     apply_layout(session, layout)
@@ -95,14 +89,12 @@ def ensure_keyspace(session: Session, settings: ConnectionSettings, keyspace: st
     """Create a keyspace if it is missing; one that is there is used as it is. Return whether it was made.
 
     Args:
-        session: where.
         settings: the copies that are stated, if any: 1 in the local data centre where none are.
         keyspace: its name; that of the online store for None.
 
     Raises:
         DataCentreUnknown: the copies are stated for one that the cluster does not have.
-        ReplicationDiffers: it has other copies than the settings state. Changing that needs a repair of
-            every node, which is an operator's decision.
+        ReplicationDiffers: it has other copies than are stated. To change them is an operator's decision.
     """
     name = settings.keyspace if keyspace is None else keyspace
     found = _read(session, "replication FROM system_schema.keyspaces", name)
@@ -136,11 +128,7 @@ def make_table(session: Session, keyspace: str, table: str, definition: str) -> 
 
 
 def take_options_over(session: Session, keyspace: str, table: str, new: str, merged: bool) -> None:
-    """Give the table `new` the options that somebody gave `table` by ALTER TABLE.
-
-    Args:
-        merged: whether Cassandra merges the files of `new` from now on.
-    """
+    """Give the table `new`, whose files are `merged` or not, the options that somebody gave `table`."""
     # A node that hears of a change late may answer, and alter, by what was before: it is looked at again.
     for _ in range(3):
         changed = _differing_options(session, keyspace, table, new, merged)

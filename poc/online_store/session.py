@@ -9,41 +9,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from cassandra import ConsistencyLevel, DriverException, InvalidRequest
+from cassandra import ConsistencyLevel, DriverException, InvalidRequest, policies
 from cassandra.auth import PlainTextAuthProvider
-from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
+from cassandra.cluster import (
+    EXEC_PROFILE_DEFAULT,
+    Cluster,
+    DefaultConnection,
+    ExecutionProfile,
+    NoHostAvailable,
+)
 from cassandra.cluster import Session as Session
 from cassandra.connection import ConnectionException
-from cassandra.policies import (
-    ConstantReconnectionPolicy,
-    ConstantSpeculativeExecutionPolicy,
-    DCAwareRoundRobinPolicy,
-    RetryPolicy,
-    TokenAwarePolicy,
-)
 from cassandra.query import SimpleStatement, named_tuple_factory, tuple_factory
 
 from poc.online_store.connection import ConnectionSettings, tls_context
 from poc.online_store.errors import DataCentreUnknown
 from poc.online_store.failures import connection_refusal, speaks_older
-from poc.online_store.whole_segments import WholeSegments
 
 READ = "read"
 WRITE = "write"
 SCHEMA = "schema"
 
-# How the driver notices that a node is gone: a killed one closes its connections, and whatever was under way
-# on them is sent to another node at once. A frozen one closes nothing: a heartbeat finds it, and until then
-# a second node is asked for what is late.
+# How it is noticed that a node is gone, and what is asked of another one meanwhile: docs/adr/0008.
 
 # The driver's default backs off to ten minutes: a node that is back was used again after 30 s only.
 RECONNECTION_DELAY_SECONDS = 1.0
-# Table option: how long a coordinator waits for a replica before it asks another one. Cassandra's own choice,
-# the 99th percentile of the table's reads, grows while a replica is frozen.
+# Table option: how long a coordinator waits for a replica before it asks another one.
 SPECULATIVE_RETRY = "50ms"
-# By default a frozen node is found out after a minute. Both together should stay below the time limits of
-# statements that are asked once only: then these too go to another node instead of timing out. Much less
-# would give up nodes that are only busy.
+# Both together should stay below the time limits of statements that are asked once only.
 HEARTBEAT_SECONDS = 4
 HEARTBEAT_TIMEOUT_SECONDS = 10
 # Two: the second node may have come back a moment ago, and be slow.
@@ -61,7 +54,22 @@ SCHEMA_TIMEOUT_SECONDS = SCHEMA_AGREEMENT_SECONDS + 60.0
 PROTOCOL_VERSIONS = (5, 4, 3)
 
 
-class ReadAgain(RetryPolicy):  # type: ignore[misc]
+class WholeSegments(DefaultConnection):  # type: ignore[misc]
+    """The driver's own connection, but for headers of protocol 5's segments that come in two parts.
+
+    Where what has arrived ends within a header of 6 bytes, cassandra-driver 3.30.1 drops those bytes:
+    `Connection.process_io_buffer` keeps what is past the buffer's place, which is at its end then. What comes
+    next it takes for a header, and gives up the connection with all that was asked on it: "CRC mismatch on
+    header" (PYTHON-1337). The more is read at once, the more often.
+    """
+
+    def _process_segment_buffer(self) -> None:
+        super()._process_segment_buffer()
+        if not self._io_buffer.has_consumed_segment:
+            self._io_buffer.io_buffer.seek(0)
+
+
+class ReadAgain(policies.RetryPolicy):  # type: ignore[misc]
     """Reads again, `READS_AGAIN` times, what a replica did not answer; is else the driver's own.
 
     A coordinator that waits for a node which has just died gives up on the statement, not on the node alone,
@@ -69,26 +77,17 @@ class ReadAgain(RetryPolicy):  # type: ignore[misc]
     """
 
     def on_read_timeout(
-        self,
-        query: Any,
-        consistency: int,
-        required_responses: int,
-        received_responses: int,
-        data_retrieved: bool,
-        retry_num: int,
+        self, query: Any, *, consistency: int, retry_num: int, **responses: Any
     ) -> tuple[int, int | None]:
         """Say what becomes of `query`, which has been tried `retry_num` times more."""
-        if retry_num < READS_AGAIN:
-            return self.RETRY, consistency
-        return self.RETHROW, None
+        return (self.RETRY, consistency) if retry_num < READS_AGAIN else (self.RETHROW, None)
 
 
 def open_session(settings: ConnectionSettings) -> Session:
     """Connect without a keyspace. End it with `session.cluster.shutdown()`.
 
     Raises:
-        CassandraUnavailable: no node accepts a connection.
-        CassandraLoginRefused, CassandraTlsFailed, DataCentreUnknown: of those, what other settings can help.
+        CassandraUnavailable: no node accepts a connection; one of its kinds where other settings can help.
         TlsFilesUnusable: a PEM file cannot be used.
     """
     # A secure bundle tells the driver all it needs, and it agrees on a version with Astra by itself.
@@ -105,7 +104,7 @@ def open_session(settings: ConnectionSettings) -> Session:
 
 @contextmanager
 def cassandra_session(settings: ConnectionSettings) -> Iterator[Session]:
-    """Yield a session as `open_session` does, and end it."""
+    """Yield a session as `open_session` opens it, and end it."""
     session = open_session(settings)
     try:
         yield session
@@ -127,8 +126,8 @@ def prepare(session: Session, cql: str) -> Any:
     try:
         statement = session.prepare(cql)
     except InvalidRequest:
-        agreement = session.cluster.control_connection
-        agreement.wait_for_schema_agreement(wait_time=SCHEMA_AGREEMENT_SECONDS)
+        control = session.cluster.control_connection
+        control.wait_for_schema_agreement(wait_time=SCHEMA_AGREEMENT_SECONDS)
         statement = session.prepare(cql)
     statement.is_idempotent = True
     learn_copies(session, {column.keyspace_name for column in statement.column_metadata})
@@ -174,7 +173,7 @@ def _cluster_arguments(settings: ConnectionSettings, version: int | None) -> dic
             ),
         },
         "max_schema_agreement_wait": SCHEMA_AGREEMENT_SECONDS,
-        "reconnection_policy": ConstantReconnectionPolicy(RECONNECTION_DELAY_SECONDS, None),
+        "reconnection_policy": policies.ConstantReconnectionPolicy(RECONNECTION_DELAY_SECONDS, None),
         "idle_heartbeat_interval": HEARTBEAT_SECONDS,
         "idle_heartbeat_timeout": HEARTBEAT_TIMEOUT_SECONDS,
         "connect_timeout": settings.connect_timeout_seconds,
@@ -200,8 +199,10 @@ def _cluster_arguments(settings: ConnectionSettings, version: int | None) -> dic
 
 
 def _profile(settings: ConnectionSettings, consistency: str, row_factory: Any) -> ExecutionProfile:
-    delay_ms, nodes = settings.speculative_delay_ms, MORE_NODES
-    speculation = None if delay_ms is None else ConstantSpeculativeExecutionPolicy(delay_ms / 1000, nodes)
+    speculation = None
+    if settings.speculative_delay_ms is not None:
+        seconds = settings.speculative_delay_ms / 1000
+        speculation = policies.ConstantSpeculativeExecutionPolicy(seconds, MORE_NODES)
     return ExecutionProfile(
         load_balancing_policy=_policy(settings),
         consistency_level=ConsistencyLevel.name_to_value[consistency],
@@ -212,9 +213,10 @@ def _profile(settings: ConnectionSettings, consistency: str, row_factory: Any) -
     )
 
 
-def _policy(settings: ConnectionSettings) -> TokenAwarePolicy:
-    dc = settings.local_dc
-    return TokenAwarePolicy(DCAwareRoundRobinPolicy() if dc is None else DCAwareRoundRobinPolicy(dc))
+def _policy(settings: ConnectionSettings) -> policies.TokenAwarePolicy:
+    # An empty one is the first contact point's.
+    dc = "" if settings.local_dc is None else settings.local_dc
+    return policies.TokenAwarePolicy(policies.DCAwareRoundRobinPolicy(dc))
 
 
 def local_data_centre(session: Session) -> str:

@@ -1,6 +1,7 @@
 """Where materialized batches go: the row layout, the stock layout, or any other online store."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from datetime import datetime
 from typing import Any
 
@@ -38,20 +39,17 @@ class Sink:
 def open_sink(config: RepoConfig, store: OnlineStore, view: FeatureView, settings: WriteSettings) -> Sink:
     """Choose the sink by the online store and connect it.
 
-    Raises:
-        NotApplied: the view has no table.
-        DriverMissing: see `writers.open_writer`.
-        WrittenByAnotherEngine: see `StockSink`.
+    Raises what `open_writer` does; WrittenByAnotherEngine: event times cannot beat what Feast's own wrote.
     """
     if isinstance(store, CassandraRowOnlineStore):
-        return GenerationsSink(config, store, view, settings)
+        return _GenerationsSink(config, store, view, settings)
     if getattr(config.online_store, "type", None) == "cassandra":
-        return StockSink(config, view, settings)
+        return _StockSink(config, view, settings)
     return AnySink(config, store, view)
 
 
 class _CassandraSink(Sink):
-    """A `Sink` over one table, by a statement for each row."""
+    """A `Sink` over one table, by a statement for each row, which `_rows` binds."""
 
     _writer: Writer
 
@@ -59,11 +57,9 @@ class _CassandraSink(Sink):
         self._timestamp, self._attempts = view.batch_source.timestamp_field, settings.max_attempts
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Write what `_rows` binds."""
         write_all(self._writer, self._rows(batch), attempts=self._attempts)
 
     def close(self) -> None:
-        """Give up the writer's connections."""
         self._writer.close()
 
     def _rows(self, batch: pa.RecordBatch) -> list[BoundRow]:
@@ -122,42 +118,34 @@ class RowSink(_CassandraSink):
         return [row for row in zip(*columns, left, strict=True) if row[-1] > 0]
 
 
-class GenerationsSink(Sink):
+class _GenerationsSink(Sink):
     """A `Sink` over those generations of the row store that take writes when it is opened."""
 
     def __init__(
         self, config: RepoConfig, store: CassandraRowOnlineStore, view: FeatureView, settings: WriteSettings
     ) -> None:
-        connection, ttl_seconds = connection_settings(config), config.online_store.ttl_seconds
-        self._sinks: list[RowSink] = []
-        try:
+        connection, session = connection_settings(config), store.session(config)
+        ttl_seconds = config.online_store.ttl_seconds
+        with ExitStack() as opened:
+            self._sinks: list[RowSink] = []
             for number in store.written(config, view):
-                layout, session = store.layout(config, view, number), store.session(config)
-                self._sinks.append(RowSink(layout, view, connection, session, settings, ttl_seconds))
-        except BaseException:
-            self.close()
-            raise
+                layout = store.layout(config, view, number)
+                sink = RowSink(layout, view, connection, session, settings, ttl_seconds)
+                self._sinks.append(opened.enter_context(closing(sink)))
+            self._opened = opened.pop_all()
         # A reader of this process may know the table without the columns that a sink has added.
         store.forget()
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """See `Sink.write`."""
         for sink in self._sinks:
             sink.write(batch)
 
     def close(self) -> None:
-        """See `Sink.close`."""
-        for sink in self._sinks:
-            sink.close()
+        self._opened.close()
 
 
-class StockSink(_CassandraSink):
-    """A `Sink` over the table of Feast's own Cassandra store: one batch on one partition, an entity.
-
-    Raises:
-        WrittenByAnotherEngine: Feast's own engine wrote there, at wall-clock time, which writes at event
-            time cannot beat.
-    """
+class _StockSink(_CassandraSink):
+    """A `Sink` over the table of Feast's own Cassandra store: one batch on one partition, an entity."""
 
     def __init__(self, config: RepoConfig, view: FeatureView, settings: WriteSettings) -> None:
         super().__init__(view, settings)
@@ -178,9 +166,8 @@ class StockSink(_CassandraSink):
 
     def _rows(self, batch: pa.RecordBatch) -> list[BoundRow]:
         events = event_times(batch.column(self._timestamp))
-        columns_of_keys = {name: (kind, batch.column(name)) for name, kind in self._keys.items()}
-        keys = stock_layout.entity_keys(columns_of_keys, self._version)
-        moments = milliseconds(events)
+        of_keys = {name: (kind, batch.column(name)) for name, kind in self._keys.items()}
+        keys, moments = stock_layout.entity_keys(of_keys, self._version), milliseconds(events)
         columns: list[list[Any]] = [events.astype(np.int64).tolist()] if self._at_event_time else []
         for name, kind in self._features.items():
             columns += [stock_layout.value_bytes(batch.column(name), kind, name), keys, moments]
@@ -196,12 +183,11 @@ class AnySink(Sink):
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Write `batch` as Feast's own engine does, but that a null beside a value changes nothing of it."""
-        source = self._view.batch_source
+        source, features = self._view.batch_source, _messages(batch, self._features)
         keys = [
             EntityKey(join_keys=list(row), entity_values=list(row.values()))
             for row in _messages(batch, self._keys)
         ]
-        features = _messages(batch, self._features)
         events = event_times(batch.column(source.timestamp_field)).tolist()
         created: list[datetime | None] = [None] * batch.num_rows
         if source.created_timestamp_column:

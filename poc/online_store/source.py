@@ -1,8 +1,7 @@
 """Read a feature view's latest rows from Parquet, batch by batch.
 
-Two scans with the time window pushed down to the files: the first reads only keys and times and finds
-the latest row of each entity, the second reads the rest and lets only those rows through. Nothing
-holds the whole source.
+Two scans with the time window pushed down to the files: the first reads only keys and times and finds the
+latest row of each entity, the second lets only those rows through. Nothing holds the whole source.
 
 Pandas writes a column of integers that has a gap as floats, and other writers choose other widths: where the
 files of a source differ in a column's type, it is read with the one that holds it in all of them.
@@ -51,11 +50,7 @@ class Columns:
 
 
 class ParquetSource:
-    """The rows of a Parquet file or folder that fall in a time window.
-
-    Args:
-        name: for messages.
-        start, end: event times from `start` (included) to `end` (excluded), aware.
+    """The rows of `dataset`, called `name`, whose event times are from `start` (included) to `end`, aware.
 
     Raises:
         MissingColumns: the files lack some of the columns.
@@ -127,11 +122,7 @@ def open_dataset(path: str, columns: Collection[str] | None = None, filesystem: 
 
     Files may differ in columns: a file without one reads as nulls.
 
-    Args:
-        columns: what will be read of it; None for all. Any other column may differ as it likes.
-
-    Raises:
-        WrongValueType: files have types for one of the columns that nothing holds together.
+    Raises WrongValueType: files have types that nothing holds together for one of `columns`, any for None.
     """
     there = matched(path) if filesystem is None else None
     named = path if there is None else there
@@ -160,11 +151,7 @@ def _opened(named: str | list[str], layout: ds.FileFormat, filesystem: Any) -> d
 
 
 def readable(path: str, column: str) -> bool:
-    """Whether `path` names local files whose `column` holds times.
-
-    Raises:
-        WrongValueType: it does in some of them, and in others something else.
-    """
+    """Whether `path` names local files whose `column` holds times; WrongValueType: some of them only."""
     if matched(path) is None:
         return False
     try:
@@ -239,8 +226,7 @@ def values_fit(dataset: ds.Dataset, columns: Collection[str]) -> Iterator[None]:
 
     A type that integers and floats have in common holds them up to a size only, one of times up to a year.
 
-    Raises:
-        ValueOutOfRange: the value, with its column and file.
+    Raises ValueOutOfRange: the value, with its column and file.
     """
     try:
         yield

@@ -53,21 +53,15 @@ def write_times(table: str) -> tuple[str, str]:
 def bound_entity(row: FeastRow, version: int) -> BoundRow:
     """Bind what Feast gives of one entity for a timestamped `batch_insert` of its features.
 
-    Args:
-        version: `entity_key_serialization_version`.
+    Here and below `version` is the `entity_key_serialization_version`.
     """
-    key = serialize_entity_key(row[0], version).hex()
-    event = naive_utc(row[2])
+    key, event = serialize_entity_key(row[0], version).hex(), naive_utc(row[2])
     cells = [(value.SerializeToString(), key, whole_milliseconds(event)) for value in row[1].values()]
     return microseconds(event), *(part for cell in cells for part in cell)
 
 
 def entity_keys(columns: Mapping[str, tuple[ColumnType, pa.Array]], version: int) -> list[str]:
-    """Serialize entity keys as `feast.infra.key_encoding_utils.serialize_entity_key`, in hexadecimal.
-
-    Args:
-        columns: type and values by join key.
-        version: `entity_key_serialization_version`.
+    """Serialize entity keys as `entity_key` does, of the type and the values of each join key.
 
     Raises:
         NullJoinKey: a value is missing.
@@ -91,23 +85,18 @@ def entity_keys(columns: Mapping[str, tuple[ColumnType, pa.Array]], version: int
 def entity_key(kinds: Mapping[str, ColumnType], version: int) -> Callable[[tuple[Any, ...]], str]:
     """Return the function from join keys to one entity key as the store has it: hexadecimal text.
 
-    Args:
-        kinds: type by join key; the function takes values in the order of their sorted names.
-        version: `entity_key_serialization_version`.
+    It takes values in the order of the sorted names, of which `kinds` has the types, and does what
+    `feast.infra.key_encoding_utils.serialize_entity_key` does.
 
-    Raises:
-        UnsupportedType: Feast's key encoding does not know a type.
+    Raises UnsupportedType: Feast's key encoding does not know a type.
     """
     names = sorted(kinds)
-    head = b"".join(struct.pack("<I", _STRING) + name.encode() for name in names)
     for name in names:
         if kinds[name].attribute not in _KEY_PACKERS:
-            raise UnsupportedType(
-                name,
-                kinds[name].name,
-                "cannot be a join key in Feast's own stores",
-                way_out="Declare String, Bytes, Int32 or Int64 for it, or use the row store, which takes it.",
-            )
+            way_out = "Declare String, Bytes, Int32 or Int64 for it, or use the row store, which takes it."
+            reason = "cannot be a join key in Feast's own stores"
+            raise UnsupportedType(name, kinds[name].name, reason, way_out=way_out)
+    head = b"".join(struct.pack("<I", _STRING) + name.encode() for name in names)
     packers = [_KEY_PACKERS[kinds[name].attribute] for name in names]
 
     def serialize(values: tuple[Any, ...]) -> str:
@@ -134,8 +123,7 @@ _KEY_PACKERS: dict[str, Callable[[Any, int], bytes]] = {
 def value_bytes(array: pa.Array, kind: ColumnType, field: str) -> list[bytes]:
     """Serialize a column of values as Feast's Value messages; a null is the empty message.
 
-    Raises:
-        WrongValueType, ValueOutOfRange: values that do not fit the declared type.
+    Raises WrongValueType, ValueOutOfRange: values that do not fit the declared type.
     """
     plain = canonical(array, kind, field)
     if plain is None:
@@ -160,8 +148,7 @@ def refuse_wall_clock_cells(
 ) -> None:
     """Refuse to go on where a cell's write time, of what `CELL_TIMES` gave, is not its event time.
 
-    Raises:
-        WrittenByAnotherEngine: Feast's own engine wrote there; writes at event time would be lost.
+    Raises WrittenByAnotherEngine: Feast's own engine wrote there; writes at event time would be lost.
     """
     for written_us, event in cells:
         if written_us is None or event is None:

@@ -15,14 +15,12 @@ from poc.online_store.connection import ConnectionSettings
 from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, Key, KeyedReads, Row
 from poc.online_store.layout import key_columns
 from poc.online_store.stock_layout import entity_key
-from poc.online_store.types import EPOCH
+from poc.online_store.types import COLUMN_TYPES, EPOCH
 from poc.online_store.view_reader import Found, JoinKeys, ViewReader
 
 _parse = Value.FromString
 # Feast's own reading of these is the attribute itself, and costs ten times as much.
-_SCALARS = frozenset(
-    f"{name}_val" for name in ("string", "bytes", "int32", "int64", "double", "float", "bool")
-)
+_SCALARS = frozenset(kind.attribute for kind in COLUMN_TYPES.values() if not (kind.items or kind.timestamp))
 # A message that holds one of these and nothing else, by its first byte: the field's number and wire type.
 _INT32, _INT64, _STRING, _DOUBLE, _FLOAT, _BOOL = 0x18, 0x20, 0x12, 0x29, 0x35, 0x38
 _double, _float = struct.Struct("<d").unpack_from, struct.Struct("<f").unpack_from
@@ -41,12 +39,7 @@ class MessageReader(ViewReader):
 
 
 class StockReader(MessageReader):
-    """A `ViewReader` of the stock layout.
-
-    Args:
-        table: quoted, with its keyspace.
-        version: `entity_key_serialization_version`.
-        acsylla: reads for event loops; None for cassandra-driver.
+    """A `ViewReader` of the stock layout, in `table`, which is quoted and with its keyspace.
 
     Raises:
         UnsupportedType: a join key has a type that Feast cannot serialize.
@@ -71,13 +64,8 @@ class StockReader(MessageReader):
         self._serialize = entity_key({column.field: column.kind for column in self.keys}, version)
         # Drivers take longer to make a datetime of each row than to read the rest of it.
         select = f"SELECT feature_name, value, toUnixTimestamp(event_ts){{}} FROM {table} WHERE entity_key "
-        self._reads = KeyedReads(
-            session,
-            (select.format("") + "= ?", select.format(", entity_key") + "IN ?"),
-            in_flight=settings.read_concurrency,
-            keys_per_statement=KEYS_PER_STATEMENT,
-            acsylla=acsylla,
-        )
+        cql = select.format("") + "= ?", select.format(", entity_key") + "IN ?"
+        self._reads = KeyedReads(session, cql, settings.read_concurrency, KEYS_PER_STATEMENT, acsylla)
 
     def _bind(self, keys: Sequence[JoinKeys]) -> Mapping[Key, JoinKeys]:
         return {(self._serialize(key),): key for key in keys}

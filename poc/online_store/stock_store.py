@@ -1,8 +1,7 @@
 """Feast's own Cassandra store on our connection: what `type: cassandra` is under the resolving provider.
 
-Left alone it connects with the driver's defaults: no timeout that holds, half a minute until a node that is
-back is used again, a cache of statements that all its instances share; and a failed read it takes for an
-absent row. Its tables and their bytes stay exactly its own.
+Left alone it has no timeout that holds, uses a node that is back after half a minute, shares its statements
+among all instances, and takes a failed read for an absent row. Its tables and bytes stay its own.
 """
 
 from collections.abc import Callable, Sequence
@@ -83,11 +82,9 @@ class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore)
     ) -> None:
         """Write as Feast's own store does, but of several rows of one entity only the latest.
 
-        Its writes are concurrent, and leave any of them, or a mixture. Where the batch engine writes at event
-        time, so does this: it could not replace what was written at the clock's.
+        Where the batch engine writes at event time, so does this (docs/adr/0019).
 
-        Raises:
-            NotAcknowledged: Cassandra did not confirm every row that was to be written at event time.
+        Raises NotAcknowledged: Cassandra did not confirm every row that was to be written at event time.
         """
         session = self.session(config)
         latest = latest_rows(data, lambda row: (row[0].SerializeToString(deterministic=True), *row[1]))

@@ -1,7 +1,6 @@
 """Feast types and Cassandra columns: which column holds a type, and how one value crosses over.
 
-Lists are frozen: a frozen list is one cell, so an empty one differs from none, and two writes of the
-same time stamp never merge into one list.
+Lists are frozen, each one cell: an empty one differs from none, and two writes of one time never merge.
 """
 
 from collections.abc import Callable
@@ -53,9 +52,7 @@ class ColumnType:
                 return lambda moment: Value(unix_timestamp_val=_seconds(moment))
             return lambda content: Value(**{attribute: content})
         if self.timestamp:
-            return lambda moments: Value(
-                unix_timestamp_list_val=protos.Int64List(val=list(map(_seconds, moments)))
-            )
+            return lambda moments: Value(**{attribute: items(val=list(map(_seconds, moments)))})
         return lambda content: Value(**{attribute: items(val=content)})
 
     def plain(self) -> "Callable[[Any], Any] | None":
@@ -70,9 +67,7 @@ class ColumnType:
     def bindable(self, field: str, value: Value) -> Any:
         """Return what the driver binds for `value`; None for a null.
 
-        Raises:
-            WrongValueType: it holds another type.
-            ValueOutOfRange: a time outside the years 1 to 9999, which no client could read again.
+        Raises WrongValueType, or ValueOutOfRange for a time that no client could read again.
         """
         kind = value.WhichOneof("val")
         if kind is None or kind == "null_val":

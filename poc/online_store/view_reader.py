@@ -10,12 +10,11 @@ from feast.protos.feast.types.Value_pb2 import Value
 
 from poc.online_store.acsylla_reads import AcsyllaReads
 from poc.online_store.connection import ConnectionSettings
-from poc.online_store.errors import FeaturesOutdated, OnlineTableMissing
+from poc.online_store.errors import FeaturesOutdated, KeyChanged, OnlineTableMissing, TypeChanged
 from poc.online_store.keyed_reads import KEYS_PER_STATEMENT, Key, KeyedReads, Row
 from poc.online_store.keys import bound_key
 from poc.online_store.layout import Column, RowLayout
-from poc.online_store.naming import EVENT_TIMESTAMP
-from poc.online_store.schema import StoredTable, stored_table
+from poc.online_store.schema import changes, stored_table
 from poc.online_store.types import NULL, OF_COLUMN
 
 JoinKeys = tuple[Any, ...]
@@ -46,7 +45,7 @@ class ViewReader:
     _reads: KeyedReads
 
     def read(self, keys: Sequence[JoinKeys]) -> Mapping[JoinKeys, Found]:
-        """Read by distinct `keys`. One that is not stored is left out; no answer is the driver's error."""
+        """Read by `keys`. One that is not stored is left out; no answer is the driver's error."""
         bound = self._bind(keys)
         return self._found(bound, self._reads.rows(list(bound)) if bound else {})
 
@@ -56,7 +55,7 @@ class ViewReader:
         return self._found(bound, await self._reads.rows_async(list(bound)) if bound else {})
 
     def _bind(self, keys: Sequence[JoinKeys]) -> Mapping[Key, JoinKeys]:
-        """Return the keys by what is bound for them; one that no row can have is left out."""
+        """Return the keys, each once, by what is bound for them; one that no row can have is left out."""
         raise NotImplementedError
 
     def _found(
@@ -72,7 +71,6 @@ class RowReader(ViewReader):
     Args:
         features: those wanted; all for None. One that the view does not have is left out. It may be a join
             key, which Feast leaves among a stream view's features where the schema repeats it.
-        acsylla: reads for event loops; None for cassandra-driver.
         as_stored: read a feature by the type of its column, as it was declared when the table was filled.
 
     Attributes:
@@ -100,32 +98,32 @@ class RowReader(ViewReader):
             raise OnlineTableMissing(layout.qualified)
         declared = _wanted(layout, features)
         if as_stored:
-            layout = _as_stored(layout, table)
+            kinds = {name: OF_COLUMN[cql] for name, cql in table.columns.items() if cql in OF_COLUMN}
+            found = [replace(c, kind=kinds.get(c.name, c.kind)) for c in layout.features]
+            layout = replace(layout, features=tuple(found))
         columns = _wanted(layout, features)
         self.retyped = tuple(
             c.field for c, was in zip(columns, declared, strict=True) if c.kind is not was.kind
         )
-        _require_readable(layout, table)
+        try:
+            changes(table, layout)
+        except (TypeChanged, KeyChanged) as error:
+            raise FeaturesOutdated(error.what) from error
         there = tuple(c for c in columns if c.name in table.columns and c not in layout.keys)
         self.table = layout.qualified
-        self.names = tuple(column.field for column in columns)
-        self.key_names = tuple(column.field for column in layout.keys)
-        self.stored = tuple(column.name in table.columns for column in columns)
-        self.lacking = tuple(column.field for column in columns if column.name not in table.columns)
-        self.plain = tuple(column.kind.plain() for column in columns)
-        self.proto = tuple(_null_or(column.kind.decoder()) for column in columns)
+        self.names = tuple(c.field for c in columns)
+        self.key_names = tuple(c.field for c in layout.keys)
+        self.stored = tuple(c.name in table.columns for c in columns)
+        self.lacking = tuple(c.field for c in columns if c.name not in table.columns)
+        self.plain = tuple(c.kind.plain() for c in columns)
+        self.proto = tuple(_null_or(c.kind.decoder()) for c in columns)
         self._as_selected = there == columns
         # A found value's place in the row with the event time after it, and the key after that.
         places = {column: place for place, column in enumerate((*there, None, *layout.keys))}
         self._places = [places.get(column) for column in columns]
         self._bound = bound_key(layout.keys)
-        self._reads = KeyedReads(
-            session,
-            (layout.select(there), layout.select_several(there)),
-            in_flight=settings.read_concurrency,
-            keys_per_statement=keys_per_statement,
-            acsylla=acsylla,
-        )
+        cql = layout.select(there), layout.select_several(there)
+        self._reads = KeyedReads(session, cql, settings.read_concurrency, keys_per_statement, acsylla)
 
     def _bind(self, keys: Sequence[JoinKeys]) -> Mapping[Key, JoinKeys]:
         make = self._bound
@@ -176,27 +174,5 @@ def _wanted(layout: RowLayout, features: Sequence[str] | None) -> tuple[Column, 
     return tuple(known[name] for name in features if name in known)
 
 
-def _as_stored(layout: RowLayout, table: StoredTable) -> RowLayout:
-    stored = table.columns
-    features = (replace(c, kind=OF_COLUMN.get(stored.get(c.name, ""), c.kind)) for c in layout.features)
-    return replace(layout, features=tuple(features))
-
-
 def _null_or(decode: Callable[[Any], Value]) -> Callable[[Any], Value]:
     return lambda content: NULL if content is None else decode(content)
-
-
-def _require_readable(layout: RowLayout, table: StoredTable) -> None:
-    declared = {column.name: column.kind.cql for column in (*layout.keys, *layout.features)}
-    declared[EVENT_TIMESTAMP] = "timestamp"
-    for name, cql in declared.items():
-        if name in table.columns and table.columns[name] != cql:
-            raise FeaturesOutdated(
-                f"Column {name!r} of {layout.qualified} is {table.columns[name]}, and is declared as {cql}"
-            )
-    keys = {column.name for column in layout.keys}
-    if keys != table.keys:
-        raise FeaturesOutdated(
-            f"The key of {layout.qualified} is ({', '.join(sorted(table.keys))}), and is declared as"
-            f" ({', '.join(sorted(keys))})"
-        )

@@ -19,10 +19,10 @@ from poc.online_store.acknowledged_writes import (
     is_hopeless,
     outcome,
 )
-from poc.online_store.acsylla_reads import acsylla_is_installed, cluster_arguments
+from poc.online_store.acsylla_reads import asks_for_acsylla, cluster_arguments
 from poc.online_store.bound_rows import BoundRow
 from poc.online_store.connection import ConnectionSettings, Driver
-from poc.online_store.errors import DriverMissing, NotApplied
+from poc.online_store.errors import NotApplied
 from poc.online_store.failures import refused_by_guardrail
 from poc.online_store.session import open_session
 
@@ -37,22 +37,13 @@ _PASSING = (
 
 
 class WriteSettings(FeastConfigBaseModel):  # type: ignore[misc]
-    """What every engine takes under `batch_engine:`."""
+    """What every engine takes under `batch_engine:`, by its name and meaning in docs/online_store.md."""
 
     driver: Driver = "auto"
-    """What sends the writes; auto takes acsylla where it is installed, with Spark on the executors."""
-
     batch_rows: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 5000
-    """Most entities that a process converts and sends at a time; bounds its memory."""
-
     write_concurrency: Annotated[int, Field(strict=True, ge=1)] | None = None
-    """Most statements in flight of one process; the online store's when not stated."""
-
     max_attempts: Annotated[int, Field(strict=True, ge=1)] = MAX_ATTEMPTS
-    """How often a write that timed out or met an overload is tried."""
-
     write_time: Literal["event", "now"] = "event"
-    """In the stock layout: `event` lets the newest event win, `now` the last write, as Feast's own."""
 
 
 def open_writer(
@@ -62,30 +53,27 @@ def open_writer(
     cql: str,
     session: Session | None = None,
 ) -> Writer:
-    """Open a writer of `cql` into `table`.
+    """Open a writer of `cql` into `table`; a `session`, which is of cassandra-driver, stays the caller's.
 
-    Args:
-        settings: its driver `auto` takes acsylla where it is installed, the connection is to hosts, and it
-            connects.
-        session: of cassandra-driver; stays the caller's. Without it one is opened.
+    The driver `auto` takes acsylla where it is installed, the connection is to hosts, and it connects.
 
     Raises:
         DriverMissing: acsylla was asked for and is not installed.
         NotApplied: there is no such table, or it lacks a column.
         RefusedByGuardrail: Cassandra has a limit against the statement.
     """
-    driver, concurrency = settings.driver, settings.write_concurrency
+    concurrency = settings.write_concurrency
     if concurrency is None:
         concurrency = connection.write_concurrency
-    if driver == "acsylla" and not acsylla_is_installed():
-        raise DriverMissing("driver of batch_engine", "acsylla")
+    wanted = asks_for_acsylla(settings.driver, "driver of batch_engine")
+    demanded = settings.driver == "acsylla"
     try:
-        if driver == "acsylla" or (driver == "auto" and connection.hosts and acsylla_is_installed()):
+        if demanded or (wanted and connection.hosts):
             try:
-                return AcsyllaWriter(connection, cql, concurrency)
+                return _AcsyllaWriter(connection, cql, concurrency)
             except Exception as error:
                 # It reads system tables at LOCAL_ONE, which some clusters refuse; the other driver at ONE.
-                if driver == "acsylla" or type(error).__name__ != "CassErrorLibNoHostsAvailable":
+                if demanded or type(error).__name__ != "CassErrorLibNoHostsAvailable":
                     raise
                 log.info("acsylla does not connect, cassandra-driver writes: %s", error)
         if session is not None:
@@ -99,15 +87,8 @@ def open_writer(
         raise
 
 
-class AcsyllaWriter:
-    """A `Writer` with a session of its own.
-
-    acsylla speaks asyncio only; the writer runs an event loop in a thread of its own, so that it works
-    whether or not the caller's thread has one.
-
-    Raises:
-        acsylla.errors.CassException: no node accepts a connection, or the statement is refused.
-    """
+class _AcsyllaWriter:
+    """A `Writer` with a session of its own, in a thread of its own: acsylla speaks asyncio only."""
 
     def __init__(self, settings: ConnectionSettings, cql: str, concurrency: int) -> None:
         from acsylla import errors
@@ -124,15 +105,12 @@ class AcsyllaWriter:
             raise
 
     def send(self, rows: Sequence[BoundRow]) -> Outcome:
-        """Send the statement once for each of `rows`, `concurrency` at a time."""
         return self._wait_for(self._send(rows))
 
     def fetch(self, cql: str) -> list[tuple[Any, ...]]:
-        """Run one small query."""
         return self._wait_for(self._fetch(cql))
 
     def close(self) -> None:
-        """Close the session, end the thread."""
         try:
             self._wait_for(self._session.close())
         finally:

@@ -32,11 +32,9 @@ def open_direct_source(settings: Settings) -> "DirectFeatureSource":
 
     Raises:
         NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
-        NoCassandra: the yaml's online store is kept elsewhere.
-        FeaturesNotApplied: the registry does not know the features.
-        FeaturesNotMaterialized: there is no such table yet.
+        NoCassandra, CassandraUnavailable: the online store is kept elsewhere, or no host lets us in.
+        FeaturesNotApplied, FeaturesNotMaterialized: the registry lacks the features, or there is no table.
         FeaturesOutdated: a column has another type than declared.
-        CassandraUnavailable: no host accepts a connection.
     """
     store = open_feature_store(settings)
     stated = connection_of(store)
@@ -54,7 +52,7 @@ class _View:
 
     async def read(self, keys: Sequence[EntityKey]) -> list[ViewValues | None]:
         own = list(map(self.key, keys))
-        found = await self.reader.read_async(own if len(own) == 1 else list(dict.fromkeys(own)))
+        found = await self.reader.read_async(own)
         values = self.rows.values
         return [values(found.get(key)) for key in own]
 

@@ -37,7 +37,11 @@ def open_feast_source(settings: Settings) -> "FeastFeatureSource":
     """
     store = open_feature_store(settings)
     read_for_serving(store, settings.feature_timeout_seconds, settings.feature_driver)
-    return FeastFeatureSource(store, _where(store), settings)
+    try:
+        where = str(connection_of(store))
+    except NoCassandra:
+        where = f"the online store ({store.config.online_store.type})"
+    return FeastFeatureSource(store, where, settings)
 
 
 class _State(Entities):
@@ -101,11 +105,10 @@ class FeastFeatureSource(FollowingSource[_State]):
         if hasattr(answer, "answered"):
             readers = [part.reader for part in answer.answered]
         else:
-            reader, views = self._store._get_provider().reader, served.feature_sets
-            readers = [reader(self._applied(item.view), list(item.names)) for item in views]
+            open_reader, views = self._store._get_provider().reader, served.feature_sets
+            readers = [open_reader(self._applied(item.view), list(item.names)) for item in views]
         for reader in readers:
-            retyped = getattr(reader, "retyped", ())
-            if retyped:
+            if retyped := getattr(reader, "retyped", ()):
                 raise FeaturesOutdated(f"{reader.table} holds other types of {', '.join(retyped)}")
 
     async def _views(self, state: _State, keys: Sequence[EntityKey]) -> list[list[ViewValues | None]]:
@@ -176,10 +179,3 @@ def _of_message(view: ServedView, response: "OnlineResponse") -> list[ViewValues
                 moment = vector.event_timestamps[place].ToDatetime(tzinfo=timezone.utc)
         found.append(None if moment is None else (values, moment))
     return found
-
-
-def _where(store: "FeatureStore") -> str:
-    try:
-        return str(connection_of(store))
-    except NoCassandra:
-        return f"the online store ({store.config.online_store.type})"

@@ -1,8 +1,8 @@
 """Features read from a Feast feature server: no connection to Cassandra, and no registry, on this side.
 
 Names, types and ttl are those that the repository declares. Whether the store was ever filled, the server
-cannot be asked: an empty one gives unknown entities. A null is null whether a NaN or nothing was stored.
-An infinite number it cannot say at all: JSON has none, and Feast 0.38's server answers 500 for the whole.
+cannot be asked: an empty one gives unknown entities. An infinite number it cannot say at all: JSON has none,
+and Feast 0.38's server answers 500 for the whole.
 """
 
 import asyncio
@@ -34,8 +34,7 @@ def open_feature_server_source(settings: Settings) -> "FeatureServerSource":
     Raises:
         NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
         FeaturesNotApplied: the server's registry or online store does not know the features.
-        FeatureServerUnavailable: no server answers.
-        FeatureServerFailed: it answers with something else.
+        FeatureServerUnavailable, FeatureServerFailed: no server answers, or it says something else.
     """
     seconds = settings.feature_timeout_seconds
     served = declared_service(settings)
@@ -94,7 +93,7 @@ class FeatureServerSource:
 
     def _failure(self, answer: HttpAnswer) -> errors.PocError:
         """Tell what the server means by an answer that is none; Feast gives its exception's text."""
-        said, where = failure_text(answer.content), self._server.where
+        said, where = _failure_text(answer.content), self._server.where
         known = {self.served.service, *(view.definitions.view for view in self.served.views)}
         if "does not exist" in said and any(f" {name} " in f" {said} " for name in known):
             return errors.FeaturesNotApplied(self.served.service)
@@ -164,8 +163,7 @@ def view_values(
     return found
 
 
-def failure_text(content: bytes) -> str:
-    """Return what a failed answer says, cut to a length that fits a message."""
+def _failure_text(content: bytes) -> str:
     try:
         said = str(json.loads(content)["detail"])
     except (ValueError, LookupError, TypeError, RecursionError):

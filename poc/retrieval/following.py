@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 # What fails at reading is looked into at once, and then no more often than so.
 LEAST_SECONDS = 1.0
 
-
 S = TypeVar("S", bound=Entities)
 
 
@@ -118,13 +117,17 @@ class FollowingSource(ABC, Generic[S]):
     def _renew(self, state: S) -> None:
         """Make `state` anew, for one of all that found it outdated, and again after `LEAST_SECONDS` only."""
         with self._renewing:
-            if self._now is not state or time.monotonic() < self._renewed + LEAST_SECONDS:
-                return
-            try:
-                self.refresh()
-            except errors.PocError as error:
-                log.warning("The features stay as they were: %s", error.what)
-            self._renewed = time.monotonic()
+            if self._now is state and time.monotonic() >= self._renewed + LEAST_SECONDS:
+                self._refresh_or_stay()
+                self._renewed = time.monotonic()
+
+    def _refresh_or_stay(self) -> None:
+        try:
+            self.refresh()
+        except errors.PocError as error:
+            log.warning("The features stay as they were: %s", error.what)
+        except Exception:  # Registries are files, databases and web services; none may end the thread.
+            log.exception("The features stay as they were: the registry cannot be read")
 
     def close(self) -> None:
         """End the refresh and the sessions. A second call does nothing."""
@@ -186,14 +189,8 @@ class FollowingSource(ABC, Generic[S]):
             if self._wake.wait(self._refresh_seconds):
                 self._closed.wait(min(LEAST_SECONDS, self._refresh_seconds))
             self._wake.clear()
-            if self._closed.is_set():
-                return
-            try:
-                self.refresh()
-            except errors.PocError as error:
-                log.warning("The features stay as they were: %s", error.what)
-            except Exception:  # Registries are files, databases and web services; none may end the thread.
-                log.exception("The features stay as they were: the registry cannot be read")
+            if not self._closed.is_set():
+                self._refresh_or_stay()
 
 
 def holds_rows(session: Session, table: str, timeout_seconds: float) -> bool:

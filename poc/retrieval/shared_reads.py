@@ -1,7 +1,6 @@
 """Reads that are asked for while others are under way, answered by one read of all their entities.
 
-Under load a server has several requests at hand at a time. Feast's call takes many entities, and each more
-costs it and Cassandra a fraction of the first.
+Of those each more costs Feast's call, and Cassandra, a fraction of the first (docs/adr/0020).
 """
 
 import asyncio

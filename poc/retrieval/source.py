@@ -83,9 +83,8 @@ def python_type(dtype: "FeastType") -> type:
     """Return the Python type that values of `dtype` have."""
     from feast.types import Bool, Bytes, Float32, Float64, Int32, Int64, String, UnixTimestamp
 
-    numbers: dict[FeastType, type] = {Float32: float, Float64: float, Int32: int, Int64: int}
-    others = {Bool: bool, Bytes: bytes, String: str, UnixTimestamp: datetime}
-    return {**numbers, **others}.get(dtype, list)
+    kinds: dict[FeastType, type] = {Float32: float, Float64: float, Int32: int, Int64: int, Bool: bool}
+    return (kinds | {Bytes: bytes, String: str, UnixTimestamp: datetime}).get(dtype, list)
 
 
 def probe_key(served: ServedFeatures) -> EntityKey:

@@ -202,7 +202,7 @@ WAYS: dict[type[errors.PocError], Way] = {
     store_errors.FeaturesNotApplied: Way(only_declared, MATERIALIZE, "has no feature service"),
     store_errors.OnlineTableMissing: Way(without_table, CHECK, "has no table"),
     store_errors.FeaturesNotMaterialized: Way(never_filled, CHECK, "has never been materialized"),
-    store_errors.FeaturesOutdated: Way(rekeyed, CHECK, "and is declared as"),
+    store_errors.FeaturesOutdated: Way(rekeyed, CHECK, "but is now declared as"),
     errors.DirectTableDiffers: Way(retyped, MATERIALIZE, "was made for other definitions"),
     errors.ValuesInTheWay: Way(corrected, MATERIALIZE, "holds what the sources cannot replace"),
     errors.LoadTakenBack: Way(taken_back, MATERIALIZE, "taken back"),

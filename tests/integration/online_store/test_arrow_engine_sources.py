@@ -174,7 +174,7 @@ def test_wrong_setting_is_refused_on_apply_by_its_key(
 def test_without_acsylla_the_other_driver_writes_and_asking_for_it_is_an_error(
     stores: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("poc.online_store.write_drivers.acsylla_is_installed", lambda: False)
+    monkeypatch.setattr("poc.online_store.acsylla_reads.acsylla_is_installed", lambda: False)
     stores.write_source(table(["x"], [1], [0]))
     store = stores.open(engine={})
     stores.view(store, {"a": Int64}, {"id": String})

@@ -119,7 +119,7 @@ class Answering:
 @pytest.fixture(autouse=True)
 def _nothing_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "poc.online_store.acknowledged_writes._prepared", lambda session, cql: f"prepared {cql}"
+        "poc.online_store.acknowledged_writes._UNTIL_KNOWN", lambda prepare, session, cql: f"prepared {cql}"
     )
 
 

@@ -21,11 +21,13 @@ from poc.online_store.session import (
     SCHEMA_TIMEOUT_SECONDS,
     WRITE,
     ReadAgain,
+    WholeSegments,
     _cluster_arguments,
 )
-from poc.online_store.whole_segments import WholeSegments
 
 QUORUM = ConsistencyLevel.LOCAL_QUORUM
+# What the driver tells of a read that timed out.
+SAID = {"consistency": QUORUM, "required_responses": 2, "received_responses": 1, "data_retrieved": False}
 SPECULATING = ConnectionSettings(("127.0.0.1",), 9042, speculative_delay_ms=50)
 STATED = ConnectionSettings(
     ("node1", "node2"),
@@ -110,7 +112,7 @@ def test_delay_is_stated_in_milliseconds_and_the_driver_waits_in_seconds() -> No
 
 def test_read_of_a_node_that_just_died_is_asked_again_some_times_at_the_same_level() -> None:
     policy = ReadAgain()
-    decided = [policy.on_read_timeout(None, QUORUM, 2, 1, False, tried) for tried in range(8)]
+    decided = [policy.on_read_timeout(None, retry_num=tried, **SAID) for tried in range(8)]
     again, given_up = (RetryPolicy.RETRY, QUORUM), (RetryPolicy.RETHROW, None)
     assert decided == [again] * 6 + [given_up] * 2
 
@@ -121,7 +123,7 @@ def test_nodes_that_all_waited_for_the_same_dead_one_leave_some_times_to_ask() -
     plan = profile.speculative_execution_policy.new_plan("keyspace", None)
     asked_at_once = 1 + sum(1 for _ in iter(lambda: plan.next_execution(None), -1))
     assert asked_at_once == 3
-    [action, _] = profile.retry_policy.on_read_timeout(None, QUORUM, 2, 1, False, asked_at_once)
+    [action, _] = profile.retry_policy.on_read_timeout(None, retry_num=asked_at_once, **SAID)
     assert action == RetryPolicy.RETRY
 
 
