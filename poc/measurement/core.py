@@ -53,8 +53,7 @@ class Ratio:
 
     mean: float
     p50: float
-    p50_low: float
-    p50_high: float
+    p50_ci95: tuple[float, float]
     p99: float
 
 
@@ -154,8 +153,7 @@ def compare(latencies: Nanoseconds, baseline: Nanoseconds, seed: int) -> Ratio:
     return Ratio(
         mean=float(latencies.mean() / baseline.mean()),
         p50=percentile(latencies, 50) / percentile(baseline, 50),
-        p50_low=float(low),
-        p50_high=float(high),
+        p50_ci95=(float(low), float(high)),
         p99=percentile(latencies, 99) / percentile(baseline, 99),
     )
 

@@ -15,7 +15,7 @@ CONSISTENCY = "LOCAL_ONE"
 
 BASELINE = "direct-cassandra"
 DIRECT_IN = "direct-cassandra-in"
-# Title and remark by name, in the order of all results.
+# In the order of all results: title, and what it brings beside latency, the guide's column "Features".
 KNOWN = {
     BASELINE: ("Direct Cassandra", "(!) Manual management"),
     DIRECT_IN: ("Direct Cassandra, IN", "(!) The same, keys together in a statement"),
@@ -45,14 +45,12 @@ Read = Callable[[Sequence[Key]], Sequence[Row | None]]
 class Method:
     """One way of reading the features of transactions: its name in the JSON, its title in table and picture.
 
-    `remark` is what it brings beside latency, the guide's column "Features". `read` returns a row of feature
-    values for each key, in the keys' order; None for an unknown one. `least_batch` is the smallest batch that
-    it is measured at: of fewer it reads as the baseline does.
+    `read` returns a row of feature values for each key, in the keys' order; None for an unknown one.
+    `least_batch` is the smallest batch that it is measured at: of fewer it reads as the baseline does.
     """
 
     name: str
     title: str
-    remark: str
     read: Read
     consistency: str = CONSISTENCY
     least_batch: int = 1
@@ -60,7 +58,7 @@ class Method:
 
 def known_method(name: str, read: Read, consistency: str, least_batch: int = 1) -> Method:
     """Return the method `name` of `KNOWN`."""
-    return Method(name, *KNOWN[name], read, consistency, least_batch)
+    return Method(name, KNOWN[name][0], read, consistency, least_batch)
 
 
 def differences(keys: Sequence[Key], answers: Mapping[str, Sequence[Row | None]]) -> list[tuple[Key, str]]:

@@ -62,7 +62,7 @@ def measure_registry(
                 store = open_configuration(configuration(origin, provider=provider, registry=registry))
                 opened.callback(close_feature_store, store)
                 read = public_call("feast-rows", store, served).read
-                methods.append(Method(_name(title, count), title, "", read))
+                methods.append(Method(_name(title, count), title, read))
         known = agreed_keys(methods, keys)
         measured = measure(methods, known, 1, rounds, SEED, lambda batch, answers: progress())
     results = [_result(measured, title, count, views[0]) for title in PROVIDERS for count in views]
@@ -90,7 +90,7 @@ def _result(measured: Mapping[str, Nanoseconds], title: str, views: int, fewest:
     summary, ratio, interval = summarize(latencies), None, None
     if views != fewest:
         found = compare(latencies, measured[_name(title, fewest)], SEED)
-        ratio, *interval = (round(value, 3) for value in (found.p50, found.p50_low, found.p50_high))
+        ratio, *interval = (round(value, 3) for value in (found.p50, *found.p50_ci95))
     times = {"p50_ms": round(summary.p50_ms, 3), "p99_ms": round(summary.p99_ms, 3)}
     return {"title": title, "views": views, **times, "ratio": ratio, "ratio_ci95": interval}
 

@@ -62,7 +62,7 @@ def measure_scoring(settings: Settings, rounds: int, progress: Callable[[], obje
         }
         records: list[dict[str, Any]] = columns.to_dict("records")  # type: ignore[assignment]
         rows: dict[Key, dict[str, Any]] = {(place,): record for place, record in enumerate(records)}
-        methods = [Method(name, name, "", partial(_score_each, way, rows)) for name, way in ways.items()]
+        methods = [Method(name, name, partial(_score_each, way, rows)) for name, way in ways.items()]
         measured = measure(methods, list(rows), ROWS_A_TURN, rounds, SEED, lambda keys, answers: progress())
         scores = {
             SKLEARN: fitted.pipeline.predict_proba(columns)[:, 1],

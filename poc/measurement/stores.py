@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from feast import FeatureStore, RepoConfig
 from feast.feature_view import DUMMY_ENTITY_NAME
@@ -21,7 +22,7 @@ from poc.materialization.offline import interval_fingerprint
 from poc.materialization.rebuild import drop_left, new_generation
 from poc.materialization.verification import gone_until
 from poc.measurement import reads
-from poc.measurement.comparison import Comparison, Request, run_comparison
+from poc.measurement.comparison import Request, run_comparison
 from poc.measurement.core import measured_on
 from poc.measurement.methods import DIRECT_IN, Key, Method, differences
 from poc.measurement.place import (
@@ -57,7 +58,7 @@ def compare_stores(
     request: Request,
     announce: Announce = lambda what: None,
     progress: Callable[[], object] = lambda: None,
-) -> Comparison:
+) -> dict[str, Any]:
     """Compare the ways to read the stores of `place` on transactions of the prepared Parquet.
 
     `announce` is told what is going on, `progress` is called after each round of reads. Raises what

@@ -92,7 +92,7 @@ def table(name: str, rows: dict[Key, Row], asked: list[int]) -> Method:
         asked.append(len(keys))
         return [rows.get(key) for key in keys]
 
-    return Method(name, name, "", read)
+    return Method(name, name, read)
 
 
 def test_keys_that_no_way_knows_are_left_out_and_every_other_is_read() -> None:
