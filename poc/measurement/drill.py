@@ -143,11 +143,11 @@ def _lose_nodes(
 
 def _stored_reader(store: FeatureStore, served: ServedFeatures) -> Callable[[], None]:
     """Return the operation that reads the next of some transactions, the first of which has to be stored."""
-    method, keys = public_call("feast", store, served), itertools.cycle(sample_keys(served, POOL))
+    stored, keys = public_call(store, served), itertools.cycle(sample_keys(served, POOL))
 
     def read() -> None:
         key = next(keys)
-        if method.read([key]) == [None]:
+        if stored([key]) == [None]:
             raise UnknownEntity("/".join(map(str, key)))
 
     try:

@@ -56,11 +56,6 @@ class Method:
     least_batch: int = 1
 
 
-def known_method(name: str, read: Read, consistency: str, least_batch: int = 1) -> Method:
-    """Return the method `name` of `KNOWN`."""
-    return Method(name, KNOWN[name][0], read, consistency, least_batch)
-
-
 def differences(keys: Sequence[Key], answers: Mapping[str, Sequence[Row | None]]) -> list[tuple[Key, str]]:
     """Return what each answer has otherwise than the first one: the key, and a line with both values.
 

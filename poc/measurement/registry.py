@@ -61,8 +61,7 @@ def measure_registry(
             for title, provider in PROVIDERS.items():
                 store = open_configuration(configuration(origin, provider=provider, registry=registry))
                 opened.callback(close_feature_store, store)
-                read = public_call("feast-rows", store, served).read
-                methods.append(Method(_name(title, count), title, read))
+                methods.append(Method(_name(title, count), title, public_call(store, served)))
         known = agreed_keys(methods, keys)
         measured = measure(methods, known, 1, rounds, SEED, lambda batch, answers: progress())
     results = [_result(measured, title, count, views[0]) for title in PROVIDERS for count in views]
