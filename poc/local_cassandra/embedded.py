@@ -5,7 +5,6 @@ Ctrl-C and SIGTERM end a start in an orderly way, and never between two steps th
 
 import fcntl
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from types import FrameType
 import psutil
 from rich.console import Console
 
+from poc.child_process import Process
 from poc.errors import CassandraCrashed, CassandraStartTimeout, FolderNotUsable, OtherClusterRunning
 from poc.local_cassandra.cluster import ClusterFolder, EmbeddedCassandra, running_cluster
 from poc.local_cassandra.jars import cassandra_jars
@@ -125,7 +125,7 @@ def start_embedded(
                 ensure_certificates(cluster.tls_folder)
                 make_credentials(cluster.credentials_file)
         unanswered = tuple(place for place in cluster.places if not cluster.answers(place.address, port))
-        launched: dict[NodePlace, subprocess.Popen[bytes]] = {}
+        launched: dict[NodePlace, Process] = {}
         try:
             with _shown(console, f"Starting Cassandra at {ConnectionSettings(cluster.addresses, port)}"):
                 for place in missing:
@@ -155,7 +155,9 @@ def stop_embedded(directory: Path) -> int:
         return 0
     with _one_at_a_time(directory):
         cluster = running_cluster(directory)
-        running = () if cluster is None else [place for place in cluster.places if place.pid() is not None]
+        running = (
+            () if cluster is None else [place for place in cluster.places if place.process() is not None]
+        )
         if not _end(running, signal.SIGTERM):
             _end(running, signal.SIGKILL)
         return len(running)
@@ -171,7 +173,7 @@ def _wait_until_up(
     cluster: ClusterFolder,
     places: Sequence[NodePlace],
     port: int,
-    launched: Mapping[NodePlace, "subprocess.Popen[bytes]"],
+    launched: Mapping[NodePlace, Process],
     deadline: float,
 ) -> None:
     waiting = list(places)
@@ -179,7 +181,7 @@ def _wait_until_up(
         for place in waiting:
             process = launched.get(place)
             status = None if process is None else process.poll()
-            if status is not None or (process is None and place.pid() is None):
+            if status is not None or (process is None and place.process() is None):
                 raise CassandraCrashed(place.address, status, *place.last_words())
         waiting = [place for place in waiting if not cluster.answers(place.address, port)]
         if waiting and time.monotonic() >= deadline:

@@ -22,13 +22,12 @@ from pathlib import Path
 
 import psutil
 
+from poc.child_process import Process
 from poc.errors import JavaNotFound
 
 MAIN_CLASS = "org.apache.cassandra.service.CassandraDaemon"
 TEMPLATES = Path(__file__).parent / "templates"
 DATA_FOLDERS = ("data", "commitlog", "saved_caches", "hints", "cdc_raw")
-# The Murmur3 partitioner's tokens are the signed 64-bit integers.
-FIRST_TOKEN, TOKENS = -(2**63), 2**64
 LAST_LINES = 15
 RING_DELAY_MS = 30_000
 DYING_SECONDS = 5.0
@@ -60,11 +59,6 @@ class NodePlace:
     address: str
     token: int
 
-    def pid(self) -> int | None:
-        """Return the id of the node's process, or None if it does not run."""
-        process = self.process()
-        return None if process is None else int(process.pid)
-
     def process(self) -> psutil.Process | None:
         """Return the node's process, or None if it does not run.
 
@@ -94,7 +88,7 @@ class NodePlace:
         seeds: Sequence[str],
         heap_mb: int,
         tls_folder: Path | None = None,
-    ) -> "subprocess.Popen[bytes]":
+    ) -> Process:
         """Write the configuration and start the process, in a session of its own so that it survives ours.
 
         With `tls_folder`, of `secure`, clients must encrypt, show a certificate and log in.
@@ -142,7 +136,7 @@ class NodePlace:
         # As Java's argument files want it.
         self._arguments.write_text("".join(f'"{_escaped(argument)}"\n' for argument in arguments))
         with (self.folder / "logs" / "output.log").open("wb") as output:
-            process = subprocess.Popen(
+            process = Process(
                 [java, f"@{TEMPLATES / 'jvm.options'}", f"@{self._arguments}", MAIN_CLASS],
                 cwd=self.folder,
                 # Java encodes names of files as the locale does: in C it finds no folder with accents.
@@ -158,14 +152,6 @@ class NodePlace:
             process.kill()
             raise
         return process
-
-    def resident_bytes(self) -> int:
-        """Return how much memory the node's process holds; 0 if it does not run."""
-        process = self.process()
-        try:
-            return 0 if process is None else int(process.memory_info().rss)
-        except psutil.Error:
-            return 0
 
     def erase_data(self) -> None:
         """Remove the data, not the logs."""
@@ -187,14 +173,6 @@ class NodePlace:
     @property
     def _arguments(self) -> Path:
         return self.folder / "java.args"
-
-
-def node_places(folder: Path, count: int) -> tuple[NodePlace, ...]:
-    """Lay out `count` nodes under `folder`: 127.0.0.1 and up, with equal shares of the ring."""
-    return tuple(
-        NodePlace(folder / f"node{i + 1}", f"127.0.0.{i + 1}", FIRST_TOKEN + i * TOKENS // count)
-        for i in range(count)
-    )
 
 
 def _filled(template: str, **values: object) -> str:

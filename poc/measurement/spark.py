@@ -17,10 +17,11 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
+from poc.child_process import Process
 from poc.definitions import FeatureSet
 from poc.errors import OnlineValuesDiffer
 from poc.feature_store import open_feature_store
-from poc.measurement.one_materialization import Process, materialize, own_repo, write_sources
+from poc.measurement.one_materialization import materialize, own_repo, write_sources
 from poc.measurement.place import ARROW_ENGINE, ROW_STORE, Place
 from poc.online_store.naming import CREATED_TIMESTAMP, EVENT_TIMESTAMP, column_name, quoted, table_name
 from poc.online_store.session import READ, Session
