@@ -23,7 +23,6 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from poc.measurement.methods import Key, Method, Row
 from poc.online_store.session import Session, idempotent
 
 # With this many a P99 rests on three reads; with fewer it is little more than the slowest one.
@@ -32,8 +31,28 @@ RESAMPLES = 5000
 # Resamples made at a time: bounds the memory to some ten MB for thousands of rounds.
 _CHUNK = 250
 
+# A transaction as a request names it: the values of the service's join keys, in their order.
+Key = tuple[Any, ...]
+Row = Mapping[str, Any]
+Read = Callable[[Sequence[Key]], Sequence[Row | None]]
 Nanoseconds = npt.NDArray[np.int64]
 AfterRound = Callable[[Sequence[Key], Mapping[str, Sequence[Row | None]]], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One way of reading the features of transactions: its name in the JSON, its title in table and picture.
+
+    `read` returns a row of feature values for each key, in the keys' order; None for an unknown one.
+    `least_batch` is the smallest batch that it is measured at: of fewer it reads as the baseline does.
+    """
+
+    name: str
+    title: str
+    read: Read
+    # Feast's stock Cassandra store reads at the driver's default, and cannot be told otherwise.
+    consistency: str = "LOCAL_ONE"
+    least_batch: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from poc.child_process import Process, child_process
 from poc.definitions import ServedFeatures
 from poc.errors import FeatureServerUnavailable, MethodsUnavailable
 from poc.feature_store import close_feature_store, connection_of, open_feature_store
-from poc.measurement.methods import BASELINE, KNOWN, ON_REQUEST
+from poc.measurement.comparison import BASELINE, KNOWN, ON_REQUEST
 from poc.online_store.acsylla_reads import acsylla_is_installed
 from poc.online_store.connection import ConnectionSettings, connection_settings
 from poc.online_store.session import Session, cassandra_session

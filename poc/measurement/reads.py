@@ -11,7 +11,7 @@ from feast import FeatureStore
 
 from poc.definitions import ServedFeatures, applied_view
 from poc.errors import BenchmarkFailed
-from poc.measurement.methods import Key, Read, Row
+from poc.measurement.core import Key, Read, Row
 from poc.online_store.acsylla_reads import AcsyllaReads
 from poc.online_store.keys import bound_key
 from poc.online_store.layout import RowLayout, direct_layout

@@ -14,8 +14,8 @@ from feast import FeatureService, FeatureStore
 
 from poc.definitions import ServedFeatures, applied_view
 from poc.feature_store import close_feature_store, open_feature_store
-from poc.measurement.core import Nanoseconds, compare, measure, measured_on, summarize
-from poc.measurement.methods import Method, agreed_keys
+from poc.measurement.comparison import agreed_keys
+from poc.measurement.core import Method, Nanoseconds, compare, measure, measured_on, summarize
 from poc.measurement.one_materialization import materialize, own_repo, record_ids, write_sources
 from poc.measurement.place import (
     ARROW_ENGINE,

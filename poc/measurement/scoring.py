@@ -21,8 +21,7 @@ import sklearn.ensemble  # noqa: F401  Only libraries that are loaded before the
 from mlflow.pyfunc import PyFuncModel
 from threadpoolctl import threadpool_limits
 
-from poc.measurement.core import Nanoseconds, compare, measure, measured_on, summarize
-from poc.measurement.methods import Key, Method, Row
+from poc.measurement.core import Key, Method, Nanoseconds, Row, compare, measure, measured_on, summarize
 from poc.model.conversion import to_onnx
 from poc.model.evaluation import Costs
 from poc.model.examples import labelled_examples, split_by_time

@@ -22,9 +22,8 @@ from poc.materialization.offline import interval_fingerprint
 from poc.materialization.rebuild import drop_left, new_generation
 from poc.materialization.verification import gone_until
 from poc.measurement import reads
-from poc.measurement.comparison import Request, run_comparison
-from poc.measurement.core import measured_on
-from poc.measurement.methods import BASELINE, DIRECT_IN, KNOWN, Key, Method, Read, differences
+from poc.measurement.comparison import BASELINE, DIRECT_IN, KNOWN, Request, differences, run_comparison
+from poc.measurement.core import Key, Method, Read, measured_on
 from poc.measurement.place import (
     LOCAL_PROVIDER,
     Place,

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from poc.measurement.methods import BASELINE, GUIDES_CALL, KNOWN
+from poc.measurement.comparison import BASELINE, GUIDES_CALL, KNOWN
 from poc.output import markdown_table
 
 Document = Mapping[str, Any]

@@ -36,8 +36,8 @@ from poc.errors import (
 )
 from poc.feature_store import close_feature_store, open_feature_store
 from poc.materialization.direct import DirectTable
-from poc.measurement.comparison import Request
-from poc.measurement.methods import Key, Method, differences
+from poc.measurement.comparison import Request, differences
+from poc.measurement.core import Key, Method
 from poc.measurement.place import (
     ARROW_ENGINE,
     ROW_STORE,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from poc.measurement.comparison import Request, run_comparison, summarized
-from poc.measurement.methods import Method
+from poc.measurement.core import Method
 
 METHODS = (
     Method("direct-cassandra", "Direct Cassandra", lambda keys: [{"x": 1} for _ in keys]),

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from poc.errors import TooFewTransactions, UnequalConsistency, ValuesDiffer
-from poc.measurement.comparison import Request, rounded, run_comparison
-from poc.measurement.methods import BASELINE_READ, Key, Method, Row
+from poc.measurement.comparison import BASELINE_READ, Request, rounded, run_comparison
+from poc.measurement.core import Key, Method, Row
 from poc.measurement.tables import of_size, sizes_of
 
 KEYS: list[Key] = [(str(number),) for number in range(20)]

@@ -16,6 +16,9 @@ from hypothesis import strategies as st
 
 from poc.measurement import core
 from poc.measurement.core import (
+    Key,
+    Method,
+    Row,
     compare,
     measure,
     percentile,
@@ -24,7 +27,6 @@ from poc.measurement.core import (
     this_machine,
     warm_up_rounds,
 )
-from poc.measurement.methods import Key, Method, Row
 
 KEYS: list[Key] = [(str(number),) for number in range(50)]
 

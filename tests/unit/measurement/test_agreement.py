@@ -4,7 +4,8 @@ from datetime import datetime, timezone
 import pytest
 
 from poc.errors import ValuesDiffer
-from poc.measurement.methods import Key, Method, Row, agreed_keys, differences, require_agreement
+from poc.measurement.comparison import agreed_keys, differences, require_agreement
+from poc.measurement.core import Key, Method, Row
 
 NAN = float("nan")
 
