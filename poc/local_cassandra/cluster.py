@@ -136,8 +136,7 @@ class ClusterFolder:
         Data of a cluster that never once came up is removed: it may be half of what a node needs, and
         nobody can have stored anything in it.
 
-        Raises:
-            PortTaken, LoopbackAddressMissing: a missing node could not listen.
+        Raises PortTaken, LoopbackAddressMissing: a missing node could not listen.
         """
         missing = self.missing()
         for place in missing:

@@ -1,7 +1,4 @@
-"""Start and stop a real Cassandra without Docker, on a Java that pip installed. Its data survives both.
-
-Ctrl-C and SIGTERM end a start in an orderly way, and never between two steps that belong together.
-"""
+"""Start and stop a real Cassandra without Docker, on a Java that pip installed. Its data survives both."""
 
 import fcntl
 import signal

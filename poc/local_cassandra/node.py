@@ -1,12 +1,9 @@
 """One node of an embedded cluster: its folder, its configuration, its process and the Java that runs it.
 
-Knows the files of a node, how to recognise its process, where a Java can be and which versions Cassandra
-accepts. When to start and stop is `embedded`'s.
-
-    node1/cassandra.yaml, java.args    written at every start
-    node1/pid                          of the process; gone or stale when none runs
-    node1/logs/system.log, output.log  Cassandra's log, and what this start printed
-    node1/data, commitlog, ...         the data
+node1/cassandra.yaml, java.args    written at every start
+node1/pid                          of the process; gone or stale when none runs
+node1/logs/system.log, output.log  Cassandra's log, and what this start printed
+node1/data, commitlog, ...         the data
 """
 
 import os
@@ -47,12 +44,8 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class NodePlace:
-    """Where one node of a cluster is.
-
-    Attributes:
-        folder: its files, absolute.
-        address: its loopback address, for clients and for other nodes.
-        token: the start of its share of the ring.
+    """Where one node of a cluster is: the absolute `folder` of its files, its loopback `address` for clients and
+    other nodes, the `token` at which its share of the ring begins.
     """
 
     folder: Path

@@ -42,9 +42,7 @@ def ensure_certificates(folder: Path, renew: bool = False) -> bool:
     """Make the certificates in `folder` where one of its files is missing, or `renew`; tell whether.
 
     Keys are readable by their owner only. All are made anew together: they belong to one authority.
-
-    Raises:
-        FolderNotUsable: it cannot be written.
+    Raises FolderNotUsable: it cannot be written.
     """
     if not renew and all((folder / name).is_file() for name in _FILES):
         return False
