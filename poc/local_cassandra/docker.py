@@ -18,7 +18,7 @@ POLL_SECONDS = 0.5
 
 
 def engine_answers() -> bool:
-    """Tell whether a Docker engine can be asked to run something: that the command is there proves nothing."""
+    """Tell whether a Docker engine can be asked to run something: the command alone proves nothing."""
     return _printed(["docker", "version", "--format", "{{.Server.Version}}"]) is not None
 
 

@@ -44,8 +44,8 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class NodePlace:
-    """Where one node of a cluster is: the absolute `folder` of its files, its loopback `address` for clients and
-    other nodes, the `token` at which its share of the ring begins.
+    """Where one node of a cluster is: the absolute `folder` of its files, its loopback `address` for clients
+    and for other nodes, the `token` at which its share of the ring begins.
     """
 
     folder: Path

@@ -5,7 +5,7 @@ How each reads is up to `poc.measurement.reads`.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -122,11 +122,11 @@ def summarized(latencies: Mapping[int, Mapping[str, Nanoseconds]], seed: int) ->
         baseline = next(iter(measured))
         for name, taken in measured.items():
             which = {"method": name, "batch_size": size}
-            found["results"].append(which | asdict(core.summarize(taken)))
+            found["results"].append(which | core.summarize(taken))
             found["curves"].append(which | {"ms": _percentiles(taken)})
             if name != baseline:
                 ratio = core.compare(taken, measured[baseline], seed)
-                found["ratios"].append(which | {"baseline": baseline} | asdict(ratio))
+                found["ratios"].append(which | {"baseline": baseline} | ratio)
     return found
 
 

@@ -55,27 +55,6 @@ class Method:
     least_batch: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """The latency of one method at one batch size, in milliseconds; percentiles as in `percentile`."""
-
-    requests: int
-    mean_ms: float
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """How many times as long a method takes as the baseline, with the 95 % interval of the medians' ratio."""
-
-    mean: float
-    p50: float
-    p50_ci95: tuple[float, float]
-    p99: float
-
-
 def rounds_for(requests: int, batch_size: int) -> int:
     """Return how many counted reads a batch size gets where single reads get `requests`.
 
@@ -142,21 +121,21 @@ def percentile(latencies: Nanoseconds | Sequence[int], percent: float) -> int:
     return int(np.percentile(latencies, percent, method="inverted_cdf"))
 
 
-def summarize(latencies: Nanoseconds) -> Summary:
-    """Summarize the latencies, in nanoseconds, of one method."""
-    percentiles = (percentile(latencies, percent) / 1e6 for percent in (50, 95, 99))
-    return Summary(len(latencies), float(latencies.mean()) / 1e6, *percentiles)
+def summarize(latencies: Nanoseconds) -> dict[str, float]:
+    """Return how many latencies there are, and in milliseconds their mean, P50, P95 and P99."""
+    percentiles = {f"p{percent}_ms": percentile(latencies, percent) / 1e6 for percent in (50, 95, 99)}
+    return {"requests": len(latencies), "mean_ms": float(latencies.mean()) / 1e6, **percentiles}
 
 
-def compare(latencies: Nanoseconds, baseline: Nanoseconds, seed: int) -> Ratio:
-    """Compare two methods that were measured in the same rounds.
+def compare(latencies: Nanoseconds, baseline: Nanoseconds, seed: int) -> dict[str, Any]:
+    """Return how many times as long a method takes as another one that was measured in the same rounds.
 
-    The interval is the percentile bootstrap's (Efron & Tibshirani, An Introduction to the Bootstrap,
-    chapter 13), paired: whole rounds are drawn with replacement, so that both methods keep the
-    moments they shared, and the ratio of the medians is taken of each draw. Neighbouring rounds
-    resemble each other while something else runs on the machine, so rounds are drawn in runs of
-    sqrt(rounds), past the last on to the first (the circular block bootstrap of Politis & Romano,
-    1992): drawn one by one, a nominal 95 % interval held the true ratio of two drifting series of
+    By the mean, the P50, with its 95 % interval, and the P99. The interval is the percentile bootstrap's
+    (Efron & Tibshirani, An Introduction to the Bootstrap, chapter 13), paired: whole rounds are drawn with
+    replacement, so that both methods keep the moments they shared, and the ratio of the medians is taken of
+    each draw. Neighbouring rounds resemble each other while something else runs on the machine, so rounds are
+    drawn in runs of sqrt(rounds), past the last on to the first (the circular block bootstrap of Politis &
+    Romano, 1992): drawn one by one, a nominal 95 % interval held the true ratio of two drifting series of
     1,000 rounds in 64 % of 150 simulations; in runs, in 96 %. `seed` fixes the draws.
     """
     generator, rounds = np.random.default_rng(seed), len(latencies)
@@ -169,12 +148,12 @@ def compare(latencies: Nanoseconds, baseline: Nanoseconds, seed: int) -> Ratio:
         medians = [np.partition(values[drawn], middle, axis=1)[:, middle] for values in (latencies, baseline)]
         ratios.append(medians[0] / medians[1])
     low, high = np.percentile(np.concatenate(ratios), [2.5, 97.5])
-    return Ratio(
-        mean=float(latencies.mean() / baseline.mean()),
-        p50=percentile(latencies, 50) / percentile(baseline, 50),
-        p50_ci95=(float(low), float(high)),
-        p99=percentile(latencies, 99) / percentile(baseline, 99),
-    )
+    return {
+        "mean": float(latencies.mean() / baseline.mean()),
+        "p50": percentile(latencies, 50) / percentile(baseline, 50),
+        "p50_ci95": [float(low), float(high)],
+        "p99": percentile(latencies, 99) / percentile(baseline, 99),
+    }
 
 
 def measured_on(session: Session | None, *packages: str) -> dict[str, Any]:

@@ -89,8 +89,8 @@ def _result(measured: Mapping[str, Nanoseconds], title: str, views: int, fewest:
     summary, ratio, interval = summarize(latencies), None, None
     if views != fewest:
         found = compare(latencies, measured[_name(title, fewest)], SEED)
-        ratio, *interval = (round(value, 3) for value in (found.p50, *found.p50_ci95))
-    times = {"p50_ms": round(summary.p50_ms, 3), "p99_ms": round(summary.p99_ms, 3)}
+        ratio, *interval = (round(value, 3) for value in (found["p50"], *found["p50_ci95"]))
+    times = {name: round(summary[name], 3) for name in ("p50_ms", "p99_ms")}
     return {"title": title, "views": views, **times, "ratio": ratio, "ratio_ci95": interval}
 
 

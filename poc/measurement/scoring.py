@@ -105,9 +105,9 @@ def _result(
     expected, given = scores[SKLEARN], scores[name]
     return {
         "title": name,
-        "ratio": None if ratio is None else float(f"{ratio.p50:.3g}"),
-        "p50_ms": round(summary.p50_ms, 4),
-        "p99_ms": round(summary.p99_ms, 4),
+        "ratio": None if ratio is None else float(f"{ratio['p50']:.3g}"),
+        "p50_ms": round(summary["p50_ms"], 4),
+        "p99_ms": round(summary["p99_ms"], 4),
         "flips": int(((given >= threshold) != (expected >= threshold)).sum()),
         "rows": len(given),
         "largest_difference": float(f"{np.abs(given - expected).max():.2g}"),
