@@ -26,7 +26,8 @@ MAIN_CLASS = "org.apache.cassandra.service.CassandraDaemon"
 TEMPLATES = Path(__file__).parent / "templates"
 DATA_FOLDERS = ("data", "commitlog", "saved_caches", "hints", "cdc_raw")
 LAST_LINES = 15
-RING_DELAY_MS = 30_000
+# In milliseconds; see java.args.
+RING_DELAY, RING_DELAY_OF_SEVERAL = 1_000, 30_000
 DYING_SECONDS = 5.0
 JAVA_OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
 # Cassandra 5.0 refuses every other version.
@@ -91,13 +92,9 @@ class NodePlace:
         for segment in (self.folder / "commitlog").glob("CommitLog-*.log"):
             if segment.stat().st_size == 0:
                 segment.unlink()
-        scratch = self.folder / "tmp"
-        shutil.rmtree(scratch, ignore_errors=True)
-        for folder in (self.folder, scratch, self.folder / "logs"):
-            folder.mkdir(parents=True, exist_ok=True)
-        access = _filled("open.yaml")
-        if tls_folder is not None:
-            access = _filled("secure.yaml", tls=_escaped(str(tls_folder)))
+        shutil.rmtree(self.folder / "tmp", ignore_errors=True)
+        for name in ("tmp", "logs"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
         configuration = _filled(
             "cassandra.yaml",
             token=self.token,
@@ -105,29 +102,21 @@ class NodePlace:
             cql_port=ports.cql,
             storage_port=ports.storage,
             seeds=",".join(f"{seed}:{ports.storage}" for seed in seeds),
-            access=access,
         )
+        access = _filled("open.yaml") if tls_folder is None else _filled("secure.yaml", tls=tls_folder)
         yaml = self.folder / "cassandra.yaml"
-        yaml.write_text(configuration)
-        agent = next(jar for jar in jars if jar.name.startswith("jamm-"))
-        arguments = (
-            f"-Xmx{heap_mb}m",
-            f"-javaagent:{agent}",
-            f"-Djava.io.tmpdir={scratch}",
-            # JNA unpacks its library into the home folder otherwise.
-            f"-Djna.tmpdir={scratch}",
-            f"-Dcassandra.config={yaml.as_uri()}",
-            f"-Dcassandra.storagedir={self.folder}",
-            f"-Dcassandra.logdir={self.folder / 'logs'}",
-            f"-Dlogback.configurationFile={TEMPLATES / 'logback.xml'}",
-            # A node that is silent for so long while it joins is forgotten by the others, and they tell it of
-            # no new table ever after: 1 s, as for one node, is too short for several on a busy machine.
-            *([f"-Dcassandra.ring_delay_ms={RING_DELAY_MS}"] if len(seeds) > 1 else []),
-            "-cp",
-            ":".join(str(jar) for jar in jars),
+        yaml.write_text(f"{configuration}\n{access}")
+        arguments = _filled(
+            "java.args",
+            heap_mb=heap_mb,
+            agent=next(jar for jar in jars if jar.name.startswith("jamm-")),
+            folder=self.folder,
+            yaml=yaml.as_uri(),
+            templates=TEMPLATES,
+            ring_delay_ms=RING_DELAY_OF_SEVERAL if len(seeds) > 1 else RING_DELAY,
+            jars=":".join(map(str, jars)),
         )
-        # As Java's argument files want it.
-        self._arguments.write_text("".join(f'"{_escaped(argument)}"\n' for argument in arguments))
+        self._arguments.write_text(arguments)
         with (self.folder / "logs" / "output.log").open("wb") as output:
             process = Process(
                 [java, f"@{TEMPLATES / 'jvm.options'}", f"@{self._arguments}", MAIN_CLASS],
@@ -169,11 +158,9 @@ class NodePlace:
 
 
 def _filled(template: str, **values: object) -> str:
-    return string.Template((TEMPLATES / template).read_text()).substitute(values)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+    """Fill in what stands between quotes in a yaml, or in a file of arguments for Java."""
+    escaped = {name: str(value).replace("\\", "\\\\").replace('"', '\\"') for name, value in values.items()}
+    return string.Template((TEMPLATES / template).read_text()).substitute(escaped)
 
 
 def find_java(environment: Mapping[str, str] = os.environ) -> Path:
