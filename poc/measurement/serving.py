@@ -39,7 +39,6 @@ from poc.serving.keys import read_keys
 
 DIRECT, FEAST, FEAST_ROWS = "direct", "feast", "feast-rows"
 SCRIPTS = {DIRECT: "serve_model.py", FEAST: "serve_model_feast.py", FEAST_ROWS: "serve_model_feast.py"}
-STOP_SECONDS = 40.0
 WRK = "wrk"
 POOL = 1000
 WARM_UP_SECONDS = 2
@@ -131,8 +130,7 @@ def running_servers(environments: Mapping[str, Mapping[str, str]], workers: int)
             urls[name] = f"http://127.0.0.1:{port}"
             own = {"HOST": "127.0.0.1", "PORT": port, "WORKERS": str(workers), "LOG_LEVEL": "WARNING"}
             command = [sys.executable, str(Path(__file__).parents[1] / SCRIPTS[name])]
-            server = server_process(command, STOP_SECONDS, {**environment, **own})
-            servers[name] = started.enter_context(server)
+            servers[name] = started.enter_context(server_process(command, {**environment, **own}))
         for name, running in servers.items():
             _wait_until_ready(name, urls[name], running)
         yield urls
