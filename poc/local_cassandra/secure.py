@@ -63,10 +63,9 @@ def ensure_certificates(folder: Path, renew: bool = False) -> bool:
 
 def read_credentials(file: Path) -> Credentials | None:
     """Read what `make_credentials` wrote; None if that is not there."""
-    with suppress(OSError):
+    with suppress(OSError, KeyError):
         pairs = dict(line.split("=", 1) for line in file.read_text().splitlines() if "=" in line)
-        if USERNAME_VARIABLE in pairs and PASSWORD_VARIABLE in pairs:
-            return Credentials(pairs[USERNAME_VARIABLE], pairs[PASSWORD_VARIABLE])
+        return Credentials(pairs[USERNAME_VARIABLE], pairs[PASSWORD_VARIABLE])
     return None
 
 
