@@ -65,7 +65,7 @@ def of_size(items: Iterable[Document], size: int) -> dict[str, Document]:
 
 def _guides_table(titles: Mapping[str, str], results: Mapping[str, Document]) -> str:
     """Lay out the guide's table, one row a method, Feast first and direct reads last as there."""
-    names = sorted(filter(results.__contains__, titles), key=lambda name: not name.startswith("feast"))
+    names = sorted(results, key=lambda name: not name.startswith("feast"))
     return _table(
         [{**results[name], "title": titles[name], "remark": KNOWN[name][1]} for name in names],
         "Method | Avg Latency | P50 | P95 | P99 | Features",
@@ -76,9 +76,10 @@ def _guides_table(titles: Mapping[str, str], results: Mapping[str, Document]) ->
 def _ratio_lines(titles: Mapping[str, str], ratios: Mapping[str, Document], requests: int) -> Iterator[str]:
     """Say how many times as long as the baseline each method takes; and how far to trust its P99."""
     for name, ratio in ratios.items():
+        low, high = ratio["p50_ci95"]
         yield (
             f"{titles[name]} takes {ratio['p50']:.2f} times as long as {titles[BASELINE]} at P50"
-            " (95 % interval {:.2f} to {:.2f}), {:.2f} times at P99.".format(*ratio["p50_ci95"], ratio["p99"])
+            f" (95 % interval {low:.2f} to {high:.2f}), {ratio['p99']:.2f} times at P99."
         )
     for name in titles:
         if name not in (BASELINE, *ratios):
@@ -97,14 +98,14 @@ def _promise_lines(document: Document, titles: Mapping[str, str]) -> Iterator[st
         yield "The guide's promises are about single reads, which were not measured: add 1 to --batch-sizes."
         return
     yield "The guide's promises, single reads:"
-    for name in filter(GUIDES_CALL.__contains__, titles):
+    for name in [name for name in titles if name in GUIDES_CALL]:
         ratio = ratios[name]["mean"]
         yield (
             f"{VERDICTS[ratio <= GUIDE_RATIO]}: {titles[name]} at most {GUIDE_RATIO} times"
             f" {titles[BASELINE]} on average ({GUIDE_FEAST_MS} ms against {GUIDE_DIRECT_MS} ms);"
             f" measured {_told_apart(ratio, GUIDE_RATIO)} times"
         )
-    for name in filter((BASELINE, *GUIDES_CALL).__contains__, titles):
+    for name in [name for name in titles if name in (BASELINE, *GUIDES_CALL)]:
         p99_ms = results[name]["p99_ms"]
         yield (
             f"{VERDICTS[p99_ms < GUIDE_P99_MS]}: {titles[name]} <{GUIDE_P99_MS:.0f}ms P99;"
