@@ -5,9 +5,9 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO, TypeAlias
+from typing import IO
 
-Process: TypeAlias = "subprocess.Popen[bytes]"
+Process = subprocess.Popen[bytes]
 
 
 @contextmanager

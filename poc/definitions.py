@@ -5,6 +5,7 @@ knows no other way to the definitions. What it cannot serve is refused here, wit
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -182,18 +183,14 @@ def applied_view(store: "FeatureStore", name: str, cached: bool = False) -> Any:
     """Return a view or stream view of the registry by its name; None for one that is computed on demand."""
     from feast.errors import FeatureViewNotFoundException
 
-    try:
-        return store.get_feature_view(name, allow_registry_cache=cached)
-    except FeatureViewNotFoundException:
-        pass
-    try:
-        return store.get_stream_feature_view(name, allow_registry_cache=cached)
-    except FeatureViewNotFoundException:
-        # Knowing whether it is there needs no look at what it runs.
-        for item in store.registry.proto().on_demand_feature_views:
-            if item.spec.name == name and item.spec.project == store.project:
-                return None
-        raise
+    for find in (store.get_feature_view, store.get_stream_feature_view):
+        with suppress(FeatureViewNotFoundException):
+            return find(name, allow_registry_cache=cached)
+    # Knowing whether it is there needs no look at what it runs.
+    on_demand = store.registry.proto().on_demand_feature_views
+    if (name, store.project) in ((item.spec.name, item.spec.project) for item in on_demand):
+        return None
+    raise FeatureViewNotFoundException(name, store.project)
 
 
 def served_features(

@@ -31,7 +31,7 @@ def main() -> None:
 
     with open_place(settings) as place, cassandra_failures(place.connection):
         found = measure_materialization(
-            place, wanted.rows, chosen=ways(), repeats=wanted.repeats, everything=wanted.all, announce=note
+            place, wanted.rows, chosen=ways(), repeats=wanted.repeats, everything=wanted.all
         )
     show(found, materialization_table, wanted.json)
 

@@ -29,7 +29,7 @@ def main() -> None:
     require_wrk()
     require_results(settings, wanted.json)
     with open_place(settings) as place:
-        found = measure_rates(place, seconds=wanted.seconds, workers=wanted.workers, announce=note)
+        found = measure_rates(place, seconds=wanted.seconds, workers=wanted.workers)
     show(found, rates_table, wanted.json)
 
 

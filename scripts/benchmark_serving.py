@@ -37,7 +37,6 @@ def main() -> None:
             concurrency=wanted.concurrency,
             workers=wanted.workers,
             rounds=wanted.rounds,
-            announce=note,
         )
     show(found, serving_table, wanted.json)
 

@@ -24,7 +24,7 @@ def main() -> None:
     from poc.online_store.failures import cassandra_failures
 
     with open_place(settings) as place, cassandra_failures(place.connection):
-        both = check_spark(place, wanted.rows, announce=note)
+        both = check_spark(place, wanted.rows)
     for measured in both:
         print(measured)
     ok(f"{wanted.rows:,} rows online with either engine, every value and write time equal")

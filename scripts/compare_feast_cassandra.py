@@ -13,7 +13,7 @@ and a picture of all latencies. The row store is filled beside Feast's own where
 """
 
 from poc.command_line import note, ok, run
-from poc.measurement.comparison import document
+from poc.measurement.comparison import rounded
 from poc.measurement.scripts import read_request, require_results, rounds_bar
 from poc.measurement.tables import report
 from poc.output import write_json
@@ -29,11 +29,11 @@ def main() -> None:
     from poc.measurement.stores import compare_stores
 
     with open_place(settings) as place, rounds_bar(request.all_rounds) as bar:
-        comparison = compare_stores(place, request, announce=bar.say, progress=bar.advance)
+        found = compare_stores(place, request, announce=bar.say, progress=bar.advance)
 
-    ok(f"Same values all ways: {comparison.transactions:,} transactions, {comparison.features} features")
-    print(f"\n{report(comparison)}\n")
-    numbers = document(comparison)
+    ok("Same values all ways: {transactions:,} transactions, {features} features".format_map(found["meta"]))
+    print(f"\n{report(found)}\n")
+    numbers = rounded(found)
     write_json(numbers, json)
     ok(f"Numbers: {json}")
     from poc.measurement.pictures import draw_comparison  # And with it matplotlib.

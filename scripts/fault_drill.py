@@ -27,7 +27,7 @@ def main() -> int:
     from poc.measurement.drill import drill_table, first_errors, run_drill
 
     connection = cassandra_connection(settings)
-    outcome = run_drill(settings, arguments.seconds, note)
+    outcome = run_drill(settings, arguments.seconds)
     print(
         f"Reads at {connection.read_consistency} within {settings.feature_timeout_seconds:g} s,"
         f" writes at {connection.write_consistency}"

@@ -5,7 +5,7 @@ The Cassandra is an embedded one in a temporary folder, stopped and removed afte
     python scripts/measure_storage.py [--rows N]
 """
 
-from poc.command_line import note, run
+from poc.command_line import run
 from poc.measurement.scripts import measurement_parser, require_results, show
 from poc.measurement.tables import storage_table
 from poc.settings import load_settings
@@ -22,7 +22,7 @@ def main() -> None:
     require_results(settings, wanted.json)
     from poc.measurement.materialization import measure_storage
 
-    show(measure_storage(settings, wanted.rows, wanted.port, note), storage_table, wanted.json)
+    show(measure_storage(settings, wanted.rows, wanted.port), storage_table, wanted.json)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,19 @@ by being started without. Their credentials and certificates are beside them.
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import psutil
+
 from poc.local_cassandra.machine import Answer, free_storage_port, probe, require_free
-from poc.local_cassandra.node import NodePlace, Ports, node_places
+from poc.local_cassandra.node import NodePlace, Ports
 from poc.local_cassandra.secure import client_files, read_credentials
 from poc.online_store.connection import ConnectionSettings, tls_context
+
+# The Murmur3 partitioner's tokens are the signed 64-bit integers.
+FIRST_TOKEN, TOKENS = -(2**63), 2**64
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +77,11 @@ class ClusterFolder:
 
     @property
     def places(self) -> tuple[NodePlace, ...]:
-        """Where its nodes are."""
-        return node_places(self.path, self.count)
+        """Where its nodes are: at 127.0.0.1 and up, with equal shares of the ring."""
+        return tuple(
+            NodePlace(self.path / f"node{i + 1}", f"127.0.0.{i + 1}", FIRST_TOKEN + i * TOKENS // self.count)
+            for i in range(self.count)
+        )
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -112,7 +121,7 @@ class ClusterFolder:
 
     def missing(self) -> tuple[NodePlace, ...]:
         """Return the nodes that have no process."""
-        return tuple(place for place in self.places if place.pid() is None)
+        return tuple(place for place in self.places if place.process() is None)
 
     def ports(self) -> Ports | None:
         """Return the ports of the last start; None if there was none."""
@@ -127,8 +136,7 @@ class ClusterFolder:
         Data of a cluster that never once came up is removed: it may be half of what a node needs, and
         nobody can have stored anything in it.
 
-        Raises:
-            PortTaken, LoopbackAddressMissing: a missing node could not listen.
+        Raises PortTaken, LoopbackAddressMissing: a missing node could not listen.
         """
         missing = self.missing()
         for place in missing:
@@ -146,13 +154,16 @@ class ClusterFolder:
     def state(self, started: int = 0) -> EmbeddedCassandra:
         """Describe the cluster as it is now, asking every node."""
         ports = self.ports()
-        if ports is None:
-            raise ValueError(f"{self.path} was never started")
-        nodes = tuple(
-            EmbeddedNode(p.address, p.pid(), self.answers(p.address, ports.cql), p.resident_bytes())
-            for p in self.places
-        )
-        return EmbeddedCassandra(self.path, self.endpoint(ports.cql), nodes, started)
+        # Noted by the start that made it.
+        assert ports is not None
+        nodes = []
+        for place in self.places:
+            process, held = place.process(), 0
+            with suppress(psutil.Error):
+                held = 0 if process is None else process.memory_info().rss
+            pid, answers = None if process is None else process.pid, self.answers(place.address, ports.cql)
+            nodes.append(EmbeddedNode(place.address, pid, answers, held))
+        return EmbeddedCassandra(self.path, self.endpoint(ports.cql), tuple(nodes), started)
 
     def _storage_port(self, cql_port: int, before: Ports | None) -> int:
         if before is not None and before.storage != cql_port and self.count > 1:

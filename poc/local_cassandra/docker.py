@@ -1,8 +1,4 @@
-"""Cassandra as a container: the `cassandra` service of docker-compose.yml, through Docker's command line.
-
-Knows how to tell whether a Docker engine answers (the command alone proves nothing) and which spelling
-of Compose is installed.
-"""
+"""Cassandra as a container: the `cassandra` service of docker-compose.yml, through Docker's command line."""
 
 import os
 import shutil
@@ -22,7 +18,7 @@ POLL_SECONDS = 0.5
 
 
 def engine_answers() -> bool:
-    """Tell whether a Docker engine can be asked to run something."""
+    """Tell whether a Docker engine can be asked to run something: the command alone proves nothing."""
     return _printed(["docker", "version", "--format", "{{.Server.Version}}"]) is not None
 
 

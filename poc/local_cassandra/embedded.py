@@ -1,21 +1,18 @@
-"""Start and stop a real Cassandra without Docker, on a Java that pip installed. Its data survives both.
-
-Ctrl-C and SIGTERM end a start in an orderly way, and never between two steps that belong together.
-"""
+"""Start and stop a real Cassandra without Docker, on a Java that pip installed. Its data survives both."""
 
 import fcntl
 import signal
-import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 
 import psutil
 from rich.console import Console
 
+from poc.child_process import Process
 from poc.errors import CassandraCrashed, CassandraStartTimeout, FolderNotUsable, OtherClusterRunning
 from poc.local_cassandra.cluster import ClusterFolder, EmbeddedCassandra, running_cluster
 from poc.local_cassandra.jars import cassandra_jars
@@ -36,46 +33,42 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOGIN_SECONDS = 20.0
 
 
-class Interruptible:
-    """Turns Ctrl-C, SIGTERM and SIGHUP into KeyboardInterrupt, except in `unbroken()`, where it comes after.
+@contextmanager
+def interruptible() -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Turn Ctrl-C, SIGTERM and SIGHUP into KeyboardInterrupt; yields for what block it comes only after.
 
     Without it, a SIGTERM (a CI job's end, a closed terminal) would leave a half-started process behind. Only
     a program's main thread can do so; in another one this does nothing.
     """
+    held, pending = False, False
 
-    def __init__(self) -> None:
-        self._held = False
-        self._pending = False
-        self._before: dict[signal.Signals, object] = {}
-
-    def __enter__(self) -> "Interruptible":
-        if threading.current_thread() is threading.main_thread():
-            # Who starts this with nohup, or in a shell's background, wants the signal ignored.
-            heard = [number for number in SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
-            self._before = {number: signal.signal(number, self._on_signal) for number in heard}
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        nonlocal pending
+        if not held:
+            raise KeyboardInterrupt
+        pending = True
 
     @contextmanager
-    def unbroken(self) -> Iterator[None]:
-        """Let what is inside finish; an interruption that came meanwhile is raised at the end."""
-        self._held = True
+    def unbroken() -> Iterator[None]:
+        nonlocal held
+        held = True
         try:
             yield
         finally:
-            self._held = False
-        if self._pending:
-            self._pending = False
+            held = False
+        if pending:
             raise KeyboardInterrupt
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._held:
-            self._pending = True
-        else:
-            raise KeyboardInterrupt
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        # Who starts this with nohup, or in a shell's background, wants the signal ignored.
+        heard = [number for number in SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+        before = {number: signal.signal(number, on_signal) for number in heard}
+    try:
+        yield unbroken
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def start_embedded(
@@ -105,7 +98,7 @@ def start_embedded(
         PortTaken, LoopbackAddressMissing, TooLittleMemory, TooLittleDisk, FolderNotUsable: no place for it.
         CassandraCrashed, CassandraStartTimeout: it did not come up; with its last log lines.
     """
-    with Interruptible() as interruptible, _one_at_a_time(directory):
+    with interruptible() as unbroken, _one_at_a_time(directory):
         cluster = ClusterFolder(directory, nodes, secure)
         running = running_cluster(directory)
         if running is not None:
@@ -125,11 +118,11 @@ def start_embedded(
                 ensure_certificates(cluster.tls_folder)
                 make_credentials(cluster.credentials_file)
         unanswered = tuple(place for place in cluster.places if not cluster.answers(place.address, port))
-        launched: dict[NodePlace, subprocess.Popen[bytes]] = {}
+        launched: dict[NodePlace, Process] = {}
         try:
             with _shown(console, f"Starting Cassandra at {ConnectionSettings(cluster.addresses, port)}"):
                 for place in missing:
-                    with interruptible.unbroken(), _folder_errors(directory):
+                    with unbroken(), _folder_errors(directory):
                         launched[place] = place.launch(
                             java, jars, ports, cluster.addresses, heap_mb, cluster.tls_folder
                         )
@@ -155,7 +148,8 @@ def stop_embedded(directory: Path) -> int:
         return 0
     with _one_at_a_time(directory):
         cluster = running_cluster(directory)
-        running = () if cluster is None else [place for place in cluster.places if place.pid() is not None]
+        places = () if cluster is None else cluster.places
+        running = [place for place in places if place.process() is not None]
         if not _end(running, signal.SIGTERM):
             _end(running, signal.SIGKILL)
         return len(running)
@@ -171,7 +165,7 @@ def _wait_until_up(
     cluster: ClusterFolder,
     places: Sequence[NodePlace],
     port: int,
-    launched: Mapping[NodePlace, "subprocess.Popen[bytes]"],
+    launched: Mapping[NodePlace, Process],
     deadline: float,
 ) -> None:
     waiting = list(places)
@@ -179,7 +173,7 @@ def _wait_until_up(
         for place in waiting:
             process = launched.get(place)
             status = None if process is None else process.poll()
-            if status is not None or (process is None and place.pid() is None):
+            if status is not None or (process is None and place.process() is None):
                 raise CassandraCrashed(place.address, status, *place.last_words())
         waiting = [place for place in waiting if not cluster.answers(place.address, port)]
         if waiting and time.monotonic() >= deadline:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 LIST = Path(__file__).with_name("cassandra_jars.txt")
 ROOT = "org.apache.cassandra:cassandra-all"
-CHECKS_AT_ONCE = 4
 DOWNLOADS_AT_ONCE = 8
 ATTEMPTS = 3
 TIMEOUT_SECONDS = 30
@@ -86,9 +85,7 @@ def cassandra_jars(jars: Sequence[Jar] | None = None) -> tuple[Path, ...]:
         jars = locked_jars()
     context = _context()
     paths = tuple(Path(_artifact(context, jar.coordinates).cached_path) for jar in jars)
-    with ThreadPoolExecutor(CHECKS_AT_ONCE) as pool:
-        intact = list(pool.map(_is_intact, jars, paths))
-    missing = {jar: path for jar, path, is_good in zip(jars, paths, intact, strict=True) if not is_good}
+    missing = {jar: path for jar, path in zip(jars, paths, strict=True) if not _is_intact(jar, path)}
     if missing:
         _download(Path(context.repo_cache), missing)
     return paths

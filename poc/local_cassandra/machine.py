@@ -84,16 +84,14 @@ def require_free(address: str, port: int, within_seconds: float = 0.0) -> None:
     A port that is taken is waited for `within_seconds`. LoopbackAddressMissing: there is no such address.
     """
     deadline = time.monotonic() + within_seconds
-    error = listening_error(address, port)
-    while error is not None and error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
+    while (error := listening_error(address, port)) is not None:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise LoopbackAddressMissing(address)
+        if error.errno != errno.EADDRINUSE or time.monotonic() >= deadline:
+            answer = probe(address, port)
+            by = Answer.OTHER if answer is Answer.NOTHING else answer
+            raise PortTaken(f"{address}:{port}", by.value)
         time.sleep(0.1)
-        error = listening_error(address, port)
-    if error is None:
-        return
-    if error.errno == errno.EADDRNOTAVAIL:
-        raise LoopbackAddressMissing(address)
-    answer = probe(address, port)
-    raise PortTaken(f"{address}:{port}", Answer.OTHER.value if answer is Answer.NOTHING else answer.value)
 
 
 def free_storage_port(addresses: Sequence[str], cql_port: int) -> int:

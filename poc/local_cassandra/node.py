@@ -1,12 +1,9 @@
 """One node of an embedded cluster: its folder, its configuration, its process and the Java that runs it.
 
-Knows the files of a node, how to recognise its process, where a Java can be and which versions Cassandra
-accepts. When to start and stop is `embedded`'s.
-
-    node1/cassandra.yaml, java.args    written at every start
-    node1/pid                          of the process; gone or stale when none runs
-    node1/logs/system.log, output.log  Cassandra's log, and what this start printed
-    node1/data, commitlog, ...         the data
+node1/cassandra.yaml, java.args    written at every start
+node1/pid                          of the process; gone or stale when none runs
+node1/logs/system.log, output.log  Cassandra's log, and what this start printed
+node1/data, commitlog, ...         the data
 """
 
 import os
@@ -22,15 +19,15 @@ from pathlib import Path
 
 import psutil
 
+from poc.child_process import Process
 from poc.errors import JavaNotFound
 
 MAIN_CLASS = "org.apache.cassandra.service.CassandraDaemon"
 TEMPLATES = Path(__file__).parent / "templates"
 DATA_FOLDERS = ("data", "commitlog", "saved_caches", "hints", "cdc_raw")
-# The Murmur3 partitioner's tokens are the signed 64-bit integers.
-FIRST_TOKEN, TOKENS = -(2**63), 2**64
 LAST_LINES = 15
-RING_DELAY_MS = 30_000
+# In milliseconds; see java.args.
+RING_DELAY, RING_DELAY_OF_SEVERAL = 1_000, 30_000
 DYING_SECONDS = 5.0
 JAVA_OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
 # Cassandra 5.0 refuses every other version.
@@ -48,22 +45,13 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class NodePlace:
-    """Where one node of a cluster is.
-
-    Attributes:
-        folder: its files, absolute.
-        address: its loopback address, for clients and for other nodes.
-        token: the start of its share of the ring.
+    """Where one node of a cluster is: the absolute `folder` of its files, its loopback `address` for clients
+    and for other nodes, the `token` at which its share of the ring begins.
     """
 
     folder: Path
     address: str
     token: int
-
-    def pid(self) -> int | None:
-        """Return the id of the node's process, or None if it does not run."""
-        process = self.process()
-        return None if process is None else int(process.pid)
 
     def process(self) -> psutil.Process | None:
         """Return the node's process, or None if it does not run.
@@ -94,7 +82,7 @@ class NodePlace:
         seeds: Sequence[str],
         heap_mb: int,
         tls_folder: Path | None = None,
-    ) -> "subprocess.Popen[bytes]":
+    ) -> Process:
         """Write the configuration and start the process, in a session of its own so that it survives ours.
 
         With `tls_folder`, of `secure`, clients must encrypt, show a certificate and log in.
@@ -104,13 +92,9 @@ class NodePlace:
         for segment in (self.folder / "commitlog").glob("CommitLog-*.log"):
             if segment.stat().st_size == 0:
                 segment.unlink()
-        scratch = self.folder / "tmp"
-        shutil.rmtree(scratch, ignore_errors=True)
-        for folder in (self.folder, scratch, self.folder / "logs"):
-            folder.mkdir(parents=True, exist_ok=True)
-        access = _filled("open.yaml")
-        if tls_folder is not None:
-            access = _filled("secure.yaml", tls=_escaped(str(tls_folder)))
+        shutil.rmtree(self.folder / "tmp", ignore_errors=True)
+        for name in ("tmp", "logs"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
         configuration = _filled(
             "cassandra.yaml",
             token=self.token,
@@ -118,31 +102,23 @@ class NodePlace:
             cql_port=ports.cql,
             storage_port=ports.storage,
             seeds=",".join(f"{seed}:{ports.storage}" for seed in seeds),
-            access=access,
         )
+        access = _filled("open.yaml") if tls_folder is None else _filled("secure.yaml", tls=tls_folder)
         yaml = self.folder / "cassandra.yaml"
-        yaml.write_text(configuration)
-        agent = next(jar for jar in jars if jar.name.startswith("jamm-"))
-        arguments = (
-            f"-Xmx{heap_mb}m",
-            f"-javaagent:{agent}",
-            f"-Djava.io.tmpdir={scratch}",
-            # JNA unpacks its library into the home folder otherwise.
-            f"-Djna.tmpdir={scratch}",
-            f"-Dcassandra.config={yaml.as_uri()}",
-            f"-Dcassandra.storagedir={self.folder}",
-            f"-Dcassandra.logdir={self.folder / 'logs'}",
-            f"-Dlogback.configurationFile={TEMPLATES / 'logback.xml'}",
-            # A node that is silent for so long while it joins is forgotten by the others, and they tell it of
-            # no new table ever after: 1 s, as for one node, is too short for several on a busy machine.
-            *([f"-Dcassandra.ring_delay_ms={RING_DELAY_MS}"] if len(seeds) > 1 else []),
-            "-cp",
-            ":".join(str(jar) for jar in jars),
+        yaml.write_text(f"{configuration}\n{access}")
+        arguments = _filled(
+            "java.args",
+            heap_mb=heap_mb,
+            agent=next(jar for jar in jars if jar.name.startswith("jamm-")),
+            folder=self.folder,
+            yaml=yaml.as_uri(),
+            templates=TEMPLATES,
+            ring_delay_ms=RING_DELAY_OF_SEVERAL if len(seeds) > 1 else RING_DELAY,
+            jars=":".join(map(str, jars)),
         )
-        # As Java's argument files want it.
-        self._arguments.write_text("".join(f'"{_escaped(argument)}"\n' for argument in arguments))
+        self._arguments.write_text(arguments)
         with (self.folder / "logs" / "output.log").open("wb") as output:
-            process = subprocess.Popen(
+            process = Process(
                 [java, f"@{TEMPLATES / 'jvm.options'}", f"@{self._arguments}", MAIN_CLASS],
                 cwd=self.folder,
                 # Java encodes names of files as the locale does: in C it finds no folder with accents.
@@ -158,14 +134,6 @@ class NodePlace:
             process.kill()
             raise
         return process
-
-    def resident_bytes(self) -> int:
-        """Return how much memory the node's process holds; 0 if it does not run."""
-        process = self.process()
-        try:
-            return 0 if process is None else int(process.memory_info().rss)
-        except psutil.Error:
-            return 0
 
     def erase_data(self) -> None:
         """Remove the data, not the logs."""
@@ -189,20 +157,10 @@ class NodePlace:
         return self.folder / "java.args"
 
 
-def node_places(folder: Path, count: int) -> tuple[NodePlace, ...]:
-    """Lay out `count` nodes under `folder`: 127.0.0.1 and up, with equal shares of the ring."""
-    return tuple(
-        NodePlace(folder / f"node{i + 1}", f"127.0.0.{i + 1}", FIRST_TOKEN + i * TOKENS // count)
-        for i in range(count)
-    )
-
-
 def _filled(template: str, **values: object) -> str:
-    return string.Template((TEMPLATES / template).read_text()).substitute(values)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+    """Fill in what stands between quotes in a yaml, or in a file of arguments for Java."""
+    escaped = {name: str(value).replace("\\", "\\\\").replace('"', '\\"') for name, value in values.items()}
+    return string.Template((TEMPLATES / template).read_text()).substitute(escaped)
 
 
 def find_java(environment: Mapping[str, str] = os.environ) -> Path:

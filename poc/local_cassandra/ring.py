@@ -81,9 +81,7 @@ def ensure_login(endpoint: ConnectionSettings, file: Path, deadline: float) -> N
     """Make the user that `endpoint` logs in with, where it cannot yet, and shut the one Cassandra came with.
 
     `deadline` is of `time.monotonic`; `file` has the credentials, for the message.
-
-    Raises:
-        CredentialsLost: neither our user nor Cassandra's own is let in.
+    Raises CredentialsLost: neither our user nor Cassandra's own is let in.
     """
     default = replace(endpoint, username=DEFAULT_USER, password=DEFAULT_USER)
     while True:

@@ -42,9 +42,7 @@ def ensure_certificates(folder: Path, renew: bool = False) -> bool:
     """Make the certificates in `folder` where one of its files is missing, or `renew`; tell whether.
 
     Keys are readable by their owner only. All are made anew together: they belong to one authority.
-
-    Raises:
-        FolderNotUsable: it cannot be written.
+    Raises FolderNotUsable: it cannot be written.
     """
     if not renew and all((folder / name).is_file() for name in _FILES):
         return False
@@ -65,10 +63,9 @@ def ensure_certificates(folder: Path, renew: bool = False) -> bool:
 
 def read_credentials(file: Path) -> Credentials | None:
     """Read what `make_credentials` wrote; None if that is not there."""
-    with suppress(OSError):
+    with suppress(OSError, KeyError):
         pairs = dict(line.split("=", 1) for line in file.read_text().splitlines() if "=" in line)
-        if USERNAME_VARIABLE in pairs and PASSWORD_VARIABLE in pairs:
-            return Credentials(pairs[USERNAME_VARIABLE], pairs[PASSWORD_VARIABLE])
+        return Credentials(pairs[USERNAME_VARIABLE], pairs[PASSWORD_VARIABLE])
     return None
 
 

@@ -163,19 +163,14 @@ def _running_at(settings: Settings, endpoint: ConnectionSettings) -> RunningCass
     embedded = _embedded_at(settings, endpoint)
     if embedded is not None and any(node.answers for node in embedded.nodes):
         return RunningCassandra(endpoint, "embedded", False, embedded)
-    answers = _answers(endpoint)
+    context = None if endpoint.tls is None else tls_context(endpoint.tls)
+    answers = {host: probe(host, endpoint.port, context=context) for host in endpoint.hosts}
     if Answer.CQL in answers.values():
         return RunningCassandra(endpoint, "docker" if container_runs() else "other")
     for host, answer in answers.items():
         if answer is Answer.OTHER and _is_loopback(host):
             raise PortTaken(f"{host}:{endpoint.port}", answer.value)
     return None
-
-
-def _answers(endpoint: ConnectionSettings) -> dict[str, Answer]:
-    """Ask what is behind each host."""
-    context = None if endpoint.tls is None else tls_context(endpoint.tls)
-    return {host: probe(host, endpoint.port, context=context) for host in endpoint.hosts}
 
 
 def _is_enough(running: RunningCassandra, nodes: int | None, secure: bool) -> bool:

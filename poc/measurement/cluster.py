@@ -27,8 +27,8 @@ def cluster_to_drill(settings: Settings) -> EmbeddedCassandra:
         raise NoClusterToDrill("no embedded Cassandra runs")
     if len(running.nodes) != NODES:
         raise NoClusterToDrill(f"the embedded Cassandra that runs has {len(running.nodes)} node(s)")
-    if not running.is_complete:
-        down = ", ".join(node.address for node in running.nodes if node.pid is None or not node.answers)
+    down = ", ".join(node.address for node in running.nodes if node.pid is None or not node.answers)
+    if down:
         raise NoClusterToDrill(f"of the embedded Cassandra, {down} does not answer")
     return running
 

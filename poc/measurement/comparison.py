@@ -1,16 +1,41 @@
-"""One comparison from the open stores to its JSON: first the values agree, then latencies are measured."""
+"""The ways of reading features that are compared: first their values agree, then latencies are measured.
 
+How each reads is up to `poc.measurement.reads`.
+"""
+
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from poc.errors import TooFewTransactions, UnequalConsistency
+from poc.dataset.values import same_value
+from poc.errors import TooFewTransactions, UnequalConsistency, ValuesDiffer
 from poc.measurement import core
-from poc.measurement.core import Nanoseconds, Ratio, Summary
-from poc.measurement.methods import BASELINE_READ, Key, Method, Row, agreed_keys, require_agreement
+from poc.measurement.core import Key, Method, Nanoseconds, Row
 
+BASELINE = "direct-cassandra"
+DIRECT_IN = "direct-cassandra-in"
+# In the order of all results: title, and what it brings beside latency, the guide's column "Features".
+KNOWN = {
+    BASELINE: ("Direct Cassandra", "(!) Manual management"),
+    DIRECT_IN: ("Direct Cassandra, IN", "(!) The same, keys together in a statement"),
+    "feast": ("Feast", "✅ Versioning, lineage, consistency"),
+    "feast-rows": ("Feast, row store", "✅ The same, one row an entity"),
+    "feast-unresolved": ("Feast, provider local", "✅ The same, names looked up in each call"),
+    "feast-rows-acsylla": ("Feast, row store, acsylla", "✅ The same, C++ driver, awaited"),
+    "direct-acsylla": ("Direct, acsylla", "(!) Manual management, C++ driver"),
+    "feast-server": ("Feast, feature server", "✅ The same, over HTTP, no driver in the client"),
+}
+# Those that are compared only when they are asked for: a feature server takes seconds to start.
+ON_REQUEST = ("direct-acsylla", "feast-server")
+# The call as the guide types it, of which the guide promises something. What it takes unresolved is its past.
+GUIDES_CALL = ("feast", "feast-rows")
+# What all ratios are to, for the record.
+BASELINE_READ = (
+    "cassandra-driver, one prepared statement an id, rows as tuples (tuple_factory), as poc/serve_model.py"
+)
 # Transactions that the reads draw from: many enough that Cassandra does not answer the same few again.
 POOL = 1000
 
@@ -41,48 +66,19 @@ class Request:
         return sum(rounds + core.warm_up_rounds(rounds) for rounds in counted)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class BatchResult:
-    """The latencies at one batch size, and what they come to, by the method's name.
-
-    `ratios` are to the baseline, which has none. Methods that are not measured at this size are not there.
-    """
-
-    batch_size: int
-    nanoseconds: Mapping[str, Nanoseconds]
-    summaries: dict[str, Summary]
-    ratios: dict[str, Ratio]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Everything that one run found out; the first of `methods` is the baseline.
-
-    Attributes:
-        meta: what was measured on, as `measured_on` describes it.
-        transactions: how many were read by every method with equal values, and then measured with.
-        unknown: how many of the Parquet's were in neither store, and left out.
-        features: how many values each of them has.
-        results: one a batch size, in the order asked for.
-    """
-
-    meta: Mapping[str, Any]
-    request: Request
-    methods: tuple[Method, ...]
-    transactions: int
-    unknown: int
-    features: int
-    results: tuple[BatchResult, ...]
-
-
 def run_comparison(
-    methods: tuple[Method, ...],
+    methods: Sequence[Method],
     keys: Sequence[Key],
     request: Request,
     meta: Mapping[str, Any],
     progress: Callable[[], object] = lambda: None,
-) -> Comparison:
+) -> dict[str, Any]:
     """Compare `methods`, the first of which is the baseline, by reading the distinct `keys`.
+
+    Returns a document. Its `meta` begins with the one given, as `measured_on` describes it; `transactions`
+    were read by every method with equal values, and then measured with, `unknown` of `keys` are in neither
+    store. `results`, `ratios` to the baseline and `curves` are one a method and batch size that it has. A
+    curve is the percentiles from 0 to 100, as `core.percentile` defines them, in milliseconds.
 
     `progress` is called after each round. Raises `UnequalConsistency` of methods that do not compare,
     `ValuesDiffer` before or while they are measured, `TooFewTransactions` where a batch needs more.
@@ -94,69 +90,53 @@ def run_comparison(
     known = agreed_keys(methods, keys) if len(keys) >= largest else keys
     if len(known) < largest:
         raise TooFewTransactions(largest, len(known))
-    features = len(methods[0].read(known[:1])[0] or ())
+    own = {
+        "requests": request.requests,
+        "seed": request.seed,
+        "consistency": methods[0].consistency,
+        "baseline": BASELINE_READ,
+        "transactions": len(known),
+        "unknown": len(keys) - len(known),
+        "features": len(methods[0].read(known[:1])[0] or ()),
+    }
 
     def after_round(batch: Sequence[Key], answers: Mapping[str, Sequence[Row | None]]) -> None:
         require_agreement(batch, answers)
         progress()
 
-    results = []
+    latencies = {}
     for size in request.batch_sizes:
         rounds = core.rounds_for(request.requests, size)
-        measured = core.measure(methods, known, size, rounds, request.seed, after_round)
-        results.append(summarized(size, measured, request.seed))
-    return Comparison(meta, request, methods, len(known), len(keys) - len(known), features, tuple(results))
+        latencies[size] = core.measure(methods, known, size, rounds, request.seed, after_round)
+    titles = [{"name": method.name, "title": method.title} for method in methods]
+    return {"meta": {**meta, **own}, "methods": titles, **summarized(latencies, request.seed)}
 
 
-def summarized(batch_size: int, measured: Mapping[str, Nanoseconds], seed: int) -> BatchResult:
-    """Summarize what was measured, the baseline first; `seed` fixes the bootstrap."""
-    baseline, *others = measured
-    ratios = {name: core.compare(measured[name], measured[baseline], seed) for name in others}
-    summaries = {name: core.summarize(latencies) for name, latencies in measured.items()}
-    return BatchResult(batch_size, measured, summaries, ratios)
+def summarized(latencies: Mapping[int, Mapping[str, Nanoseconds]], seed: int) -> dict[str, Any]:
+    """Return `results`, `ratios` and `curves` of what was measured, by batch size, the baseline first.
 
-
-def document(comparison: Comparison) -> dict[str, Any]:
-    """Return `meta`, `methods`, `results`, `ratios` and `curves` as plain values.
-
-    `core.percentile` defines percentiles. A curve is those from 0 to 100, in milliseconds.
+    `seed` fixes the bootstrap.
     """
-    request, results, baseline = comparison.request, comparison.results, comparison.methods[0]
-    return {
-        "meta": {
-            **comparison.meta,
-            "requests": request.requests,
-            "seed": request.seed,
-            "consistency": baseline.consistency,
-            "baseline": BASELINE_READ,
-        },
-        "methods": [{"name": method.name, "title": method.title} for method in comparison.methods],
-        "results": [
-            # What is finer than microseconds is the clock's and Python's own.
-            {"method": name, "batch_size": result.batch_size}
-            | {key: round(value, 3) for key, value in asdict(summary).items()}
-            for result in results
-            for name, summary in result.summaries.items()
-        ],
-        "ratios": [
-            {
-                "method": name,
-                "baseline": baseline.name,
-                "batch_size": result.batch_size,
-                "mean": round(ratio.mean, 4),
-                "p50": round(ratio.p50, 4),
-                "p50_ci95": [round(ratio.p50_low, 4), round(ratio.p50_high, 4)],
-                "p99": round(ratio.p99, 4),
-            }
-            for result in results
-            for name, ratio in result.ratios.items()
-        ],
-        "curves": [
-            {"method": name, "batch_size": result.batch_size, "ms": _percentiles(latencies)}
-            for result in results
-            for name, latencies in result.nanoseconds.items()
-        ],
-    }
+    found: dict[str, Any] = {"results": [], "ratios": [], "curves": []}
+    for size, measured in latencies.items():
+        baseline = next(iter(measured))
+        for name, taken in measured.items():
+            which = {"method": name, "batch_size": size}
+            found["results"].append(which | core.summarize(taken))
+            found["curves"].append(which | {"ms": _percentiles(taken)})
+            if name != baseline:
+                ratio = core.compare(taken, measured[baseline], seed)
+                found["ratios"].append(which | {"baseline": baseline} | ratio)
+    return found
+
+
+def rounded(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Round a comparison for its file: what is finer than microseconds is the clock's and Python's own."""
+
+    def of(part: str, digits: int) -> Any:
+        return json.loads(json.dumps(document[part]), parse_float=lambda text: round(float(text), digits))
+
+    return {**document, "results": of("results", 3), "ratios": of("ratios", 4)}
 
 
 def _percentiles(latencies: Nanoseconds) -> list[float]:
@@ -164,3 +144,54 @@ def _percentiles(latencies: Nanoseconds) -> list[float]:
     ranks = -(-np.arange(101) * len(latencies) // 100)
     found: list[float] = (np.sort(latencies)[np.maximum(ranks, 1) - 1] / 1e6).round(3).tolist()
     return found
+
+
+def differences(keys: Sequence[Key], answers: Mapping[str, Sequence[Row | None]]) -> list[tuple[Key, str]]:
+    """Return what each answer has otherwise than the first one: the key, and a line with both values.
+
+    `answers` are each method's rows for `keys`, in their order, by the method's name. Values are compared by
+    `same_value`; a row of nulls only is no row.
+    """
+    (first, expected), *others = answers.items()
+    found: list[tuple[Key, str]] = []
+    for name, rows in others:
+        if len(rows) != len(expected) or len(keys) != len(expected):
+            raise ValueError(f"{name} gave {len(rows)} rows and {first} {len(expected)} for {len(keys)} keys")
+        for key, *pair in zip(keys, expected, rows, strict=True):
+            one, other = map(_known, pair)
+            if one is None or other is None:
+                known = ["unknown" if row is None else "known" for row in (one, other)]
+                unequal = [("", known[0], known[1])] if one is not other else []
+            else:
+                unequal = [
+                    (f" {column}", repr(one.get(column)), repr(other.get(column)))
+                    for column in dict.fromkeys((*one, *other))
+                    if not same_value(other.get(column), one.get(column))
+                ]
+            spoken = "/".join(map(str, key))
+            found += ((key, f"{spoken}{what}: {a} by {first}, {b} by {name}") for what, a, b in unequal)
+    return found
+
+
+def require_agreement(keys: Sequence[Key], answers: Mapping[str, Sequence[Row | None]]) -> None:
+    """Raise `ValuesDiffer`, with the transactions and columns, unless all answers are the same."""
+    found = differences(keys, answers)
+    if found:
+        raise ValuesDiffer([line for _, line in found], len({key for key, _ in found}), len(keys))
+
+
+def agreed_keys(methods: Sequence[Method], keys: Sequence[Key], chunk: int = 100) -> list[Key]:
+    """Read all `keys` once by every method, `chunk` at a time, and return those that are known.
+
+    `ValuesDiffer` names every difference, not only the first chunk's.
+    """
+    answers: dict[str, list[Row | None]] = {method.name: [] for method in methods}
+    for start in range(0, len(keys), chunk):
+        for method in methods:
+            answers[method.name] += method.read(keys[start : start + chunk])
+    require_agreement(keys, answers)
+    return [key for key, row in zip(keys, answers[methods[0].name], strict=True) if _known(row) is not None]
+
+
+def _known(row: Row | None) -> Row | None:
+    return None if row is None or all(same_value(value, None) for value in row.values()) else row

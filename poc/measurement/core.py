@@ -23,7 +23,6 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from poc.measurement.methods import Key, Method, Row
 from poc.online_store.session import Session, idempotent
 
 # With this many a P99 rests on three reads; with fewer it is little more than the slowest one.
@@ -32,30 +31,28 @@ RESAMPLES = 5000
 # Resamples made at a time: bounds the memory to some ten MB for thousands of rounds.
 _CHUNK = 250
 
+# A transaction as a request names it: the values of the service's join keys, in their order.
+Key = tuple[Any, ...]
+Row = Mapping[str, Any]
+Read = Callable[[Sequence[Key]], Sequence[Row | None]]
 Nanoseconds = npt.NDArray[np.int64]
 AfterRound = Callable[[Sequence[Key], Mapping[str, Sequence[Row | None]]], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """The latency of one method at one batch size, in milliseconds; percentiles as in `percentile`."""
+class Method:
+    """One way of reading the features of transactions: its name in the JSON, its title in table and picture.
 
-    requests: int
-    mean_ms: float
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
+    `read` returns a row of feature values for each key, in the keys' order; None for an unknown one.
+    `least_batch` is the smallest batch that it is measured at: of fewer it reads as the baseline does.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """How many times as long a method takes as the baseline, with the 95 % interval of the medians' ratio."""
-
-    mean: float
-    p50: float
-    p50_low: float
-    p50_high: float
-    p99: float
+    name: str
+    title: str
+    read: Read
+    # Feast's stock Cassandra store reads at the driver's default, and cannot be told otherwise.
+    consistency: str = "LOCAL_ONE"
+    least_batch: int = 1
 
 
 def rounds_for(requests: int, batch_size: int) -> int:
@@ -124,21 +121,21 @@ def percentile(latencies: Nanoseconds | Sequence[int], percent: float) -> int:
     return int(np.percentile(latencies, percent, method="inverted_cdf"))
 
 
-def summarize(latencies: Nanoseconds) -> Summary:
-    """Summarize the latencies, in nanoseconds, of one method."""
-    percentiles = (percentile(latencies, percent) / 1e6 for percent in (50, 95, 99))
-    return Summary(len(latencies), float(latencies.mean()) / 1e6, *percentiles)
+def summarize(latencies: Nanoseconds) -> dict[str, float]:
+    """Return how many latencies there are, and in milliseconds their mean, P50, P95 and P99."""
+    percentiles = {f"p{percent}_ms": percentile(latencies, percent) / 1e6 for percent in (50, 95, 99)}
+    return {"requests": len(latencies), "mean_ms": float(latencies.mean()) / 1e6, **percentiles}
 
 
-def compare(latencies: Nanoseconds, baseline: Nanoseconds, seed: int) -> Ratio:
-    """Compare two methods that were measured in the same rounds.
+def compare(latencies: Nanoseconds, baseline: Nanoseconds, seed: int) -> dict[str, Any]:
+    """Return how many times as long a method takes as another one that was measured in the same rounds.
 
-    The interval is the percentile bootstrap's (Efron & Tibshirani, An Introduction to the Bootstrap,
-    chapter 13), paired: whole rounds are drawn with replacement, so that both methods keep the
-    moments they shared, and the ratio of the medians is taken of each draw. Neighbouring rounds
-    resemble each other while something else runs on the machine, so rounds are drawn in runs of
-    sqrt(rounds), past the last on to the first (the circular block bootstrap of Politis & Romano,
-    1992): drawn one by one, a nominal 95 % interval held the true ratio of two drifting series of
+    By the mean, the P50, with its 95 % interval, and the P99. The interval is the percentile bootstrap's
+    (Efron & Tibshirani, An Introduction to the Bootstrap, chapter 13), paired: whole rounds are drawn with
+    replacement, so that both methods keep the moments they shared, and the ratio of the medians is taken of
+    each draw. Neighbouring rounds resemble each other while something else runs on the machine, so rounds are
+    drawn in runs of sqrt(rounds), past the last on to the first (the circular block bootstrap of Politis &
+    Romano, 1992): drawn one by one, a nominal 95 % interval held the true ratio of two drifting series of
     1,000 rounds in 64 % of 150 simulations; in runs, in 96 %. `seed` fixes the draws.
     """
     generator, rounds = np.random.default_rng(seed), len(latencies)
@@ -151,13 +148,12 @@ def compare(latencies: Nanoseconds, baseline: Nanoseconds, seed: int) -> Ratio:
         medians = [np.partition(values[drawn], middle, axis=1)[:, middle] for values in (latencies, baseline)]
         ratios.append(medians[0] / medians[1])
     low, high = np.percentile(np.concatenate(ratios), [2.5, 97.5])
-    return Ratio(
-        mean=float(latencies.mean() / baseline.mean()),
-        p50=percentile(latencies, 50) / percentile(baseline, 50),
-        p50_low=float(low),
-        p50_high=float(high),
-        p99=percentile(latencies, 99) / percentile(baseline, 99),
-    )
+    return {
+        "mean": float(latencies.mean() / baseline.mean()),
+        "p50": percentile(latencies, 50) / percentile(baseline, 50),
+        "p50_ci95": [float(low), float(high)],
+        "p99": percentile(latencies, 99) / percentile(baseline, 99),
+    }
 
 
 def measured_on(session: Session | None, *packages: str) -> dict[str, Any]:

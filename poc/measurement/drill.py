@@ -20,6 +20,7 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.types import Bool, Int64
 
+from poc.command_line import note
 from poc.dataset.stored import sample_keys
 from poc.definitions import ServedFeatures, applied_service
 from poc.errors import FeaturesNotMaterialized, UnknownEntity
@@ -43,8 +44,6 @@ KILLED, FROZEN = 1, 0
 KEYSPACE = "fault_drill"
 VIEW, NUMBER, WRITTEN = "fault_drill_writes", "number", "written"
 PAGE = 500
-
-Announce = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +84,12 @@ class Outcome:
         return [write for phase in self.phases for write in phase.writes if write.error is not None]
 
 
-def run_drill(settings: Settings, seconds: float, announce: Announce) -> Outcome:
+def run_drill(settings: Settings, seconds: float) -> Outcome:
     """Hold a load against the embedded cluster of three nodes while a node is lost, and another.
 
     Reads and writes go through Feast's online store, at its consistency; reads within the time limit of the
-    settings, as a server's. Rows that the drill writes are removed. Each state lasts `seconds`; `announce` is
-    told what happens next. Raises NoClusterToDrill, and what says that there is nothing to read.
+    settings, as a server's. Rows that the drill writes are removed. Each state lasts `seconds`, and what
+    happens next is told. Raises NoClusterToDrill, and what says that there is nothing to read.
     """
     cluster = cluster_to_drill(settings)
     with open_place(settings) as place, _own_rows(place) as rows:
@@ -102,8 +101,8 @@ def run_drill(settings: Settings, seconds: float, announce: Announce) -> Outcome
             Load(rows.write, WRITES_PER_SECOND, WRITERS) as writes,
             Load(rows.find_newest, FINDS_PER_SECOND, FINDERS) as finds,
         ):
-            states = [*_lose_nodes(settings, cluster, seconds, announce), ("the end", time.monotonic())]
-        announce("looking for the acknowledged writes")
+            states = [*_lose_nodes(settings, cluster, seconds), ("the end", time.monotonic())]
+        note("looking for the acknowledged writes")
         phases = tuple(
             Phase(name, reads.between(begin, until), writes.between(begin, until))
             for (name, begin), (_, until) in itertools.pairwise(states)
@@ -113,15 +112,13 @@ def run_drill(settings: Settings, seconds: float, announce: Announce) -> Outcome
         return Outcome(phases, len(rows.acknowledged), rows.lost(), len(looked), missed)
 
 
-def _lose_nodes(
-    settings: Settings, cluster: EmbeddedCassandra, seconds: float, announce: Announce
-) -> list[tuple[str, float]]:
+def _lose_nodes(settings: Settings, cluster: EmbeddedCassandra, seconds: float) -> list[tuple[str, float]]:
     """Take the cluster through its states; return the begin of each, of `time.monotonic`."""
     killed, stopped = cluster.nodes[KILLED], cluster.nodes[FROZEN]
     begun: list[tuple[str, float]] = []
 
     def enter(state: str) -> None:
-        announce(state)
+        note(state)
         begun.append((state, time.monotonic()))
 
     enter("three nodes")
@@ -143,11 +140,11 @@ def _lose_nodes(
 
 def _stored_reader(store: FeatureStore, served: ServedFeatures) -> Callable[[], None]:
     """Return the operation that reads the next of some transactions, the first of which has to be stored."""
-    method, keys = public_call("feast", store, served), itertools.cycle(sample_keys(served, POOL))
+    stored, keys = public_call(store, served), itertools.cycle(sample_keys(served, POOL))
 
     def read() -> None:
         key = next(keys)
-        if method.read([key]) == [None]:
+        if stored([key]) == [None]:
             raise UnknownEntity("/".join(map(str, key)))
 
     try:

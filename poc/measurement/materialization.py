@@ -8,12 +8,13 @@ import random
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from poc.command_line import note
 from poc.errors import BenchmarkFailed
 from poc.feature_store import open_feature_store
 from poc.local_cassandra.embedded import start_embedded, stop_embedded
@@ -77,17 +78,11 @@ def ways() -> tuple[Way, ...]:
 
 
 def measure_materialization(
-    place: Place,
-    sizes: Sequence[int],
-    *,
-    chosen: Sequence[Way],
-    repeats: int,
-    everything: bool = False,
-    announce: Callable[[str], object] = lambda what: None,
+    place: Place, sizes: Sequence[int], *, chosen: Sequence[Way], repeats: int, everything: bool = False
 ) -> dict[str, Any]:
     """Measure the `chosen` ways at every size in `place`, and return the results as a document.
 
-    Every run is announced. `repeats` are the runs of each way; one that takes longer than `LONG_SECONDS` gets
+    Every run is told. `repeats` are the runs of each way; one that takes longer than `LONG_SECONDS` gets
     one. With `everything`, slow ways are measured at large sizes, too. `BenchmarkFailed`: a run did not end
     well, or wrote other values than the Parquet's.
     """
@@ -101,7 +96,7 @@ def measure_materialization(
             for _ in range(repeats):
                 # An order that is drawn anew each time: a slow minute of the machine meets all alike.
                 for way in draw.sample(measured, len(measured)):
-                    announce(f"{rows:,} rows: {way}")
+                    note(f"{rows:,} rows: {way}")
                     runs.append(_run(place, folder, way, rows))
                     if runs[-1].seconds > LONG_SECONDS:
                         measured.remove(way)
@@ -158,20 +153,18 @@ def _run(place: Place, folder: Path, way: Way, rows: int) -> Run:
         return Run(way, rows, **materialize(f"{way}, {rows:,} rows", repo, folder, *options))
 
 
-def measure_storage(
-    settings: Settings, rows: int, port: int, announce: Callable[[str], object] = lambda what: None
-) -> dict[str, Any]:
+def measure_storage(settings: Settings, rows: int, port: int) -> dict[str, Any]:
     """Materialize `rows` entities in both layouts, have them written to disk, and measure the files.
 
     `rows` are a hundred thousand or more, so that a file's fixed parts do not count. Only a node of one's own
     tells the size of its files: a Cassandra is started at the free `port`, in a temporary folder. Steps are
-    announced. `BenchmarkFailed`: a materialization did not end well, or Cassandra wrote nothing to disk.
+    told. `BenchmarkFailed`: a materialization did not end well, or Cassandra wrote nothing to disk.
     """
     served = declared_service(settings)
     with TemporaryDirectory() as name:
         folder = Path(name)
         source_bytes = sum(source.stat().st_size for source in write_sources(served, rows, folder))
-        announce("Starting a Cassandra")
+        note("Starting a Cassandra")
         running = start_embedded(folder / "cassandra", port)
         try:
             with cassandra_session(running.endpoint) as session:
@@ -179,7 +172,7 @@ def measure_storage(
                 meta = measured_on(session)
                 results = []
                 for layout in LAYOUTS:
-                    announce(f"{rows:,} entities, layout {layout}")
+                    note(f"{rows:,} entities, layout {layout}")
                     stored = _stored_bytes(place, folder, layout)
                     result = {"layout": layout, "rows": rows, "bytes": stored}
                     results.append(result | {"bytes_per_entity": round(sum(stored.values()) / rows, 1)})

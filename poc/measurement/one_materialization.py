@@ -14,7 +14,6 @@ import os
 import re
 import resource
 import shutil
-import subprocess
 import sys
 import time
 import uuid
@@ -29,6 +28,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from poc.child_process import Process
 from poc.command_line import parse_time, run
 from poc.dataset.generate import can_generate, generate_records
 from poc.definitions import DECLARED_IN, ServedFeatures, applied_service
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from feast import FeatureStore
 
     from poc.measurement.place import Place
-
-Process = subprocess.Popen[bytes]
 
 SPAN = timedelta(days=20)
 ROW_GROUP = 50_000

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
-from poc.measurement.tables import GUIDE_P99_MS, transactions
+from poc.measurement.tables import GUIDE_P99_MS, of_size, sizes_of, titles_of, transactions
 from poc.output import replacing
 
 # Okabe and Ito's palette, told apart with any colour vision; its yellow is too faint for a line.
@@ -40,7 +40,7 @@ def _finish_panel(panel: Axes, grid: Literal["x", "both"] = "both", title: str =
 def draw_comparison(document: Mapping[str, Any], path: Path) -> None:
     """Draw which share of the reads took at most so long: one panel a batch size over one common axis."""
     curves, methods = document["curves"], document["methods"]
-    sizes = list(dict.fromkeys(item["batch_size"] for item in curves))
+    sizes = sizes_of(document)
     with _figure(path, 1.4 + max(2.1, 0.42 * len(methods)) * len(sizes)) as figure:
         panels = figure.subplots(len(sizes), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
         for panel, size in zip(panels, sizes, strict=True):
@@ -62,15 +62,14 @@ def draw_comparison(document: Mapping[str, Any], path: Path) -> None:
 
 
 def _draw_curves(panel: Axes, document: Mapping[str, Any], size: int) -> None:
-    results = {item["method"]: item for item in document["results"] if item["batch_size"] == size}
+    results = of_size(document["results"], size)
     # One colour a method in all panels.
-    colours = {item["name"]: colour for item, colour in zip(document["methods"], COLOURS, strict=False)}
+    colours = dict(zip(titles_of(document), COLOURS, strict=False))
     lines = {}
-    for item in document["curves"]:
-        if item["batch_size"] == size:
-            name, share = item["method"], np.linspace(0, 1, len(item["ms"]))
-            [lines[name]] = panel.step(item["ms"], share, where="post", color=colours[name], linewidth=1.6)
-            panel.plot([results[name]["p99_ms"]], [0.99], "o", color=colours[name], markersize=5)
+    for name, item in of_size(document["curves"], size).items():
+        share = np.linspace(0, 1, len(item["ms"]))
+        [lines[name]] = panel.step(item["ms"], share, where="post", color=colours[name], linewidth=1.6)
+        panel.plot([results[name]["p99_ms"]], [0.99], "o", color=colours[name], markersize=5)
     if size == 1:
         panel.axvline(GUIDE_P99_MS, color=GREY, linewidth=1, linestyle="--", zorder=1)
         where: dict[str, Any] = {"xytext": (4, 0), "textcoords": "offset points", "fontsize": 8}
@@ -85,17 +84,14 @@ def _draw_curves(panel: Axes, document: Mapping[str, Any], size: int) -> None:
 
 def curve_labels(document: Mapping[str, Any], size: int) -> dict[str, str]:
     """Return what is written beside the curve of each method at a batch size, by the method's name."""
-    titles = {item["name"]: item["title"] for item in document["methods"]}
+    titles = titles_of(document)
     times = {
-        item["method"]: ": {:.2f} times ({:.2f} to {:.2f})".format(item["p50"], *item["p50_ci95"])
-        for item in document["ratios"]
-        if item["batch_size"] == size
+        name: ": {:.2f} times ({:.2f} to {:.2f})".format(item["p50"], *item["p50_ci95"])
+        for name, item in of_size(document["ratios"], size).items()
     }
     return {
         name: f"{titles[name]}{times.get(name, '')}\nP50 {item['p50_ms']:.1f} ms, P99 {item['p99_ms']:.1f} ms"
-        for item in document["results"]
-        if item["batch_size"] == size
-        for name in [item["method"]]
+        for name, item in of_size(document["results"], size).items()
     }
 
 

@@ -20,7 +20,7 @@ from poc.child_process import Process, child_process
 from poc.definitions import ServedFeatures
 from poc.errors import FeatureServerUnavailable, MethodsUnavailable
 from poc.feature_store import close_feature_store, connection_of, open_feature_store
-from poc.measurement.methods import BASELINE, KNOWN, ON_REQUEST
+from poc.measurement.comparison import BASELINE, KNOWN, ON_REQUEST
 from poc.online_store.acsylla_reads import acsylla_is_installed
 from poc.online_store.connection import ConnectionSettings, connection_settings
 from poc.online_store.session import Session, cassandra_session
@@ -36,7 +36,7 @@ REGISTRY = "registry_measured.db"
 
 # Feast's import alone takes 4-8 s, more on a machine with other work.
 START_SECONDS = 120.0
-STOP_SECONDS = 10.0
+STOP_SECONDS = 40.0
 POLL_SECONDS = 0.2
 
 Answer = TypeVar("Answer")
@@ -193,11 +193,9 @@ class ServerProcess:
 
 
 @contextmanager
-def server_process(
-    command: Sequence[str], stop_seconds: float, environment: Mapping[str, str]
-) -> Iterator[ServerProcess]:
+def server_process(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[ServerProcess]:
     """Run `command` until the block ends, with `environment` beside ours."""
-    with TemporaryFile("w+") as log, child_process(command, log, stop_seconds, environment) as process:
+    with TemporaryFile("w+") as log, child_process(command, log, STOP_SECONDS, environment) as process:
         yield ServerProcess(process, log)
 
 
@@ -214,7 +212,7 @@ def feature_server(settings: Settings, store: FeatureStore) -> Iterator[FeatureS
         yaml = write_configuration(configuration(store), Path(folder) / "feature_store.yaml")
         command = [sys.executable, "-m", "feast.cli", "-c", str(settings.feast_repo_path), "-f", str(yaml)]
         command += ["serve", "--port", str(port), "--no-access-log"]
-        with server_process(command, STOP_SECONDS, {}) as server:
+        with server_process(command, {}) as server:
             try:
                 source = server.wait_for(lambda: open_feature_server_source(asks), FeatureServerUnavailable)
             except FeatureServerUnavailable as error:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from poc.command_line import note
 from poc.errors import BenchmarkFailed
 from poc.measurement.place import Place
 from poc.measurement.serving import (
@@ -21,7 +22,6 @@ from poc.measurement.serving import (
     running_servers,
     serving_meta,
 )
-from poc.measurement.stores import Announce
 
 P99_MS = 5.0
 # More than requests that are under way at any rate that is answered in time.
@@ -40,9 +40,7 @@ WELL_AGAIN_SECONDS, PAUSE_SECONDS = 30.0, 0.01
 Ask = Callable[[float], LoadResult]
 
 
-def measure_rates(
-    place: Place, *, seconds: int, workers: Sequence[int], announce: Announce = lambda what: None
-) -> dict[str, Any]:
+def measure_rates(place: Place, *, seconds: int, workers: Sequence[int]) -> dict[str, Any]:
     """Measure each server of `measure_serving`, by itself, and return the results as a document.
 
     `seconds` is the time that a rate is asked for; for the rest, and what is raised, see `measure_serving`.
@@ -54,7 +52,7 @@ def measure_rates(
         for count in workers:
             for name, own in environments.items():
                 with running_servers({name: own}, count) as urls:
-                    announce(f"workers: {count}: {name}")
+                    note(f"workers: {count}: {name}")
                     most = round(place.settings.max_concurrent_requests * count * CONNECTIONS_PAST)
                     found = _measured(urls[name], most, ask, bodies.read_text().partition("\n")[0])
                 results.append({"server": name, "workers": count} | found)

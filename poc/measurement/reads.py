@@ -1,4 +1,4 @@
-"""How the ways that are compared read: a further one is one more function that returns a `Method`."""
+"""How the ways that are compared read: a further one is one more function that returns a `Read`."""
 
 import asyncio
 from collections import deque
@@ -11,8 +11,7 @@ from feast import FeatureStore
 
 from poc.definitions import ServedFeatures, applied_view
 from poc.errors import BenchmarkFailed
-from poc.feature_store import connection_of
-from poc.measurement.methods import BASELINE, DIRECT_IN, Key, Method, Read, Row, known_method
+from poc.measurement.core import Key, Read, Row
 from poc.online_store.acsylla_reads import AcsyllaReads
 from poc.online_store.keys import bound_key
 from poc.online_store.layout import RowLayout, direct_layout
@@ -67,7 +66,7 @@ def _stored_key(layout: RowLayout, key: Callable[[Key], Key]) -> Callable[[Key],
     return stored
 
 
-def direct_cassandra(session: Session, views: Sequence[DirectView], consistency: str) -> Method:
+def direct_cassandra(session: Session, views: Sequence[DirectView]) -> Read:
     """Read the direct tables as poc/serve_model.py does: one prepared statement an id, rows as tuples."""
     selects = [prepare(session, view.select) for view in views]
 
@@ -76,26 +75,22 @@ def direct_cassandra(session: Session, views: Sequence[DirectView], consistency:
         answers = _answers(session, asked)
         return _joined([view.rows(islice(answers, len(keys))) for view in views])
 
-    return known_method(BASELINE, read, consistency)
+    return read
 
 
-def direct_cassandra_in(
-    session: Session, views: Sequence[DirectView], keys_per_statement: int, consistency: str
-) -> Method:
+def direct_cassandra_in(session: Session, views: Sequence[DirectView], keys_per_statement: int) -> Read:
     """Read the direct tables with as many keys a statement as the row store: equal footing for batches.
 
     A table whose keys the row store asks for one by one is read so here, too.
     """
     several = [view.layout.select_several(view.layout.named(view.names)) for view in views]
     readers = [
-        direct_cassandra(session, [view], consistency).read
+        direct_cassandra(session, [view])
         if select is None
         else _read_together(session, prepare(session, select), view, keys_per_statement)
         for select, view in zip(several, views, strict=True)
     ]
-    return known_method(
-        DIRECT_IN, lambda keys: _joined([read(keys) for read in readers]), consistency, least_batch=2
-    )
+    return lambda keys: _joined([read(keys) for read in readers])
 
 
 def _read_together(session: Session, select: Any, view: DirectView, size: int) -> Read:
@@ -112,9 +107,7 @@ def _read_together(session: Session, select: Any, view: DirectView, size: int) -
     return read
 
 
-def direct_acsylla(
-    reads: AcsyllaReads, loop: asyncio.AbstractEventLoop, views: Sequence[DirectView], consistency: str
-) -> Method:
+def direct_acsylla(reads: AcsyllaReads, loop: asyncio.AbstractEventLoop, views: Sequence[DirectView]) -> Read:
     """Read the direct tables with the C++ driver, awaited on `loop`."""
     selects = [view.select for view in views]
 
@@ -128,10 +121,10 @@ def direct_acsylla(
         parts = zip(selects, views, strict=True)
         return _joined(await asyncio.gather(*(rows_of(select, view, keys) for select, view in parts)))
 
-    return _awaited("direct-acsylla", read, loop, consistency)
+    return _awaited(read, loop)
 
 
-def public_call(name: str, store: FeatureStore, served: ServedFeatures) -> Method:
+def public_call(store: FeatureStore, served: ServedFeatures) -> Read:
     """Read through Feast's public call, as the guide does, with the feature service looked up once.
 
     Feast connects at the first read. FeatureServiceNotFoundException: the registry does not know the service.
@@ -142,12 +135,10 @@ def public_call(name: str, store: FeatureStore, served: ServedFeatures) -> Metho
         entity_rows = [dict(zip(names, key, strict=True)) for key in keys]
         return _rows(store.get_online_features(features=service, entity_rows=entity_rows).to_dict(), names)
 
-    return known_method(name, read, connection_of(store).read_consistency)
+    return read
 
 
-def awaited_call(
-    name: str, store: FeatureStore, loop: asyncio.AbstractEventLoop, served: ServedFeatures
-) -> Method:
+def awaited_call(store: FeatureStore, loop: asyncio.AbstractEventLoop, served: ServedFeatures) -> Read:
     """Read through Feast's public call as an async handler awaits it."""
     service, names = store.get_feature_service(served.service), served.key_names
 
@@ -156,31 +147,24 @@ def awaited_call(
         answer = await store.get_online_features_async(features=service, entity_rows=entity_rows)
         return _rows(answer.to_dict(), names)
 
-    return _awaited(name, read, loop, connection_of(store).read_consistency)
+    return _awaited(read, loop)
 
 
-def through_source(
-    name: str, source: FeatureSource, loop: asyncio.AbstractEventLoop, consistency: str
-) -> Method:
+def through_source(source: FeatureSource, loop: asyncio.AbstractEventLoop) -> Read:
     """Read through `source`, as a server does."""
 
     async def read(keys: Sequence[Key]) -> list[Row | None]:
         return [None if found is None else dict(found.values) for found in await source.read(keys)]
 
-    return _awaited(name, read, loop, consistency)
+    return _awaited(read, loop)
 
 
 def _awaited(
-    name: str,
     read: Callable[[Sequence[Key]], Coroutine[Any, Any, Sequence[Row | None]]],
     loop: asyncio.AbstractEventLoop,
-    consistency: str,
-) -> Method:
-    """Read with `read` on `loop`, which runs in the caller's own thread, for as long as a read takes.
-
-    Nothing comes on top of what an async handler would wait for.
-    """
-    return known_method(name, lambda keys: loop.run_until_complete(read(keys)), consistency)
+) -> Read:
+    """Read on `loop`, in the caller's own thread: nothing comes on top of what an async handler waits for."""
+    return lambda keys: loop.run_until_complete(read(keys))
 
 
 def _rows(answer: Mapping[str, list[Any]], key_names: Sequence[str]) -> list[Row | None]:

@@ -14,8 +14,8 @@ from feast import FeatureService, FeatureStore
 
 from poc.definitions import ServedFeatures, applied_view
 from poc.feature_store import close_feature_store, open_feature_store
-from poc.measurement.core import Nanoseconds, compare, measure, measured_on, summarize
-from poc.measurement.methods import Method, agreed_keys
+from poc.measurement.comparison import agreed_keys
+from poc.measurement.core import Method, Nanoseconds, compare, measure, measured_on, summarize
 from poc.measurement.one_materialization import materialize, own_repo, record_ids, write_sources
 from poc.measurement.place import (
     ARROW_ENGINE,
@@ -61,8 +61,7 @@ def measure_registry(
             for title, provider in PROVIDERS.items():
                 store = open_configuration(configuration(origin, provider=provider, registry=registry))
                 opened.callback(close_feature_store, store)
-                read = public_call("feast-rows", store, served).read
-                methods.append(Method(_name(title, count), title, "", read))
+                methods.append(Method(_name(title, count), title, public_call(store, served)))
         known = agreed_keys(methods, keys)
         measured = measure(methods, known, 1, rounds, SEED, lambda batch, answers: progress())
     results = [_result(measured, title, count, views[0]) for title in PROVIDERS for count in views]
@@ -90,8 +89,8 @@ def _result(measured: Mapping[str, Nanoseconds], title: str, views: int, fewest:
     summary, ratio, interval = summarize(latencies), None, None
     if views != fewest:
         found = compare(latencies, measured[_name(title, fewest)], SEED)
-        ratio, *interval = (round(value, 3) for value in (found.p50, found.p50_low, found.p50_high))
-    times = {"p50_ms": round(summary.p50_ms, 3), "p99_ms": round(summary.p99_ms, 3)}
+        ratio, *interval = (round(value, 3) for value in (found["p50"], *found["p50_ci95"]))
+    times = {name: round(summary[name], 3) for name in ("p50_ms", "p99_ms")}
     return {"title": title, "views": views, **times, "ratio": ratio, "ratio_ci95": interval}
 
 

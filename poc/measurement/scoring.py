@@ -21,8 +21,7 @@ import sklearn.ensemble  # noqa: F401  Only libraries that are loaded before the
 from mlflow.pyfunc import PyFuncModel
 from threadpoolctl import threadpool_limits
 
-from poc.measurement.core import Nanoseconds, compare, measure, measured_on, summarize
-from poc.measurement.methods import Key, Method, Row
+from poc.measurement.core import Key, Method, Nanoseconds, Row, compare, measure, measured_on, summarize
 from poc.model.conversion import to_onnx
 from poc.model.evaluation import Costs
 from poc.model.examples import labelled_examples, split_by_time
@@ -62,7 +61,7 @@ def measure_scoring(settings: Settings, rounds: int, progress: Callable[[], obje
         }
         records: list[dict[str, Any]] = columns.to_dict("records")  # type: ignore[assignment]
         rows: dict[Key, dict[str, Any]] = {(place,): record for place, record in enumerate(records)}
-        methods = [Method(name, name, "", partial(_score_each, way, rows)) for name, way in ways.items()]
+        methods = [Method(name, name, partial(_score_each, way, rows)) for name, way in ways.items()]
         measured = measure(methods, list(rows), ROWS_A_TURN, rounds, SEED, lambda keys, answers: progress())
         scores = {
             SKLEARN: fitted.pipeline.predict_proba(columns)[:, 1],
@@ -106,9 +105,9 @@ def _result(
     expected, given = scores[SKLEARN], scores[name]
     return {
         "title": name,
-        "ratio": None if ratio is None else float(f"{ratio.p50:.3g}"),
-        "p50_ms": round(summary.p50_ms, 4),
-        "p99_ms": round(summary.p99_ms, 4),
+        "ratio": None if ratio is None else float(f"{ratio['p50']:.3g}"),
+        "p50_ms": round(summary["p50_ms"], 4),
+        "p99_ms": round(summary["p99_ms"], 4),
         "flips": int(((given >= threshold) != (expected >= threshold)).sum()),
         "rows": len(given),
         "largest_difference": float(f"{np.abs(given - expected).max():.2g}"),

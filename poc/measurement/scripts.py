@@ -12,9 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from poc.command_line import MOST, argument_parser, ok, whole_number, whole_numbers
 from poc.feature_store import repo_yaml
-from poc.measurement.comparison import Request
+from poc.measurement.comparison import BASELINE, KNOWN, ON_REQUEST, Request
 from poc.measurement.core import LEAST_ROUNDS
-from poc.measurement.methods import BASELINE, KNOWN, ON_REQUEST
 from poc.measurement.tables import Document, setting_line
 from poc.output import require_writable, write_json
 from poc.settings import Settings

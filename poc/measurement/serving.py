@@ -19,6 +19,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+from poc.command_line import note
 from poc.dataset.stored import sample_keys
 from poc.definitions import applied_service
 from poc.errors import BenchmarkFailed, InvalidSettings, ProgramMissing
@@ -33,12 +34,11 @@ from poc.measurement.place import (
     server_process,
     write_configuration,
 )
-from poc.measurement.stores import Announce, open_methods
+from poc.measurement.stores import open_methods
 from poc.serving.keys import read_keys
 
 DIRECT, FEAST, FEAST_ROWS = "direct", "feast", "feast-rows"
 SCRIPTS = {DIRECT: "serve_model.py", FEAST: "serve_model_feast.py", FEAST_ROWS: "serve_model_feast.py"}
-STOP_SECONDS = 40.0
 WRK = "wrk"
 POOL = 1000
 WARM_UP_SECONDS = 2
@@ -60,17 +60,11 @@ def require_wrk() -> str:
 
 
 def measure_serving(
-    place: Place,
-    *,
-    seconds: int,
-    concurrency: int,
-    workers: Sequence[int],
-    rounds: int,
-    announce: Announce = lambda what: None,
+    place: Place, *, seconds: int, concurrency: int, workers: Sequence[int], rounds: int
 ) -> dict[str, Any]:
     """Measure the servers as the environment configures them, and return the results as a document.
 
-    wrk keeps `concurrency` connections to a server busy for `rounds` rounds of `seconds`, each announced;
+    wrk keeps `concurrency` connections to a server busy for `rounds` rounds of `seconds`, each told;
     `workers` are numbers of processes of a server, each measured by itself. Raises `BenchmarkFailed` of one
     that does not get ready, and what says that there is no wrk, or nothing to read.
     """
@@ -86,7 +80,7 @@ def measure_serving(
                 for number in range(rounds):
                     # Forwards and backwards: each is as often before another as after it.
                     for name in list(urls)[:: 1 if number % 2 == 0 else -1]:
-                        announce(f"workers: {count}, round {number + 1} of {rounds}: {name}")
+                        note(f"workers: {count}, round {number + 1} of {rounds}: {name}")
                         outcomes[name].append(ask(urls[name], seconds=seconds))
             results += [_summary(name, count, outcomes[name]) for name in outcomes]
             ratios += [_ratio(name, count, outcomes) for name in outcomes if name != DIRECT]
@@ -136,8 +130,7 @@ def running_servers(environments: Mapping[str, Mapping[str, str]], workers: int)
             urls[name] = f"http://127.0.0.1:{port}"
             own = {"HOST": "127.0.0.1", "PORT": port, "WORKERS": str(workers), "LOG_LEVEL": "WARNING"}
             command = [sys.executable, str(Path(__file__).parents[1] / SCRIPTS[name])]
-            server = server_process(command, STOP_SECONDS, {**environment, **own})
-            servers[name] = started.enter_context(server)
+            servers[name] = started.enter_context(server_process(command, {**environment, **own}))
         for name, running in servers.items():
             _wait_until_ready(name, urls[name], running)
         yield urls

@@ -6,7 +6,7 @@ driver, Spark's Java process, the Python workers.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial, reduce
@@ -17,10 +17,12 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
+from poc.child_process import Process
+from poc.command_line import note
 from poc.definitions import FeatureSet
 from poc.errors import OnlineValuesDiffer
 from poc.feature_store import open_feature_store
-from poc.measurement.one_materialization import Process, materialize, own_repo, write_sources
+from poc.measurement.one_materialization import materialize, own_repo, write_sources
 from poc.measurement.place import ARROW_ENGINE, ROW_STORE, Place
 from poc.online_store.naming import CREATED_TIMESTAMP, EVENT_TIMESTAMP, column_name, quoted, table_name
 from poc.online_store.session import READ, Session
@@ -49,12 +51,10 @@ class Measured:
         return f"{self.engine}: {self.seconds:.1f} s, at most {self.peak_mib:.0f} MiB ({parts})"
 
 
-def check_spark(
-    place: Place, rows: int, announce: Callable[[object], object] = lambda what: None
-) -> list[Measured]:
+def check_spark(place: Place, rows: int) -> list[Measured]:
     """Materialize `rows` rows with both engines, compare every stored row, and return both runs.
 
-    Spark is configured by stores/spark.yaml. `announce` is told what happens, and each run's figures. Raises
+    Spark is configured by stores/spark.yaml. What happens, and each run's figures, are told. Raises
     `BenchmarkFailed` where a run did not end well, `OnlineValuesDiffer` unless all rows are the same.
     """
     served = declared_service(place.settings)
@@ -67,12 +67,12 @@ def check_spark(
     measured, keyspaces = [], []
     with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        announce(f"Writing {rows:,} rows of Parquet")
+        note(f"Writing {rows:,} rows of Parquet")
         write_sources(served, rows, folder)
         for engine, (store, block) in engines.items():
             repo = stack.enter_context(own_repo(replace(place, store=store), folder, ROW_STORE, block))
             keyspaces.append(repo.name)
-            announce(f"{rows:,} rows with the {engine} engine")
+            note(f"{rows:,} rows with the {engine} engine")
             samples: list[Counter[str]] = []
             watch = partial(_sample_memory, samples=samples)
             took = materialize(f"The {engine} engine", repo, folder, watch=watch)
@@ -80,8 +80,8 @@ def check_spark(
             parts = {part: size / _MIB for part, size in reduce(or_, samples, Counter[str]()).items()}
             peak = max(map(Counter.total, samples), default=0) / _MIB
             measured.append(Measured(engine, took["seconds"], peak, parts))
-            announce(measured[-1])
-        announce("Comparing every stored row")
+            note(measured[-1])
+        note("Comparing every stored row")
         for definitions in served.feature_sets:
             table = quoted(table_name(place.store.project, definitions.view))
             found = _compare_tables(place.session, definitions, *(f"{name}.{table}" for name in keyspaces))

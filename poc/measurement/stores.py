@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from feast import FeatureStore, RepoConfig
 from feast.feature_view import DUMMY_ENTITY_NAME
@@ -15,15 +16,14 @@ from feast.utils import make_tzaware
 from poc.dataset.stored import sample_keys
 from poc.definitions import ServedFeatures, applied_service, applied_view
 from poc.errors import CassandraUnavailable, FeaturesNotMaterialized, OnlineTableMissing
-from poc.feature_store import close_feature_store, kept_for, read_for_serving
+from poc.feature_store import close_feature_store, connection_of, kept_for, read_for_serving
 from poc.materialization.direct import DirectTable
 from poc.materialization.offline import interval_fingerprint
 from poc.materialization.rebuild import drop_left, new_generation
 from poc.materialization.verification import gone_until
 from poc.measurement import reads
-from poc.measurement.comparison import Comparison, Request, run_comparison
-from poc.measurement.core import measured_on
-from poc.measurement.methods import DIRECT_IN, Key, Method, differences
+from poc.measurement.comparison import BASELINE, DIRECT_IN, KNOWN, Request, differences, run_comparison
+from poc.measurement.core import Key, Method, Read, measured_on
 from poc.measurement.place import (
     LOCAL_PROVIDER,
     Place,
@@ -57,7 +57,7 @@ def compare_stores(
     request: Request,
     announce: Announce = lambda what: None,
     progress: Callable[[], object] = lambda: None,
-) -> Comparison:
+) -> dict[str, Any]:
     """Compare the ways to read the stores of `place` on transactions of the prepared Parquet.
 
     `announce` is told what is going on, `progress` is called after each round of reads. Raises what
@@ -110,19 +110,19 @@ class _Opening:
 
     def methods(self, names: Sequence[str]) -> Iterator[Method]:
         place, served = self.place, self.served
-        consistency = place.connection.read_consistency
-        feast = reads.public_call("feast", place.store, served)
+        feast = self._method("feast", reads.public_call(place.store, served))
         self._require_materialized(feast)
         self._fill_empty_direct_tables()
         views = reads.direct_views(place.store, place.settings.direct_keyspace, served)
         yield feast
-        yield reads.direct_cassandra(place.session, views, consistency)
+        yield self._method(BASELINE, reads.direct_cassandra(place.session, views))
         if DIRECT_IN in names:
             size = getattr(place.store.config.online_store, "read_keys_per_statement", KEYS_PER_STATEMENT)
-            yield reads.direct_cassandra_in(place.session, views, size, consistency)
+            together = reads.direct_cassandra_in(place.session, views, size)
+            yield self._method(DIRECT_IN, together, least_batch=2)
         if "feast-unresolved" in names:
-            config = configuration(place.store, provider=LOCAL_PROVIDER)
-            unresolved = reads.public_call("feast-unresolved", self._open(config), served)
+            store = self._open(configuration(place.store, provider=LOCAL_PROVIDER))
+            unresolved = self._method("feast-unresolved", reads.public_call(store, served), store)
             self._connect(unresolved)
             yield unresolved
         if any(name.startswith("feast-rows") for name in names):
@@ -130,13 +130,13 @@ class _Opening:
         if "direct-acsylla" in names:
             loop, acsylla = self._loop(), AcsyllaReads(place.connection)
             self.opened.callback(acsylla.close)
-            yield reads.direct_acsylla(acsylla, loop, views, consistency)
+            yield self._method("direct-acsylla", reads.direct_acsylla(acsylla, loop, views))
         if "feast-server" in names:
             self.announce("Starting a feature server")
             loop = self._loop()
             settings = place.settings.model_copy(update={"feature_timeout_seconds": TIMEOUT_SECONDS})
             source = self.opened.enter_context(feature_server(settings, place.store))
-            yield reads.through_source("feast-server", source, loop, consistency)
+            yield self._method("feast-server", reads.through_source(source, loop))
 
     def _rows(self, feast: Method, names: Sequence[str]) -> Iterator[Method]:
         place, served, config = self.place, self.served, self.place.store.config
@@ -144,7 +144,7 @@ class _Opening:
             config = rows_configuration(place.store, place.settings.data_dir)
             store = self._open(config)
             _apply_same_features(place.store, store, served)
-            rows = reads.public_call("feast-rows", store, served)
+            rows = self._method("feast-rows", reads.public_call(store, served), store)
             if differences(self.probe, {way.name: way.read(self.probe) for way in (feast, rows)}):
                 self.announce("Filling the row store")
                 _serve_same_rows(place.store, store, served)
@@ -155,7 +155,14 @@ class _Opening:
             loop = self._loop()
             # Its sessions end on the loop, which is closed after them.
             self.opened.callback(close_feature_store, store)
-            yield reads.awaited_call("feast-rows-acsylla", store, loop, served)
+            yield self._method("feast-rows-acsylla", reads.awaited_call(store, loop, served), store)
+
+    def _method(
+        self, name: str, read: Read, store: FeatureStore | None = None, least_batch: int = 1
+    ) -> Method:
+        """Name a way that reads `store`, by default the place's."""
+        connection = connection_of(self.place.store if store is None else store)
+        return Method(name, KNOWN[name][0], read, connection.read_consistency, least_batch)
 
     def _open(self, config: RepoConfig) -> FeatureStore:
         store = open_configuration(config)

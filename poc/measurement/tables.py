@@ -4,8 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from poc.measurement.comparison import BatchResult, Comparison
-from poc.measurement.methods import BASELINE_READ, GUIDES_CALL
+from poc.measurement.comparison import BASELINE, GUIDES_CALL, KNOWN
 from poc.output import markdown_table
 
 Document = Mapping[str, Any]
@@ -22,83 +21,96 @@ def transactions(count: int) -> str:
     return "1 transaction" if count == 1 else f"{count:,} transactions"
 
 
-def report(comparison: Comparison) -> str:
-    """Write the guide's table with true numbers, its ratios, and its promises, kept or not, as Markdown."""
-    meta, machine, baseline = comparison.meta, comparison.meta["machine"], comparison.methods[0]
+def report(document: Document) -> str:
+    """Write a comparison as the guide's table with true numbers, its ratios, and its promises, kept or not.
+
+    As Markdown. `document` is not rounded: whether a promise is kept can turn on that.
+    """
+    meta, titles = document["meta"], titles_of(document)
     setting = [
         "Measured on {cpu}, {cores} cores, Cassandra {cassandra}, feast {feast}, cassandra-driver"
-        " {cassandra_driver}, Python {python};".format_map(machine | meta["versions"]),
-        f"all ways in turns on the same transactions, at {baseline.consistency}, after a warm-up,"
-        f" seed {comparison.request.seed}.",
-        f"{baseline.title}: {BASELINE_READ}.",
+        " {cassandra_driver}, Python {python};".format_map(meta["machine"] | meta["versions"]),
+        "all ways in turns on the same transactions, at {consistency}, after a warm-up,"
+        " seed {seed}.".format_map(meta),
+        f"{titles[BASELINE]}: {meta['baseline']}.",
     ]
-    if comparison.unknown:
-        unknown = f"{comparison.unknown:,} transactions of the Parquet are in neither store"
+    if meta["unknown"]:
+        unknown = f"{meta['unknown']:,} transactions of the Parquet are in neither store"
         setting.append(f"{unknown} and were left out.")
     parts = ["\n".join(setting)]
-    for result in comparison.results:
-        requests = result.summaries[baseline.name].requests
-        parts.append(f"### {transactions(result.batch_size)} a read, {requests:,} reads each way")
-        parts.append(_guides_table(comparison, result))
-        parts.append("\n".join(_ratio_lines(comparison, result)))
-    parts.append("\n".join(_promise_lines(comparison)))
+    for size in sizes_of(document):
+        results, ratios = of_size(document["results"], size), of_size(document["ratios"], size)
+        requests = results[BASELINE]["requests"]
+        parts.append(f"### {transactions(size)} a read, {requests:,} reads each way")
+        parts.append(_guides_table(titles, results))
+        parts.append("\n".join(_ratio_lines(titles, ratios, requests)))
+    parts.append("\n".join(_promise_lines(document, titles)))
     return "\n\n".join(parts)
 
 
-def _guides_table(comparison: Comparison, result: BatchResult) -> str:
+def titles_of(document: Document) -> dict[str, str]:
+    """Return the titles of a comparison's methods by their names."""
+    return {item["name"]: item["title"] for item in document["methods"]}
+
+
+def sizes_of(document: Document) -> list[int]:
+    """Return the batch sizes of a comparison in their order."""
+    return list(dict.fromkeys(item["batch_size"] for item in document["results"]))
+
+
+def of_size(items: Iterable[Document], size: int) -> dict[str, Document]:
+    """Return what a comparison has of a batch size, by the method's name."""
+    return {item["method"]: item for item in items if item["batch_size"] == size}
+
+
+def _guides_table(titles: Mapping[str, str], results: Mapping[str, Document]) -> str:
     """Lay out the guide's table, one row a method, Feast first and direct reads last as there."""
-    rows = []
-    for method in sorted(comparison.methods, key=lambda method: not method.name.startswith("feast")):
-        if method.name in result.summaries:
-            summary = result.summaries[method.name]
-            times = (summary.mean_ms, summary.p50_ms, summary.p95_ms, summary.p99_ms)
-            rows.append((f"**{method.title}**", *(f"{time:.2f}ms" for time in times), method.remark))
-    columns = ("Method", "Avg Latency", "P50", "P95", "P99", "Features")
-    return markdown_table(columns, rows, aligned=True)
+    names = sorted(results, key=lambda name: not name.startswith("feast"))
+    return _table(
+        [{**results[name], "title": titles[name], "remark": KNOWN[name][1]} for name in names],
+        "Method | Avg Latency | P50 | P95 | P99 | Features",
+        "**{title}** | {mean_ms:.2f}ms | {p50_ms:.2f}ms | {p95_ms:.2f}ms | {p99_ms:.2f}ms | {remark}",
+    )
 
 
-def _ratio_lines(comparison: Comparison, result: BatchResult) -> Iterator[str]:
+def _ratio_lines(titles: Mapping[str, str], ratios: Mapping[str, Document], requests: int) -> Iterator[str]:
     """Say how many times as long as the baseline each method takes; and how far to trust its P99."""
-    baseline = comparison.methods[0]
-    titles = {method.name: method.title for method in comparison.methods}
-    for name, ratio in result.ratios.items():
+    for name, ratio in ratios.items():
+        low, high = ratio["p50_ci95"]
         yield (
-            f"{titles[name]} takes {ratio.p50:.2f} times as long as {baseline.title} at P50"
-            f" (95 % interval {ratio.p50_low:.2f} to {ratio.p50_high:.2f}), {ratio.p99:.2f} times at P99."
+            f"{titles[name]} takes {ratio['p50']:.2f} times as long as {titles[BASELINE]} at P50"
+            f" (95 % interval {low:.2f} to {high:.2f}), {ratio['p99']:.2f} times at P99."
         )
     for name in titles:
-        if name not in result.summaries:
-            yield f"{titles[name]} is not measured here: with so few keys it does what {baseline.title} does."
-    requests = result.summaries[baseline.name].requests
+        if name not in (BASELINE, *ratios):
+            does = f"with so few keys it does what {titles[BASELINE]} does"
+            yield f"{titles[name]} is not measured here: {does}."
     slowest = requests - math.ceil(requests * 0.99) + 1
     if slowest <= WEAK_P99:
         which = "is the slowest" if slowest == 1 else f"rests on the {slowest} slowest"
         yield f"The P99 of {requests} reads {which} of them."
 
 
-def _promise_lines(comparison: Comparison) -> Iterator[str]:
+def _promise_lines(document: Document, titles: Mapping[str, str]) -> Iterator[str]:
     """Compare the guide's promises about single reads with the measurement."""
-    single = next((result for result in comparison.results if result.batch_size == 1), None)
-    if single is None:
+    results, ratios = of_size(document["results"], 1), of_size(document["ratios"], 1)
+    if not results:
         yield "The guide's promises are about single reads, which were not measured: add 1 to --batch-sizes."
         return
     yield "The guide's promises, single reads:"
-    baseline = comparison.methods[0]
-    for method in comparison.methods:
-        if method.name in GUIDES_CALL:
-            ratio = single.ratios[method.name].mean
-            yield (
-                f"{VERDICTS[ratio <= GUIDE_RATIO]}: {method.title} at most {GUIDE_RATIO} times"
-                f" {baseline.title} on average ({GUIDE_FEAST_MS} ms against {GUIDE_DIRECT_MS} ms);"
-                f" measured {_told_apart(ratio, GUIDE_RATIO)} times"
-            )
-    for method in comparison.methods:
-        if method.name in (baseline.name, *GUIDES_CALL):
-            p99_ms = single.summaries[method.name].p99_ms
-            yield (
-                f"{VERDICTS[p99_ms < GUIDE_P99_MS]}: {method.title} <{GUIDE_P99_MS:.0f}ms P99;"
-                f" measured {_told_apart(p99_ms, GUIDE_P99_MS)} ms"
-            )
+    for name in [name for name in titles if name in GUIDES_CALL]:
+        ratio = ratios[name]["mean"]
+        yield (
+            f"{VERDICTS[ratio <= GUIDE_RATIO]}: {titles[name]} at most {GUIDE_RATIO} times"
+            f" {titles[BASELINE]} on average ({GUIDE_FEAST_MS} ms against {GUIDE_DIRECT_MS} ms);"
+            f" measured {_told_apart(ratio, GUIDE_RATIO)} times"
+        )
+    for name in [name for name in titles if name in (BASELINE, *GUIDES_CALL)]:
+        p99_ms = results[name]["p99_ms"]
+        yield (
+            f"{VERDICTS[p99_ms < GUIDE_P99_MS]}: {titles[name]} <{GUIDE_P99_MS:.0f}ms P99;"
+            f" measured {_told_apart(p99_ms, GUIDE_P99_MS)} ms"
+        )
 
 
 def _told_apart(measured: float, promised: float) -> str:
@@ -121,8 +133,7 @@ def setting_line(document: Document) -> str:
 
 def read_tables(document: Document) -> str:
     """Lay out the ratios of all ways to read, then their latencies at each batch size."""
-    titles = {item["name"]: item["title"] for item in document["methods"]}
-    sizes = list(dict.fromkeys(item["batch_size"] for item in document["results"]))
+    titles, sizes = titles_of(document), sizes_of(document)
     ratios = {(item["method"], item["batch_size"]): item for item in document["ratios"]}
     rows = []
     for name, title in titles.items():
@@ -136,8 +147,8 @@ def read_tables(document: Document) -> str:
     parts = [markdown_table(columns, rows, aligned=True)]
     times = "{title} | {requests:,} | {mean_ms:.2f} | {p50_ms:.2f} | {p95_ms:.2f} | {p99_ms:.2f}"
     for size in sizes:
-        of_size = (item for item in document["results"] if item["batch_size"] == size)
-        measured = (item | {"title": titles[item["method"]]} for item in of_size)
+        results = of_size(document["results"], size)
+        measured = ({**item, "title": titles[name]} for name, item in results.items())
         parts.append(f"Milliseconds, {transactions(size)} a read:")
         parts.append(_table(measured, "method | reads | mean | P50 | P95 | P99", times))
     return "\n\n".join(parts)

@@ -15,7 +15,7 @@ from typing import Any
 
 from poc.errors import ResultsMissing
 from poc.measurement import pictures, tables
-from poc.measurement.methods import BASELINE, DIRECT_IN
+from poc.measurement.comparison import BASELINE, DIRECT_IN
 from poc.measurement.tables import Document
 from poc.output import markdown_table
 

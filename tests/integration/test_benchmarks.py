@@ -86,10 +86,13 @@ def to_serve(settings: Settings, definitions: ServedFeatures, monkeypatch: pytes
     return settings
 
 
-def test_all_servers_are_measured_in_turns_without_errors(to_serve: Settings) -> None:
-    told, order = [], ["direct", "feast", "feast-rows"]
+def test_all_servers_are_measured_in_turns_without_errors(
+    to_serve: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = ["direct", "feast", "feast-rows"]
     with open_place(to_serve) as place:
-        found = measure_serving(place, seconds=1, concurrency=2, workers=[1], rounds=2, announce=told.append)
+        found = measure_serving(place, seconds=1, concurrency=2, workers=[1], rounds=2)
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("workers: 1, round")]
     assert [line.rpartition(": ")[2] for line in told] == [*order, *order[::-1]]
     assert {item["server"]: item["errors"] for item in found["results"]} == dict.fromkeys(order, 0)
     assert all(item["requests_per_second"] > 0 for item in found["results"])
@@ -113,9 +116,11 @@ def test_each_server_sheds_what_is_past_its_rate_and_is_well_again(
         assert item["past_other_errors"] == 0, item
 
 
-def test_storage_is_measured_on_files_of_every_layout(settings: Settings) -> None:
-    told: list[str] = []
-    found = measure_storage(settings, 5_000, free_port(), told.append)
+def test_storage_is_measured_on_files_of_every_layout(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = measure_storage(settings, 5_000, free_port())
     sizes = {item["layout"]: item["bytes_per_entity"] for item in found["results"]}
     assert sizes["stock"] > sizes["rows"] > 20
-    assert told == ["Starting a Cassandra", "5,000 entities, layout rows", "5,000 entities, layout stock"]
+    steps = ["Starting a Cassandra", "5,000 entities, layout rows", "5,000 entities, layout stock"]
+    assert [line for line in capsys.readouterr().err.splitlines() if line in steps] == steps

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,8 +36,8 @@ from poc.errors import (
 )
 from poc.feature_store import close_feature_store, open_feature_store
 from poc.materialization.direct import DirectTable
-from poc.measurement.comparison import Comparison, Request
-from poc.measurement.methods import Key, Method, differences
+from poc.measurement.comparison import Request, differences
+from poc.measurement.core import Key, Method
 from poc.measurement.place import (
     ARROW_ENGINE,
     ROW_STORE,
@@ -48,6 +49,7 @@ from poc.measurement.place import (
     write_configuration,
 )
 from poc.measurement.stores import compare_stores, open_methods
+from poc.measurement.tables import of_size, titles_of
 from poc.online_store.connection import ConnectionSettings
 from poc.online_store.generations import Generations, Standing
 from poc.online_store.naming import generation_table
@@ -118,9 +120,14 @@ def opened(
             yield methods
 
 
-def compare(settings: Settings, request: Request = SMALL) -> Comparison:
+def compare(settings: Settings, request: Request = SMALL) -> dict[str, Any]:
     with open_place(settings) as place:
         return compare_stores(place, request)
+
+
+def counted(found: dict[str, Any]) -> tuple[int, int, int]:
+    meta = found["meta"]
+    return meta["transactions"], meta["unknown"], meta["features"]
 
 
 def direct_table(settings: Settings, definitions: ServedFeatures) -> str:
@@ -138,10 +145,10 @@ def test_both_ways_are_measured_on_what_is_materialized(
     materialized: Settings, definitions: ServedFeatures
 ) -> None:
     found = compare(materialized)
-    assert (found.transactions, found.unknown, found.features) == (30, 10, len(definitions.names))
-    assert [method.name for method in found.methods] == ["direct-cassandra", "feast"]
-    assert [result.summaries["feast"].requests for result in found.results] == [12, 12]
-    assert all(summary.p50_ms > 0 for result in found.results for summary in result.summaries.values())
+    assert counted(found) == (30, 10, len(definitions.names))
+    assert [method["name"] for method in found["methods"]] == ["direct-cassandra", "feast"]
+    assert [item["requests"] for item in found["results"] if item["method"] == "feast"] == [12, 12]
+    assert all(item["p50_ms"] > 0 for item in found["results"])
 
 
 def test_empty_direct_table_is_filled_with_what_is_online(materialized: Settings) -> None:
@@ -165,11 +172,10 @@ def test_row_store_is_filled_with_what_is_online_and_every_way_reads_it_equally(
 
 
 def test_as_many_keys_a_statement_are_not_measured_for_single_reads(materialized: Settings) -> None:
-    single, several = compare(
-        materialized, Request(3, (1, 25), 1, methods=("direct-cassandra-in", "feast"))
-    ).results
-    assert list(single.summaries) == ["direct-cassandra", "feast"]
-    assert list(several.summaries) == ["direct-cassandra", "direct-cassandra-in", "feast"]
+    request = Request(3, (1, 25), 1, methods=("direct-cassandra-in", "feast"))
+    results = compare(materialized, request)["results"]
+    assert list(of_size(results, 1)) == ["direct-cassandra", "feast"]
+    assert list(of_size(results, 25)) == ["direct-cassandra", "direct-cassandra-in", "feast"]
 
 
 def test_unresolved_call_is_feasts_own(materialized: Settings) -> None:
@@ -187,7 +193,7 @@ def test_service_of_some_features_is_compared_on_those(settings: Settings) -> No
     path.write_text(path.read_text().replace(whole, some))
     apply_definitions(settings)
     open_feature_store(settings).materialize(NOW - timedelta(days=1), NOW - timedelta(hours=1))
-    assert compare(settings, Request(3, (1,), 1)).features == 2
+    assert compare(settings, Request(3, (1,), 1))["meta"]["features"] == 2
 
 
 def test_row_store_with_another_value_is_filled_again(
@@ -230,10 +236,10 @@ def test_project_on_the_row_store_compares_its_own_store(materialized: Settings,
     config = rows_configuration(open_feature_store(materialized), materialized.data_dir)
     yaml = write_configuration(config, tmp_path / "own_rows.yaml")
     found = compare(materialized.model_copy(update={"feast_fs_yaml_file_path": yaml}), Request(3, (1,), 1))
-    titles = {method.name: method.title for method in found.methods}
+    titles = titles_of(found)
     assert titles["feast"] == "Feast"
     assert "feast-rows" not in titles
-    assert found.transactions == 30
+    assert found["meta"]["transactions"] == 30
 
 
 def test_filling_the_direct_table_is_announced_once(materialized: Settings) -> None:
@@ -461,7 +467,7 @@ def test_service_of_several_views_and_key_types_is_read_equally_all_ways(
     assert differences(keys, answers) == []
     for rows in answers.values():
         assert {len(row or ()) for row in rows} == {len(served.names)}
-    assert (found.transactions, found.unknown, found.features) == (60, 0, len(served.names))
+    assert counted(found) == (60, 0, len(served.names))
 
 
 RATES = """

@@ -359,7 +359,7 @@ def test_many_rows_are_written_as_by_the_arrow_engine_in_bounded_memory(
         cassandra_port=cassandra.port,
     )
     with quick_java(), open_place(settings) as place:
-        found = check_spark(place, MANY_ROWS, announce=print)
+        found = check_spark(place, MANY_ROWS)
     [memory] = [measured.peak_mib_by_part for measured in found if measured.engine == "Spark"]
     # A million rows measured 850 and 510: what grows with the rows spills to disk.
     assert memory["java"] < 2048

@@ -280,7 +280,7 @@ def test_ways_of_reading_agree_though_the_store_removes_rows(cards: Cards) -> No
     cards.materialize()
     request = Request(requests=4, batch_sizes=(1,), seed=3, methods=("direct-cassandra", "feast"))
     with open_place(cards.settings) as place:
-        assert compare_stores(place, request).transactions == 9
+        assert compare_stores(place, request)["meta"]["transactions"] == 9
 
 
 def test_longest_time_to_live_is_what_cassandra_holds(cards: Cards) -> None:

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from poc.local_cassandra.embedded import SIGNALS, Interruptible
+from poc.local_cassandra.embedded import SIGNALS, interruptible
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -12,7 +12,7 @@ def test_each_signal_interrupts(number: signal.Signals) -> None:
     # Under nohup one of them is ignored, and stays so.
     before = signal.signal(number, signal.SIG_DFL)
     try:
-        with pytest.raises(KeyboardInterrupt), Interruptible():
+        with pytest.raises(KeyboardInterrupt), interruptible():
             os.kill(os.getpid(), number)
             pytest.fail("went on after the signal")
     finally:
@@ -21,8 +21,8 @@ def test_each_signal_interrupts(number: signal.Signals) -> None:
 
 def test_what_is_unbroken_is_finished_before_the_interruption() -> None:
     done = []
-    with pytest.raises(KeyboardInterrupt), Interruptible() as interruptible:
-        with interruptible.unbroken():
+    with pytest.raises(KeyboardInterrupt), interruptible() as unbroken:
+        with unbroken():
             os.kill(os.getpid(), signal.SIGTERM)
             done.append("this step")
         done.append("the next step")
@@ -31,7 +31,7 @@ def test_what_is_unbroken_is_finished_before_the_interruption() -> None:
 
 def test_the_program_s_own_handlers_are_back_afterwards() -> None:
     before = [signal.getsignal(number) for number in SIGNALS]
-    with Interruptible():
+    with interruptible():
         pass
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
@@ -40,7 +40,7 @@ def test_another_thread_than_the_main_one_can_use_it() -> None:
     finished = []
 
     def use() -> None:
-        with Interruptible() as interruptible, interruptible.unbroken():
+        with interruptible() as unbroken, unbroken():
             finished.append(True)
 
     thread = threading.Thread(target=use)
@@ -52,7 +52,7 @@ def test_another_thread_than_the_main_one_can_use_it() -> None:
 def test_a_signal_that_the_program_ignores_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with Interruptible():
+        with interruptible():
             os.kill(os.getpid(), signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)

@@ -1,14 +1,15 @@
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
 
-from poc.measurement.comparison import Comparison, Request, summarized
-from poc.measurement.methods import Method
+from poc.measurement.comparison import Request, run_comparison, summarized
+from poc.measurement.core import Method
 
 METHODS = (
-    Method("direct-cassandra", "Direct Cassandra", "(!) Manual management", lambda keys: []),
-    Method("feast", "Feast", "✅ Versioning, lineage, consistency", lambda keys: []),
+    Method("direct-cassandra", "Direct Cassandra", lambda keys: [{"x": 1} for _ in keys]),
+    Method("feast", "Feast", lambda keys: [{"x": 1} for _ in keys]),
 )
 
 META = {
@@ -25,25 +26,19 @@ META = {
 
 
 @pytest.fixture
-def comparison() -> Callable[..., Comparison]:
+def comparison() -> Callable[..., dict[str, Any]]:
     """Makes a comparison of latencies given in milliseconds: batch size -> (direct, feast)."""
 
-    def make(latencies: Mapping[int, tuple[list[float], list[float]]], unknown: int = 0) -> Comparison:
-        results = []
-        for size, pair in latencies.items():
-            taken = {
+    def make(latencies: Mapping[int, tuple[list[float], list[float]]], unknown: int = 0) -> dict[str, Any]:
+        taken = {
+            size: {
                 method.name: (np.array(values) * 1e6).astype(np.int64)
                 for method, values in zip(METHODS, pair, strict=True)
             }
-            results.append(summarized(size, taken, seed=1))
-        return Comparison(
-            meta=META,
-            request=Request(1000, tuple(latencies), 1),
-            methods=METHODS,
-            transactions=1000,
-            unknown=unknown,
-            features=8,
-            results=tuple(results),
-        )
+            for size, pair in latencies.items()
+        }
+        made = run_comparison(METHODS, [("a",)], Request(1000, (1,), 1), META)
+        meta = made["meta"] | {"transactions": 1000, "unknown": unknown, "features": 8}
+        return made | {"meta": meta} | summarized(taken, seed=1)
 
     return make

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from poc.errors import TooFewTransactions, UnequalConsistency, ValuesDiffer
-from poc.measurement.comparison import Request, document, run_comparison
-from poc.measurement.methods import BASELINE_READ, Key, Method, Row
+from poc.measurement.comparison import BASELINE_READ, Request, rounded, run_comparison
+from poc.measurement.core import Key, Method, Row
+from poc.measurement.tables import of_size, sizes_of
 
 KEYS: list[Key] = [(str(number),) for number in range(20)]
 
@@ -21,26 +22,26 @@ def echo(name: str, consistency: str = "LOCAL_ONE", wrong_after: int = 10**9) ->
         value = 0 if reads <= wrong_after else 1
         return [{"x": value, "y": key[0]} if key in KEYS else None for key in keys]
 
-    return Method(name, name, "", read, consistency)
+    return Method(name, name, read, consistency)
 
 
 def test_every_batch_size_is_measured_in_the_order_asked_for() -> None:
     found = run_comparison((echo("a"), echo("b")), KEYS, Request(30, (5, 1), 1), {})
-    assert [result.batch_size for result in found.results] == [5, 1]
-    assert [result.summaries["b"].requests for result in found.results] == [30, 30]
-    assert [list(result.ratios) for result in found.results] == [["b"], ["b"]]
+    assert sizes_of(found) == [5, 1]
+    assert [item["requests"] for item in found["results"] if item["method"] == "b"] == [30, 30]
+    assert [(item["method"], item["batch_size"]) for item in found["ratios"]] == [("b", 5), ("b", 1)]
 
 
 def test_way_that_is_measured_at_batches_only_has_no_numbers_of_single_reads() -> None:
     batches = replace(echo("b"), least_batch=2)
     found = run_comparison((echo("a"), batches), KEYS, Request(5, (1, 2), 1), {})
-    assert [list(result.summaries) for result in found.results] == [["a"], ["a", "b"]]
-    assert [list(result.ratios) for result in found.results] == [[], ["b"]]
+    assert [list(of_size(found["results"], size)) for size in (1, 2)] == [["a"], ["a", "b"]]
+    assert [list(of_size(found["ratios"], size)) for size in (1, 2)] == [[], ["b"]]
 
 
 def test_what_was_read_is_counted() -> None:
     found = run_comparison((echo("a"), echo("b")), [*KEYS, ("stranger",)], Request(5, (1,), 1), {})
-    assert (found.transactions, found.unknown, found.features) == (20, 1, 2)
+    assert [found["meta"][name] for name in ("transactions", "unknown", "features")] == [20, 1, 2]
 
 
 def test_progress_is_told_of_every_round_announced() -> None:
@@ -62,10 +63,8 @@ def test_ways_at_different_consistency_are_not_compared() -> None:
 
 def test_consistency_is_the_one_all_ways_read_at() -> None:
     methods = (echo("a", "LOCAL_QUORUM"), echo("b", "LOCAL_QUORUM"))
-    assert (
-        document(run_comparison(methods, KEYS, Request(1, (1,), 1), {}))["meta"]["consistency"]
-        == "LOCAL_QUORUM"
-    )
+    found = run_comparison(methods, KEYS, Request(1, (1,), 1), {})
+    assert found["meta"]["consistency"] == "LOCAL_QUORUM"
 
 
 @pytest.mark.parametrize("keys", [KEYS, [*KEYS, *((f"stranger {number}",) for number in range(9))]])
@@ -80,17 +79,17 @@ def test_pool_is_large_enough_for_the_largest_batch() -> None:
 
 
 def test_baseline_says_how_it_reads(comparison: Any) -> None:
-    assert "tuple_factory" in document(comparison({1: ([1.0], [3.0])}))["meta"]["baseline"]
+    assert "tuple_factory" in comparison({1: ([1.0], [3.0])})["meta"]["baseline"]
 
 
 def test_curve_is_the_percentiles_from_least_to_greatest(comparison: Any) -> None:
     latencies = [float(number) for number in range(1, 101)]
-    first, _ = document(comparison({1: (latencies, latencies)}))["curves"]
+    first, _ = comparison({1: (latencies, latencies)})["curves"]
     assert first["ms"] == [1.0, *latencies]
 
 
 def test_document_is_meta_results_and_ratios(comparison: Any) -> None:
-    found = document(comparison({1: ([1.0] * 200, [3.0] * 200), 10: ([2.0] * 300, [3.0] * 300)}))
+    found = rounded(comparison({1: ([1.0] * 200, [3.0] * 200), 10: ([2.0] * 300, [3.0] * 300)}))
     assert json.loads(json.dumps(found)) == {
         "meta": {
             "time": "2026-01-02T03:04:05+00:00",
@@ -111,6 +110,9 @@ def test_document_is_meta_results_and_ratios(comparison: Any) -> None:
             "seed": 1,
             "consistency": "LOCAL_ONE",
             "baseline": BASELINE_READ,
+            "transactions": 1000,
+            "unknown": 0,
+            "features": 8,
         },
         "methods": [
             {"name": "direct-cassandra", "title": "Direct Cassandra"},

@@ -9,8 +9,7 @@ from rich.progress import Progress
 
 from poc.errors import NotInProjectFolder
 from poc.measurement import scripts
-from poc.measurement.comparison import Request
-from poc.measurement.methods import BASELINE, KNOWN
+from poc.measurement.comparison import BASELINE, KNOWN, Request
 from poc.measurement.scripts import RoundsBar, read_request, require_results, rounds_bar
 from poc.settings import Settings
 

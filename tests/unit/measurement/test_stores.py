@@ -10,7 +10,7 @@ from feast.types import Int32
 from poc.definitions import JoinKey, ServedFeatures
 from poc.errors import MethodsUnavailable
 from poc.feature_store import open_feature_store
-from poc.measurement.methods import KNOWN, ON_REQUEST
+from poc.measurement.comparison import KNOWN, ON_REQUEST
 from poc.measurement.place import (
     ARROW_ENGINE,
     RESOLVING_PROVIDER,

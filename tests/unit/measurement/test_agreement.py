@@ -4,7 +4,8 @@ from datetime import datetime, timezone
 import pytest
 
 from poc.errors import ValuesDiffer
-from poc.measurement.methods import Key, Method, Row, agreed_keys, differences, require_agreement
+from poc.measurement.comparison import agreed_keys, differences, require_agreement
+from poc.measurement.core import Key, Method, Row
 
 NAN = float("nan")
 
@@ -92,7 +93,7 @@ def table(name: str, rows: dict[Key, Row], asked: list[int]) -> Method:
         asked.append(len(keys))
         return [rows.get(key) for key in keys]
 
-    return Method(name, name, "", read)
+    return Method(name, name, read)
 
 
 def test_keys_that_no_way_knows_are_left_out_and_every_other_is_read() -> None:
