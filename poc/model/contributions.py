@@ -44,7 +44,7 @@ def contributions(scorer: Scorer, row: Mapping[str, object]) -> Contributions:
 
     Raises NotExplainable, KeyError, TypeError.
     """
-    typical = scorer.card.typical
+    typical = scorer.typical
     if typical is None:
         raise NotExplainable(
             f"{scorer.name} version {scorer.version} was trained before models kept a typical transaction",

@@ -55,7 +55,7 @@ def refresh_scorer(settings: Settings, scorer: Scorer) -> Scorer:
     """Return `scorer` if its version is still the one to be served, and else that one, as `load_scorer`."""
     client, version = _find_version(settings)
     served = (version.name, str(version.version), version.run_id)
-    if served == (scorer.name, scorer.version, scorer.card.run_id):
+    if served == (scorer.name, scorer.version, scorer.run_id):
         return scorer
     return _open_version(client, settings, version, settings.model_alias)
 

@@ -40,7 +40,7 @@ from poc.model.reference import (
     reference_path,
 )
 from poc.model.registry import TrainingRecord, keep_text, load_scorer, promote, record
-from poc.model.scoring import ModelCard, ModelFacts, open_scorer
+from poc.model.scoring import ModelFacts, Scorer, open_scorer
 from poc.model.tracking import open_client
 from poc.output import git_commit, require_writable
 from poc.settings import Settings
@@ -63,8 +63,8 @@ class Fitted:
     test_scores: NDArray[np.float64]
 
 
-def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -> ModelCard:
-    """Train a model, check it, register it, and let the alias point to it; return its card.
+def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -> Scorer:
+    """Train a model, check it, register it, and let the alias point to it; return it.
 
     Raises:
         ModelRegistryUnavailable: MLflow does not answer; found out before anything else is done.
@@ -102,7 +102,7 @@ def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -
         files=files | {path.name: path for path in pictures},
     )
     _release(settings, record(settings, training), fitted, examples, now, announce)
-    return load_scorer(settings).card
+    return load_scorer(settings)
 
 
 def fit(examples: Examples, split: Split, costs: Costs) -> Fitted:

@@ -95,7 +95,7 @@ def test_examples_are_kept_until_another_model_judges(
         first = await samples.examples()
         assert await samples.examples() == first
         assert len(full_source.reads) == 1
-        model.value = replace(scorer, card=replace(scorer.card, version="2"))
+        model.value = replace(scorer, version="2")
         assert await samples.examples() == first
         assert len(full_source.reads) == 2
 

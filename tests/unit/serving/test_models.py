@@ -46,7 +46,7 @@ def resource(serving_settings: Settings, registry: Registry) -> Iterator[Resourc
 
 
 def version(scorer: Scorer, number: str) -> Scorer:
-    return replace(scorer, card=replace(scorer.card, version=number))
+    return replace(scorer, version=number)
 
 
 def test_newly_promoted_version_is_picked_up(
@@ -71,8 +71,7 @@ def test_loaded_model_stays_when_the_registry_has_none(
 
 
 def wanting(scorer: Scorer, number: str, *more: str) -> Scorer:
-    card = replace(scorer.card, version=number, inputs=(*scorer.card.inputs, *more))
-    return replace(scorer, card=card)
+    return replace(scorer, version=number, inputs=(*scorer.inputs, *more))
 
 
 @pytest.mark.parametrize("change", ["another", "another type"])
@@ -95,8 +94,7 @@ def test_version_that_wants_what_is_not_served_waits_until_it_is(
     else:
         wanted = next(item for item in served if item.name == "amount")
         wanted_by = [replace(item, dtype=String) if item is wanted else item for item in served]
-        card = replace(scorer.card, version="2", categories={**scorer.card.categories, "amount": ("a",)})
-        registry.served = replace(scorer, card=card)
+        registry.served = replace(scorer, version="2", categories={**scorer.categories, "amount": ("a",)})
     time.sleep(0.2)
     assert resource.get().version == "1"
     assert wanted.name in caplog.text

@@ -42,7 +42,7 @@ def judge(predictor: Predictor, ids: Sequence[str], **overrides: object) -> Judg
 
 
 def test_model_that_wants_more_than_there_is_is_named(make: Make, scorer: Scorer) -> None:
-    wider = replace(scorer, card=replace(scorer.card, inputs=(*scorer.inputs, "distance_km")))
+    wider = replace(scorer, inputs=(*scorer.inputs, "distance_km"))
     with pytest.raises(ModelMismatch, match="fraud_detection 1 needs distance_km"):
         judge(make(wider), ["12345"])
 
@@ -64,7 +64,7 @@ def test_model_that_was_trained_on_another_type_is_named_and_nothing_is_scored(
 
 def test_probability_at_the_threshold_is_fraud(make: Make, scorer: Scorer, source: object) -> None:
     probability = scorer.score([source.held["67890"].values])[0]
-    level = replace(scorer, card=replace(scorer.card, threshold=probability))
+    level = replace(scorer, threshold=probability)
     [judgement] = judge(make(level), ["67890"]).outcomes
     assert isinstance(judgement, Judgement)
     assert judgement.is_fraud
