@@ -39,8 +39,10 @@ DIGEST = "sha256"
 _NEEDED = ("onnx", "onnxruntime", "numpy", "pandas")
 
 
-def load_scorer(settings: Settings, version: str | None = None) -> Scorer:
+def load_scorer(settings: Settings, version: str | None = None, present: Scorer | None = None) -> Scorer:
     """Load the version of the registered model that the alias of `settings` points to, or another `version`.
+
+    Returns `present`, if that is of this version.
 
     Raises:
         ModelNotFound: there is no such model, or no such alias or version.
@@ -48,16 +50,19 @@ def load_scorer(settings: Settings, version: str | None = None) -> Scorer:
         ModelUnusable: what is registered was not made by our training.
     """
     client, found = _find_version(settings, version)
-    return _open_version(client, settings, found, settings.model_alias if version is None else None)
-
-
-def refresh_scorer(settings: Settings, scorer: Scorer) -> Scorer:
-    """Return `scorer` if its version is still the one to be served, and else that one, as `load_scorer`."""
-    client, version = _find_version(settings)
-    served = (version.name, str(version.version), version.run_id)
-    if served == (scorer.name, scorer.version, scorer.run_id):
-        return scorer
-    return _open_version(client, settings, version, settings.model_alias)
+    name, number, run_id = found.name, str(found.version), found.run_id
+    if present is not None and (name, number, run_id) == (present.name, present.version, present.run_id):
+        return present
+    described = f"{name} version {number}"
+    if not run_id:
+        raise ModelUnusable(described, "it belongs to no run of our training")
+    with registry_errors(settings), file_errors():
+        onnx_model = _read_model(client, settings, run_id, described)
+    registered = found.tags.get(DIGEST)
+    if registered is not None and sha256(onnx_model).hexdigest() != registered:
+        raise ModelUnusable(described, f"its {MODEL_FILE} is not the one that was registered")
+    alias = settings.model_alias if version is None else None
+    return open_scorer(onnx_model, name=name, version=number, alias=alias, run_id=run_id)
 
 
 def promote(settings: Settings, version: str) -> None:
@@ -70,7 +75,7 @@ def promote(settings: Settings, version: str) -> None:
         client.set_registered_model_alias(settings.model_name, settings.model_alias, version)
 
 
-def _find_version(settings: Settings, version: str | None = None) -> "tuple[MlflowClient, ModelVersion]":
+def _find_version(settings: Settings, version: str | None) -> "tuple[MlflowClient, ModelVersion]":
     name, alias, file = settings.model_name, settings.model_alias, database_file(settings)
     if file is not None and not file.exists():
         # Asking MLflow would make the database, with all its tables, to find nothing in it.
@@ -88,22 +93,6 @@ def _find_version(settings: Settings, version: str | None = None) -> "tuple[Mlfl
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 raise ModelNotFound(name, alias, settings.mlflow_tracking_uri) from error
             raise
-
-
-def _open_version(
-    client: "MlflowClient", settings: Settings, version: "ModelVersion", alias: str | None
-) -> Scorer:
-    described = f"{version.name} version {version.version}"
-    if not version.run_id:
-        raise ModelUnusable(described, "it belongs to no run of our training")
-    with registry_errors(settings), file_errors():
-        onnx_model = _read_model(client, settings, version.run_id, described)
-    registered = version.tags.get(DIGEST)
-    if registered is not None and sha256(onnx_model).hexdigest() != registered:
-        raise ModelUnusable(described, f"its {MODEL_FILE} is not the one that was registered")
-    return open_scorer(
-        onnx_model, name=version.name, version=str(version.version), alias=alias, run_id=version.run_id
-    )
 
 
 def _read_model(client: "MlflowClient", settings: Settings, run_id: str, described: str) -> bytes:

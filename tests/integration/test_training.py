@@ -39,7 +39,7 @@ from poc.errors import (
 from poc.model.evaluation import Costs
 from poc.model.examples import labelled_examples
 from poc.model.reference import REFERENCE_FILE, read_reference, reference_path
-from poc.model.registry import load_scorer, refresh_scorer
+from poc.model.registry import load_scorer
 from poc.model.scoring import Scorer
 from poc.model.tracking import open_client
 from poc.model.training import train
@@ -328,9 +328,9 @@ def test_training_again_serves_the_next_version(settings: Settings) -> None:
     later = NOW + timedelta(minutes=1)
     card = train_quietly(settings, later)
     assert int(card.version) == int(before.version) + 1
-    after = refresh_scorer(settings, before)
+    after = load_scorer(settings, present=before)
     assert (after.version, after.trained_at) == (card.version, later)
-    assert refresh_scorer(settings, after) is after
+    assert load_scorer(settings, present=after) is after
 
 
 def test_model_that_disagrees_is_not_served(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,7 @@ def test_model_without_a_typical_transaction_predicts_and_says_why_there_is_no_m
     serving_settings: Settings, source: object, scorer: Scorer, start: Callable[[FastAPI], TestClient]
 ) -> None:
     old = replace(scorer, typical=None)
-    model = model_resource(serving_settings, lambda _: old, lambda _, current: current)
+    model = model_resource(serving_settings, lambda *_: old)
     with start(create_app(serving_settings, lambda _: source, source_name="memory", model=model)) as client:
         found = explain(client, "12345")
     assert found["prediction"]["is_fraud"] is True

@@ -19,15 +19,12 @@ class Registry:
         self.served = served
         self.reachable = True
 
-    def load(self, settings: Settings) -> Scorer:
+    def load(self, settings: Settings, present: Scorer | None) -> Scorer:
         if not self.reachable:
             raise ModelRegistryUnavailable("http://mlflow", "refused")
         if self.served is None:
             raise ModelNotFound(settings.model_name, settings.model_alias, "here")
         return self.served
-
-    def refresh(self, settings: Settings, current: Scorer) -> Scorer:
-        return self.load(settings)
 
 
 @pytest.fixture
@@ -38,7 +35,7 @@ def registry(scorer: Scorer) -> Registry:
 @pytest.fixture
 def resource(serving_settings: Settings, registry: Registry) -> Iterator[Resource[Scorer]]:
     settings = serving_settings.model_copy(update={"model_refresh_seconds": 0.02})
-    resource = model_resource(settings, registry.load, registry.refresh)
+    resource = model_resource(settings, registry.load)
     resource.start()
     resource.wait_until_tried(5)
     yield resource
@@ -85,7 +82,7 @@ def test_version_that_wants_what_is_not_served_waits_until_it_is(
 ) -> None:
     served = list(served_definitions.features)
     settings = serving_settings.model_copy(update={"model_refresh_seconds": 0.02})
-    resource = model_resource(settings, registry.load, registry.refresh, lambda: served)
+    resource = model_resource(settings, registry.load, lambda: served)
     resource.start()
     resource.wait_until_tried(5)
     if change == "another":
