@@ -4,9 +4,13 @@ import argparse
 import math
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def cost(text: str) -> float:
@@ -53,7 +57,7 @@ def cheapest_threshold(scores: NDArray[np.float64], labels: NDArray[np.int64], c
     return float((bounds[alarms] + bounds[alarms + 1]) / 2)
 
 
-CALIBRATION_BINS = 8
+CALIBRATION_GROUPS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,39 +126,28 @@ def evaluate(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class CalibrationBin:
-    """Transactions with neighbouring scores; `low` and `high` bound the 95 % interval of `observed`.
+def calibration(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> "pd.DataFrame":
+    """Compare predicted with observed fraud in groups of neighbouring scores, from the lowest to the highest.
 
-    The interval is that of E. B. Wilson (1927), JASA 22, 209-212.
-    """
-
-    predicted: float
-    observed: float
-    low: float
-    high: float
-    rows: int
-
-
-def calibration(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> list[CalibrationBin]:
-    """Compare predicted with observed fraud, from the lowest scores to the highest.
-
-    Each bin is expected to hold the same number of frauds by its scores: bins of equally many rows
+    Each group is expected to hold the same number of frauds by its scores: groups of equally many rows
     would nearly all lie where there is no fraud to compare with.
+
+    Returns: Of each group the mean score `predicted`, the share `observed`, its 95 % interval from `low` to
+        `high`, that of E. B. Wilson (1927), JASA 22, 209-212, and its `rows`.
     """
-    # Its import takes a second, and who loads a model does not need it.
+    # Their import takes a second, and who loads a model does not need them.
+    import pandas as pd
     from scipy.stats import binomtest
 
     order = np.argsort(scores, kind="stable")
     rising = scores[order]
     expected = np.cumsum(rising)
-    place = np.minimum((expected / expected[-1] * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    place = np.minimum((expected / expected[-1] * CALIBRATION_GROUPS).astype(int), CALIBRATION_GROUPS - 1)
     # Equal scores stay together.
     place = place[np.searchsorted(rising, rising, side="left")]
-    found = []
-    for number in np.unique(place):
-        part = order[place == number]
-        predicted, observed = float(scores[part].mean()), float(labels[part].mean())
-        low, high = binomtest(int(labels[part].sum()), len(part)).proportion_ci(0.95, "wilson")
-        found.append(CalibrationBin(predicted, observed, float(low), float(high), rows=len(part)))
+    groups = pd.DataFrame({"predicted": rising, "observed": labels[order]}).groupby(place)
+    counted = zip(groups["observed"].sum(), groups.size(), strict=True)
+    intervals = [binomtest(frauds, rows).proportion_ci(0.95, "wilson") for frauds, rows in counted]
+    low, high = np.transpose(intervals)
+    found: pd.DataFrame = groups.mean().assign(low=low, high=high, rows=groups.size())
     return found

@@ -4,9 +4,9 @@ The labels come from the source that has them, the features from a point-in-time
 feature service: nothing that happened or was written later can leak into training.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -89,16 +89,12 @@ class Examples:
     left_out: LeftOut
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Split:
+class Split(NamedTuple):
     """Three parts of the examples, each later than the one before; no moment is in two of them."""
 
     training: pd.DataFrame
     validation: pd.DataFrame
     test: pd.DataFrame
-
-    def __iter__(self) -> Iterator[tuple[str, pd.DataFrame]]:
-        yield from (("training", self.training), ("validation", self.validation), ("test", self.test))
 
 
 def labelled_examples(settings: Settings) -> Examples:
@@ -137,7 +133,7 @@ def split_by_time(rows: pd.DataFrame) -> Split:
     second = times.iloc[int(len(rows) * (TRAINING_SHARE + VALIDATION_SHARE))]
     # Cut between moments, not between rows: rows of one moment know of each other.
     split = Split(rows[times < first], rows[(times >= first) & (times < second)], rows[times >= second])
-    for name, part in split:
+    for name, part in split._asdict().items():
         if part.empty:
             commonest, count = next(iter(times.value_counts().items()))
             why = f"{count:,} of the {len(rows):,} rows have one time, {commonest:%Y-%m-%dT%H:%M:%SZ}"

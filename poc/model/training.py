@@ -168,8 +168,9 @@ def model_facts(examples: Examples, split: Split, fitted: Fitted, costs: Costs, 
 
 def _parameters(settings: Settings, examples: Examples, split: Split, fitted: Fitted) -> dict[str, Any]:
     sources = examples.served.feature_sets
-    parts = {f"{name}_rows": len(part) for name, part in split}
-    ends = {f"{name}_until": f"{time_span(part)[1]:%Y-%m-%dT%H:%M:%SZ}" for name, part in split}
+    parts = split._asdict()
+    rows = {f"{name}_rows": len(part) for name, part in parts.items()}
+    ends = {f"{name}_until": f"{time_span(part)[1]:%Y-%m-%dT%H:%M:%SZ}" for name, part in parts.items()}
     return {
         "feature_store": "feast",
         "feature_view": ",".join(item.view for item in sources),
@@ -180,7 +181,7 @@ def _parameters(settings: Settings, examples: Examples, split: Split, fitted: Fi
         "threshold": fitted.threshold,
         "trees": number_of_trees(fitted.pipeline),
         **PARAMETERS,
-        **parts,
+        **rows,
         **ends,
     }
 
