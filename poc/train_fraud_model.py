@@ -44,8 +44,8 @@ def main() -> None:
     from poc.model.training import train
 
     costs = Costs(arguments.miss_cost, arguments.alarm_cost)
-    card = train(settings, costs, datetime.now(timezone.utc), ok)
-    note(f"  MLflow run {card.run_id} at {without_login(settings.mlflow_tracking_uri)}")
+    trained = train(settings, costs, datetime.now(timezone.utc), ok)
+    note(f"  MLflow run {trained.run_id} at {without_login(settings.mlflow_tracking_uri)}")
     note("Next: python poc/serve_model_feast.py")
 
 

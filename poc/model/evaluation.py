@@ -3,10 +3,14 @@
 import argparse
 import math
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def cost(text: str) -> float:
@@ -53,52 +57,40 @@ def cheapest_threshold(scores: NDArray[np.float64], labels: NDArray[np.int64], c
     return float((bounds[alarms] + bounds[alarms + 1]) / 2)
 
 
-CALIBRATION_BINS = 8
-
-
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """The scores of one part against its labels.
 
     Attributes:
+        base_rate: share of fraud.
         pr_auc: area under the precision-recall curve, as average precision; a model that guesses gets
             the base rate.
         roc_auc: chance that a fraud scores higher than another transaction.
         brier: mean squared difference of probability and label.
+        precision: share of the alarms that are fraud; None without alarms.
+        recall: share of the frauds that raise an alarm.
         cost_without_model: what it costs to catch no fraud.
     """
 
     rows: int
     frauds: int
+    base_rate: float
     pr_auc: float
     roc_auc: float
     brier: float
     threshold: float
     alarms: int
     caught: int
+    precision: float | None
+    recall: float
     cost: float
     cost_without_model: float
 
-    @property
-    def base_rate(self) -> float:
-        """Share of fraud."""
-        return self.frauds / self.rows
-
-    @property
-    def recall(self) -> float:
-        """Share of the frauds that raise an alarm."""
-        return self.caught / self.frauds
-
-    @property
-    def precision(self) -> float | None:
-        """Share of the alarms that are fraud; None without alarms."""
-        return self.caught / self.alarms if self.alarms else None
-
     def metrics(self) -> dict[str, float]:
-        """Return the figures by name, without those that do not exist."""
-        names = "rows frauds base_rate pr_auc roc_auc brier alarms precision recall cost cost_without_model"
-        named = {name: getattr(self, name) for name in names.split()}
-        return {name: float(value) for name, value in named.items() if value is not None}
+        """Return what was measured by name, without what does not exist."""
+        measured = asdict(self).items()
+        others = ("threshold", "caught")
+        return {name: float(value) for name, value in measured if value is not None and name not in others}
 
 
 def evaluate(
@@ -107,54 +99,50 @@ def evaluate(
     """Measure `scores` (fraud probabilities) of transactions with these `labels` (1 is fraud)."""
     from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-    alarms = scores >= threshold
+    raised, frauds = scores >= threshold, int(labels.sum())
+    alarms, caught = int(raised.sum()), int(labels[raised].sum())
     return Evaluation(
         rows=len(labels),
-        frauds=int(labels.sum()),
+        frauds=frauds,
+        base_rate=frauds / len(labels),
         pr_auc=float(average_precision_score(labels, scores)),
         roc_auc=float(roc_auc_score(labels, scores)),
         brier=float(brier_score_loss(labels, scores)),
         threshold=threshold,
-        alarms=int(alarms.sum()),
-        caught=int(labels[alarms].sum()),
-        cost=costs.of(alarms, labels),
-        cost_without_model=costs.of(np.zeros_like(alarms), labels),
+        alarms=alarms,
+        caught=caught,
+        precision=caught / alarms if alarms else None,
+        recall=caught / frauds,
+        cost=costs.of(raised, labels),
+        cost_without_model=costs.of(np.zeros_like(raised), labels),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class CalibrationBin:
-    """Transactions with neighbouring scores; `low` and `high` bound the 95 % interval of `observed`.
-
-    The interval is that of E. B. Wilson (1927), JASA 22, 209-212.
-    """
-
-    predicted: float
-    observed: float
-    low: float
-    high: float
-    rows: int
+CALIBRATION_GROUPS = 8
 
 
-def calibration(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> list[CalibrationBin]:
-    """Compare predicted with observed fraud, from the lowest scores to the highest.
+def calibration(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> "pd.DataFrame":
+    """Compare predicted with observed fraud in groups of neighbouring scores, from the lowest to the highest.
 
-    Each bin is expected to hold the same number of frauds by its scores: bins of equally many rows
+    Each group is expected to hold the same number of frauds by its scores: groups of equally many rows
     would nearly all lie where there is no fraud to compare with.
+
+    Returns: Of each group the mean score `predicted`, the share `observed`, its 95 % interval from `low` to
+        `high`, that of E. B. Wilson (1927), JASA 22, 209-212, and its `rows`.
     """
-    # Its import takes a second, and who loads a model does not need it.
+    # Their import takes a second, and who loads a model does not need them.
+    import pandas as pd
     from scipy.stats import binomtest
 
     order = np.argsort(scores, kind="stable")
     rising = scores[order]
     expected = np.cumsum(rising)
-    place = np.minimum((expected / expected[-1] * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    place = np.minimum((expected / expected[-1] * CALIBRATION_GROUPS).astype(int), CALIBRATION_GROUPS - 1)
     # Equal scores stay together.
     place = place[np.searchsorted(rising, rising, side="left")]
-    found = []
-    for number in np.unique(place):
-        part = order[place == number]
-        predicted, observed = float(scores[part].mean()), float(labels[part].mean())
-        low, high = binomtest(int(labels[part].sum()), len(part)).proportion_ci(0.95, "wilson")
-        found.append(CalibrationBin(predicted, observed, float(low), float(high), rows=len(part)))
+    groups = pd.DataFrame({"predicted": rising, "observed": labels[order]}).groupby(place)
+    counted = zip(groups["observed"].sum(), groups.size(), strict=True)
+    intervals = [binomtest(frauds, rows).proportion_ci(0.95, "wilson") for frauds, rows in counted]
+    low, high = np.transpose(intervals)
+    found: pd.DataFrame = groups.mean().assign(low=low, high=high, rows=groups.size())
     return found

@@ -14,17 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from poc.errors import ModelNotFound, ModelUnusable
+from poc.model import tracking
 from poc.model.scoring import OUTPUT, ModelFacts, Scorer, open_scorer
-from poc.model.tracking import (
-    artifacts_folder,
-    database_file,
-    file_errors,
-    find_experiment,
-    is_server,
-    open_client,
-    registry_errors,
-    run_files,
-)
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,25 +30,27 @@ DIGEST = "sha256"
 _NEEDED = ("onnx", "onnxruntime", "numpy", "pandas")
 
 
-def load_scorer(settings: Settings, version: str | None = None) -> Scorer:
+def load_scorer(settings: Settings, version: str | None = None, present: Scorer | None = None) -> Scorer:
     """Load the version of the registered model that the alias of `settings` points to, or another `version`.
 
-    Raises:
-        ModelNotFound: there is no such model, or no such alias or version.
-        ModelRegistryUnavailable: MLflow does not answer, within seconds.
-        ModelUnusable: what is registered was not made by our training.
+    Returns `present`, if that is of this version.
+
+    Raises ModelNotFound, ModelUnusable, or within seconds ModelRegistryUnavailable.
     """
     client, found = _find_version(settings, version)
-    return _open_version(client, settings, found, settings.model_alias if version is None else None)
-
-
-def refresh_scorer(settings: Settings, scorer: Scorer) -> Scorer:
-    """Return `scorer` if its version is still the one to be served, and else that one, as `load_scorer`."""
-    client, version = _find_version(settings)
-    served = (version.name, str(version.version), version.run_id)
-    if served == (scorer.name, scorer.version, scorer.card.run_id):
-        return scorer
-    return _open_version(client, settings, version, settings.model_alias)
+    name, number, run_id = found.name, str(found.version), found.run_id
+    if present is not None and (name, number, run_id) == (present.name, present.version, present.run_id):
+        return present
+    described = f"{name} version {number}"
+    if not run_id:
+        raise ModelUnusable(described, "it belongs to no run of our training")
+    with tracking.registry_errors(settings), tracking.file_errors():
+        onnx_model = _read_model(client, settings, run_id, described)
+    registered = found.tags.get(DIGEST)
+    if registered is not None and sha256(onnx_model).hexdigest() != registered:
+        raise ModelUnusable(described, f"its {MODEL_FILE} is not the one that was registered")
+    alias = settings.model_alias if version is None else None
+    return open_scorer(onnx_model, name=name, version=number, alias=alias, run_id=run_id)
 
 
 def promote(settings: Settings, version: str) -> None:
@@ -65,20 +58,20 @@ def promote(settings: Settings, version: str) -> None:
 
     Raises ModelRegistryUnavailable: MLflow does not answer; the alias is where it was.
     """
-    client = open_client(settings)
-    with registry_errors(settings):
+    client = tracking.open_client(settings)
+    with tracking.registry_errors(settings):
         client.set_registered_model_alias(settings.model_name, settings.model_alias, version)
 
 
-def _find_version(settings: Settings, version: str | None = None) -> "tuple[MlflowClient, ModelVersion]":
-    name, alias, file = settings.model_name, settings.model_alias, database_file(settings)
+def _find_version(settings: Settings, version: str | None) -> "tuple[MlflowClient, ModelVersion]":
+    name, alias, file = settings.model_name, settings.model_alias, tracking.database_file(settings)
     if file is not None and not file.exists():
         # Asking MLflow would make the database, with all its tables, to find nothing in it.
         raise ModelNotFound(settings.mlflow_tracking_uri, name, alias)
-    client = open_client(settings)
+    client = tracking.open_client(settings)
     from mlflow.exceptions import MlflowException
 
-    with registry_errors(settings):
+    with tracking.registry_errors(settings):
         try:
             if version is not None:
                 return client, client.get_model_version(name, version)
@@ -90,28 +83,12 @@ def _find_version(settings: Settings, version: str | None = None) -> "tuple[Mlfl
             raise
 
 
-def _open_version(
-    client: "MlflowClient", settings: Settings, version: "ModelVersion", alias: str | None
-) -> Scorer:
-    described = f"{version.name} version {version.version}"
-    if not version.run_id:
-        raise ModelUnusable(described, "it belongs to no run of our training")
-    with registry_errors(settings), file_errors():
-        onnx_model = _read_model(client, settings, version.run_id, described)
-    registered = version.tags.get(DIGEST)
-    if registered is not None and sha256(onnx_model).hexdigest() != registered:
-        raise ModelUnusable(described, f"its {MODEL_FILE} is not the one that was registered")
-    return open_scorer(
-        onnx_model, name=version.name, version=str(version.version), alias=alias, run_id=version.run_id
-    )
-
-
 def _read_model(client: "MlflowClient", settings: Settings, run_id: str, described: str) -> bytes:
     """Read the ONNX file of a run; in a copy of a checkout, what is recorded is a file of the first one."""
     from mlflow.exceptions import MlflowException
 
     name = f"{MODEL_FOLDER}/{MODEL_FILE}"
-    own = None if is_server(settings) else run_files(settings, run_id)
+    own = None if tracking.is_server(settings) else tracking.run_files(settings, run_id)
     try:
         if own is not None and (own / name).is_file():
             return (own / name).read_bytes()
@@ -144,16 +121,16 @@ def record(settings: Settings, training: TrainingRecord) -> "ModelVersion":
 
     Raises ModelRegistryUnavailable: MLflow does not answer, or cannot keep it.
     """
-    client = open_client(settings)
-    with registry_errors(settings):
-        experiment = find_experiment(client, settings)
+    client = tracking.open_client(settings)
+    with tracking.registry_errors(settings):
+        experiment = tracking.find_experiment(client, settings)
         if experiment is None:
             # A server knows where files go; otherwise they would go to mlruns/ in the working directory.
-            location = None if is_server(settings) else artifacts_folder(settings).as_uri()
+            location = None if tracking.is_server(settings) else tracking.artifacts_folder(settings).as_uri()
             experiment = client.create_experiment(settings.model_name, artifact_location=location)
         run_id = client.create_run(experiment).info.run_id
         try:
-            with file_errors():
+            with tracking.file_errors():
                 _log(client, run_id, training)
         except BaseException:
             client.set_terminated(run_id, "FAILED")
@@ -167,8 +144,8 @@ def keep_text(settings: Settings, run_id: str, name: str, text: str) -> None:
 
     Raises ModelRegistryUnavailable: MLflow does not answer, or cannot keep it.
     """
-    client = open_client(settings)
-    with registry_errors(settings), file_errors():
+    client = tracking.open_client(settings)
+    with tracking.registry_errors(settings), tracking.file_errors():
         client.log_text(run_id, text, name)
 
 

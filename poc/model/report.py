@@ -121,12 +121,11 @@ def _curve(scores: NDArray[np.float64], labels: NDArray[np.int64], evaluation: E
 
 
 def _calibration(scores: NDArray[np.float64], labels: NDArray[np.int64], evaluation: Evaluation) -> Figure:
-    bins = calibration(scores, labels)
+    groups = calibration(scores, labels)
     figure, axes = _sheet(f"Calibration: Brier score {evaluation.brier:.4f}", evaluation)
-    columns = ("predicted", "observed", "low", "high")
-    predicted, observed, low, high = (np.array([getattr(part, name) for part in bins]) for name in columns)
+    predicted, observed, low, high, rows = (column.to_numpy() for _, column in groups.items())
     floor = 10.0 ** np.floor(np.log10(max(predicted.min(), 1e-6)))
-    # On a logarithmic axis a bin without fraud has no place; it sits on the floor, open.
+    # On a logarithmic axis a group without fraud has no place; it sits on the floor, open.
     seen = observed > 0
     shown = np.where(seen, observed, floor)
     axes.plot([floor, 1], [floor, 1], color=_QUIET, linestyle="--", linewidth=1.2, label="as predicted")
@@ -137,9 +136,9 @@ def _calibration(scores: NDArray[np.float64], labels: NDArray[np.int64], evaluat
             predicted[~seen], shown[~seen], "o", color=_MODEL, markerfacecolor="white", markersize=8,
             label="no fraud among them", clip_on=False, zorder=5,
         )  # fmt: skip
-    for part, top in zip(bins, high, strict=True):
+    for place, top, count in zip(predicted, high, rows, strict=True):
         axes.annotate(
-            f"{part.rows:,}", (part.predicted, top), xytext=(0, 7), textcoords="offset points",
+            f"{count:,}", (place, top), xytext=(0, 7), textcoords="offset points",
             ha="center", fontsize=8, color=_QUIET,
         )  # fmt: skip
     threshold = evaluation.threshold

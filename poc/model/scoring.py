@@ -11,11 +11,12 @@ import math
 import os
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timezone
 from typing import Any
 
 import numpy as np
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from poc.definitions import Feature
 from poc.errors import ModelUnusable
@@ -50,19 +51,9 @@ class ModelFacts:
     feature_service: str
     missed_fraud_cost: float
     false_alarm_cost: float
-    trained_at: datetime
+    trained_at: AwareDatetime
     metrics: Mapping[str, float]
     typical: Mapping[str, float | str | None] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelCard(ModelFacts):
-    """The facts of a model, and where it is registered; no alias where it was asked for by version."""
-
-    name: str
-    version: str
-    alias: str | None
-    run_id: str | None
 
 
 def to_metadata(facts: ModelFacts) -> dict[str, str]:
@@ -76,30 +67,17 @@ def from_metadata(properties: Mapping[str, str]) -> ModelFacts:
 
     Raises ValueError: a fact is missing, or not what it should be; the message names it.
     """
+    names = [name for name in ModelFacts.__dataclass_fields__ if name != _TYPICAL or name in properties]
     try:
-        stated = [name for name in ModelFacts.__dataclass_fields__ if name != _TYPICAL or name in properties]
-        read = {name: json.loads(properties[name]) for name in stated}
-        inputs = tuple(map(str, read["inputs"]))
-        return ModelFacts(
-            inputs=inputs,
-            categories={name: tuple(map(str, values)) for name, values in read["categories"].items()},
-            threshold=float(read["threshold"]),
-            label=str(read["label"]),
-            feature_service=str(read["feature_service"]),
-            missed_fraud_cost=float(read["missed_fraud_cost"]),
-            false_alarm_cost=float(read["false_alarm_cost"]),
-            trained_at=datetime.fromisoformat(read["trained_at"]).astimezone(timezone.utc),
-            metrics={name: float(value) for name, value in read["metrics"].items()},
-            typical={name: read[_TYPICAL][name] for name in inputs} if _TYPICAL in read else None,
-        )
+        stated = ", ".join(f'"{name}": {properties[name]}' for name in names)
+        facts = TypeAdapter(ModelFacts).validate_json(f"{{{stated}}}", strict=True)
     except KeyError as error:
         raise ValueError(f"its file does not state {error}") from None
-    except (TypeError, ValueError, AttributeError) as error:
+    except ValidationError as error:
         raise ValueError(f"its file states its facts wrongly: {error}") from None
+    return replace(facts, trained_at=facts.trained_at.astimezone(timezone.utc))
 
 
-# What an input can be; None for a null.
-Value = float | int | str | bool | None
 # What a row holds beside its inputs is of any type.
 Rows = Sequence[Mapping[str, object]]
 Column = Callable[[str, Rows], "np.ndarray[Any, Any]"]
@@ -109,33 +87,19 @@ OUTPUT = "fraud_probability"
 NULL_STRING = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scorer:
-    """Scores transactions. Safe to use from many threads at once. Made by `open_scorer`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scorer(ModelFacts):
+    """Scores transactions, and tells where it is registered; no alias where it was asked for by version.
 
-    card: ModelCard
-    _session: onnxruntime.InferenceSession = field(repr=False)
-    _columns: tuple[tuple[str, "Column"], ...] = field(repr=False)
+    Safe to use from many threads at once. Made by `open_scorer`.
+    """
 
-    @property
-    def name(self) -> str:
-        """The registered model's name."""
-        return self.card.name
-
-    @property
-    def version(self) -> str:
-        """Its version."""
-        return self.card.version
-
-    @property
-    def threshold(self) -> float:
-        """Fraud probability from which (inclusive) a transaction counts as fraud."""
-        return self.card.threshold
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Names of the features that `score` needs in each row, in the model's order."""
-        return self.card.inputs
+    name: str
+    version: str
+    alias: str | None
+    run_id: str | None
+    _session: onnxruntime.InferenceSession = field(repr=False, compare=False)
+    _columns: tuple[tuple[str, Column], ...] = field(repr=False, compare=False)
 
     def lacking(self, features: Sequence[Feature]) -> list[str]:
         """Name the inputs that none of `features` is, or one of a type that the model does not take there."""
@@ -144,7 +108,7 @@ class Scorer:
         return [
             name
             for name in self.inputs
-            if kinds.get(name) not in (texts if name in self.card.categories else numbers)
+            if kinds.get(name) not in (texts if name in self.categories else numbers)
         ]
 
     def score(self, rows: Rows) -> list[float]:
@@ -154,12 +118,10 @@ class Scorer:
         where to send it, or send it where most rows went if they never saw one. A null string, or one
         the model does not know, is none of its categories. No value is ever made up.
 
-        Args:
-            rows: feature values by name; names that are no inputs are ignored.
+        `rows` are feature values by name; names that are no inputs are ignored.
 
-        Raises:
-            KeyError: a row lacks an input.
-            TypeError: a value is not of its input's type, or larger than any double.
+        Raises KeyError where one lacks an input, TypeError where a value is of another type than that, or
+        larger than any double.
         """
         if not rows:
             return []
@@ -185,24 +147,29 @@ def open_scorer(
     try:
         session = onnxruntime.InferenceSession(onnx_model, options, providers=["CPUExecutionProvider"])
         facts = from_metadata(session.get_modelmeta().custom_metadata_map)
-        _check_graph(session, facts.inputs)
+        columns = _columns_taken(session, facts.inputs)
     except Exception as error:  # ONNX Runtime's own error types have no common base to name.
         reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise ModelUnusable(f"{name} version {version}", reason) from error
+    return Scorer(
+        **asdict(facts),
+        name=name, version=version, alias=alias, run_id=run_id, _session=session, _columns=columns,
+    )  # fmt: skip
+
+
+def _columns_taken(
+    session: onnxruntime.InferenceSession, inputs: Sequence[str]
+) -> tuple[tuple[str, Column], ...]:
+    """Return how the column of each input is made; raise a ValueError where the graph is no model of ours."""
     kinds = {argument.name: argument.type for argument in session.get_inputs()}
-    card = ModelCard(name=name, version=version, alias=alias, run_id=run_id, **asdict(facts))
-    return Scorer(card, session, tuple((item, _COLUMNS[kinds[item]]) for item in card.inputs))
-
-
-def _check_graph(session: onnxruntime.InferenceSession, inputs: Sequence[str]) -> None:
-    taken = {argument.name: argument.type for argument in session.get_inputs()}
-    if set(taken) != set(inputs):
-        raise ValueError(f"it takes {sorted(taken)}, and says that it takes {sorted(inputs)}")
-    unknown = [f"{name} ({kind})" for name, kind in taken.items() if kind not in _COLUMNS]
+    if set(kinds) != set(inputs):
+        raise ValueError(f"it takes {sorted(kinds)}, and says that it takes {sorted(inputs)}")
+    unknown = [f"{name} ({kind})" for name, kind in kinds.items() if kind not in _COLUMNS]
     if unknown:
         raise ValueError(f"it takes values of other types than numbers and strings: {', '.join(unknown)}")
     if OUTPUT not in {argument.name for argument in session.get_outputs()}:
         raise ValueError(f"it has no output {OUTPUT}")
+    return tuple((name, _COLUMNS[kinds[name]]) for name in inputs)
 
 
 def _numbers(name: str, rows: Rows) -> "np.ndarray[Any, Any]":

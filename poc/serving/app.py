@@ -7,7 +7,6 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -18,12 +17,12 @@ from starlette.requests import ClientDisconnect
 
 from poc import __doc__ as summary
 from poc.errors import PocError
-from poc.monitoring.collector import StateCollector, StateWatch
-from poc.monitoring.state import StateReader
+from poc.monitoring.state import StateReader, StateWatch
 from poc.repository import declared_service
 from poc.retrieval.source import FeatureSource
 from poc.serving import problems
-from poc.serving.console.routes import console_router, rival_of
+from poc.serving.console.routes import console_router, race_of
+from poc.serving.console.samples import Samples
 from poc.serving.edge import ALWAYS_OPEN, HEADERS, Edge
 from poc.serving.inference import inference_router
 from poc.serving.keys import read_keys
@@ -31,13 +30,10 @@ from poc.serving.metrics import Metrics
 from poc.serving.prediction import Predictor
 from poc.serving.request_bodies import Admission
 from poc.serving.request_models import CurrentRequests
-from poc.serving.resources import Resource, feature_resource, model_resource
+from poc.serving.resources import FeatureResource, ModelResource, feature_resource, model_resource
 from poc.serving.response_models import document
 from poc.serving.routes import Readiness, prediction_router, state_router
 from poc.settings import Settings
-
-if TYPE_CHECKING:
-    from poc.model.scoring import Scorer
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +43,7 @@ def create_app(
     open_source: Callable[[Settings], FeatureSource],
     *,
     source_name: str,
-    model: "Resource[Scorer] | None" = None,
+    model: "ModelResource | None" = None,
     open_state: Callable[[Settings], StateReader] | None = None,
 ) -> FastAPI:
     """Build the server's app. It connects when it is started, in the background.
@@ -58,9 +54,7 @@ def create_app(
         model: the scorer; by default the registered model of `settings`, kept up to date.
         open_state: opens what reads the state of the online store, for /metrics; None where none can be.
 
-    Raises:
-        NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
-        InvalidSettings: the API keys cannot.
+    Raises NotInProjectFolder and InvalidDefinitions of the repository, InvalidSettings of the API keys.
     """
     keys = read_keys(settings)
     metrics = Metrics(source_name)
@@ -72,13 +66,13 @@ def create_app(
             settings, served=lambda: None if features.latest is None else features.latest.served.features
         )
     readiness = Readiness(features, model, metrics)
-    resources: list[Resource[FeatureSource] | Resource[Scorer] | StateWatch] = [features, model]
+    resources: list[FeatureResource | ModelResource | StateWatch] = [features, model]
     if open_state is not None:
         opens, seconds = partial(open_state, settings), settings.metrics_refresh_seconds
         state = StateWatch(opens, seconds, metrics.state_was_read, metrics.state_was_not_read)
-        metrics.show_state(StateCollector(lambda: state.state))
+        metrics.show_state(state)
         resources.append(state)
-    rival = rival_of(source_name, settings)
+    race = race_of(source_name, settings, features)
     predictor = Predictor(features, model, metrics, refuse_stale=settings.stale_features == "refuse")
 
     @asynccontextmanager
@@ -90,7 +84,7 @@ def create_app(
         yield
         watch.cancel()
         # In a thread: a source that was read from this loop needs the loop to close.
-        for stop in (rival.close, *(resource.stop for resource in resources)):
+        for stop in (race.close, *(resource.stop for resource in resources)):
             await run_in_threadpool(stop)
 
     title = f"Fraud predictions, features through {source_name}"
@@ -112,7 +106,7 @@ def create_app(
     app.include_router(state_router(readiness, model, metrics, source_name))
     app.include_router(inference_router(predictor, model, readiness, current, settings.model_name))
     if settings.console == "on":
-        app.include_router(console_router(predictor, features, model, current, source_name, rival))
+        app.include_router(console_router(predictor, current, Samples(current, features, model), race))
     refusals = {401: keys is not None, 429: settings.requests_per_second is not None}
     document(app, current, [status for status, may in refusals.items() if may], open_paths=ALWAYS_OPEN)
     return app

@@ -2,7 +2,7 @@
 
 import time
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
@@ -13,12 +13,9 @@ from poc.serving import problems, tensors
 from poc.serving.prediction import Judged, Predictor
 from poc.serving.request_bodies import bounded_body
 from poc.serving.request_models import CurrentRequests
-from poc.serving.resources import Resource
+from poc.serving.resources import ModelResource
 from poc.serving.response_models import ResponseModel
 from poc.serving.routes import Readiness
-
-if TYPE_CHECKING:
-    from poc.model.scoring import Scorer
 
 PROJECT = "feast-cassandra-poc"
 EXTENSIONS = ["binary_tensor_data"]
@@ -70,7 +67,7 @@ _OF_INPUTS: _Answers = _OF_A_MODEL | {
 
 def inference_router(
     predictor: Predictor,
-    model: "Resource[Scorer]",
+    model: ModelResource,
     readiness: Readiness,
     current: CurrentRequests,
     model_name: str,
@@ -130,7 +127,7 @@ def inference_router(
             fields = problems.field_errors(found, request_models.served.names)
             raise HTTPException(400, problems.worded(fields)) from None
         judged = await predictor.judge(keys, given.values(), arrived)
-        return _answer(question, judged, model_name)
+        return _answer(question, judged)
 
     schemas = {"model": {"type": "string", "enum": [model_name]}, "version": {"type": "string"}}
     for path, names in (
@@ -158,7 +155,7 @@ def project_version() -> str:
         return "0"
 
 
-def _require(request: Request, name: str, model: "Resource[Scorer]") -> None:
+def _require(request: Request, name: str, model: ModelResource) -> None:
     """Refuse a model or a version that is not the served one."""
     asked, asked_version = request.path_params["model"], request.path_params.get("version")
     if asked != name:
@@ -175,7 +172,7 @@ async def _ready(readiness: Readiness, **named: str) -> Response:
     return problems.inference_error(problems.problem_of(obstacle), headers, {**named, "ready": False})
 
 
-def _answer(question: tensors.Question, judged: Judged, model_name: str) -> Response:
+def _answer(question: tensors.Question, judged: Judged) -> Response:
     failed = [outcome for outcome in judged.outcomes if isinstance(outcome, PocError)]
     if failed:
         # A 404 would say of the model what is meant of a transaction.
@@ -184,9 +181,7 @@ def _answer(question: tensors.Question, judged: Judged, model_name: str) -> Resp
         detail = "; ".join(item.what for item in failed[:3])
         said = {"detail": detail, "status": 400 if unknown else body.status}
         return problems.inference_error(body.model_copy(update=said))
-    judgements = [outcome for outcome in judged.outcomes if not isinstance(outcome, PocError)]
-    version, threshold = judged.model.version, judged.model.threshold
-    content, head_size = tensors.write_answer(question, judgements, model_name, version, threshold)
+    content, head_size = tensors.write_answer(question, judged)
     if head_size is None:
         return Response(content, media_type="application/json")
     headers = {tensors.HEADER_LENGTH: str(head_size)}

@@ -9,15 +9,15 @@ import time
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from poc import errors
 from poc.dataset.columns import read_limits
 from poc.definitions import Feature, ServedFeatures
-from poc.retrieval.source import EntityFeatures, EntityKey, FeatureSource, Value, utc_now
+from poc.retrieval.source import EntityFeatures, EntityKey, Value, utc_now
 from poc.serving.metrics import FRAUD, LEGITIMATE, Metrics
 from poc.serving.problems import problem_type
-from poc.serving.resources import Resource
+from poc.serving.resources import FeatureResource, ModelResource
 
 if TYPE_CHECKING:
     from poc.model.scoring import Scorer
@@ -85,6 +85,10 @@ class Bounds:
         return None
 
 
+# A model that takes what is served, and the bounds of that.
+Fitting: TypeAlias = "tuple[Scorer, Bounds]"
+
+
 class Predictor:
     """Judges entities by a feature source and a model that may come and go. Runs in an event loop.
 
@@ -92,30 +96,23 @@ class Predictor:
     """
 
     def __init__(
-        self,
-        features: "Resource[FeatureSource]",
-        model: "Resource[Scorer]",
-        metrics: Metrics,
-        *,
-        refuse_stale: bool,
+        self, features: FeatureResource, model: ModelResource, metrics: Metrics, *, refuse_stale: bool
     ) -> None:
         self._features, self._model, self._metrics = features, model, metrics
         self._refuse_stale = refuse_stale
         self._last_read = float("-inf")
-        # The model that takes what is served, as was seen once, and the bounds of that.
-        self._fitting: tuple[Scorer, Bounds] | None = None
+        # As was seen once.
+        self._fitting: Fitting | None = None
 
     async def judge(
-        self, keys: Sequence[EntityKey], overrides: Mapping[str, Value], arrived: float | None = None
+        self, keys: Sequence[EntityKey], overrides: Mapping[str, Value], arrived: float
     ) -> Judged:
         """Judge the entities `keys`, of which one may come twice, by stored values under `overrides`.
 
-        `arrived` is when the request came in, by `time.monotonic`; now for None.
+        `arrived` is when the request came in, by `time.monotonic`.
 
         Raises PocError: none of them can be judged now.
         """
-        if arrived is None:
-            arrived = time.monotonic()
         try:
             judged = await self._judge(keys, overrides)
         except Exception as error:
@@ -161,7 +158,7 @@ class Predictor:
         for key, item in zip(wanted, found, strict=True):
             if item is None:
                 outcomes[key] = errors.UnknownEntity(entity_name(key_names, key))
-            elif (refusal := self._refusal(item, overrides, scorer, bounds, now)) is not None:
+            elif (refusal := self._refusal(item, overrides, fitting, now)) is not None:
                 outcomes[key] = refusal
             else:
                 known.append((item, {**item.values, **overrides}))
@@ -176,14 +173,10 @@ class Predictor:
         return Judged(key_names, outcomes_asked, scorer, (read - started) * 1000, (scored - read) * 1000)
 
     def _refusal(
-        self,
-        item: EntityFeatures,
-        overrides: Mapping[str, Value],
-        scorer: "Scorer",
-        bounds: Bounds,
-        now: datetime,
+        self, item: EntityFeatures, overrides: Mapping[str, Value], fitting: Fitting, now: datetime
     ) -> errors.PocError | None:
         """Return why `item` is not to be judged by; None if it is."""
+        scorer, bounds = fitting
         entity = bounds.key_names, item.key
         if item.stale and self._refuse_stale:
             return errors.StaleFeatures(

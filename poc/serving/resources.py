@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from poc.definitions import Feature
 from poc.errors import OpeningFailed, PocError, StillOpening
@@ -110,11 +110,15 @@ class Resource(Generic[T]):
             log.warning("No %s: %s", self._component, self._error.what)
 
 
+FeatureResource: TypeAlias = Resource[FeatureSource]
+ModelResource: TypeAlias = "Resource[Scorer]"
+
+
 def feature_resource(
     settings: Settings,
     open_source: Callable[[Settings], FeatureSource],
     loop: "Future[asyncio.AbstractEventLoop]",
-) -> Resource[FeatureSource]:
+) -> FeatureResource:
     """Keep the source open. When reads failed, it is asked whether it works again; the driver repairs it.
 
     `loop` is the event loop that reads, known once the server runs.
@@ -128,22 +132,21 @@ def feature_resource(
 
 
 # It imports MLflow, which takes seconds: in the thread of `Resource` that costs nobody anything.
-def _registered(settings: Settings, current: "Scorer | None" = None) -> "Scorer":
-    from poc.model.registry import load_scorer, refresh_scorer
+def _registered(settings: Settings, current: "Scorer | None") -> "Scorer":
+    from poc.model.registry import load_scorer
 
-    return load_scorer(settings) if current is None else refresh_scorer(settings, current)
+    return load_scorer(settings, present=current)
 
 
 def model_resource(
     settings: Settings,
-    load: "Callable[[Settings], Scorer]" = _registered,
-    refresh: "Callable[[Settings, Scorer], Scorer]" = _registered,
+    load: "Callable[[Settings, Scorer | None], Scorer]" = _registered,
     served: Callable[[], Sequence[Feature] | None] = lambda: None,
-) -> "Resource[Scorer]":
+) -> ModelResource:
     """Keep the model of `settings`: loaded again where there was none, replaced where another is served now.
 
     Args:
-        refresh: returns the scorer to go on with. When it fails the present one stays: that the
+        load: returns the scorer to go on with, given the present one. When it fails that one stays: that the
             registry is out of reach takes nothing from a model that is loaded.
         served: returns the features that are served; None while that is not known. A model that wants others
             does not replace one that is content with them.
@@ -151,7 +154,7 @@ def model_resource(
 
     def renew(current: "Scorer") -> "Scorer":
         try:
-            newest = refresh(settings, current)
+            newest = load(settings, current)
         except PocError as error:
             log.warning("Model version %s stays: %s", current.version, error.what)
             return current
@@ -167,5 +170,5 @@ def model_resource(
 
     seconds = settings.model_refresh_seconds
     return Resource(
-        "model", lambda: load(settings), renew, renew_seconds=seconds, retry_seconds=MODEL_RETRY_SECONDS
+        "model", lambda: load(settings, None), renew, renew_seconds=seconds, retry_seconds=MODEL_RETRY_SECONDS
     )

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import PlainTextResponse
@@ -12,25 +12,13 @@ from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from poc.errors import FeaturesUnavailable, PocError, ShuttingDown
-from poc.retrieval.source import FeatureSource
+from poc.serving import response_models as answers
 from poc.serving.metrics import Metrics
 from poc.serving.prediction import Judged, Judgement, Predictor, require_inputs
 from poc.serving.problems import InvalidRequest, Problem, listed_problem_types
 from poc.serving.request_bodies import read_body
 from poc.serving.request_models import CurrentRequests
-from poc.serving.resources import Resource
-from poc.serving.response_models import (
-    Component,
-    HealthResponse,
-    ModelResponse,
-    StatusResponse,
-    batch_response,
-    json_response,
-    prediction_response,
-)
-
-if TYPE_CHECKING:
-    from poc.model.scoring import Scorer
+from poc.serving.resources import FeatureResource, ModelResource
 
 log = logging.getLogger(__name__)
 
@@ -51,22 +39,27 @@ class Readiness:
     One that is `draining` is to stop: it is not ready any more, and still answers.
     """
 
-    def __init__(
-        self, features: "Resource[FeatureSource]", model: "Resource[Scorer]", metrics: Metrics
-    ) -> None:
+    def __init__(self, features: FeatureResource, model: ModelResource, metrics: Metrics) -> None:
         self._features, self._model, self._metrics = features, model, metrics
         self.draining = False
 
     async def obstacles(self) -> dict[str, PocError | None]:
         """Return for each component what stands in its way; None if nothing does."""
-        found: dict[str, PocError | None] = {}
-        for component, check in (("features", self._check_features), ("model", self._check_model)):
-            try:
-                await check()
-                found[component] = None
-            except PocError as error:
-                found[component] = error
-            self._metrics.set_ready(component, found[component] is None)
+        found: dict[str, PocError | None] = {"features": None, "model": None}
+        try:
+            await self._features.get().check()
+        except PocError as error:
+            found["features"] = error
+            if isinstance(error, FeaturesUnavailable):
+                self._features.suspect(error)
+        try:
+            source, scorer = self._features.latest, self._model.get()
+            if source is not None:
+                require_inputs(scorer, source.served)
+        except PocError as error:
+            found["model"] = error
+        for component, obstacle in found.items():
+            self._metrics.set_ready(component, obstacle is None)
         return found
 
     async def watch(self, seconds: float = WATCH_SECONDS) -> None:
@@ -83,18 +76,6 @@ class Readiness:
         if self.draining:
             return ShuttingDown()
         return next((error for error in (await self.obstacles()).values() if error is not None), None)
-
-    async def _check_features(self) -> None:
-        try:
-            await self._features.get().check()
-        except FeaturesUnavailable as error:
-            self._features.suspect(error)
-            raise
-
-    async def _check_model(self) -> None:
-        source, scorer = self._features.latest, self._model.get()
-        if source is not None:
-            require_inputs(scorer, source.served)
 
 
 class PlainRoute(APIRoute):
@@ -136,26 +117,26 @@ def prediction_router(predictor: Predictor, current: CurrentRequests, source: st
     async def predict(request: Request) -> Response:
         """Judge one transaction by its stored features, or by what it would be with others."""
         judgement, judged = await judge_one(request, predictor, current)
-        return json_response(prediction_response(judgement, judged, source))
+        return answers.json_response(answers.prediction_response(judgement, judged, source))
 
     @router.post("/predict/batch", responses=_REFUSALS)
     async def predict_batch(request: Request) -> Response:
         """Judge up to 100 transactions. One that cannot be judged does not keep the others from it."""
         keys = (await read_body(request, current.models().batch)).keys()
         judged = await predictor.judge(keys, {}, request.state.arrived)
-        return json_response(batch_response(keys, judged, source))
+        return answers.json_response(answers.batch_response(keys, judged, source))
 
     return router
 
 
-def state_router(readiness: Readiness, model: "Resource[Scorer]", metrics: Metrics, source: str) -> APIRouter:
+def state_router(readiness: Readiness, model: ModelResource, metrics: Metrics, source: str) -> APIRouter:
     """Make the routes that a supervisor and a person ask, and Prometheus."""
     router = APIRouter(tags=["state"])
 
     @router.get("/model", responses={503: {"model": Problem, "description": "There is no model now."}})
-    def served_model() -> ModelResponse:
+    def served_model() -> answers.ModelResponse:
         """Tell which version of which model judges, from which probability on, and by what."""
-        return ModelResponse.model_validate(model.get(), from_attributes=True)
+        return answers.ModelResponse.model_validate(model.get(), from_attributes=True)
 
     @router.get("/metrics", response_class=PlainTextResponse)
     def prometheus() -> Response:
@@ -163,35 +144,33 @@ def state_router(readiness: Readiness, model: "Resource[Scorer]", metrics: Metri
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     @router.get("/live")
-    async def live() -> StatusResponse:
+    async def live() -> answers.StatusResponse:
         """Tell that the process answers. Says nothing of Cassandra or the model."""
-        return StatusResponse(status="alive")
+        return answers.StatusResponse(status="alive")
 
     @router.get("/ready", responses={503: {"model": Problem}})
-    async def ready() -> StatusResponse:
+    async def ready() -> answers.StatusResponse:
         """Tell whether predictions can be asked for now: 200, or 503 and what to do."""
         obstacle = await readiness.obstacle()
         if obstacle is not None:
             raise obstacle
-        return StatusResponse(status="ready")
+        return answers.StatusResponse(status="ready")
 
     @router.get(
-        "/health",
-        response_model_exclude_none=True,
-        responses={503: {"model": HealthResponse}},
+        "/health", response_model_exclude_none=True, responses={503: {"model": answers.HealthResponse}}
     )
-    async def health(response: Response) -> HealthResponse:
+    async def health(response: Response) -> answers.HealthResponse:
         """Tell the state of each component; 503 unless all are ready."""
         components = tuple(
-            Component(name=name, ready=True)
+            answers.Component(name=name, ready=True)
             if error is None
-            else Component(name=name, ready=False, detail=error.what, way_out=error.way_out)
+            else answers.Component(name=name, ready=False, detail=error.what, way_out=error.way_out)
             for name, error in (await readiness.obstacles()).items()
         )
         all_ready = all(component.ready for component in components) and not readiness.draining
         status = "ready" if all_ready else "shutting_down" if readiness.draining else "not_ready"
         response.status_code = 200 if all_ready else 503
-        return HealthResponse(status=status, source=source, components=components)
+        return answers.HealthResponse(status=status, source=source, components=components)
 
     @router.get("/problems/{slug}", include_in_schema=False)
     async def problem_page(slug: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from poc.definitions import JoinKey
 from poc.retrieval.source import EntityKey
-from poc.serving.prediction import Judgement
+from poc.serving.prediction import Judged, Judgement
 from poc.serving.request_bodies import MARK
 
 OUTPUTS = {"fraud_probability": "FP64", "is_fraud": "BOOL"}
@@ -106,9 +106,8 @@ def read_question(content: bytes, header_length: str | None, keys: Sequence[Join
 
     `header_length` is the header `HEADER_LENGTH`; None where all of the body is JSON.
 
-    Raises:
-        RefusedTensors: it does not fit the protocol, or this model.
-        ValidationError: its JSON does not.
+    Raises ValidationError where its JSON does not fit the protocol, RefusedTensors where anything else does
+    not, or not this model.
     """
     head = len(content)
     if header_length is not None:
@@ -157,10 +156,9 @@ def _keys(key: JoinKey, elements: Sequence[Any]) -> list[Any]:
     return list(elements)
 
 
-def write_answer(
-    question: Question, judgements: Sequence[Judgement], model: str, version: str, threshold: float
-) -> tuple[bytes, int | None]:
-    """Word the answer to `question`: its body, and the size of the JSON in it where binary follows."""
+def write_answer(question: Question, judged: Judged) -> tuple[bytes, int | None]:
+    """Word the answer, all of it judged: its body, and the size of the JSON in it where binary follows."""
+    judgements = [outcome for outcome in judged.outcomes if isinstance(outcome, Judgement)]
     outputs: list[dict[str, Any]] = []
     packed: list[bytes] = []
     for name, binary in question.outputs.items():
@@ -173,10 +171,10 @@ def write_answer(
             output["data"] = values
         outputs.append(output)
     answer = {
-        "model_name": model,
-        "model_version": version,
+        "model_name": judged.model.name,
+        "model_version": judged.model.version,
         **({} if question.id is None else {"id": question.id}),
-        "parameters": {"threshold": threshold, "stale": sum(item.stale for item in judgements)},
+        "parameters": {"threshold": judged.model.threshold, "stale": sum(item.stale for item in judgements)},
         "outputs": outputs,
     }
     head = json.dumps(answer).encode()
@@ -200,19 +198,15 @@ def _elements(tensor: InputTensor, binary: bytes) -> tuple[list[Any], bytes]:
     if size is None:
         if tensor.data is None:
             raise RefusedTensors(f"{tensor.name}: needs data, or binary_data_size and as many bytes")
-        return list(_flat(tensor)), binary
+        _, kinds, said = _TYPES[tensor.datatype]
+        flat = [element for item in tensor.data for element in (item if isinstance(item, list) else [item])]
+        for element in flat:
+            if type(element) not in kinds:
+                raise RefusedTensors(f"{tensor.name}: {json.dumps(element)[:40]} is no {said}")
+        return flat, binary
     if tensor.data is not None or type(size) is not int or not 0 <= size <= len(binary):
         raise RefusedTensors(f"{tensor.name}: {len(binary)} bytes follow, binary_data_size is {size}")
     return list(_unpacked(tensor, binary[:size])), binary[size:]
-
-
-def _flat(tensor: InputTensor) -> Iterator[Any]:
-    _, kinds, said = _TYPES[tensor.datatype]
-    for item in tensor.data or ():
-        for element in item if isinstance(item, list) else (item,):
-            if type(element) not in kinds:
-                raise RefusedTensors(f"{tensor.name}: {json.dumps(element)[:40]} is no {said}")
-            yield element
 
 
 def _unpacked(tensor: InputTensor, binary: bytes) -> Iterator[Any]:

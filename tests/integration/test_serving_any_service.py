@@ -95,7 +95,7 @@ def test_app_judges_by_every_view(project: Project, sources: dict[str, FeatureSo
     source = sources["feast"]
     onnx_model, _ = small_model(source.served)
     scorer = open_scorer(onnx_model, name="fraud_detection", version="1")
-    model = model_resource(project.settings, lambda _: scorer, lambda _, current: current)
+    model = model_resource(project.settings, lambda *_: scorer)
     app = create_app(project.settings, open_feast_source, source_name="feast", model=model)
     keys = dict(project.written.keys[0])
     with TestClient(app) as client:

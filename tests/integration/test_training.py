@@ -39,8 +39,8 @@ from poc.errors import (
 from poc.model.evaluation import Costs
 from poc.model.examples import labelled_examples
 from poc.model.reference import REFERENCE_FILE, read_reference, reference_path
-from poc.model.registry import load_scorer, refresh_scorer
-from poc.model.scoring import ModelCard
+from poc.model.registry import load_scorer
+from poc.model.scoring import Scorer
 from poc.model.tracking import open_client
 from poc.model.training import train
 from poc.repository import declared_service
@@ -89,7 +89,7 @@ def payments(settings: Settings) -> FeatureSet:
     return declared_service(settings).feature_sets[0]
 
 
-def train_quietly(settings: Settings, now: datetime = NOW) -> ModelCard:
+def train_quietly(settings: Settings, now: datetime = NOW) -> Scorer:
     return train(settings, Costs(), now, lambda line: None)
 
 
@@ -203,7 +203,7 @@ def test_reference_is_of_the_served_model_and_is_kept_with_its_run(
 ) -> None:
     from mlflow.tracking import MlflowClient
 
-    card = load_scorer(settings).card
+    card = load_scorer(settings)
     reference = read_reference(settings)
     assert reference is not None
     assert (reference.model_version, reference.created_at) == (card.version, card.trained_at)
@@ -216,7 +216,7 @@ def test_reference_is_of_the_served_model_and_is_kept_with_its_run(
 
 
 def test_model_finds_fraud_far_better_than_guessing(settings: Settings) -> None:
-    metrics = load_scorer(settings).card.metrics
+    metrics = load_scorer(settings).metrics
     assert metrics["pr_auc"] > 20 * metrics["base_rate"]
     assert metrics["cost"] < metrics["cost_without_model"]
 
@@ -225,7 +225,7 @@ def test_typical_transaction_is_of_the_training_part_and_harmless(
     settings: Settings, parquet: pd.DataFrame
 ) -> None:
     scorer = load_scorer(settings)
-    typical = scorer.card.typical
+    typical = scorer.typical
     training = labelled_examples(settings).rows.iloc[: int(0.6 * len(parquet))]
     assert tuple(typical) == scorer.inputs
     assert typical["amount"] == training["amount"].quantile(0.5, interpolation="lower")
@@ -328,9 +328,9 @@ def test_training_again_serves_the_next_version(settings: Settings) -> None:
     later = NOW + timedelta(minutes=1)
     card = train_quietly(settings, later)
     assert int(card.version) == int(before.version) + 1
-    after = refresh_scorer(settings, before)
-    assert (after.version, after.card.trained_at) == (card.version, later)
-    assert refresh_scorer(settings, after) is after
+    after = load_scorer(settings, present=before)
+    assert (after.version, after.trained_at) == (card.version, later)
+    assert load_scorer(settings, present=after) is after
 
 
 def test_model_that_disagrees_is_not_served(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -514,7 +514,7 @@ def test_model_is_kept_and_loaded_through_a_server_until_that_is_down(
     card = train_quietly(there)
     assert card.version == "1"
     scorer = load_scorer(there)
-    assert scorer.card == card
+    assert scorer == card
     rows = [row.values for row in latest_rows(payments(there), [("12345",)]).values()]
     assert scorer.score(rows) == load_scorer(settings).score(rows)
 
@@ -540,7 +540,7 @@ def test_script_tells_within_seconds_that_the_server_is_down(prepared: Prepared)
 
 
 def test_card_of_the_served_version_tells_its_training(settings: Settings) -> None:
-    card = load_scorer(settings).card
+    card = load_scorer(settings)
     assert (card.name, card.alias, card.feature_service) == (
         "fraud_detection",
         "champion",

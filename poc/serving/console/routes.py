@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
@@ -20,24 +20,18 @@ from pydantic import Field, create_model
 from starlette.concurrency import run_in_threadpool
 
 from poc.dataset.columns import Limits, read_limits
-from poc.definitions import Feature
+from poc.definitions import Feature, JoinKey
 from poc.errors import NotExplainable, RaceUnderWay
 from poc.retrieval.source import EntityFeatures, EntityKey, FeatureSource, python_type
 from poc.serving.console.samples import Samples
-from poc.serving.prediction import Judged, Judgement, Predictor
+from poc.serving.prediction import Predictor
 from poc.serving.problems import FieldError, invalid_request
 from poc.serving.request_bodies import read_body
 from poc.serving.request_models import MAX_IDS, CurrentRequests, RequestModels
-from poc.serving.resources import Resource
+from poc.serving.resources import FeatureResource
 from poc.serving.response_models import json_response, prediction_response
 from poc.serving.routes import PlainRoute, judge_one
 from poc.settings import Settings
-
-if TYPE_CHECKING:
-    from feast.types import FeastType
-
-    from poc.model.contributions import Contributions
-    from poc.model.scoring import Scorer
 
 # How the page calls a source, by its name.
 TITLES = {"feast": "Feast", "direct": "Direct reads", "feature-server": "Feature server"}
@@ -56,31 +50,25 @@ MOST_READS = 100
 WARM_UP_READS = 5
 
 
-class Rival:
-    """The way of reading that this server does not take itself: opened by the first race, then kept."""
+class Race:
+    """Races between a server's own source and the one that it does not read by, one at a time.
 
-    def __init__(self, name: str, opens: Callable[[], FeatureSource]) -> None:
-        self.name, self._opens = name, opens
-        self._source: FeatureSource | None = None
+    Args:
+        names: of the two, its own first.
+        opens: the other one, which the first race opens, and then is kept.
+    """
 
-    async def get(self) -> FeatureSource:
-        """Return the source. Where it cannot be opened, the next race tries again."""
-        if self._source is None:
-            self._source = await run_in_threadpool(self._opens)
-        return self._source
+    def __init__(
+        self, names: tuple[str, str], features: FeatureResource, opens: Callable[[], FeatureSource]
+    ) -> None:
+        self.names, self._features, self._opens = names, features, opens
+        self._rival: FeatureSource | None = None
+        self._running = asyncio.Lock()
 
     def close(self) -> None:
-        """Give the source up, if a race has opened it."""
-        if self._source is not None:
-            self._source.close()
-
-
-class Race:
-    """Races between a server's own source, which is called `name`, and its rival, one at a time."""
-
-    def __init__(self, name: str, features: "Resource[FeatureSource]", rival: Rival) -> None:
-        self._name, self._features, self._rival = name, features, rival
-        self._running = asyncio.Lock()
+        """Give the other source up, if a race has opened it."""
+        if self._rival is not None:
+            self._rival.close()
 
     async def run(self, keys: Sequence[EntityKey], reads: int) -> dict[str, Any]:
         """Read `reads` entities, drawn from `keys`, by each way, after some uncounted ones.
@@ -88,15 +76,15 @@ class Race:
         Returns `latencies_ms` by the way's name, of each counted read: position i is the same key for both.
         `differing` are counted keys of which the two ways gave different values or event times.
 
-        Raises:
-            RaceUnderWay: another one has not ended.
-            PocError: a way cannot be read.
+        Raises RaceUnderWay where another one has not ended, another PocError where a way cannot be read.
         """
         if self._running.locked():
             raise RaceUnderWay
         async with self._running:
             own = self._features.get()
-            sources = {self._name: own, self._rival.name: await self._rival.get()}
+            if self._rival is None:
+                self._rival = await run_in_threadpool(self._opens)
+            sources = dict(zip(self.names, (own, self._rival), strict=True))
             latencies_ms: dict[str, list[float]] = {name: [] for name in sources}
             differing, draw = 0, random.Random()
             # Drawn for each turn, a key and who reads it first: a slow moment meets both alike.
@@ -117,34 +105,26 @@ def _read(answer: Sequence[EntityFeatures | None]) -> object:
     return [None if item is None else (item.values, item.event_timestamp) for item in answer]
 
 
-def rival_of(source_name: str, settings: Settings) -> Rival:
-    """Return the way that a server over that source does not take: Feast's, or direct reads."""
+def race_of(source_name: str, settings: Settings, features: FeatureResource) -> Race:
+    """Return the races of a server over `features`, of that name, with the way that it does not take."""
+    rival = "feast" if source_name == "direct" else "direct"
 
     def opens() -> FeatureSource:
         from poc.retrieval.direct_source import open_direct_source
         from poc.retrieval.feast_source import open_feast_source
 
-        return open_feast_source(settings) if source_name == "direct" else open_direct_source(settings)
+        return open_feast_source(settings) if rival == "feast" else open_direct_source(settings)
 
-    return Rival("feast" if source_name == "direct" else "direct", opens)
+    return Race((source_name, rival), features, opens)
 
 
-def console_router(
-    predictor: Predictor,
-    features: "Resource[FeatureSource]",
-    model: "Resource[Scorer]",
-    current: CurrentRequests,
-    source_name: str,
-    rival: Rival,
-) -> APIRouter:
-    """Make the page's routes. The caller closes `rival`, the way that the server's own races against."""
+def console_router(predictor: Predictor, current: CurrentRequests, samples: Samples, race: Race) -> APIRouter:
+    """Make the page's routes. The caller closes `race`."""
     router = APIRouter(include_in_schema=False, route_class=PlainRoute)
-    samples = Samples(current, features, model)
-    race = Race(source_name, features, rival)
 
     @router.get("/console/about")
     async def tell(request: Request) -> Response:
-        return json_response(about_response(current.models(), (source_name, rival.name)))
+        return json_response(about_response(current.models(), race.names))
 
     @router.get("/console/examples")
     async def examples(request: Request) -> Response:
@@ -157,10 +137,12 @@ def console_router(
     @router.post("/console/explain")
     async def explain(request: Request) -> Response:
         judgement, judged = await judge_one(request, predictor, current)
-        said: dict[str, Any] = {"prediction": prediction_response(judgement, judged, source_name)}
+        from poc.model.contributions import contributions
+
+        said: dict[str, Any] = {"prediction": prediction_response(judgement, judged, race.names[0])}
         said |= {"contributions": None, "unexplained": None}
         try:
-            said["contributions"] = await run_in_threadpool(_contributions, judged, judgement)
+            said["contributions"] = await run_in_threadpool(contributions, judged.model, judgement.features)
         except NotExplainable as error:
             said["unexplained"] = {"detail": error.what, "way_out": error.way_out}
         return json_response(said)
@@ -190,12 +172,6 @@ def console_router(
     return router
 
 
-def _contributions(judged: Judged, judgement: Judgement) -> "Contributions":
-    from poc.model.contributions import contributions
-
-    return contributions(judged.model, judgement.features)
-
-
 def _file(request: Request, name: str, content: bytes) -> Response:
     tag = f'"{sha256(content).hexdigest()[:16]}"'
     headers = HEADERS | {"ETag": tag}
@@ -219,7 +195,7 @@ def about_response(request_models: RequestModels, ways: Sequence[str]) -> dict[s
     return {
         "service": served.service,
         "views": [view.view for view in served.feature_sets],
-        "keys": [{"name": key.name, "kind": _kind(key.dtype, Limits(), "text")} for key in served.join_keys],
+        "keys": [{"name": key.name, "kind": _kind(key, Limits(), "text")} for key in served.join_keys],
         # The field of a batch, and of a race, that lists entities.
         "rows": request_models.rows,
         "ttl_seconds": min(ttls).total_seconds() if ttls else None,
@@ -229,17 +205,17 @@ def about_response(request_models: RequestModels, ways: Sequence[str]) -> dict[s
     }
 
 
-def _kind(dtype: "FeastType", limits: Limits, other: str) -> str:
-    """Return how the page lets a person type values of `dtype`."""
+def _kind(item: Feature | JoinKey, limits: Limits, other: str) -> str:
+    """Return how the page lets a person type values of `item`."""
     whole, text = "flag" if limits.binary else "whole", "text" if limits.values is None else "choice"
     kinds = {bool: "yes_no", int: whole, float: "number", str: text}
-    return kinds.get(python_type(dtype), other)
+    return kinds.get(python_type(item.dtype), other)
 
 
 def _feature(feature: Feature) -> dict[str, Any]:
     """Tell of a feature as the page shows it and lets a person change it, but for one of the kind `other`."""
     limits = read_limits(feature)
-    kind = _kind(feature.dtype, limits, "other")
+    kind = _kind(feature, limits, "other")
     return {"name": feature.name, "description": feature.description, "kind": kind, **asdict(limits)}
 
 

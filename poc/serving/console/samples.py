@@ -5,8 +5,9 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from starlette.concurrency import run_in_threadpool
 
@@ -14,13 +15,10 @@ from poc.dataset.stored import sample_keys
 from poc.definitions import ServedFeatures
 from poc.errors import PocError
 from poc.online_store.source import matched
-from poc.retrieval.source import EntityKey, FeatureSource
+from poc.retrieval.source import EntityKey
 from poc.serving.prediction import require_inputs
 from poc.serving.request_models import CurrentRequests
-from poc.serving.resources import Resource
-
-if TYPE_CHECKING:
-    from poc.model.scoring import Scorer
+from poc.serving.resources import FeatureResource, ModelResource
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +28,6 @@ LARGEST_PARQUET_BYTES = 64 * 1024**2
 MOST_FILES = 1000
 # A materialization changes what the store holds without a sign that this server sees.
 FRESH_SECONDS = 60.0
-SHOWN = 5
 # Its path, its size in bytes and when it was changed, in ns.
 _File: TypeAlias = tuple[str, int, int]
 
@@ -49,9 +46,7 @@ class Samples:
     What comes to nothing is not kept: a source, or its rows in the store, may come later.
     """
 
-    def __init__(
-        self, current: CurrentRequests, features: "Resource[FeatureSource]", model: "Resource[Scorer]"
-    ) -> None:
+    def __init__(self, current: CurrentRequests, features: FeatureResource, model: ModelResource) -> None:
         self._current, self._features, self._model = current, features, model
         self._drawn: tuple[ServedFeatures, list[_File], list[EntityKey]] | None = None
         # By which model version, of which keys; what came of it, and when.
@@ -104,24 +99,19 @@ def _small(paths: Sequence[Path]) -> list[_File]:
 
     An `OSError` says that one is not there, may not be read, or that they are too large for a page.
     """
-    files: list[_File] = []
-    total = 0
-    for path in paths:
-        there = matched(str(path))
-        for name in there if isinstance(there, list) else _walked(path):
-            status = Path(name).stat()
-            files.append((str(name), status.st_size, status.st_mtime_ns))
-            total += status.st_size
-            if len(files) > MOST_FILES or total > LARGEST_PARQUET_BYTES:
-                limits = f"{LARGEST_PARQUET_BYTES:,} bytes or {MOST_FILES:,} files and folders"
-                raise OSError(f"{path} is larger than {limits}")
-    return sorted(files)
+    names = islice(chain.from_iterable(map(_walked, paths)), MOST_FILES + 1)
+    found = {name: Path(name).stat() for name in names}
+    if len(found) > MOST_FILES or sum(item.st_size for item in found.values()) > LARGEST_PARQUET_BYTES:
+        limits = f"{LARGEST_PARQUET_BYTES:,} bytes or {MOST_FILES:,} files and folders"
+        raise OSError(f"{', '.join(map(str, paths))}: larger than {limits}")
+    return sorted((name, item.st_size, item.st_mtime_ns) for name, item in found.items())
 
 
 def _walked(path: Path) -> Iterator[str]:
-    """Go through the file, or through what lies in the folder; folders count, so that any walk ends."""
+    """Go through the files, or through what lies in the folder; folders count, so that any walk ends."""
     if not path.is_dir():
-        yield str(path)
+        there = matched(str(path))
+        yield from there if isinstance(there, list) else [str(path)]
         return
     # Links are followed, as the reader of the dataset does.
     for folder, folders, names in os.walk(path, onerror=_refuse, followlinks=True):
@@ -137,4 +127,4 @@ def _spread(ranked: Sequence[Example], threshold: float) -> list[Example]:
     nearest = min(range(len(ranked)), key=lambda place: abs(ranked[place].fraud_probability - threshold))
     last = len(ranked) - 1
     places = sorted({0, min(1, last), nearest, last // 2, last})
-    return [ranked[place] for place in places[:SHOWN]]
+    return [ranked[place] for place in places]

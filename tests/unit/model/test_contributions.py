@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from poc.errors import NotExplainable
 from poc.model.contributions import MOST_DIFFERING_INPUTS, contributions, shapley_values
-from poc.model.scoring import Scorer, Value
+from poc.model.scoring import Scorer
 
 ROWS = st.fixed_dictionaries(
     {
@@ -31,7 +31,7 @@ def log_odds(probability: float) -> float:
 @given(row=ROWS)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_contributions_are_together_the_whole_way_from_typical(
-    scorer: Scorer, row: Mapping[str, Value]
+    scorer: Scorer, row: Mapping[str, object]
 ) -> None:
     found = contributions(scorer, row)
     typical, explained = scorer.score([found.typical, row])
@@ -45,7 +45,7 @@ def test_contributions_are_together_the_whole_way_from_typical(
 def test_contributions_are_those_of_the_shap_package(scorer: Scorer) -> None:
     import shap
 
-    typical = contributions(scorer, scorer.card.typical).typical
+    typical = contributions(scorer, scorer.typical).typical
     row = {"price": 240.0, "hour": 3, "abroad": True, "shop": "Toys", "browser": "b"}
     # shap wants numbers: 0 stands for the typical value of an input, 1 for this row's.
     sides = [(typical[name], row[name]) for name in scorer.inputs]
@@ -66,7 +66,7 @@ def test_contributions_are_those_of_the_shap_package(scorer: Scorer) -> None:
 
 
 def test_input_that_is_as_typical_contributes_nothing(scorer: Scorer) -> None:
-    row = {**scorer.card.typical, "price": 900.0}
+    row = {**scorer.typical, "price": 900.0}
     found = contributions(scorer, row).log_odds
     assert found.pop("price") > 0
     assert set(found.values()) == {0.0}
@@ -87,9 +87,9 @@ def test_nobody_shares_nothing() -> None:
 
 
 def test_model_without_a_typical_transaction_says_how_to_get_one(scorer: Scorer) -> None:
-    old = replace(scorer, card=replace(scorer.card, typical=None))
+    old = replace(scorer, typical=None)
     with pytest.raises(NotExplainable, match=r"version 7.*\n.*train_fraud_model.py"):
-        contributions(old, scorer.card.typical)
+        contributions(old, scorer.typical)
 
 
 class ManyInputs:
@@ -98,7 +98,6 @@ class ManyInputs:
     def __init__(self, count: int) -> None:
         self.name, self.version = "many", "1"
         self.inputs = tuple(f"input_{number:02}" for number in range(count))
-        self.card = self
         self.typical = dict.fromkeys(self.inputs, 0.0)
 
     def score(self, rows: list[dict[str, float]]) -> list[float]:

@@ -38,7 +38,7 @@ def test_feature_that_is_always_null_is_no_obstacle(trained: Any, name: str) -> 
 
 
 def test_facts_travel_in_the_file(trained: Any, scorer: Scorer) -> None:
-    assert (scorer.card.categories, scorer.card.trained_at) == (
+    assert (scorer.categories, scorer.trained_at) == (
         trained.facts.categories,
         trained.facts.trained_at,
     )

@@ -30,20 +30,20 @@ def test_calibration_covers_every_row_once_from_low_to_high() -> None:
     rng = np.random.default_rng(3)
     scores = rng.beta(0.3, 5, 3000)
     groups = calibration(scores, (rng.random(3000) < scores).astype(np.int64))
-    assert sum(group.rows for group in groups) == 3000
-    assert [group.predicted for group in groups] == sorted(group.predicted for group in groups)
+    assert groups["rows"].sum() == 3000
+    assert groups["predicted"].is_monotonic_increasing
 
 
 def test_probabilities_that_hold_lie_within_the_intervals() -> None:
     rng = np.random.default_rng(3)
     scores = rng.beta(0.3, 5, 20_000)
     groups = calibration(scores, (rng.random(20_000) < scores).astype(np.int64))
-    assert sum(group.low <= group.predicted <= group.high for group in groups) >= len(groups) - 1
+    assert groups["predicted"].between(groups["low"], groups["high"]).sum() >= len(groups) - 1
 
 
 def test_equal_scores_are_one_group() -> None:
     groups = calibration(np.full(50, 0.1), np.array([1] * 5 + [0] * 45))
-    assert [(group.rows, group.observed) for group in groups] == [(50, 0.1)]
+    assert groups[["rows", "observed"]].to_numpy().tolist() == [[50, 0.1]]
 
 
 @pytest.mark.parametrize(
@@ -52,5 +52,5 @@ def test_equal_scores_are_one_group() -> None:
 def test_interval_of_a_group_has_the_published_values(
     hits: int, trials: int, low: float, high: float
 ) -> None:
-    [group] = calibration(np.full(trials, 0.1), np.array([1] * hits + [0] * (trials - hits)))
+    [group] = calibration(np.full(trials, 0.1), np.array([1] * hits + [0] * (trials - hits))).itertuples()
     assert (group.low, group.high) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))

@@ -13,14 +13,14 @@ def examples(moments: list[int], labels: list[int]) -> pd.DataFrame:
 
 def test_each_part_is_later_than_the_one_before() -> None:
     split = split_by_time(examples(list(range(10)), [0, 1] * 5))
-    assert [len(part) for _, part in split] == [6, 2, 2]
+    assert [len(part) for part in split] == [6, 2, 2]
     assert time_span(split.training)[1] < time_span(split.validation)[0]
     assert time_span(split.validation)[1] < time_span(split.test)[0]
 
 
 def test_rows_of_one_moment_stay_together() -> None:
     split = split_by_time(examples([0, 1, 2, 3, 5, 5, 5, 5, 8, 9], [0, 1] * 5))
-    assert [len(part) for _, part in split] == [4, 4, 2]
+    assert [len(part) for part in split] == [4, 4, 2]
 
 
 @pytest.mark.parametrize(

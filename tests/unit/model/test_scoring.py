@@ -93,13 +93,13 @@ def test_many_threads_get_the_scores_of_their_own_rows(scorer: Scorer) -> None:
 def test_scorer_tells_what_it_is(trained: Any, scorer: Scorer) -> None:
     assert (scorer.name, scorer.version, scorer.threshold) == ("fraud", "7", 0.25)
     assert scorer.inputs == ("abroad", "browser", "hour", "price", "shop")
-    assert (scorer.card.alias, scorer.card.run_id) == ("champion", "r1")
-    assert scorer.card.metrics == trained.facts.metrics
+    assert (scorer.alias, scorer.run_id) == ("champion", "r1")
+    assert scorer.metrics == trained.facts.metrics
 
 
 def test_scorer_cannot_be_changed(scorer: Scorer) -> None:
     with pytest.raises(FrozenInstanceError):
-        scorer.card = None  # type: ignore[misc, assignment]
+        scorer.version = "8"  # type: ignore[misc, assignment]
 
 
 def test_file_that_is_no_onnx_is_unusable() -> None:

@@ -91,7 +91,7 @@ AppFactory = Callable[..., FastAPI]
 def make_app(serving_settings: Settings, source: MemorySource, scorer: Scorer) -> AppFactory:
     def make(**changes: object) -> FastAPI:
         settings = serving_settings.model_copy(update=changes)
-        model = model_resource(settings, lambda _: scorer, lambda _, current: current)
+        model = model_resource(settings, lambda *_: scorer)
         return create_app(settings, lambda _: source, source_name=source.name, model=model)
 
     return make

@@ -35,7 +35,7 @@ def test_contributions_lead_from_the_typical_transaction_to_this_one(
 ) -> None:
     found = explain(client, "12345")
     contributions = found["contributions"]
-    assert contributions["typical"] == scorer.card.typical
+    assert contributions["typical"] == scorer.typical
 
     def log_odds(probability: float) -> float:
         return math.log(probability / (1 - probability))
@@ -54,8 +54,8 @@ def test_other_values_are_explained_by_themselves(client: TestClient) -> None:
 def test_model_without_a_typical_transaction_predicts_and_says_why_there_is_no_more(
     serving_settings: Settings, source: object, scorer: Scorer, start: Callable[[FastAPI], TestClient]
 ) -> None:
-    old = replace(scorer, card=replace(scorer.card, typical=None))
-    model = model_resource(serving_settings, lambda _: old, lambda _, current: current)
+    old = replace(scorer, typical=None)
+    model = model_resource(serving_settings, lambda *_: old)
     with start(create_app(serving_settings, lambda _: source, source_name="memory", model=model)) as client:
         found = explain(client, "12345")
     assert found["prediction"]["is_fraud"] is True

@@ -180,10 +180,10 @@ def test_no_model_is_told(
     from poc.serving.app import create_app
     from poc.serving.resources import model_resource
 
-    def load(_: object) -> object:
+    def load(*_: object) -> object:
         raise ModelNotFound("sqlite:///mlflow.db", "fraud_detection", "champion")
 
-    model = model_resource(serving_settings, load, lambda _, current: current)
+    model = model_resource(serving_settings, load)
     app = create_app(serving_settings, lambda _: source, source_name="memory", model=model)
     with start(app) as client:
         for answer in (client.get(MODEL), client.post(f"{MODEL}/infer", json=body("12345"))):

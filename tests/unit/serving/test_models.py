@@ -19,15 +19,12 @@ class Registry:
         self.served = served
         self.reachable = True
 
-    def load(self, settings: Settings) -> Scorer:
+    def load(self, settings: Settings, present: Scorer | None) -> Scorer:
         if not self.reachable:
             raise ModelRegistryUnavailable("http://mlflow", "refused")
         if self.served is None:
             raise ModelNotFound("here", settings.model_name, settings.model_alias)
         return self.served
-
-    def refresh(self, settings: Settings, current: Scorer) -> Scorer:
-        return self.load(settings)
 
 
 @pytest.fixture
@@ -38,7 +35,7 @@ def registry(scorer: Scorer) -> Registry:
 @pytest.fixture
 def resource(serving_settings: Settings, registry: Registry) -> Iterator[Resource[Scorer]]:
     settings = serving_settings.model_copy(update={"model_refresh_seconds": 0.02})
-    resource = model_resource(settings, registry.load, registry.refresh)
+    resource = model_resource(settings, registry.load)
     resource.start()
     resource.wait_until_tried(5)
     yield resource
@@ -46,7 +43,7 @@ def resource(serving_settings: Settings, registry: Registry) -> Iterator[Resourc
 
 
 def version(scorer: Scorer, number: str) -> Scorer:
-    return replace(scorer, card=replace(scorer.card, version=number))
+    return replace(scorer, version=number)
 
 
 def test_newly_promoted_version_is_picked_up(
@@ -71,8 +68,7 @@ def test_loaded_model_stays_when_the_registry_has_none(
 
 
 def wanting(scorer: Scorer, number: str, *more: str) -> Scorer:
-    card = replace(scorer.card, version=number, inputs=(*scorer.card.inputs, *more))
-    return replace(scorer, card=card)
+    return replace(scorer, version=number, inputs=(*scorer.inputs, *more))
 
 
 @pytest.mark.parametrize("change", ["another", "another type"])
@@ -86,7 +82,7 @@ def test_version_that_wants_what_is_not_served_waits_until_it_is(
 ) -> None:
     served = list(served_definitions.features)
     settings = serving_settings.model_copy(update={"model_refresh_seconds": 0.02})
-    resource = model_resource(settings, registry.load, registry.refresh, lambda: served)
+    resource = model_resource(settings, registry.load, lambda: served)
     resource.start()
     resource.wait_until_tried(5)
     if change == "another":
@@ -95,8 +91,7 @@ def test_version_that_wants_what_is_not_served_waits_until_it_is(
     else:
         wanted = next(item for item in served if item.name == "amount")
         wanted_by = [replace(item, dtype=String) if item is wanted else item for item in served]
-        card = replace(scorer.card, version="2", categories={**scorer.card.categories, "amount": ("a",)})
-        registry.served = replace(scorer, card=card)
+        registry.served = replace(scorer, version="2", categories={**scorer.categories, "amount": ("a",)})
     time.sleep(0.2)
     assert resource.get().version == "1"
     assert wanted.name in caplog.text

@@ -24,7 +24,7 @@ def sample(client: TestClient, name: str, **labels: str) -> float | None:
 
 @pytest.fixture
 def app_without_model(serving_settings: object, source: object) -> FastAPI:
-    def load(settings: object) -> object:
+    def load(*_: object) -> object:
         raise ModelNotFound("sqlite:///data/mlflow.db", "fraud_detection", "champion")
 
     model = model_resource(serving_settings, load)
