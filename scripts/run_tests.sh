@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Run all tests: first those that watch the clock, alone; then the others, TEST_WORKERS (3) side by side, and beside them
-# the guide on the other Pythons. Up to five tests that fail of either are run once more, alone, with all of their files,
-# for a machine with too much to do may be the reason: those that pass then are named. What is named after this script
-# goes to pytest, which then runs once:
+# Run all tests: first those that watch the clock, two files at a time; then the others, TEST_WORKERS (3) side by side,
+# and beside them the guide on the other Pythons. Up to five tests that fail of either are run once more, alone, with all
+# of their files, for a machine with too much to do may be the reason: those that pass then are named. What is named
+# after this script goes to pytest, which then runs once:
 #
 #   scripts/run_tests.sh tests/unit -k rates
 set -euo pipefail
@@ -25,8 +25,9 @@ once_more() { # exit status of the run before, which tests
 }
 
 failed=0
-# In a process beside: a crash of a driver written in C is one failed test, and not the end of all.
-python -m pytest -n 1 --no-loadscope-reorder --cache-clear --durations 10 -m alone || once_more "$?" alone || failed=1
+# They wait for most of their time. In processes beside: a crash of a driver written in C is one failed test, and not the
+# end of all.
+python -m pytest -n 2 --no-loadscope-reorder --cache-clear --durations 10 -m alone || once_more "$?" alone || failed=1
 scripts/test_pythons.sh &
 pythons=$!
 beside=0

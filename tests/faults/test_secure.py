@@ -19,7 +19,6 @@ from poc.local_cassandra.secure import ensure_certificates, read_credentials
 from poc.online_store.connection import Credentials
 from poc.online_store.session import cassandra_session
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 READ_THROUGH_BOTH = """
 import asyncio
 from poc.retrieval.direct_source import open_direct_source
