@@ -31,7 +31,7 @@ def main() -> None:
     note("Loading Feast ...")
     from poc.definitions import applied_service
     from poc.feature_store import open_feature_store
-    from poc.pages.feast_ui import ui_app
+    from poc.pages.registry import ui_app
 
     store = open_feature_store(settings)
     applied_service(store, settings.feature_service)  # An empty page explains nothing.

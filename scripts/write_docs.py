@@ -11,7 +11,7 @@ from pathlib import Path
 
 from poc.command_line import argument_parser, fail, ok, run
 from poc.monitoring.metrics import metrics_page
-from poc.pages.features import declared_features_page
+from poc.pages.registry import declared_features_page
 from poc.settings import load_settings, settings_page
 
 PAGES: dict[str, Callable[[], str]] = {

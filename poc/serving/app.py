@@ -18,8 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from poc import __doc__ as summary
 from poc.errors import PocError
-from poc.monitoring.collector import StateCollector, StateWatch
-from poc.monitoring.state import StateReader
+from poc.monitoring.state import StateReader, StateWatch
 from poc.repository import declared_service
 from poc.retrieval.source import FeatureSource
 from poc.serving import problems
@@ -76,7 +75,7 @@ def create_app(
     if open_state is not None:
         opens, seconds = partial(open_state, settings), settings.metrics_refresh_seconds
         state = StateWatch(opens, seconds, metrics.state_was_read, metrics.state_was_not_read)
-        metrics.show_state(StateCollector(lambda: state.state))
+        metrics.show_state(state)
         resources.append(state)
     rival = rival_of(source_name, settings)
     predictor = Predictor(features, model, metrics, refuse_stale=settings.stale_features == "refuse")

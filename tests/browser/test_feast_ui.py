@@ -18,7 +18,7 @@ from playwright.sync_api import expect
 from ports import free_port
 
 from poc.definitions import ServedFeatures
-from poc.pages.features import registered_apart
+from poc.pages.registry import registered_apart
 from poc.settings import Settings
 
 SCRIPT = "scripts/feast_ui.py"

@@ -20,7 +20,7 @@ from pathlib import Path
 _IMPORTED = (
     "feast, feast.cli, feast.repo_operations, matplotlib.pyplot, sklearn.ensemble, skl2onnx, mlflow,"
     " poc.measurement.comparison, poc.quality.validation, poc.quality.consistency, poc.model.training,"
-    " poc.retrieval.direct_source, poc.retrieval.feast_source, poc.pages.features"
+    " poc.retrieval.direct_source, poc.retrieval.feast_source, poc.pages.registry"
 )
 _AT_START = ("PYTHON", "LD_", "CLOCK_", "LC_", "LANG", "TZ", "TMPDIR", "MPL", "OMP_", "MALLOC_")
 

@@ -8,9 +8,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from poc.materialization.records import Attempts
-from poc.monitoring.collector import StateCollector
 from poc.monitoring.metrics import STATE
-from poc.monitoring.state import State, ViewState
+from poc.monitoring.state import State, StateWatch, ViewState
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=timezone.utc)
 
@@ -18,7 +17,9 @@ NOON = datetime(2026, 11, 1, 12, tzinfo=timezone.utc)
 def shown(state: State | None) -> dict[tuple[str, frozenset[str]], float]:
     """What a scrape gives: by name and the labels' values."""
     registry = CollectorRegistry()
-    registry.register(StateCollector(lambda: state))
+    watch = StateWatch(lambda: None, interval_seconds=1)
+    watch.state = state
+    registry.register(watch)
     return {
         (sample.name, frozenset(sample.labels.values())): sample.value
         for family in text_string_to_metric_families(generate_latest(registry).decode())

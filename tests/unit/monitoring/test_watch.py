@@ -8,8 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from poc.errors import CassandraUnavailable
-from poc.monitoring.collector import StateCollector, StateWatch
-from poc.monitoring.state import State
+from poc.monitoring.state import State, StateWatch
 from poc.online_store.errors import NoCassandra
 from poc.serving.metrics import Metrics
 
@@ -152,14 +151,14 @@ def test_scrape_while_the_first_connection_hangs_shows_no_state(start: Callable)
     before = time.perf_counter()
     watch = start(opens, INTERVAL_SECONDS)
     assert begun.wait(60)
-    assert list(StateCollector(lambda: watch.state).collect()) == []
+    assert list(watch.collect()) == []
     assert time.perf_counter() - before < blocks_seconds / 2
     goes_on.set()
 
 
 def test_how_reading_goes_is_shown_from_the_first_attempt_on(state: State) -> None:
     metrics = Metrics("memory")
-    metrics.show_state(StateCollector(lambda: None))
+    metrics.show_state(StateWatch(lambda: None, INTERVAL_SECONDS))
 
     def shown() -> dict[str, float]:
         families = text_string_to_metric_families(metrics.text().decode())

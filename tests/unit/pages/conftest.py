@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from poc.pages.features import registered_apart
+from poc.pages.registry import registered_apart
 from poc.settings import Settings
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@ from typing import Any
 from feast.protos.feast.core.Registry_pb2 import Registry
 from starlette.testclient import TestClient
 
-from poc.pages.feast_ui import ui_app
+from poc.pages.registry import ui_app
 
 
 def test_page_finds_the_projects_registry(registered: Any) -> None:

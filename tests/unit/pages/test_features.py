@@ -3,7 +3,7 @@ from typing import Any
 
 from second_repository import write_second_repository
 
-from poc.pages.features import declared_features_page, features_page
+from poc.pages.registry import declared_features_page, features_page
 
 AMOUNT = 'tags={"min": "0"}'
 

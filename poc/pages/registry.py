@@ -1,16 +1,21 @@
-"""The page about all features, written from a registry: what each means and may be, whose it is, who uses it.
+"""A registry for people: the page of the docs about all its features, and Feast's own web page.
 
-Knows Feast's registry objects and Markdown. Where the page is kept is up to the caller.
+Knows Feast's registry objects. Where the one is kept, and who serves the other, is up to the caller.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from importlib import resources
 from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, Response
+from fastapi.staticfiles import StaticFiles
 
 from poc.dataset.columns import Limits, read_limits
 from poc.feature_store import open_feature_store, repo_yaml
@@ -30,9 +35,14 @@ Written by `python scripts/write_docs.py` from the registry that `feature_repo/f
 
 # Tag of a feature service: the registered model that takes its features.
 MODEL = "model"
-# Feast's own, for views without one.
+# Feast's own entity, of views without one: nobody declared it.
 NO_ENTITY = "__dummy"
 _LIMITS = ("min", "max", "values")
+# Everything comes from this server; the page compiles the registry's protobuf, and sets styles, at run time.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline';"
+    " img-src 'self' data:"
+)
 
 
 @contextmanager
@@ -157,3 +167,49 @@ def _tags(tags: Mapping[str, str]) -> str:
 
 def _days(length: timedelta) -> str:
     return f"{length.days} days" if length == timedelta(days=length.days) else str(length)
+
+
+def ui_app(store: "FeatureStore") -> FastAPI:
+    """Build the app of Feast's page: itself, the projects that it asks for, and the registry.
+
+    The registry is read anew when the page is reloaded. Feast 0.38's own server for it asks importlib for the
+    resources of a module, which Python before 3.12 refuses, and writes into Feast's folder.
+
+    Raises FileNotFoundError: Feast's package brings no page.
+    """
+    from feast.protos.feast.core.Registry_pb2 import Registry
+
+    page = Path(str(resources.files("feast"))) / "ui" / "build"
+    if not (page / "index.html").is_file():
+        raise FileNotFoundError(page / "index.html")
+    app = FastAPI(title="Feast UI", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.middleware("http")
+    async def own_content(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        response = await call_next(request)
+        response.headers["Content-Security-Policy"] = POLICY
+        return response
+
+    @app.get("/projects-list.json")
+    def projects() -> dict[str, list[dict[str, Any]]]:
+        name = store.project
+        described = "Card payments, and what is known of them when they are to be judged."
+        project = {"name": name, "id": name, "description": described, "registryPath": "/registry"}
+        return {"projects": [project]}
+
+    @app.get("/registry")
+    def registry() -> Response:
+        store.refresh_registry()
+        shown = Registry.FromString(store.registry.proto().SerializeToString())
+        declared = [entity for entity in shown.entities if entity.spec.name != NO_ENTITY]
+        del shown.entities[:]
+        shown.entities.extend(declared)
+        return Response(shown.SerializeToString(), media_type="application/octet-stream")
+
+    @app.get("/p/{path:path}")
+    def view(path: str) -> Response:
+        # A place inside the page, which finds it by itself.
+        return FileResponse(page / "index.html")
+
+    app.mount("/", StaticFiles(directory=page, html=True))
+    return app
