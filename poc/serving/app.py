@@ -22,7 +22,7 @@ from poc.monitoring.state import StateReader, StateWatch
 from poc.repository import declared_service
 from poc.retrieval.source import FeatureSource
 from poc.serving import problems
-from poc.serving.console.routes import console_router, rival_of
+from poc.serving.console.routes import console_router, race_of
 from poc.serving.edge import ALWAYS_OPEN, HEADERS, Edge
 from poc.serving.inference import inference_router
 from poc.serving.keys import read_keys
@@ -77,7 +77,7 @@ def create_app(
         state = StateWatch(opens, seconds, metrics.state_was_read, metrics.state_was_not_read)
         metrics.show_state(state)
         resources.append(state)
-    rival = rival_of(source_name, settings)
+    race = race_of(source_name, settings, features)
     predictor = Predictor(features, model, metrics, refuse_stale=settings.stale_features == "refuse")
 
     @asynccontextmanager
@@ -89,7 +89,7 @@ def create_app(
         yield
         watch.cancel()
         # In a thread: a source that was read from this loop needs the loop to close.
-        for stop in (rival.close, *(resource.stop for resource in resources)):
+        for stop in (race.close, *(resource.stop for resource in resources)):
             await run_in_threadpool(stop)
 
     title = f"Fraud predictions, features through {source_name}"
@@ -111,7 +111,7 @@ def create_app(
     app.include_router(state_router(readiness, model, metrics, source_name))
     app.include_router(inference_router(predictor, model, readiness, current, settings.model_name))
     if settings.console == "on":
-        app.include_router(console_router(predictor, features, model, current, source_name, rival))
+        app.include_router(console_router(predictor, features, model, current, race))
     refusals = {401: keys is not None, 429: settings.requests_per_second is not None}
     document(app, current, [status for status, may in refusals.items() if may], open_paths=ALWAYS_OPEN)
     return app

@@ -24,7 +24,7 @@ from poc.definitions import Feature
 from poc.errors import NotExplainable, RaceUnderWay
 from poc.retrieval.source import EntityFeatures, EntityKey, FeatureSource, python_type
 from poc.serving.console.samples import Samples
-from poc.serving.prediction import Judged, Judgement, Predictor
+from poc.serving.prediction import Predictor
 from poc.serving.problems import FieldError, invalid_request
 from poc.serving.request_bodies import read_body
 from poc.serving.request_models import MAX_IDS, CurrentRequests, RequestModels
@@ -36,7 +36,6 @@ from poc.settings import Settings
 if TYPE_CHECKING:
     from feast.types import FeastType
 
-    from poc.model.contributions import Contributions
     from poc.model.scoring import Scorer
 
 # How the page calls a source, by its name.
@@ -56,31 +55,25 @@ MOST_READS = 100
 WARM_UP_READS = 5
 
 
-class Rival:
-    """The way of reading that this server does not take itself: opened by the first race, then kept."""
+class Race:
+    """Races between a server's own source and the one that it does not read by, one at a time.
 
-    def __init__(self, name: str, opens: Callable[[], FeatureSource]) -> None:
-        self.name, self._opens = name, opens
-        self._source: FeatureSource | None = None
+    Args:
+        names: of the two, its own first.
+        opens: the other one, which the first race opens, and then is kept.
+    """
 
-    async def get(self) -> FeatureSource:
-        """Return the source. Where it cannot be opened, the next race tries again."""
-        if self._source is None:
-            self._source = await run_in_threadpool(self._opens)
-        return self._source
+    def __init__(
+        self, names: tuple[str, str], features: "Resource[FeatureSource]", opens: Callable[[], FeatureSource]
+    ) -> None:
+        self.names, self._features, self._opens = names, features, opens
+        self._rival: FeatureSource | None = None
+        self._running = asyncio.Lock()
 
     def close(self) -> None:
-        """Give the source up, if a race has opened it."""
-        if self._source is not None:
-            self._source.close()
-
-
-class Race:
-    """Races between a server's own source, which is called `name`, and its rival, one at a time."""
-
-    def __init__(self, name: str, features: "Resource[FeatureSource]", rival: Rival) -> None:
-        self._name, self._features, self._rival = name, features, rival
-        self._running = asyncio.Lock()
+        """Give the other source up, if a race has opened it."""
+        if self._rival is not None:
+            self._rival.close()
 
     async def run(self, keys: Sequence[EntityKey], reads: int) -> dict[str, Any]:
         """Read `reads` entities, drawn from `keys`, by each way, after some uncounted ones.
@@ -96,7 +89,9 @@ class Race:
             raise RaceUnderWay
         async with self._running:
             own = self._features.get()
-            sources = {self._name: own, self._rival.name: await self._rival.get()}
+            if self._rival is None:
+                self._rival = await run_in_threadpool(self._opens)
+            sources = dict(zip(self.names, (own, self._rival), strict=True))
             latencies_ms: dict[str, list[float]] = {name: [] for name in sources}
             differing, draw = 0, random.Random()
             # Drawn for each turn, a key and who reads it first: a slow moment meets both alike.
@@ -117,16 +112,17 @@ def _read(answer: Sequence[EntityFeatures | None]) -> object:
     return [None if item is None else (item.values, item.event_timestamp) for item in answer]
 
 
-def rival_of(source_name: str, settings: Settings) -> Rival:
-    """Return the way that a server over that source does not take: Feast's, or direct reads."""
+def race_of(source_name: str, settings: Settings, features: "Resource[FeatureSource]") -> Race:
+    """Return the races of a server over `features`, of that name, with the way that it does not take."""
+    rival = "feast" if source_name == "direct" else "direct"
 
     def opens() -> FeatureSource:
         from poc.retrieval.direct_source import open_direct_source
         from poc.retrieval.feast_source import open_feast_source
 
-        return open_feast_source(settings) if source_name == "direct" else open_direct_source(settings)
+        return open_feast_source(settings) if rival == "feast" else open_direct_source(settings)
 
-    return Rival("feast" if source_name == "direct" else "direct", opens)
+    return Race((source_name, rival), features, opens)
 
 
 def console_router(
@@ -134,17 +130,15 @@ def console_router(
     features: "Resource[FeatureSource]",
     model: "Resource[Scorer]",
     current: CurrentRequests,
-    source_name: str,
-    rival: Rival,
+    race: Race,
 ) -> APIRouter:
-    """Make the page's routes. The caller closes `rival`, the way that the server's own races against."""
+    """Make the page's routes. The caller closes `race`."""
     router = APIRouter(include_in_schema=False, route_class=PlainRoute)
     samples = Samples(current, features, model)
-    race = Race(source_name, features, rival)
 
     @router.get("/console/about")
     async def tell(request: Request) -> Response:
-        return json_response(about_response(current.models(), (source_name, rival.name)))
+        return json_response(about_response(current.models(), race.names))
 
     @router.get("/console/examples")
     async def examples(request: Request) -> Response:
@@ -157,10 +151,12 @@ def console_router(
     @router.post("/console/explain")
     async def explain(request: Request) -> Response:
         judgement, judged = await judge_one(request, predictor, current)
-        said: dict[str, Any] = {"prediction": prediction_response(judgement, judged, source_name)}
+        from poc.model.contributions import contributions
+
+        said: dict[str, Any] = {"prediction": prediction_response(judgement, judged, race.names[0])}
         said |= {"contributions": None, "unexplained": None}
         try:
-            said["contributions"] = await run_in_threadpool(_contributions, judged, judgement)
+            said["contributions"] = await run_in_threadpool(contributions, judged.model, judgement.features)
         except NotExplainable as error:
             said["unexplained"] = {"detail": error.what, "way_out": error.way_out}
         return json_response(said)
@@ -188,12 +184,6 @@ def console_router(
         return _file(request, name, files[name])
 
     return router
-
-
-def _contributions(judged: Judged, judgement: Judgement) -> "Contributions":
-    from poc.model.contributions import contributions
-
-    return contributions(judged.model, judgement.features)
 
 
 def _file(request: Request, name: str, content: bytes) -> Response:

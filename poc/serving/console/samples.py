@@ -30,7 +30,6 @@ LARGEST_PARQUET_BYTES = 64 * 1024**2
 MOST_FILES = 1000
 # A materialization changes what the store holds without a sign that this server sees.
 FRESH_SECONDS = 60.0
-SHOWN = 5
 # Its path, its size in bytes and when it was changed, in ns.
 _File: TypeAlias = tuple[str, int, int]
 
@@ -137,4 +136,4 @@ def _spread(ranked: Sequence[Example], threshold: float) -> list[Example]:
     nearest = min(range(len(ranked)), key=lambda place: abs(ranked[place].fraud_probability - threshold))
     last = len(ranked) - 1
     places = sorted({0, min(1, last), nearest, last // 2, last})
-    return [ranked[place] for place in places[:SHOWN]]
+    return [ranked[place] for place in places]

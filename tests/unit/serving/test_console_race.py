@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from poc.definitions import ServedFeatures
 from poc.errors import CassandraUnavailable, FeaturesNotMaterialized
 from poc.retrieval.source import EntityFeatures, EntityKey
-from poc.serving.console.routes import MOST_READS, WARM_UP_READS, Rival, rival_of
+from poc.serving.console.routes import MOST_READS, WARM_UP_READS, Race, race_of
 from poc.settings import Settings
 
 IDS = ["12345", "67890"]
@@ -44,7 +44,10 @@ def app(
             raise rival_source.failure
         return rival_source
 
-    monkeypatch.setattr("poc.serving.app.rival_of", lambda name, settings: Rival("rival", opens))
+    def race_of(name: str, settings: Settings, features: Any) -> Race:
+        return Race((name, "rival"), features, opens)
+
+    monkeypatch.setattr("poc.serving.app.race_of", race_of)
     # No Parquet there: the ids are those that the request names.
     monkeypatch.chdir(tmp_path)
     return make_app()
@@ -176,4 +179,4 @@ def test_race_without_any_id_says_where_to_get_one(racing: TestClient) -> None:
 def test_rival_is_the_way_that_the_server_does_not_take(
     serving_settings: Settings, own: str, other: str
 ) -> None:
-    assert rival_of(own, serving_settings).name == other
+    assert race_of(own, serving_settings, None).names == (own, other)
