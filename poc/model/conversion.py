@@ -68,16 +68,13 @@ def _restore_precision(graph: GraphProto, pipeline: Pipeline) -> None:
         raise ModelNotConvertible(f"skl2onnx wrote {len(found)} tree ensembles instead of one")
     [trees] = found
     for name, numbers in exact.items():
-        _replace_numbers(trees, name, numbers.astype(np.float64))
+        rounded = np.array(_remove_attribute(trees, name).floats)
+        if rounded.shape != numbers.shape or not np.allclose(rounded, numbers, rtol=1e-6, atol=1e-12):
+            raise ModelNotConvertible(f"skl2onnx wrote {name} in another order than expected")
+        stated = from_array(numbers.astype(np.float64), name)
+        trees.attribute.append(make_attribute(f"{name}_as_tensor", stated))
     # How often a node was reached says nothing here, and would have to be 64-bit as well.
     _remove_attribute(trees, "nodes_hitrates")
-
-
-def _replace_numbers(trees: NodeProto, name: str, numbers: np.ndarray[Any, Any]) -> None:
-    rounded = np.array(_remove_attribute(trees, name).floats)
-    if rounded.shape != numbers.shape or not np.allclose(rounded, numbers, rtol=1e-6, atol=1e-12):
-        raise ModelNotConvertible(f"skl2onnx wrote {name} in another order than expected")
-    trees.attribute.append(make_attribute(f"{name}_as_tensor", from_array(numbers, name)))
 
 
 def _remove_attribute(node: NodeProto, name: str) -> Any:

@@ -11,11 +11,10 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any
 
 import prometheus_client as prometheus
 from prometheus_client import values
-from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
@@ -34,12 +33,14 @@ BUCKETS = (
     0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
 )  # fmt: skip
 
+KINDS: dict[str, Callable[..., Any]] = {
+    "counter": prometheus.Counter,
+    # Of several processes the worst counts: the one that is not ready, the one that read longest ago.
+    "gauge": partial(prometheus.Gauge, multiprocess_mode="livemin"),
+    "histogram": partial(prometheus.Histogram, buckets=BUCKETS),
+}
 FRAUD = "fraud"
 LEGITIMATE = "legitimate"
-# Of several processes the worst counts: the one that is not ready, the one that read longest ago.
-WORST = {"multiprocess_mode": "livemin"}
-
-M = TypeVar("M", bound=MetricWrapperBase)
 
 
 class Metrics:
@@ -61,17 +62,17 @@ class Metrics:
         else:
             _note(self._shared, os.getpid()).touch()
             self._common.append(WorkerProcesses(self._shared))
-        histogram, counter, gauge = prometheus.Histogram, prometheus.Counter, prometheus.Gauge
-        fetches = self._made(histogram, declared.FEATURE_FETCH_LATENCY, buckets=BUCKETS)
-        self.feature_fetch_latency = fetches.labels(source)
-        judgements = self._made(histogram, declared.PREDICTION_LATENCY, buckets=BUCKETS)
-        self.prediction_latency = judgements.labels(source)
-        self._predictions = self._made(counter, declared.PREDICTIONS)
-        self.stale_features = self._made(counter, declared.STALE_FEATURES).labels(source)
-        self.not_materialized = self._made(counter, declared.NOT_MATERIALIZED).labels(source)
-        self._ready = self._made(gauge, declared.COMPONENT_READY, **WORST)
-        self._state_last_read = self._made(gauge, declared.STATE_LAST_READ, **WORST)
-        self._state_read_failures = self._made(counter, declared.STATE_READ_FAILURES)
+        made: dict[Metric, Any] = {
+            item: KINDS[item.kind](item.name, item.meaning, item.labels, registry=self.registry)
+            for item in declared.SERVING
+        }
+        self.feature_fetch_latency = made[declared.FEATURE_FETCH_LATENCY].labels(source)
+        self.prediction_latency = made[declared.PREDICTION_LATENCY].labels(source)
+        self.stale_features = made[declared.STALE_FEATURES].labels(source)
+        self.not_materialized = made[declared.NOT_MATERIALIZED].labels(source)
+        self._predictions, self._ready = made[declared.PREDICTIONS], made[declared.COMPONENT_READY]
+        self._state_last_read = made[declared.STATE_LAST_READ]
+        self._state_read_failures = made[declared.STATE_READ_FAILURES]
         # Shown before the first of them: Prometheus takes the first value it sees for no change.
         for outcome in (FRAUD, LEGITIMATE, *(kind.outcome for kind in listed_problem_types().values())):
             self.count(outcome, 0)
@@ -109,9 +110,6 @@ class Metrics:
         # Never read is 0, a long time ago: an absent value would raise no alert.
         self._state_last_read.labels(self._source)
         self._state_read_failures.labels(self._source).inc()
-
-    def _made(self, kind: type[M], metric: Metric, **more: Any) -> M:
-        return kind(metric.name, metric.meaning, metric.labels, registry=self.registry, **more)
 
 
 def refuse_shared_metrics() -> None:
