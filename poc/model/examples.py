@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from poc import errors
 from poc.dataset.checks import as_labels
 from poc.dataset.columns import LABEL, arrow_type
 from poc.dataset.conversion import convert, convert_times
@@ -25,13 +26,6 @@ from poc.definitions import (
     ServedFeatures,
     ServedView,
     applied_service,
-)
-from poc.errors import (
-    DatasetRefused,
-    DefinitionsChanged,
-    InvalidDefinitions,
-    LabelsUnavailable,
-    TooFewExamples,
 )
 from poc.feature_store import open_feature_store
 from poc.online_store.latest import LatestRows
@@ -109,12 +103,12 @@ def labelled_examples(settings: Settings) -> Examples:
     differing = _stated(declared) ^ _stated(served)
     if differing:
         names = ", ".join(sorted({name for _, name, _ in differing}))
-        raise DefinitionsChanged(f"The feature repository and the registry differ in: {names}")
+        raise errors.DefinitionsChanged(f"The feature repository and the registry differ in: {names}")
     for definitions in served.feature_sets:
         _require_joinable(definitions)
     if LABEL in served.names:
         reason = f"takes {LABEL}, which is what the model is to predict: leave it out"
-        raise InvalidDefinitions(DECLARED_IN, f"service {served.service} {reason}")
+        raise errors.InvalidDefinitions(DECLARED_IN, f"service {served.service} {reason}")
     labelled = labelled_view(served)
     labels = read_labels(served, labelled)
     rows = _join_features(served, labelled, labels)
@@ -127,7 +121,7 @@ def split_by_time(rows: pd.DataFrame) -> Split:
     Raises TooFewExamples: a part has no fraud, or nothing else.
     """
     if rows.empty:
-        raise TooFewExamples("training", "no rows: no features were known for any label at its time")
+        raise errors.TooFewExamples("training", "no rows: no features were known for any label at its time")
     times = rows[EVENT_TIMESTAMP]
     first = times.iloc[int(len(rows) * TRAINING_SHARE)]
     second = times.iloc[int(len(rows) * (TRAINING_SHARE + VALIDATION_SHARE))]
@@ -137,11 +131,11 @@ def split_by_time(rows: pd.DataFrame) -> Split:
         if part.empty:
             commonest, count = next(iter(times.value_counts().items()))
             why = f"{count:,} of the {len(rows):,} rows have one time, {commonest:%Y-%m-%dT%H:%M:%SZ}"
-            raise TooFewExamples(name, f"no rows: {why}")
+            raise errors.TooFewExamples(name, f"no rows: {why}")
         frauds = int(part[LABEL].sum())
         if frauds in (0, len(part)):
             which = "no fraud" if frauds == 0 else "nothing but frauds"
-            raise TooFewExamples(name, f"{len(part):,} rows and {which}")
+            raise errors.TooFewExamples(name, f"{len(part):,} rows and {which}")
     return split
 
 
@@ -169,7 +163,7 @@ def _require_joinable(definitions: FeatureSet) -> None:
         stored = schema.field(definitions.column(key.name)).type
         if _is_text(stored) != _is_text(arrow_type(key)):
             problem = f"{definitions.column(key.name)} is {stored}, declared {key.dtype}"
-            raise DatasetRefused(definitions.source_path, [problem])
+            raise errors.DatasetRefused(definitions.source_path, [problem])
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -222,7 +216,7 @@ def read_labels(served: ServedFeatures, labelled: ServedView) -> Labels:
         if label.null_count < len(label):
             reason = "of each payment there are rows of the same time, and nothing says which one is right"
             way_out = "Take out all but one of each; then: python poc/train_fraud_model.py"
-        raise LabelsUnavailable([definitions.source_path], reason, way_out)
+        raise errors.LabelsUnavailable([definitions.source_path], reason, way_out)
     has_keys = np.logical_and.reduce([column.is_valid().to_numpy() for column in rows.columns[:-1]])
     usable = np.flatnonzero(is_labelled & has_keys)
     latest = LatestRows(["payment"], ["created"])

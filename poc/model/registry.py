@@ -14,17 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from poc.errors import ModelNotFound, ModelUnusable
+from poc.model import tracking
 from poc.model.scoring import OUTPUT, ModelFacts, Scorer, open_scorer
-from poc.model.tracking import (
-    artifacts_folder,
-    database_file,
-    file_errors,
-    find_experiment,
-    is_server,
-    open_client,
-    registry_errors,
-    run_files,
-)
 from poc.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,7 +47,7 @@ def load_scorer(settings: Settings, version: str | None = None, present: Scorer 
     described = f"{name} version {number}"
     if not run_id:
         raise ModelUnusable(described, "it belongs to no run of our training")
-    with registry_errors(settings), file_errors():
+    with tracking.registry_errors(settings), tracking.file_errors():
         onnx_model = _read_model(client, settings, run_id, described)
     registered = found.tags.get(DIGEST)
     if registered is not None and sha256(onnx_model).hexdigest() != registered:
@@ -70,20 +61,20 @@ def promote(settings: Settings, version: str) -> None:
 
     Raises ModelRegistryUnavailable: MLflow does not answer; the alias is where it was.
     """
-    client = open_client(settings)
-    with registry_errors(settings):
+    client = tracking.open_client(settings)
+    with tracking.registry_errors(settings):
         client.set_registered_model_alias(settings.model_name, settings.model_alias, version)
 
 
 def _find_version(settings: Settings, version: str | None) -> "tuple[MlflowClient, ModelVersion]":
-    name, alias, file = settings.model_name, settings.model_alias, database_file(settings)
+    name, alias, file = settings.model_name, settings.model_alias, tracking.database_file(settings)
     if file is not None and not file.exists():
         # Asking MLflow would make the database, with all its tables, to find nothing in it.
         raise ModelNotFound(name, alias, settings.mlflow_tracking_uri)
-    client = open_client(settings)
+    client = tracking.open_client(settings)
     from mlflow.exceptions import MlflowException
 
-    with registry_errors(settings):
+    with tracking.registry_errors(settings):
         try:
             if version is not None:
                 return client, client.get_model_version(name, version)
@@ -100,7 +91,7 @@ def _read_model(client: "MlflowClient", settings: Settings, run_id: str, describ
     from mlflow.exceptions import MlflowException
 
     name = f"{MODEL_FOLDER}/{MODEL_FILE}"
-    own = None if is_server(settings) else run_files(settings, run_id)
+    own = None if tracking.is_server(settings) else tracking.run_files(settings, run_id)
     try:
         if own is not None and (own / name).is_file():
             return (own / name).read_bytes()
@@ -133,16 +124,16 @@ def record(settings: Settings, training: TrainingRecord) -> "ModelVersion":
 
     Raises ModelRegistryUnavailable: MLflow does not answer, or cannot keep it.
     """
-    client = open_client(settings)
-    with registry_errors(settings):
-        experiment = find_experiment(client, settings)
+    client = tracking.open_client(settings)
+    with tracking.registry_errors(settings):
+        experiment = tracking.find_experiment(client, settings)
         if experiment is None:
             # A server knows where files go; otherwise they would go to mlruns/ in the working directory.
-            location = None if is_server(settings) else artifacts_folder(settings).as_uri()
+            location = None if tracking.is_server(settings) else tracking.artifacts_folder(settings).as_uri()
             experiment = client.create_experiment(settings.model_name, artifact_location=location)
         run_id = client.create_run(experiment).info.run_id
         try:
-            with file_errors():
+            with tracking.file_errors():
                 _log(client, run_id, training)
         except BaseException:
             client.set_terminated(run_id, "FAILED")
@@ -156,8 +147,8 @@ def keep_text(settings: Settings, run_id: str, name: str, text: str) -> None:
 
     Raises ModelRegistryUnavailable: MLflow does not answer, or cannot keep it.
     """
-    client = open_client(settings)
-    with registry_errors(settings), file_errors():
+    client = tracking.open_client(settings)
+    with tracking.registry_errors(settings), tracking.file_errors():
         client.log_text(run_id, text, name)
 
 

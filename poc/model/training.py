@@ -17,20 +17,10 @@ from sklearn.pipeline import Pipeline
 from poc.dataset.columns import LABEL
 from poc.dataset.stored import dataset_fingerprint
 from poc.feature_store import repo_yaml
-from poc.model import report
+from poc.model import pipeline, report
 from poc.model.conversion import check_agreement, to_onnx
 from poc.model.evaluation import Costs, Evaluation, cheapest_threshold, evaluate
 from poc.model.examples import Examples, Split, labelled_examples, split_by_time, time_span
-from poc.model.pipeline import (
-    PARAMETERS,
-    ModelInputs,
-    fit_pipeline,
-    fraud_probabilities,
-    input_columns,
-    model_inputs,
-    number_of_trees,
-    typical_values,
-)
 from poc.model.reference import (
     REFERENCE_FILE,
     TrainingReference,
@@ -56,7 +46,7 @@ class Fitted:
     """A pipeline, the threshold that the validation part chose, and how it did there and on the test part."""
 
     pipeline: Pipeline
-    inputs: ModelInputs
+    inputs: pipeline.ModelInputs
     threshold: float
     validation: Evaluation
     test: Evaluation
@@ -107,16 +97,16 @@ def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -
 
 def fit(examples: Examples, split: Split, costs: Costs) -> Fitted:
     """Fit on the oldest part, choose trees and threshold by the next, measure on the newest."""
-    inputs = model_inputs(examples.served.features, split.training)
-    validation = input_columns(inputs, split.validation)
-    training, labels = input_columns(inputs, split.training), _labels(split.validation)
-    pipeline = fit_pipeline(inputs, training, _labels(split.training), validation, labels)
-    validation_scores = fraud_probabilities(pipeline, validation)
+    inputs = pipeline.model_inputs(examples.served.features, split.training)
+    validation = pipeline.input_columns(inputs, split.validation)
+    training, labels = pipeline.input_columns(inputs, split.training), _labels(split.validation)
+    model = pipeline.fit_pipeline(inputs, training, _labels(split.training), validation, labels)
+    validation_scores = pipeline.fraud_probabilities(model, validation)
     threshold = cheapest_threshold(validation_scores, labels, costs)
-    test_scores = fraud_probabilities(pipeline, input_columns(inputs, split.test))
+    test_scores = pipeline.fraud_probabilities(model, pipeline.input_columns(inputs, split.test))
     validated = evaluate(validation_scores, labels, threshold, costs)
     tested = evaluate(test_scores, _labels(split.test), threshold, costs)
-    return Fitted(pipeline, inputs, threshold, validated, tested, test_scores)
+    return Fitted(model, inputs, threshold, validated, tested, test_scores)
 
 
 def _release(
@@ -162,7 +152,7 @@ def model_facts(examples: Examples, split: Split, fitted: Fitted, costs: Costs, 
         false_alarm_cost=costs.false_alarm,
         trained_at=now,
         metrics=fitted.test.metrics(),
-        typical=typical_values(fitted.inputs, input_columns(fitted.inputs, split.training)),
+        typical=pipeline.typical_values(fitted.inputs, pipeline.input_columns(fitted.inputs, split.training)),
     )
 
 
@@ -179,8 +169,8 @@ def _parameters(settings: Settings, examples: Examples, split: Split, fitted: Fi
         "data_sha256": ",".join(dataset_fingerprint(item.source_path) for item in sources),
         "git_commit": git_commit(settings.feast_repo_path),
         "threshold": fitted.threshold,
-        "trees": number_of_trees(fitted.pipeline),
-        **PARAMETERS,
+        "trees": pipeline.number_of_trees(fitted.pipeline),
+        **pipeline.PARAMETERS,
         **rows,
         **ends,
     }

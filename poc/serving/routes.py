@@ -13,21 +13,13 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from poc.errors import FeaturesUnavailable, PocError, ShuttingDown
 from poc.retrieval.source import FeatureSource
+from poc.serving import response_models as answers
 from poc.serving.metrics import Metrics
 from poc.serving.prediction import Judged, Judgement, Predictor, require_inputs
 from poc.serving.problems import InvalidRequest, Problem, listed_problem_types
 from poc.serving.request_bodies import read_body
 from poc.serving.request_models import CurrentRequests
 from poc.serving.resources import Resource
-from poc.serving.response_models import (
-    Component,
-    HealthResponse,
-    ModelResponse,
-    StatusResponse,
-    batch_response,
-    json_response,
-    prediction_response,
-)
 
 if TYPE_CHECKING:
     from poc.model.scoring import Scorer
@@ -136,14 +128,14 @@ def prediction_router(predictor: Predictor, current: CurrentRequests, source: st
     async def predict(request: Request) -> Response:
         """Judge one transaction by its stored features, or by what it would be with others."""
         judgement, judged = await judge_one(request, predictor, current)
-        return json_response(prediction_response(judgement, judged, source))
+        return answers.json_response(answers.prediction_response(judgement, judged, source))
 
     @router.post("/predict/batch", responses=_REFUSALS)
     async def predict_batch(request: Request) -> Response:
         """Judge up to 100 transactions. One that cannot be judged does not keep the others from it."""
         keys = (await read_body(request, current.models().batch)).keys()
         judged = await predictor.judge(keys, {}, request.state.arrived)
-        return json_response(batch_response(keys, judged, source))
+        return answers.json_response(answers.batch_response(keys, judged, source))
 
     return router
 
@@ -153,9 +145,9 @@ def state_router(readiness: Readiness, model: "Resource[Scorer]", metrics: Metri
     router = APIRouter(tags=["state"])
 
     @router.get("/model", responses={503: {"model": Problem, "description": "There is no model now."}})
-    def served_model() -> ModelResponse:
+    def served_model() -> answers.ModelResponse:
         """Tell which version of which model judges, from which probability on, and by what."""
-        return ModelResponse.model_validate(model.get(), from_attributes=True)
+        return answers.ModelResponse.model_validate(model.get(), from_attributes=True)
 
     @router.get("/metrics", response_class=PlainTextResponse)
     def prometheus() -> Response:
@@ -163,35 +155,35 @@ def state_router(readiness: Readiness, model: "Resource[Scorer]", metrics: Metri
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     @router.get("/live")
-    async def live() -> StatusResponse:
+    async def live() -> answers.StatusResponse:
         """Tell that the process answers. Says nothing of Cassandra or the model."""
-        return StatusResponse(status="alive")
+        return answers.StatusResponse(status="alive")
 
     @router.get("/ready", responses={503: {"model": Problem}})
-    async def ready() -> StatusResponse:
+    async def ready() -> answers.StatusResponse:
         """Tell whether predictions can be asked for now: 200, or 503 and what to do."""
         obstacle = await readiness.obstacle()
         if obstacle is not None:
             raise obstacle
-        return StatusResponse(status="ready")
+        return answers.StatusResponse(status="ready")
 
     @router.get(
         "/health",
         response_model_exclude_none=True,
-        responses={503: {"model": HealthResponse}},
+        responses={503: {"model": answers.HealthResponse}},
     )
-    async def health(response: Response) -> HealthResponse:
+    async def health(response: Response) -> answers.HealthResponse:
         """Tell the state of each component; 503 unless all are ready."""
         components = tuple(
-            Component(name=name, ready=True)
+            answers.Component(name=name, ready=True)
             if error is None
-            else Component(name=name, ready=False, detail=error.what, way_out=error.way_out)
+            else answers.Component(name=name, ready=False, detail=error.what, way_out=error.way_out)
             for name, error in (await readiness.obstacles()).items()
         )
         all_ready = all(component.ready for component in components) and not readiness.draining
         status = "ready" if all_ready else "shutting_down" if readiness.draining else "not_ready"
         response.status_code = 200 if all_ready else 503
-        return HealthResponse(status=status, source=source, components=components)
+        return answers.HealthResponse(status=status, source=source, components=components)
 
     @router.get("/problems/{slug}", include_in_schema=False)
     async def problem_page(slug: str) -> dict[str, Any]:
