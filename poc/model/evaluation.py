@@ -3,7 +3,7 @@
 import argparse
 import math
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,52 +57,40 @@ def cheapest_threshold(scores: NDArray[np.float64], labels: NDArray[np.int64], c
     return float((bounds[alarms] + bounds[alarms + 1]) / 2)
 
 
-CALIBRATION_GROUPS = 8
-
-
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """The scores of one part against its labels.
 
     Attributes:
+        base_rate: share of fraud.
         pr_auc: area under the precision-recall curve, as average precision; a model that guesses gets
             the base rate.
         roc_auc: chance that a fraud scores higher than another transaction.
         brier: mean squared difference of probability and label.
+        precision: share of the alarms that are fraud; None without alarms.
+        recall: share of the frauds that raise an alarm.
         cost_without_model: what it costs to catch no fraud.
     """
 
     rows: int
     frauds: int
+    base_rate: float
     pr_auc: float
     roc_auc: float
     brier: float
     threshold: float
     alarms: int
     caught: int
+    precision: float | None
+    recall: float
     cost: float
     cost_without_model: float
 
-    @property
-    def base_rate(self) -> float:
-        """Share of fraud."""
-        return self.frauds / self.rows
-
-    @property
-    def recall(self) -> float:
-        """Share of the frauds that raise an alarm."""
-        return self.caught / self.frauds
-
-    @property
-    def precision(self) -> float | None:
-        """Share of the alarms that are fraud; None without alarms."""
-        return self.caught / self.alarms if self.alarms else None
-
     def metrics(self) -> dict[str, float]:
-        """Return the figures by name, without those that do not exist."""
-        names = "rows frauds base_rate pr_auc roc_auc brier alarms precision recall cost cost_without_model"
-        named = {name: getattr(self, name) for name in names.split()}
-        return {name: float(value) for name, value in named.items() if value is not None}
+        """Return what was measured by name, without what does not exist."""
+        measured = asdict(self).items()
+        others = ("threshold", "caught")
+        return {name: float(value) for name, value in measured if value is not None and name not in others}
 
 
 def evaluate(
@@ -111,19 +99,26 @@ def evaluate(
     """Measure `scores` (fraud probabilities) of transactions with these `labels` (1 is fraud)."""
     from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-    alarms = scores >= threshold
+    raised, frauds = scores >= threshold, int(labels.sum())
+    alarms, caught = int(raised.sum()), int(labels[raised].sum())
     return Evaluation(
         rows=len(labels),
-        frauds=int(labels.sum()),
+        frauds=frauds,
+        base_rate=frauds / len(labels),
         pr_auc=float(average_precision_score(labels, scores)),
         roc_auc=float(roc_auc_score(labels, scores)),
         brier=float(brier_score_loss(labels, scores)),
         threshold=threshold,
-        alarms=int(alarms.sum()),
-        caught=int(labels[alarms].sum()),
-        cost=costs.of(alarms, labels),
-        cost_without_model=costs.of(np.zeros_like(alarms), labels),
+        alarms=alarms,
+        caught=caught,
+        precision=caught / alarms if alarms else None,
+        recall=caught / frauds,
+        cost=costs.of(raised, labels),
+        cost_without_model=costs.of(np.zeros_like(raised), labels),
     )
+
+
+CALIBRATION_GROUPS = 8
 
 
 def calibration(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> "pd.DataFrame":
