@@ -7,7 +7,6 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -30,13 +29,10 @@ from poc.serving.metrics import Metrics
 from poc.serving.prediction import Predictor
 from poc.serving.request_bodies import Admission
 from poc.serving.request_models import CurrentRequests
-from poc.serving.resources import Resource, feature_resource, model_resource
+from poc.serving.resources import FeatureResource, ModelResource, feature_resource, model_resource
 from poc.serving.response_models import document
 from poc.serving.routes import Readiness, prediction_router, state_router
 from poc.settings import Settings
-
-if TYPE_CHECKING:
-    from poc.model.scoring import Scorer
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +42,7 @@ def create_app(
     open_source: Callable[[Settings], FeatureSource],
     *,
     source_name: str,
-    model: "Resource[Scorer] | None" = None,
+    model: "ModelResource | None" = None,
     open_state: Callable[[Settings], StateReader] | None = None,
 ) -> FastAPI:
     """Build the server's app. It connects when it is started, in the background.
@@ -71,7 +67,7 @@ def create_app(
             settings, served=lambda: None if features.latest is None else features.latest.served.features
         )
     readiness = Readiness(features, model, metrics)
-    resources: list[Resource[FeatureSource] | Resource[Scorer] | StateWatch] = [features, model]
+    resources: list[FeatureResource | ModelResource | StateWatch] = [features, model]
     if open_state is not None:
         opens, seconds = partial(open_state, settings), settings.metrics_refresh_seconds
         state = StateWatch(opens, seconds, metrics.state_was_read, metrics.state_was_not_read)

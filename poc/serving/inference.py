@@ -2,7 +2,7 @@
 
 import time
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
@@ -13,12 +13,9 @@ from poc.serving import problems, tensors
 from poc.serving.prediction import Judged, Predictor
 from poc.serving.request_bodies import bounded_body
 from poc.serving.request_models import CurrentRequests
-from poc.serving.resources import Resource
+from poc.serving.resources import ModelResource
 from poc.serving.response_models import ResponseModel
 from poc.serving.routes import Readiness
-
-if TYPE_CHECKING:
-    from poc.model.scoring import Scorer
 
 PROJECT = "feast-cassandra-poc"
 EXTENSIONS = ["binary_tensor_data"]
@@ -70,7 +67,7 @@ _OF_INPUTS: _Answers = _OF_A_MODEL | {
 
 def inference_router(
     predictor: Predictor,
-    model: "Resource[Scorer]",
+    model: ModelResource,
     readiness: Readiness,
     current: CurrentRequests,
     model_name: str,
@@ -158,7 +155,7 @@ def project_version() -> str:
         return "0"
 
 
-def _require(request: Request, name: str, model: "Resource[Scorer]") -> None:
+def _require(request: Request, name: str, model: ModelResource) -> None:
     """Refuse a model or a version that is not the served one."""
     asked, asked_version = request.path_params["model"], request.path_params.get("version")
     if asked != name:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from poc import errors
 from poc.dataset.columns import read_limits
 from poc.definitions import Feature, ServedFeatures
-from poc.retrieval.source import EntityFeatures, EntityKey, FeatureSource, Value, utc_now
+from poc.retrieval.source import EntityFeatures, EntityKey, Value, utc_now
 from poc.serving.metrics import FRAUD, LEGITIMATE, Metrics
 from poc.serving.problems import problem_type
-from poc.serving.resources import Resource
+from poc.serving.resources import FeatureResource, ModelResource
 
 if TYPE_CHECKING:
     from poc.model.scoring import Scorer
@@ -93,8 +93,8 @@ class Predictor:
 
     def __init__(
         self,
-        features: "Resource[FeatureSource]",
-        model: "Resource[Scorer]",
+        features: FeatureResource,
+        model: ModelResource,
         metrics: Metrics,
         *,
         refuse_stale: bool,

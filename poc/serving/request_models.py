@@ -10,8 +10,8 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 
 from poc.dataset.columns import read_limits
 from poc.definitions import Feature, JoinKey, ServedFeatures
-from poc.retrieval.source import EntityKey, FeatureSource, Value, python_type
-from poc.serving.resources import Resource
+from poc.retrieval.source import EntityKey, Value, python_type
+from poc.serving.resources import FeatureResource
 
 if TYPE_CHECKING:
     from feast.types import FeastType
@@ -87,7 +87,7 @@ class RequestModels:
 class CurrentRequests:
     """The requests that fit what `features` serves now, or `declared` for as long as that is not open."""
 
-    def __init__(self, declared: ServedFeatures, features: "Resource[FeatureSource]") -> None:
+    def __init__(self, declared: ServedFeatures, features: FeatureResource) -> None:
         self._declared, self._features = declared, features
         self._models = request_models(declared)
 

@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from poc.definitions import Feature
 from poc.errors import OpeningFailed, PocError, StillOpening
@@ -110,11 +110,15 @@ class Resource(Generic[T]):
             log.warning("No %s: %s", self._component, self._error.what)
 
 
+FeatureResource: TypeAlias = Resource[FeatureSource]
+ModelResource: TypeAlias = "Resource[Scorer]"
+
+
 def feature_resource(
     settings: Settings,
     open_source: Callable[[Settings], FeatureSource],
     loop: "Future[asyncio.AbstractEventLoop]",
-) -> Resource[FeatureSource]:
+) -> FeatureResource:
     """Keep the source open. When reads failed, it is asked whether it works again; the driver repairs it.
 
     `loop` is the event loop that reads, known once the server runs.
@@ -138,7 +142,7 @@ def model_resource(
     settings: Settings,
     load: "Callable[[Settings, Scorer | None], Scorer]" = _registered,
     served: Callable[[], Sequence[Feature] | None] = lambda: None,
-) -> "Resource[Scorer]":
+) -> ModelResource:
     """Keep the model of `settings`: loaded again where there was none, replaced where another is served now.
 
     Args:

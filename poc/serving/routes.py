@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import PlainTextResponse
@@ -12,17 +12,13 @@ from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from poc.errors import FeaturesUnavailable, PocError, ShuttingDown
-from poc.retrieval.source import FeatureSource
 from poc.serving import response_models as answers
 from poc.serving.metrics import Metrics
 from poc.serving.prediction import Judged, Judgement, Predictor, require_inputs
 from poc.serving.problems import InvalidRequest, Problem, listed_problem_types
 from poc.serving.request_bodies import read_body
 from poc.serving.request_models import CurrentRequests
-from poc.serving.resources import Resource
-
-if TYPE_CHECKING:
-    from poc.model.scoring import Scorer
+from poc.serving.resources import FeatureResource, ModelResource
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +39,7 @@ class Readiness:
     One that is `draining` is to stop: it is not ready any more, and still answers.
     """
 
-    def __init__(
-        self, features: "Resource[FeatureSource]", model: "Resource[Scorer]", metrics: Metrics
-    ) -> None:
+    def __init__(self, features: FeatureResource, model: ModelResource, metrics: Metrics) -> None:
         self._features, self._model, self._metrics = features, model, metrics
         self.draining = False
 
@@ -140,7 +134,7 @@ def prediction_router(predictor: Predictor, current: CurrentRequests, source: st
     return router
 
 
-def state_router(readiness: Readiness, model: "Resource[Scorer]", metrics: Metrics, source: str) -> APIRouter:
+def state_router(readiness: Readiness, model: ModelResource, metrics: Metrics, source: str) -> APIRouter:
     """Make the routes that a supervisor and a person ask, and Prometheus."""
     router = APIRouter(tags=["state"])
 

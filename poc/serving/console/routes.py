@@ -28,15 +28,13 @@ from poc.serving.prediction import Predictor
 from poc.serving.problems import FieldError, invalid_request
 from poc.serving.request_bodies import read_body
 from poc.serving.request_models import MAX_IDS, CurrentRequests, RequestModels
-from poc.serving.resources import Resource
+from poc.serving.resources import FeatureResource, ModelResource
 from poc.serving.response_models import json_response, prediction_response
 from poc.serving.routes import PlainRoute, judge_one
 from poc.settings import Settings
 
 if TYPE_CHECKING:
     from feast.types import FeastType
-
-    from poc.model.scoring import Scorer
 
 # How the page calls a source, by its name.
 TITLES = {"feast": "Feast", "direct": "Direct reads", "feature-server": "Feature server"}
@@ -64,7 +62,7 @@ class Race:
     """
 
     def __init__(
-        self, names: tuple[str, str], features: "Resource[FeatureSource]", opens: Callable[[], FeatureSource]
+        self, names: tuple[str, str], features: FeatureResource, opens: Callable[[], FeatureSource]
     ) -> None:
         self.names, self._features, self._opens = names, features, opens
         self._rival: FeatureSource | None = None
@@ -112,7 +110,7 @@ def _read(answer: Sequence[EntityFeatures | None]) -> object:
     return [None if item is None else (item.values, item.event_timestamp) for item in answer]
 
 
-def race_of(source_name: str, settings: Settings, features: "Resource[FeatureSource]") -> Race:
+def race_of(source_name: str, settings: Settings, features: FeatureResource) -> Race:
     """Return the races of a server over `features`, of that name, with the way that it does not take."""
     rival = "feast" if source_name == "direct" else "direct"
 
@@ -127,8 +125,8 @@ def race_of(source_name: str, settings: Settings, features: "Resource[FeatureSou
 
 def console_router(
     predictor: Predictor,
-    features: "Resource[FeatureSource]",
-    model: "Resource[Scorer]",
+    features: FeatureResource,
+    model: ModelResource,
     current: CurrentRequests,
     race: Race,
 ) -> APIRouter:

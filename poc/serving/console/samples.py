@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from starlette.concurrency import run_in_threadpool
 
@@ -14,13 +14,10 @@ from poc.dataset.stored import sample_keys
 from poc.definitions import ServedFeatures
 from poc.errors import PocError
 from poc.online_store.source import matched
-from poc.retrieval.source import EntityKey, FeatureSource
+from poc.retrieval.source import EntityKey
 from poc.serving.prediction import require_inputs
 from poc.serving.request_models import CurrentRequests
-from poc.serving.resources import Resource
-
-if TYPE_CHECKING:
-    from poc.model.scoring import Scorer
+from poc.serving.resources import FeatureResource, ModelResource
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +45,7 @@ class Samples:
     What comes to nothing is not kept: a source, or its rows in the store, may come later.
     """
 
-    def __init__(
-        self, current: CurrentRequests, features: "Resource[FeatureSource]", model: "Resource[Scorer]"
-    ) -> None:
+    def __init__(self, current: CurrentRequests, features: FeatureResource, model: ModelResource) -> None:
         self._current, self._features, self._model = current, features, model
         self._drawn: tuple[ServedFeatures, list[_File], list[EntityKey]] | None = None
         # By which model version, of which keys; what came of it, and when.
