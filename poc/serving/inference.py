@@ -127,7 +127,7 @@ def inference_router(
             fields = problems.field_errors(found, request_models.served.names)
             raise HTTPException(400, problems.worded(fields)) from None
         judged = await predictor.judge(keys, given.values(), arrived)
-        return _answer(question, judged, model_name)
+        return _answer(question, judged)
 
     schemas = {"model": {"type": "string", "enum": [model_name]}, "version": {"type": "string"}}
     for path, names in (
@@ -172,7 +172,7 @@ async def _ready(readiness: Readiness, **named: str) -> Response:
     return problems.inference_error(problems.problem_of(obstacle), headers, {**named, "ready": False})
 
 
-def _answer(question: tensors.Question, judged: Judged, model_name: str) -> Response:
+def _answer(question: tensors.Question, judged: Judged) -> Response:
     failed = [outcome for outcome in judged.outcomes if isinstance(outcome, PocError)]
     if failed:
         # A 404 would say of the model what is meant of a transaction.
@@ -181,9 +181,7 @@ def _answer(question: tensors.Question, judged: Judged, model_name: str) -> Resp
         detail = "; ".join(item.what for item in failed[:3])
         said = {"detail": detail, "status": 400 if unknown else body.status}
         return problems.inference_error(body.model_copy(update=said))
-    judgements = [outcome for outcome in judged.outcomes if not isinstance(outcome, PocError)]
-    version, threshold = judged.model.version, judged.model.threshold
-    content, head_size = tensors.write_answer(question, judgements, model_name, version, threshold)
+    content, head_size = tensors.write_answer(question, judged)
     if head_size is None:
         return Response(content, media_type="application/json")
     headers = {tensors.HEADER_LENGTH: str(head_size)}

@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from poc.definitions import JoinKey
 from poc.retrieval.source import EntityKey
-from poc.serving.prediction import Judgement
+from poc.serving.prediction import Judged, Judgement
 from poc.serving.request_bodies import MARK
 
 OUTPUTS = {"fraud_probability": "FP64", "is_fraud": "BOOL"}
@@ -157,10 +157,9 @@ def _keys(key: JoinKey, elements: Sequence[Any]) -> list[Any]:
     return list(elements)
 
 
-def write_answer(
-    question: Question, judgements: Sequence[Judgement], model: str, version: str, threshold: float
-) -> tuple[bytes, int | None]:
-    """Word the answer to `question`: its body, and the size of the JSON in it where binary follows."""
+def write_answer(question: Question, judged: Judged) -> tuple[bytes, int | None]:
+    """Word the answer, all of it judged: its body, and the size of the JSON in it where binary follows."""
+    judgements = [outcome for outcome in judged.outcomes if isinstance(outcome, Judgement)]
     outputs: list[dict[str, Any]] = []
     packed: list[bytes] = []
     for name, binary in question.outputs.items():
@@ -173,10 +172,10 @@ def write_answer(
             output["data"] = values
         outputs.append(output)
     answer = {
-        "model_name": model,
-        "model_version": version,
+        "model_name": judged.model.name,
+        "model_version": judged.model.version,
         **({} if question.id is None else {"id": question.id}),
-        "parameters": {"threshold": threshold, "stale": sum(item.stale for item in judgements)},
+        "parameters": {"threshold": judged.model.threshold, "stale": sum(item.stale for item in judgements)},
         "outputs": outputs,
     }
     head = json.dumps(answer).encode()

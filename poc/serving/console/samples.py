@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -98,24 +99,19 @@ def _small(paths: Sequence[Path]) -> list[_File]:
 
     An `OSError` says that one is not there, may not be read, or that they are too large for a page.
     """
-    files: list[_File] = []
-    total = 0
-    for path in paths:
-        there = matched(str(path))
-        for name in there if isinstance(there, list) else _walked(path):
-            status = Path(name).stat()
-            files.append((str(name), status.st_size, status.st_mtime_ns))
-            total += status.st_size
-            if len(files) > MOST_FILES or total > LARGEST_PARQUET_BYTES:
-                limits = f"{LARGEST_PARQUET_BYTES:,} bytes or {MOST_FILES:,} files and folders"
-                raise OSError(f"{path} is larger than {limits}")
-    return sorted(files)
+    names = islice(chain.from_iterable(map(_walked, paths)), MOST_FILES + 1)
+    found = {name: Path(name).stat() for name in names}
+    if len(found) > MOST_FILES or sum(item.st_size for item in found.values()) > LARGEST_PARQUET_BYTES:
+        limits = f"{LARGEST_PARQUET_BYTES:,} bytes or {MOST_FILES:,} files and folders"
+        raise OSError(f"{', '.join(map(str, paths))}: larger than {limits}")
+    return sorted((name, item.st_size, item.st_mtime_ns) for name, item in found.items())
 
 
 def _walked(path: Path) -> Iterator[str]:
-    """Go through the file, or through what lies in the folder; folders count, so that any walk ends."""
+    """Go through the files, or through what lies in the folder; folders count, so that any walk ends."""
     if not path.is_dir():
-        yield str(path)
+        there = matched(str(path))
+        yield from there if isinstance(there, list) else [str(path)]
         return
     # Links are followed, as the reader of the dataset does.
     for folder, folders, names in os.walk(path, onerror=_refuse, followlinks=True):
