@@ -22,6 +22,7 @@ from poc.repository import declared_service
 from poc.retrieval.source import FeatureSource
 from poc.serving import problems
 from poc.serving.console.routes import console_router, race_of
+from poc.serving.console.samples import Samples
 from poc.serving.edge import ALWAYS_OPEN, HEADERS, Edge
 from poc.serving.inference import inference_router
 from poc.serving.keys import read_keys
@@ -107,7 +108,7 @@ def create_app(
     app.include_router(state_router(readiness, model, metrics, source_name))
     app.include_router(inference_router(predictor, model, readiness, current, settings.model_name))
     if settings.console == "on":
-        app.include_router(console_router(predictor, features, model, current, race))
+        app.include_router(console_router(predictor, current, Samples(current, features, model), race))
     refusals = {401: keys is not None, 429: settings.requests_per_second is not None}
     document(app, current, [status for status, may in refusals.items() if may], open_paths=ALWAYS_OPEN)
     return app

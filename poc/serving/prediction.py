@@ -9,7 +9,7 @@ import time
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from poc import errors
 from poc.dataset.columns import read_limits
@@ -85,6 +85,10 @@ class Bounds:
         return None
 
 
+# A model that takes what is served, and the bounds of that.
+Fitting: TypeAlias = "tuple[Scorer, Bounds]"
+
+
 class Predictor:
     """Judges entities by a feature source and a model that may come and go. Runs in an event loop.
 
@@ -92,18 +96,13 @@ class Predictor:
     """
 
     def __init__(
-        self,
-        features: FeatureResource,
-        model: ModelResource,
-        metrics: Metrics,
-        *,
-        refuse_stale: bool,
+        self, features: FeatureResource, model: ModelResource, metrics: Metrics, *, refuse_stale: bool
     ) -> None:
         self._features, self._model, self._metrics = features, model, metrics
         self._refuse_stale = refuse_stale
         self._last_read = float("-inf")
-        # The model that takes what is served, as was seen once, and the bounds of that.
-        self._fitting: tuple[Scorer, Bounds] | None = None
+        # As was seen once.
+        self._fitting: Fitting | None = None
 
     async def judge(
         self, keys: Sequence[EntityKey], overrides: Mapping[str, Value], arrived: float | None = None
@@ -161,7 +160,7 @@ class Predictor:
         for key, item in zip(wanted, found, strict=True):
             if item is None:
                 outcomes[key] = errors.UnknownEntity(entity_name(key_names, key))
-            elif (refusal := self._refusal(item, overrides, scorer, bounds, now)) is not None:
+            elif (refusal := self._refusal(item, overrides, fitting, now)) is not None:
                 outcomes[key] = refusal
             else:
                 known.append((item, {**item.values, **overrides}))
@@ -176,14 +175,10 @@ class Predictor:
         return Judged(key_names, outcomes_asked, scorer, (read - started) * 1000, (scored - read) * 1000)
 
     def _refusal(
-        self,
-        item: EntityFeatures,
-        overrides: Mapping[str, Value],
-        scorer: "Scorer",
-        bounds: Bounds,
-        now: datetime,
+        self, item: EntityFeatures, overrides: Mapping[str, Value], fitting: Fitting, now: datetime
     ) -> errors.PocError | None:
         """Return why `item` is not to be judged by; None if it is."""
+        scorer, bounds = fitting
         entity = bounds.key_names, item.key
         if item.stale and self._refuse_stale:
             return errors.StaleFeatures(entity_name(*entity), (now - item.event_timestamp).total_seconds())

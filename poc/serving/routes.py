@@ -162,9 +162,7 @@ def state_router(readiness: Readiness, model: ModelResource, metrics: Metrics, s
         return answers.StatusResponse(status="ready")
 
     @router.get(
-        "/health",
-        response_model_exclude_none=True,
-        responses={503: {"model": answers.HealthResponse}},
+        "/health", response_model_exclude_none=True, responses={503: {"model": answers.HealthResponse}}
     )
     async def health(response: Response) -> answers.HealthResponse:
         """Tell the state of each component; 503 unless all are ready."""

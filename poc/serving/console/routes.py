@@ -28,7 +28,7 @@ from poc.serving.prediction import Predictor
 from poc.serving.problems import FieldError, invalid_request
 from poc.serving.request_bodies import read_body
 from poc.serving.request_models import MAX_IDS, CurrentRequests, RequestModels
-from poc.serving.resources import FeatureResource, ModelResource
+from poc.serving.resources import FeatureResource
 from poc.serving.response_models import json_response, prediction_response
 from poc.serving.routes import PlainRoute, judge_one
 from poc.settings import Settings
@@ -123,16 +123,9 @@ def race_of(source_name: str, settings: Settings, features: FeatureResource) -> 
     return Race((source_name, rival), features, opens)
 
 
-def console_router(
-    predictor: Predictor,
-    features: FeatureResource,
-    model: ModelResource,
-    current: CurrentRequests,
-    race: Race,
-) -> APIRouter:
+def console_router(predictor: Predictor, current: CurrentRequests, samples: Samples, race: Race) -> APIRouter:
     """Make the page's routes. The caller closes `race`."""
     router = APIRouter(include_in_schema=False, route_class=PlainRoute)
-    samples = Samples(current, features, model)
 
     @router.get("/console/about")
     async def tell(request: Request) -> Response:
