@@ -26,6 +26,7 @@ LEAST_NODES = 3
 METHODS = {"rows": "arrow-rows", "stock": "arrow-stock-layout"}
 NEEDED = frozenset({"storage", "materialization", "comparison"})
 README = Path("README.md")
+README_ROWS = Path(__file__).with_name("readme.md")
 README_NEEDS = frozenset({"comparison", "materialization", "serving"})
 
 
@@ -99,35 +100,23 @@ def readme_page(documents: Mapping[str, Document], text: str) -> str:
 
     Of the results in `README_NEEDS`; a StopIteration where one of them has not measured what a row shows.
     """
-    # A row is found by its first cell.
-    for name, measured in _readme_rows(documents).items():
-        text = re.sub(rf"(?m)^\| {re.escape(name)} \|.*$", f"| {name} | {measured} |", text)
-    return text
-
-
-def _readme_rows(documents: Mapping[str, Document]) -> dict[str, str]:
     ratios, loads = documents["comparison"]["ratios"], documents["materialization"]["results"]
     ratio = "{p50:.2f} times ({p50_ci95[0]:.2f} to {p50_ci95[1]:.2f})"
-    ways = ("feast", "feast-rows", "feast-unresolved")
-    feast, rows, local = (ratio.format_map(_one(ratios, method=way, batch_size=1)) for way in ways)
-    stock = _one(loads, method="stock", driver="cassandra-driver", rows=10_000)
-    stock_layout = _one(loads, method="arrow-stock-layout", driver="acsylla", rows=10_000)
-    row_store = _one(loads, method="arrow-rows", driver="acsylla", rows=10_000)
-    served = {item["server"]: item for item in documents["serving"]["results"] if item["workers"] == 1}
-    speed = {server: f"{item['requests_per_second']:,.0f}" for server, item in served.items()}
-    return {
-        "Feast's own call, against a direct read": f"{feast} as long at the median; on the"
-        f" [row store](docs/online_store.md) {rows};"
-        f" with Feast's `provider: local` {local}",
-        "Materialization, against stock Feast": "10,000 rows"
-        f" {stock_layout['times_as_fast_as_stock']:.0f} times as fast into the same tables,"
-        f" {row_store['times_as_fast_as_stock']:.0f} times into the row store:"
-        f" {stock['median_seconds']:.1f} s, {stock_layout['median_seconds']:.1f} s,"
-        f" {row_store['median_seconds']:.1f} s",
-        "Predictions a second": f"{speed['feast']} through Feast, {speed['feast-rows']} on the row store,"
-        f" {speed['direct']} with direct reads: one worker,"
-        f" {documents['serving']['meta']['machine']['cores']} cores shared with load tool and Cassandra",
+    ways = {"feast": "feast", "rows": "feast-rows", "local": "feast-unresolved"}
+    calls = {name: ratio.format_map(_one(ratios, method=way, batch_size=1)) for name, way in ways.items()}
+    served = [item for item in documents["serving"]["results"] if item["workers"] == 1]
+    facts = calls | {
+        "stock": _one(loads, method="stock", driver="cassandra-driver", rows=10_000),
+        "stock_layout": _one(loads, method="arrow-stock-layout", driver="acsylla", rows=10_000),
+        "row_store": _one(loads, method="arrow-rows", driver="acsylla", rows=10_000),
+        "served": {item["server"]: f"{item['requests_per_second']:,.0f}" for item in served},
+        "cores": documents["serving"]["meta"]["machine"]["cores"],
     }
+    for row in README_ROWS.read_text().format_map(facts).splitlines():
+        # A row is found by its first cell.
+        name = row.split(" | ")[0]
+        text = re.sub(rf"(?m)^{re.escape(name)} \|.*$", row, text)
+    return text
 
 
 def _one(results: list[Document], **wanted: object) -> Document:
