@@ -35,10 +35,7 @@ def load_scorer(settings: Settings, version: str | None = None, present: Scorer 
 
     Returns `present`, if that is of this version.
 
-    Raises:
-        ModelNotFound: there is no such model, or no such alias or version.
-        ModelRegistryUnavailable: MLflow does not answer, within seconds.
-        ModelUnusable: what is registered was not made by our training.
+    Raises ModelNotFound, ModelUnusable, or within seconds ModelRegistryUnavailable.
     """
     client, found = _find_version(settings, version)
     name, number, run_id = found.name, str(found.version), found.run_id

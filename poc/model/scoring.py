@@ -120,12 +120,10 @@ class Scorer(ModelFacts):
         where to send it, or send it where most rows went if they never saw one. A null string, or one
         the model does not know, is none of its categories. No value is ever made up.
 
-        Args:
-            rows: feature values by name; names that are no inputs are ignored.
+        `rows` are feature values by name; names that are no inputs are ignored.
 
-        Raises:
-            KeyError: a row lacks an input.
-            TypeError: a value is not of its input's type, or larger than any double.
+        Raises KeyError where one lacks an input, TypeError where a value is of another type than its input, or
+        larger than any double.
         """
         if not rows:
             return []

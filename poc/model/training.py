@@ -56,11 +56,8 @@ class Fitted:
 def train(settings: Settings, costs: Costs, now: datetime, announce: Announce) -> Scorer:
     """Train a model, check it, register it, and let the alias point to it; return it.
 
-    Raises:
-        ModelRegistryUnavailable: MLflow does not answer; found out before anything else is done.
-        TooFewExamples: a part of the data has no fraud.
-        ScoresDisagree: the ONNX form is not the trained model.
-        PocError: whatever else `poc.model.examples.labelled_examples` raises.
+    Raises ModelRegistryUnavailable, which is found out before anything else is done, ScoresDisagree, and what
+    `labelled_examples` and `split_by_time` do.
     """
     repo_yaml(settings)
     # What comes last is found out first: a name that does not fit, a folder that may not be written.

@@ -88,11 +88,9 @@ def check_consistency(
     `session` reads the record and the direct table. `progress` is told how many entities were compared since
     the last call. Of each store and view the first `shown` differences are returned; all are counted.
 
-    Raises:
-        FeaturesNotMaterialized: no run of a view into the configured online store was recorded.
-        OnlineTableMissing, FeaturesOutdated: a table is not there, or has a column of another type.
-        DatasetNotPrepared, ColumnsMissing: a source does not give what is declared.
-        FeaturesNotApplied, InvalidDefinitions, CassandraUnavailable.
+    Raises FeaturesNotMaterialized where no run of a view into the configured online store was recorded; and
+    OnlineTableMissing, FeaturesOutdated, DatasetNotPrepared, ColumnsMissing, FeaturesNotApplied,
+    InvalidDefinitions, CassandraUnavailable.
     """
     views = applied_service(store, settings.feature_service).feature_sets
     with cassandra_failures(connection_of(store)):

@@ -38,9 +38,7 @@ def save_validation_reference(settings: Settings, store: "FeatureStore") -> int:
     Both are kept in Feast's registry: `training_data`, a file in the data folder, and `training_reference`.
     Returns how many expectations that has.
 
-    Raises:
-        ValidationNotInstalled: this environment has no Great Expectations.
-        PocError: whatever else `poc.model.examples.labelled_examples` raises.
+    Raises ValidationNotInstalled without Great Expectations, and what `labelled_examples` does.
     """
     try:
         from feast.dqm.profilers.ge_profiler import ge_profiler

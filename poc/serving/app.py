@@ -54,9 +54,7 @@ def create_app(
         model: the scorer; by default the registered model of `settings`, kept up to date.
         open_state: opens what reads the state of the online store, for /metrics; None where none can be.
 
-    Raises:
-        NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
-        InvalidSettings: the API keys cannot.
+    Raises NotInProjectFolder and InvalidDefinitions of the repository, InvalidSettings of the API keys.
     """
     keys = read_keys(settings)
     metrics = Metrics(source_name)

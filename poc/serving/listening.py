@@ -28,10 +28,7 @@ REQUEST_SECONDS = 20.0
 def listen(settings: Settings, default_port: int) -> tuple[socket.socket, str]:
     """Take the address that `settings` name, without listening yet, and return it with its URL.
 
-    Raises:
-        AddressUnavailable: it cannot be taken.
-        ApiKeysMissing: other machines can reach it, and nothing says who may ask.
-        InvalidSettings: keys or certificate do not fit.
+    Raises what `bind`, `require_certificate` and `require_keys` do.
     """
     require_certificate(settings)
     port = default_port if settings.port is None else settings.port

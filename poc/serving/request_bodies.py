@@ -102,9 +102,8 @@ def require_plain(headers: Headers) -> None:
 async def read_body(request: Request, model: type[Body]) -> Body:
     """Read the body of `request`, by pydantic at once: no dictionary is made of it first.
 
-    Raises:
-        HTTPException: it is no JSON by its content type, encoded, or larger than a valid one can be.
-        RequestValidationError: it does not fit `model`.
+    Raises HTTPException where it is no JSON by its content type, or as `bounded_body`; RequestValidationError
+    where it does not fit `model`.
     """
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if media_type != "application/json" and not JSON_OF_A_KIND.fullmatch(media_type):

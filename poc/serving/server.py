@@ -57,11 +57,7 @@ def serve(
         open_source: a function of a module, as `open_state`; for both and `source_name` see `create_app`.
         default_port: where to listen when PORT is not set.
 
-    Raises:
-        AddressUnavailable, ApiKeysMissing: as `listen` and `begin_to_listen`.
-        InvalidSettings: a setting does not fit.
-        NotInProjectFolder, InvalidDefinitions: the feature repository cannot be used.
-        WorkerEnded: one of several processes stopped by itself.
+    Raises what `listen`, `begin_to_listen` and `create_app` do, and WorkerEnded.
     """
     argument_parser(manual).parse_args()
     settings = load_settings()

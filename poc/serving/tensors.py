@@ -106,9 +106,8 @@ def read_question(content: bytes, header_length: str | None, keys: Sequence[Join
 
     `header_length` is the header `HEADER_LENGTH`; None where all of the body is JSON.
 
-    Raises:
-        RefusedTensors: it does not fit the protocol, or this model.
-        ValidationError: its JSON does not.
+    Raises ValidationError where its JSON does not fit the protocol, RefusedTensors where anything else does
+    not, or not this model.
     """
     head = len(content)
     if header_length is not None:

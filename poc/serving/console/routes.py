@@ -79,9 +79,7 @@ class Race:
         Returns `latencies_ms` by the way's name, of each counted read: position i is the same key for both.
         `differing` are counted keys of which the two ways gave different values or event times.
 
-        Raises:
-            RaceUnderWay: another one has not ended.
-            PocError: a way cannot be read.
+        Raises RaceUnderWay where another one has not ended, another PocError where a way cannot be read.
         """
         if self._running.locked():
             raise RaceUnderWay
