@@ -122,7 +122,7 @@ class Scorer(ModelFacts):
 
         `rows` are feature values by name; names that are no inputs are ignored.
 
-        Raises KeyError where one lacks an input, TypeError where a value is of another type than its input, or
+        Raises KeyError where one lacks an input, TypeError where a value is of another type than that, or
         larger than any double.
         """
         if not rows:

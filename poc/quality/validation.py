@@ -6,10 +6,11 @@ Parquet, and a source's rows, by whoever they were put there, that are to go int
 """
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -104,37 +105,28 @@ def prepare_validated(
 
 
 def gate(
-    settings: Settings,
-    served: ServedFeatures,
-    announce: Callable[[object], None],
-    *,
-    accept_drift: bool = False,
-) -> Callable[[FeatureSet, Window], None]:
-    """Make what `run_materialization` calls before its first write into a view: announces the window, and its
-    drift, or that there is nothing to measure it against though a model may be served.
+    settings: Settings, served: ServedFeatures, accept_drift: bool, definitions: FeatureSet, window: Window
+) -> None:
+    """Tell, before the first write into a view, of the window, and its drift or why that is not measured.
 
-    It raises DatasetDrifted where drift is not accepted, DatasetNotPrepared and ColumnsMissing where a source
+    Raises DatasetDrifted where drift is not accepted, DatasetNotPrepared and ColumnsMissing where a source
     does not give what is declared, and what `read_reference` raises.
     """
-
-    def begin(definitions: FeatureSet, window: Window) -> None:
-        announce(f"{definitions.view}: {window}" if len(served.feature_sets) > 1 else window)
-        if window.is_empty:
-            return
-        reference = read_reference(settings)
-        if reference is None:
-            if may_hold_a_model(settings):
-                announce(f"  {describe_missing_reference(reference_path(settings))}")
-            return
-        rows = LatestRows(definitions, window.start, window.end)
-        if rows.num_rows == 0:
-            return
-        drift = _drift(served, definitions, reference, rows.batches(BATCH_ROWS))
-        if not accept_drift:
-            _require_undrifted(drift, f"{drift.rows:,} rows of {definitions.source_path}")
-        announce(f"  {drift.rows:,} rows: {describe_drift(drift)}")
-
-    return begin
+    note(f"{definitions.view}: {window}" if len(served.feature_sets) > 1 else window)
+    if window.is_empty:
+        return
+    reference = read_reference(settings)
+    if reference is None:
+        if may_hold_a_model(settings):
+            note(f"  {describe_missing_reference(reference_path(settings))}")
+        return
+    rows = LatestRows(definitions, window.start, window.end)
+    if rows.num_rows == 0:
+        return
+    drift = _drift(served, definitions, reference, rows.batches(BATCH_ROWS))
+    if not accept_drift:
+        _require_undrifted(drift, f"{drift.rows:,} rows of {definitions.source_path}")
+    note(f"  {drift.rows:,} rows: {describe_drift(drift)}")
 
 
 def materialize(settings: Settings, options: RunOptions, *, accept_drift: bool = False) -> None:
@@ -160,7 +152,7 @@ def materialize(settings: Settings, options: RunOptions, *, accept_drift: bool =
                 tell_prepared(data)
         else:
             check_source(applied_feature_set(store, options.view))
-        begin = gate(settings, served, note, accept_drift=accept_drift)
+        begin = partial(gate, settings, served, accept_drift)
         reports = run_materialization(settings, store, session, options, begin, progress)
     tell(reports)
 

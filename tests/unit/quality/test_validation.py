@@ -1,6 +1,9 @@
 import json
+from contextlib import redirect_stderr
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
@@ -70,11 +73,9 @@ def write_csv(served: ServedFeatures, factor: float, rows: int = 2000) -> None:
 
 
 def announced(settings: Settings, served: ServedFeatures, window: Window, accept: bool = False) -> list[str]:
-    said: list[str] = []
-    gate(settings, served, lambda line: said.append(str(line)), accept_drift=accept)(
-        served.feature_sets[0], window
-    )
-    return said
+    with redirect_stderr(StringIO()) as said:
+        gate(settings, served, accept, served.feature_sets[0], window)
+    return said.getvalue().splitlines()
 
 
 def test_without_a_trained_model_nothing_is_held_to_it(settings: Settings, served: ServedFeatures) -> None:
@@ -240,21 +241,21 @@ def test_every_view_of_a_service_is_held_to_the_training_data(
 
 
 def test_rows_of_a_view_are_refused_and_the_window_of_each_is_told_by_its_name(
-    repository: SecondRepository, several: ServedFeatures
+    repository: SecondRepository, several: ServedFeatures, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # Its source calls the feature by another name.
     make_dearer(repository, several, "transaction_features", "amt")
-    said: list[str] = []
-    begin = gate(repository.settings(), several, lambda line: said.append(str(line)))
+    capsys.readouterr()
+    begin = partial(gate, repository.settings(), several, False)
     payments, cards, pairs = several.feature_sets
     with pytest.raises(DatasetDrifted, match="400 rows of") as caught:
         begin(payments, MONTH)
     assert caught.value.drifted[0].startswith("amount: PSI ")
     for definitions in (cards, pairs):
         begin(definitions, MONTH)
-    assert [line.partition(":")[0] for line in said if not line.startswith(" ")] == [
-        item.view for item in several.feature_sets
-    ]
+    assert [
+        line.partition(":")[0] for line in capsys.readouterr().err.splitlines() if not line.startswith(" ")
+    ] == [item.view for item in several.feature_sets]
 
 
 def test_feature_of_a_view_that_the_service_leaves_out_is_not_held_to_another_s_of_that_name(
