@@ -61,9 +61,12 @@ def model_inputs(features: Sequence[Feature], training: pd.DataFrame) -> ModelIn
         if str(feature.dtype) in NUMBERS:
             numbers.append(feature.name)
         elif str(feature.dtype) == STRING:
-            declared = read_limits(feature).values
-            found = training[feature.name]
-            categories[feature.name] = _frequent_values(found) if declared is None else declared
+            known = read_limits(feature).values
+            if known is None:
+                found = training[feature.name]
+                counted = found[found != NULL_STRING].value_counts()
+                known = tuple(sorted(map(str, counted.index[:MOST_LEARNED_CATEGORIES])))
+            categories[feature.name] = known
         else:
             reason = f"the model cannot take {feature.name}, a {feature.dtype}"
             raise InvalidDefinitions(DECLARED_IN, f"{reason}: leave it out of the feature service")
@@ -78,11 +81,6 @@ def input_columns(inputs: ModelInputs, features: pd.DataFrame) -> pd.DataFrame:
         values = [value if isinstance(value, str) else NULL_STRING for value in columns[name]]
         columns[name] = pd.Series(values, columns.index, dtype=object)
     return columns
-
-
-def _frequent_values(column: "pd.Series[str]") -> tuple[str, ...]:
-    counted = column[column != NULL_STRING].value_counts()
-    return tuple(sorted(str(value) for value in counted.index[:MOST_LEARNED_CATEGORIES]))
 
 
 def typical_values(inputs: ModelInputs, columns: pd.DataFrame) -> Mapping[str, float | str | None]:

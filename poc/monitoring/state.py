@@ -182,10 +182,6 @@ class StateWatch(Collector):
         if self._reader is not None:
             self._reader.close()
 
-    def describe(self) -> Iterable[Family]:
-        """Name the families, which a registry asks for."""
-        return [GaugeMetricFamily(metric.name, metric.meaning) for metric in metrics.STATE]
-
     def collect(self) -> Iterator[Family]:
         """Yield the families that have a value, as it was read last."""
         state = self.state

@@ -157,10 +157,6 @@ class WorkerProcesses(Collector):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def describe(self) -> Iterable[Family]:
-        """Name no family: which there are, the system says."""
-        return []
-
     def collect(self) -> Iterable[Family]:
         """Return prometheus_client's families, each with a sample a worker."""
         families: dict[str, Family] = {}
