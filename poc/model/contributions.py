@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poc.errors import NotExplainable
-from poc.model.scoring import Scorer, Value
+from poc.model.scoring import Scorer
 
 # Mixtures double with each input: 12 make 4,096, which the model scores in a few milliseconds.
 MOST_DIFFERING_INPUTS = 12
@@ -32,7 +32,7 @@ class Contributions:
             together they are the difference of the two transactions' log-odds.
     """
 
-    typical: Mapping[str, Value]
+    typical: Mapping[str, float | str | None]
     typical_probability: float
     log_odds: Mapping[str, float]
 

@@ -78,8 +78,6 @@ def from_metadata(properties: Mapping[str, str]) -> ModelFacts:
     return replace(facts, trained_at=facts.trained_at.astimezone(timezone.utc))
 
 
-# What an input can be; None for a null.
-Value = float | int | str | bool | None
 # What a row holds beside its inputs is of any type.
 Rows = Sequence[Mapping[str, object]]
 Column = Callable[[str, Rows], "np.ndarray[Any, Any]"]
