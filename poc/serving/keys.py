@@ -69,9 +69,18 @@ def stated_keys(settings: Settings) -> list[str] | None:
 
 
 def _lines(file: Path) -> list[str]:
+    """Read a file that nobody else may use.
+
+    One that this server cannot change, as of a Secret that Kubernetes mounts, may be read by its group: that
+    is how the server itself reads it.
+    """
     try:
         found = file.stat()
-        forbidden, way_out = _rights(file, found)
+        forbidden, way_out = stat.S_IWGRP | stat.S_IRWXO, f"let its owner say chmod 440 {file}"
+        if os.statvfs(file).f_flag & os.ST_RDONLY:
+            way_out = "mount it with defaultMode: 0440 and the fsGroup of its pod"
+        elif found.st_uid == os.geteuid():
+            forbidden, way_out = stat.S_IRWXG | stat.S_IRWXO, f"chmod 600 {file}"
         if found.st_mode & forbidden:
             reason = f"others than this server may use it; {way_out}"
             raise InvalidSettings([f"API_KEYS_FILE={file}: {reason}"])
@@ -79,20 +88,6 @@ def _lines(file: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InvalidSettings([f"API_KEYS_FILE={file}: {reason}"]) from error
-
-
-def _rights(file: Path, found: os.stat_result) -> tuple[int, str]:
-    """Return which rights nobody else may have to a file of keys, and how they are taken away.
-
-    One that this server cannot change, as of a Secret that Kubernetes mounts, may be read by its group: that
-    is how the server itself reads it.
-    """
-    read_only = os.statvfs(file).f_flag & os.ST_RDONLY
-    if found.st_uid == os.geteuid() and not read_only:
-        return stat.S_IRWXG | stat.S_IRWXO, f"chmod 600 {file}"
-    if read_only:
-        return stat.S_IWGRP | stat.S_IRWXO, "mount it with defaultMode: 0440 and the fsGroup of its pod"
-    return stat.S_IWGRP | stat.S_IRWXO, f"let its owner say chmod 440 {file}"
 
 
 def _sent(headers: Mapping[bytes, bytes]) -> bytes:

@@ -198,19 +198,15 @@ def _elements(tensor: InputTensor, binary: bytes) -> tuple[list[Any], bytes]:
     if size is None:
         if tensor.data is None:
             raise RefusedTensors(f"{tensor.name}: needs data, or binary_data_size and as many bytes")
-        return list(_flat(tensor)), binary
+        _, kinds, said = _TYPES[tensor.datatype]
+        flat = [element for item in tensor.data for element in (item if isinstance(item, list) else [item])]
+        for element in flat:
+            if type(element) not in kinds:
+                raise RefusedTensors(f"{tensor.name}: {json.dumps(element)[:40]} is no {said}")
+        return flat, binary
     if tensor.data is not None or type(size) is not int or not 0 <= size <= len(binary):
         raise RefusedTensors(f"{tensor.name}: {len(binary)} bytes follow, binary_data_size is {size}")
     return list(_unpacked(tensor, binary[:size])), binary[size:]
-
-
-def _flat(tensor: InputTensor) -> Iterator[Any]:
-    _, kinds, said = _TYPES[tensor.datatype]
-    for item in tensor.data or ():
-        for element in item if isinstance(item, list) else (item,):
-            if type(element) not in kinds:
-                raise RefusedTensors(f"{tensor.name}: {json.dumps(element)[:40]} is no {said}")
-            yield element
 
 
 def _unpacked(tensor: InputTensor, binary: bytes) -> Iterator[Any]:
