@@ -45,14 +45,21 @@ class Readiness:
 
     async def obstacles(self) -> dict[str, PocError | None]:
         """Return for each component what stands in its way; None if nothing does."""
-        found: dict[str, PocError | None] = {}
-        for component, check in (("features", self._check_features), ("model", self._check_model)):
-            try:
-                await check()
-                found[component] = None
-            except PocError as error:
-                found[component] = error
-            self._metrics.set_ready(component, found[component] is None)
+        found: dict[str, PocError | None] = {"features": None, "model": None}
+        try:
+            await self._features.get().check()
+        except PocError as error:
+            found["features"] = error
+            if isinstance(error, FeaturesUnavailable):
+                self._features.suspect(error)
+        try:
+            source, scorer = self._features.latest, self._model.get()
+            if source is not None:
+                require_inputs(scorer, source.served)
+        except PocError as error:
+            found["model"] = error
+        for component, obstacle in found.items():
+            self._metrics.set_ready(component, obstacle is None)
         return found
 
     async def watch(self, seconds: float = WATCH_SECONDS) -> None:
@@ -69,18 +76,6 @@ class Readiness:
         if self.draining:
             return ShuttingDown()
         return next((error for error in (await self.obstacles()).values() if error is not None), None)
-
-    async def _check_features(self) -> None:
-        try:
-            await self._features.get().check()
-        except FeaturesUnavailable as error:
-            self._features.suspect(error)
-            raise
-
-    async def _check_model(self) -> None:
-        source, scorer = self._features.latest, self._model.get()
-        if source is not None:
-            require_inputs(scorer, source.served)
 
 
 class PlainRoute(APIRoute):
