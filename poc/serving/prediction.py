@@ -105,16 +105,14 @@ class Predictor:
         self._fitting: Fitting | None = None
 
     async def judge(
-        self, keys: Sequence[EntityKey], overrides: Mapping[str, Value], arrived: float | None = None
+        self, keys: Sequence[EntityKey], overrides: Mapping[str, Value], arrived: float
     ) -> Judged:
         """Judge the entities `keys`, of which one may come twice, by stored values under `overrides`.
 
-        `arrived` is when the request came in, by `time.monotonic`; now for None.
+        `arrived` is when the request came in, by `time.monotonic`.
 
         Raises PocError: none of them can be judged now.
         """
-        if arrived is None:
-            arrived = time.monotonic()
         try:
             judged = await self._judge(keys, overrides)
         except Exception as error:

@@ -1,6 +1,7 @@
 """What the predictor refuses, without HTTP."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -38,7 +39,7 @@ def make(source: object, scorer: Scorer) -> Iterator[Make]:
 
 
 def judge(predictor: Predictor, ids: Sequence[str], **overrides: object) -> Judged:
-    return asyncio.run(predictor.judge([(item,) for item in ids], overrides))
+    return asyncio.run(predictor.judge([(item,) for item in ids], overrides, time.monotonic()))
 
 
 def test_model_that_wants_more_than_there_is_is_named(make: Make, scorer: Scorer) -> None:
@@ -97,13 +98,13 @@ def test_late_read_of_a_store_that_answers_others_condemns_nothing(make: Make, s
             return None
 
         source.check = late
-        first = asyncio.create_task(predictor.judge([("12345",)], {}))
+        first = asyncio.create_task(predictor.judge([("12345",)], {}, time.monotonic()))
         await asyncio.sleep(0)
         source.check = at_once
-        await predictor.judge([("67890",)], {})
+        await predictor.judge([("67890",)], {}, time.monotonic())
         answered.set()
         with pytest.raises(PocError, match=r"gave no answer in 1\.0 s"):
             await first
-        await predictor.judge([("12345",)], {})
+        await predictor.judge([("12345",)], {}, time.monotonic())
 
     asyncio.run(judge_late())
