@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import pandas as pd
 import pyarrow as pa
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
@@ -23,9 +23,6 @@ from poc.definitions import ServedFeatures
 from poc.errors import ReferenceUnreadable
 from poc.output import UNKNOWN_COMMIT, replacing
 from poc.settings import Settings
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # In the model's MLflow run. In the data folder the name says of which model and alias it is.
 REFERENCE_FILE = "training_reference.json"
@@ -53,7 +50,7 @@ class TrainingReference:
     git_commit: str = UNKNOWN_COMMIT
 
 
-def reference_features(served: ServedFeatures, rows: "pd.DataFrame") -> dict[str, FeatureReference]:
+def reference_features(served: ServedFeatures, rows: pd.DataFrame) -> dict[str, FeatureReference]:
     """Summarize `rows`: a column for each feature of `served`.
 
     All rows that the model was made from, not only its training part: what it was trained, tuned and

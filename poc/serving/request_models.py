@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
@@ -12,9 +12,6 @@ from poc.dataset.columns import read_limits
 from poc.definitions import Feature, JoinKey, ServedFeatures
 from poc.retrieval.source import EntityKey, Value, python_type
 from poc.serving.resources import FeatureResource
-
-if TYPE_CHECKING:
-    from feast.types import FeastType
 
 MAX_IDS = 100
 MAX_ID_LENGTH = 256
@@ -169,7 +166,7 @@ def _key_annotation(key: JoinKey) -> Any:
     """Return what a request may name as `key`: bytes in base64, times with their zone."""
     size = Field(min_length=1, max_length=MAX_ID_LENGTH)
     others = {bool: bool, datetime: AwareDatetime, bytes: Annotated[bytes, size]}
-    taken: Any = _number(key.dtype) or others.get(python_type(key.dtype), Annotated[str, size])
+    taken: Any = _number(key) or others.get(python_type(key.dtype), Annotated[str, size])
     return Annotated[taken, Field(examples=_key_examples(key)[:1])]
 
 
@@ -203,24 +200,24 @@ def example_overrides(served: ServedFeatures) -> dict[str, Value]:
 
 def _annotation(feature: Feature) -> Any:
     limits = read_limits(feature)
-    number = _number(feature.dtype, limits.minimum, limits.maximum)
+    number = _number(feature, limits.minimum, limits.maximum)
     if number is None and limits.values is not None:
         return Literal[limits.values]
     others = {str: Annotated[str, Field(max_length=MAX_TEXT_LENGTH)], bool: bool}
     return number or others.get(python_type(feature.dtype))
 
 
-def _number(dtype: "FeastType", minimum: float | None = None, maximum: float | None = None) -> Any:
-    """Return the type of the numbers of `dtype` within bounds; None for what is no number.
+def _number(item: Feature | JoinKey, minimum: float | None = None, maximum: float | None = None) -> Any:
+    """Return the type of the numbers of `item` within bounds; None where it is no number.
 
     What the type can hold is a bound as well: JSON's numbers know none.
     """
     from feast.types import Float32, Float64, Int32, Int64
 
     largest = {Int32: 2**31 - 1, Int64: 2**63 - 1, Float32: LARGEST_FLOAT32, Float64: sys.float_info.max}
-    if dtype not in largest:
+    if item.dtype not in largest:
         return None
-    kind, most = python_type(dtype), largest[dtype]
+    kind, most = python_type(item.dtype), largest[item.dtype]
     least = -most - 1 if kind is int else -most
     within = Field(
         ge=least if minimum is None else max(least, minimum),

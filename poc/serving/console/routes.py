@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
@@ -20,7 +20,7 @@ from pydantic import Field, create_model
 from starlette.concurrency import run_in_threadpool
 
 from poc.dataset.columns import Limits, read_limits
-from poc.definitions import Feature
+from poc.definitions import Feature, JoinKey
 from poc.errors import NotExplainable, RaceUnderWay
 from poc.retrieval.source import EntityFeatures, EntityKey, FeatureSource, python_type
 from poc.serving.console.samples import Samples
@@ -32,9 +32,6 @@ from poc.serving.resources import FeatureResource
 from poc.serving.response_models import json_response, prediction_response
 from poc.serving.routes import PlainRoute, judge_one
 from poc.settings import Settings
-
-if TYPE_CHECKING:
-    from feast.types import FeastType
 
 # How the page calls a source, by its name.
 TITLES = {"feast": "Feast", "direct": "Direct reads", "feature-server": "Feature server"}
@@ -198,7 +195,7 @@ def about_response(request_models: RequestModels, ways: Sequence[str]) -> dict[s
     return {
         "service": served.service,
         "views": [view.view for view in served.feature_sets],
-        "keys": [{"name": key.name, "kind": _kind(key.dtype, Limits(), "text")} for key in served.join_keys],
+        "keys": [{"name": key.name, "kind": _kind(key, Limits(), "text")} for key in served.join_keys],
         # The field of a batch, and of a race, that lists entities.
         "rows": request_models.rows,
         "ttl_seconds": min(ttls).total_seconds() if ttls else None,
@@ -208,17 +205,17 @@ def about_response(request_models: RequestModels, ways: Sequence[str]) -> dict[s
     }
 
 
-def _kind(dtype: "FeastType", limits: Limits, other: str) -> str:
-    """Return how the page lets a person type values of `dtype`."""
+def _kind(item: Feature | JoinKey, limits: Limits, other: str) -> str:
+    """Return how the page lets a person type values of `item`."""
     whole, text = "flag" if limits.binary else "whole", "text" if limits.values is None else "choice"
     kinds = {bool: "yes_no", int: whole, float: "number", str: text}
-    return kinds.get(python_type(dtype), other)
+    return kinds.get(python_type(item.dtype), other)
 
 
 def _feature(feature: Feature) -> dict[str, Any]:
     """Tell of a feature as the page shows it and lets a person change it, but for one of the kind `other`."""
     limits = read_limits(feature)
-    kind = _kind(feature.dtype, limits, "other")
+    kind = _kind(feature, limits, "other")
     return {"name": feature.name, "description": feature.description, "kind": kind, **asdict(limits)}
 
 
