@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from poc.errors import NotExplainable
 from poc.model.contributions import MOST_DIFFERING_INPUTS, contributions, shapley_values
-from poc.model.scoring import Scorer, Value
+from poc.model.scoring import Scorer
 
 ROWS = st.fixed_dictionaries(
     {
@@ -31,7 +31,7 @@ def log_odds(probability: float) -> float:
 @given(row=ROWS)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_contributions_are_together_the_whole_way_from_typical(
-    scorer: Scorer, row: Mapping[str, Value]
+    scorer: Scorer, row: Mapping[str, object]
 ) -> None:
     found = contributions(scorer, row)
     typical, explained = scorer.score([found.typical, row])
