@@ -153,8 +153,13 @@ def open_scorer(
         raise ModelUnusable(f"{name} version {version}", reason) from error
     return Scorer(
         **asdict(facts),
-        name=name, version=version, alias=alias, run_id=run_id, _session=session, _columns=columns,
-    )  # fmt: skip
+        name=name,
+        version=version,
+        alias=alias,
+        run_id=run_id,
+        _session=session,
+        _columns=columns,
+    )
 
 
 def _columns_taken(
