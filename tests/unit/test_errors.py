@@ -41,8 +41,12 @@ def test_error_is_raised_with_what_it_tells(place: str, call: ast.Call) -> None:
         (own.bind_partial if starred else own.bind)(None, *given, **named)
         return
     sentences = kind.told if "way_out" in named else kind.told + kind.way_out
-    places = {name.split(".")[0] for _, name, _, _ in Formatter().parse(sentences) if name}
+    parsed = Formatter().parse(sentences)
+    places = list(dict.fromkeys(name.split(".")[0] for _, name, _, _ in parsed if name))
     assert len(given) < len(places) if starred else len(given) == len(places)
+    # One that is called as a place stands in that place: types do not tell two that are swapped.
+    called = [getattr(argument, "id", getattr(argument, "attr", None)) for argument in given]
+    assert starred or all(name not in places or name == places[at] for at, name in enumerate(called))
 
 
 def test_several_things_are_told_with_commas_or_a_line_each() -> None:
