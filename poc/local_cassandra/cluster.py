@@ -154,8 +154,8 @@ class ClusterFolder:
     def state(self, started: int = 0) -> EmbeddedCassandra:
         """Describe the cluster as it is now, asking every node."""
         ports = self.ports()
-        # Noted by the start that made it.
-        assert ports is not None
+        if ports is None:
+            raise ValueError(f"{self.path} was never started")
         nodes = []
         for place in self.places:
             process, held = place.process(), 0

@@ -16,7 +16,7 @@ from datetime import timezone
 from typing import Any
 
 import numpy as np
-from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, TypeAdapter
 
 from poc.definitions import Feature
 from poc.errors import ModelUnusable
@@ -69,13 +69,14 @@ def from_metadata(properties: Mapping[str, str]) -> ModelFacts:
     """
     names = [name for name in ModelFacts.__dataclass_fields__ if name != _TYPICAL or name in properties]
     try:
-        stated = ", ".join(f'"{name}": {properties[name]}' for name in names)
-        facts = TypeAdapter(ModelFacts).validate_json(f"{{{stated}}}", strict=True)
+        stated = json.dumps({name: json.loads(properties[name]) for name in names})
+        facts = TypeAdapter(ModelFacts).validate_json(stated, strict=True)
+        typical = None if facts.typical is None else {name: facts.typical[name] for name in facts.inputs}
     except KeyError as error:
         raise ValueError(f"its file does not state {error}") from None
-    except ValidationError as error:
+    except ValueError as error:
         raise ValueError(f"its file states its facts wrongly: {error}") from None
-    return replace(facts, trained_at=facts.trained_at.astimezone(timezone.utc))
+    return replace(facts, trained_at=facts.trained_at.astimezone(timezone.utc), typical=typical)
 
 
 # What a row holds beside its inputs is of any type.

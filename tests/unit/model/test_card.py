@@ -54,6 +54,7 @@ def test_missing_fact_is_named(facts: ModelFacts, name: str) -> None:
     ("name", "text"),
     [
         ("threshold", '"high"'),
+        ("threshold", '0.5, "label": "another"'),
         ("categories", "[1]"),
         ("trained_at", "7"),
         ("metrics", "{"),
@@ -63,3 +64,8 @@ def test_missing_fact_is_named(facts: ModelFacts, name: str) -> None:
 def test_wrong_fact_is_refused(facts: ModelFacts, name: str, text: str) -> None:
     with pytest.raises(ValueError, match="wrongly"):
         from_metadata(to_metadata(facts) | {name: text})
+
+
+def test_typical_transaction_without_one_of_the_inputs_is_refused(facts: ModelFacts) -> None:
+    with pytest.raises(ValueError, match="does not state 'shop'"):
+        from_metadata(to_metadata(facts) | {"typical": '{"amount": 1.0}'})
