@@ -31,7 +31,7 @@ Key: TypeAlias = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class StoredRow:
+class KnownRow:
     """What a source says of an entity: each declared feature, None where null, and when that was true."""
 
     values: dict[str, Any]
@@ -169,7 +169,7 @@ def sample_keys(
 
 def latest_rows(
     definitions: FeatureSet, keys: Sequence[Key] | None = None, as_of: datetime | None = None
-) -> dict[Key, StoredRow]:
+) -> dict[Key, KnownRow]:
     """Read the latest record of entities.
 
     Args:
@@ -199,7 +199,7 @@ def latest_rows(
     for row in declared_columns(records.take(pa.array(latest.positions())), definitions).to_pylist():
         entity = tuple(row[name] for name in definitions.key_names)
         if wanted is None or entity in wanted:
-            found[entity] = StoredRow({name: row[name] for name in definitions.names}, row[moment])
+            found[entity] = KnownRow({name: row[name] for name in definitions.names}, row[moment])
     return found
 
 

@@ -17,7 +17,7 @@ from poc.errors import PocError, SourceChanged
 from poc.online_store.source import ParquetSource, time_window, values_fit
 
 
-class LatestRows(ParquetSource):
+class IntervalRows(ParquetSource):
     """The latest row of each entity in [start, end), both UTC, found as the engine that materializes does.
 
     In Arrow batches, under the declared names and types. Holds the position of each entity's row, and no

@@ -19,7 +19,7 @@ from poc.definitions import FeatureSet, applied_view
 from poc.errors import DirectTableDiffers, LoadTakenBack, NothingToMaterialize, ValuesInTheWay
 from poc.materialization import window as windows
 from poc.materialization.direct import DirectTable
-from poc.materialization.offline import LatestRows, count_in_interval, interval_fingerprint
+from poc.materialization.offline import IntervalRows, count_in_interval, interval_fingerprint
 from poc.materialization.rebuild import row_store
 from poc.materialization.records import MaterializationRecord, MaterializationRun
 from poc.materialization.stored_rows import BATCH, NEVER_WRITTEN, beside_stored, by_reader
@@ -179,7 +179,7 @@ def _in_the_way(
         refuse_wall_clock_cells(definitions.view, name, [tuple(cell) for cell in cells])
     except WrittenByAnotherEngine:
         found = ["values written at wall-clock time, by Feast's own engine or by a push"]
-    source = LatestRows(definitions, window.start, window.end).batches(BATCH)
+    source = IntervalRows(definitions, window.start, window.end).batches(BATCH)
     later = differing = matched = 0
     # Which features rows lack, and how many lack these.
     lacking: Counter[frozenset[int]] = Counter()

@@ -16,7 +16,7 @@ from poc.definitions import FeatureSet, applied_service, applied_view
 from poc.errors import NoGenerations, OnlineValuesDiffer
 from poc.feature_store import connection_of, kept_for, open_feature_store
 from poc.materialization.attempts import materialization_lock
-from poc.materialization.offline import LatestRows
+from poc.materialization.offline import IntervalRows
 from poc.materialization.records import MaterializationRecord, MaterializationRun
 from poc.materialization.stored_rows import BATCH, beside_stored, by_reader, differences
 from poc.materialization.verification import gone_until
@@ -83,14 +83,14 @@ class NewGeneration:
         start = start if gone is None else min(max(start, gone), end)
         with ThreadPoolExecutor(1) as pool:
             counted = pool.submit(self.written)
-            source = LatestRows(self.definitions, start, end)
+            source = IntervalRows(self.definitions, start, end)
             self._read_back(source)
             count = counted.result()
         if count < source.num_rows:
             raise OnlineValuesDiffer([f"{count:,} entities are stored, the source has {source.num_rows:,}"])
         return count
 
-    def _read_back(self, source: LatestRows) -> None:
+    def _read_back(self, source: IntervalRows) -> None:
         """Hold every row to the source, or a sample that is spread over all of it."""
         session = self.online.session(self.store.config)
         reader = RowReader(session, self.layout, None, connection_of(self.store))

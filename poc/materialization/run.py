@@ -12,7 +12,7 @@ from poc.command_line import doing, note, ok
 from poc.dataset.stored import count_waiting
 from poc.definitions import FeatureSet, applied_feature_set, applied_service
 from poc.feature_store import connection_of
-from poc.materialization.offline import LatestRows, interval_fingerprint, watch_source
+from poc.materialization.offline import IntervalRows, interval_fingerprint, watch_source
 from poc.materialization.plan import Planned, RunOptions, plan_view, require_rows
 from poc.materialization.rebuild import drop_left, new_generation, row_store
 from poc.materialization.records import MaterializationRecord, MaterializationRun
@@ -137,7 +137,7 @@ class _Run:
             self.session.execute(f"TRUNCATE {table}", execution_profile=SCHEMA)
         self._materialize(definitions, window)
         if rows is not None:
-            filled = Content(*covered, content, LatestRows(definitions, *covered).num_rows)
+            filled = Content(*covered, content, IntervalRows(definitions, *covered).num_rows)
             rows.generations(self.store.config).note(definitions.view, filled)
 
     def _materialize(self, definitions: FeatureSet, window: Window) -> None:
@@ -148,7 +148,7 @@ class _Run:
     def _fill_direct(self, planned: Planned, written_us: int) -> int:
         direct, window, last = planned.direct, planned.window, planned.last
         if direct is None:
-            return LatestRows(planned.definitions, window.start, window.end).num_rows
+            return IntervalRows(planned.definitions, window.start, window.end).num_rows
         if planned.remake_direct:
             direct.drop(self.session)
         if window.anew or planned.remake_direct:

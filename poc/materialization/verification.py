@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
 
-from poc.dataset.stored import Key, StoredRow, latest_rows, newest_event, sample_view
+from poc.dataset.stored import Key, KnownRow, latest_rows, newest_event, sample_view
 from poc.dataset.values import Difference, same_value
 from poc.definitions import FeatureSet, ServedFeatures, ServedView
 from poc.errors import FeaturesNotMaterialized, FeaturesOutdated, OnlineTableMissing, OnlineValuesDiffer
@@ -107,11 +107,11 @@ def _differences(
             yield Difference(key, name, online.get(name), offline[name])
 
 
-def _is_older(row: StoredRow, age: timedelta | None) -> bool:
+def _is_older(row: KnownRow, age: timedelta | None) -> bool:
     return age is not None and datetime.now(timezone.utc) - row.event_timestamp >= age - _MARGIN
 
 
-def _current_rows(view: ServedView, rows: Sequence[Mapping[str, Any]]) -> dict[Key, StoredRow]:
+def _current_rows(view: ServedView, rows: Sequence[Mapping[str, Any]]) -> dict[Key, KnownRow]:
     """Read what the source says of entities by now, without what is too old to be online."""
     definitions, now = view.definitions, datetime.now(timezone.utc)
     found = latest_rows(definitions, list({_key_of(view, row) for row in rows}), as_of=now)

@@ -73,7 +73,7 @@ class ArrowMaterializationEngine(LocalMaterializationEngine):  # type: ignore[mi
 
 
 @dataclass(frozen=True, slots=True)
-class ViewRows:
+class EntityRows:
     """One row an entity, under the names that the view declares; in batches of at most so many rows."""
 
     num_rows: int
@@ -87,7 +87,7 @@ def open_rows(
     entities: Sequence[Entity],
     start: datetime,
     end: datetime,
-) -> ViewRows:
+) -> EntityRows:
     """Find each entity's latest row of `start` (included) to `end` (excluded).
 
     It is read by column where reading the files is what the offline store would do, else by that.
@@ -102,10 +102,10 @@ def open_rows(
     if plain and isinstance(source.file_format, ParquetFormat | None) and readable(source.path, timestamp):
         columns = Columns(tuple(keys), tuple(features), timestamp, created or None)
         parquet = ParquetSource(source.path, open_dataset(source.path, columns.all()), columns, start, end)
-        return ViewRows(parquet.num_rows, partial(_renamed, parquet, mapping, not keys))
+        return EntityRows(parquet.num_rows, partial(_renamed, parquet, mapping, not keys))
     pulled = pull_latest(config, offline_store, view, entities, start, end)
     table = _run_pyarrow_field_mapping(pulled.to_arrow(), mapping)
-    return ViewRows(int(table.num_rows), lambda rows: table.combine_chunks().to_batches(rows))
+    return EntityRows(int(table.num_rows), lambda rows: table.combine_chunks().to_batches(rows))
 
 
 def pull_latest(

@@ -16,7 +16,7 @@ from poc.dataset.values import Difference
 from poc.definitions import FeatureSet, applied_service, applied_view
 from poc.errors import FeaturesNotMaterialized
 from poc.feature_store import connection_of, kept_for
-from poc.materialization.offline import LatestRows, interval_fingerprint
+from poc.materialization.offline import IntervalRows, interval_fingerprint
 from poc.materialization.records import MaterializationRecord, MaterializationRun
 from poc.materialization.stored_rows import BATCH, Read, beside_stored, by_reader, differences, through_feast
 from poc.materialization.verification import gone_until
@@ -143,7 +143,7 @@ def _check(
     filled: _FilledStore, session: Session, definitions: FeatureSet, progress: Progress, shown: int
 ) -> StoreCheck:
     check = StoreCheck(filled.name, filled.run.covered_from, filled.run.covered_until)
-    for batch in LatestRows(definitions, check.covered_from, check.covered_until).batches(BATCH):
+    for batch in IntervalRows(definitions, check.covered_from, check.covered_until).batches(BATCH):
         removed = gone_until(filled.kept_for, datetime.now(timezone.utc))
         for row in beside_stored([batch], filled.read, definitions):
             check.compared += 1

@@ -25,7 +25,7 @@ from poc.definitions import FeatureSet, ServedFeatures, applied_feature_set, app
 from poc.errors import DatasetDrifted, PocError
 from poc.feature_store import connection_of, open_feature_store
 from poc.materialization.attempts import recorded_attempt
-from poc.materialization.offline import LatestRows
+from poc.materialization.offline import IntervalRows
 from poc.materialization.plan import RunOptions
 from poc.materialization.run import run_materialization, tell
 from poc.materialization.window import Window
@@ -120,7 +120,7 @@ def gate(
         if may_hold_a_model(settings):
             note(f"  {describe_missing_reference(reference_path(settings))}")
         return
-    rows = LatestRows(definitions, window.start, window.end)
+    rows = IntervalRows(definitions, window.start, window.end)
     if rows.num_rows == 0:
         return
     drift = _drift(served, definitions, reference, rows.batches(BATCH_ROWS))

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from poc.dataset.history import known_then, microseconds
 from poc.dataset.stored import latest_rows
 from poc.definitions import Feature, FeatureSet, JoinKey
-from poc.materialization.offline import LatestRows
+from poc.materialization.offline import IntervalRows
 from poc.online_store.bound_rows import bound_rows
 from poc.online_store.layout import row_layout
 
@@ -45,7 +45,7 @@ def latest(rows: list[Row]) -> dict[str, int]:
 
 def by_materialization(rows: list[Row], definitions: FeatureSet) -> dict[str, int]:
     found: dict[str, int] = {}
-    for batch in LatestRows(definitions, START, START + 24 * HOUR).batches(4):
+    for batch in IntervalRows(definitions, START, START + 24 * HOUR).batches(4):
         found |= {row["id"]: row["a"] for row in batch.to_pylist()}
     return found
 

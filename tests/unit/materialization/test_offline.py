@@ -12,7 +12,7 @@ from poc.dataset.stored import latest_rows, newest_event
 from poc.definitions import Feature, FeatureSet, JoinKey, ServedFeatures
 from poc.errors import ColumnsMissing, DatasetNotPrepared
 from poc.materialization.offline import (
-    LatestRows,
+    IntervalRows,
     count_in_interval,
     interval_fingerprint,
     keys_in_interval,
@@ -60,7 +60,7 @@ def without_keys(feature: Feature, folder: Path) -> FeatureSet:
 
 
 def latest(definitions: FeatureSet, batch_rows: int = 1000) -> list[tuple[object, ...]]:
-    source = LatestRows(definitions, DAY, NEXT_DAY)
+    source = IntervalRows(definitions, DAY, NEXT_DAY)
     found = [tuple(row.values()) for batch in source.batches(batch_rows) for row in batch.to_pylist()]
     assert len(found) == source.num_rows
     return sorted(found)
@@ -223,7 +223,7 @@ def test_rows_come_under_the_declared_names_and_types(tmp_path: Path) -> None:
         "at": pa.array([DAY, DAY + timedelta(hours=1)], pa.timestamp("ns")),
     }
     pq.write_table(pa.table(columns), definitions.source_path)
-    [batch] = LatestRows(definitions, DAY, NEXT_DAY).batches(10)
+    [batch] = IntervalRows(definitions, DAY, NEXT_DAY).batches(10)
     assert batch.schema.names == ["card_id", "merchant", "mean", "parts", "at"]
     assert batch.schema.field("mean").type == pa.float32()
     assert batch.column("card_id").to_pylist() == [7]
