@@ -10,27 +10,24 @@ A production cluster has an authority already: name its files in the yaml instea
 
 import os
 import secrets
-from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone
-from ipaddress import ip_address
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+import trustme
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from poc.errors import FolderNotUsable
 from poc.online_store.connection import PASSWORD_VARIABLE, USERNAME_VARIABLE, Credentials, TlsFiles
 
 # As many nodes as an embedded cluster can have.
 ADDRESSES = tuple(f"127.0.0.{i}" for i in range(1, 10))
-VALID_DAYS = 3650
 USERNAME = "feast"
 _FILES = ("ca.pem", "ca.key", "node.pem", "client.pem", "client.key")
-
-Issued = tuple[ec.EllipticCurvePrivateKey, x509.Certificate]
 
 
 def client_files(folder: Path) -> TlsFiles:
@@ -46,15 +43,20 @@ def ensure_certificates(folder: Path, renew: bool = False) -> bool:
     """
     if not renew and all((folder / name).is_file() for name in _FILES):
         return False
-    authority = _issue("feast-cassandra-poc development authority", (), None)
-    addresses = [x509.IPAddress(ip_address(address)) for address in ADDRESSES]
-    ca_key, ca = _pem(authority)
-    node_key, node = _pem(_issue("node", [x509.DNSName("localhost"), *addresses], authority))
-    client_key, client = _pem(_issue("client", [x509.DNSName("client")], authority))
+    authority = trustme.CA(organization_name="feast-cassandra-poc development authority", path_length=0)
+    node, client = authority.issue_cert("localhost", *ADDRESSES), authority.issue_cert("client")
+    ca, [node_chain], [client_chain] = authority.cert_pem, node.cert_chain_pems, client.cert_chain_pems
+    contents = (
+        ca.bytes(),
+        authority.private_key_pem.bytes(),
+        _pkcs8(node.private_key_pem) + node_chain.bytes() + ca.bytes(),
+        client_chain.bytes(),
+        _pkcs8(client.private_key_pem),
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
-        for name, content in zip(_FILES, (ca, ca_key, node_key + node + ca, client, client_key), strict=True):
+        for name, content in zip(_FILES, contents, strict=True):
             _write_private(folder / name, content)
     except OSError as error:
         raise FolderNotUsable(folder, str(error)) from error
@@ -79,29 +81,10 @@ def make_credentials(file: Path, username: str = USERNAME) -> Credentials:
     return kept
 
 
-def _issue(name: str, alternatives: Sequence[x509.GeneralName], by: Issued | None) -> Issued:
-    """Make a key and its certificate; that of an authority, which signs itself, where `by` is None."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    signer, issuer = (key, subject) if by is None else (by[0], by[1].subject)
-    now = datetime.now(timezone.utc)
-    extension: x509.ExtensionType = x509.SubjectAlternativeName(alternatives)
-    if by is None:
-        extension = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
-    constraints = x509.BasicConstraints(ca=by is None, path_length=0 if by is None else None)
-    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
-    builder = builder.serial_number(x509.random_serial_number())
-    # Clocks of two machines differ.
-    builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(
-        now + timedelta(days=VALID_DAYS)
-    )
-    builder = builder.add_extension(constraints, critical=True).add_extension(extension, critical=by is None)
-    return key, builder.sign(signer, hashes.SHA256())
-
-
-def _pem(issued: Issued) -> tuple[bytes, bytes]:
-    key = issued[0].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return key, issued[1].public_bytes(Encoding.PEM)
+def _pkcs8(key: trustme.Blob) -> bytes:
+    """Write a key in the one form that Cassandra reads."""
+    loaded = load_pem_private_key(key.bytes(), None)
+    return loaded.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _write_private(path: Path, content: bytes) -> None:
