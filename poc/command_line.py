@@ -17,8 +17,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from colorama import Fore, Style
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from tqdm import tqdm
 
 from poc.errors import PocError
 
@@ -165,23 +164,15 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(**{units[unit]: int(number)})
 
 
-@contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[int], None]]:
-    """Show on standard error how many things are done; yields the function that counts some more of them."""
-    columns = (TextColumn(title), BarColumn(), TextColumn("{task.completed:,}"), TimeElapsedColumn())
-    progress = Progress(*columns, console=Console(stderr=True))
+class ProgressBar(tqdm):  # type: ignore[misc]
+    """tqdm's bar without its thread, which would take the interpreter in the middle of what is measured."""
 
-    def advance(count: int) -> None:
-        if not progress.live.is_started:
-            progress.start()
-            progress.add_task(title, total=None)
-        progress.advance(progress.task_ids[0], count)
+    monitor_interval = 0
 
-    try:
-        yield advance
-    finally:
-        if progress.live.is_started:
-            progress.stop()
+
+def progress_bar(title: str, total: int | None = None) -> ProgressBar:
+    """Open a bar that counts things done, once there are some, on standard error if that is a terminal."""
+    return ProgressBar(desc=title, total=total, unit="", delay=1e-9, mininterval=0.25, disable=None)
 
 
 def _open_what_is_closed() -> None:

@@ -7,9 +7,9 @@ afterwards.
     python scripts/benchmark_registry.py --views 1,10,1000 --rounds 1000
 """
 
-from poc.command_line import note, run
+from poc.command_line import note, progress_bar, run
 from poc.measurement.core import warm_up_rounds
-from poc.measurement.scripts import measurement_parser, require_results, rounds_bar, show
+from poc.measurement.scripts import measurement_parser, require_results, show
 from poc.measurement.tables import registry_table
 from poc.settings import load_settings
 
@@ -29,9 +29,12 @@ def main() -> None:
     from poc.online_store.failures import cassandra_failures
 
     rounds = wanted.rounds + warm_up_rounds(wanted.rounds)
-    with open_place(settings) as place, cassandra_failures(place.connection), rounds_bar(rounds) as bar:
-        bar.say("Reading")
-        found = measure_registry(place, wanted.views, wanted.rounds, bar.advance)
+    with (
+        open_place(settings) as place,
+        cassandra_failures(place.connection),
+        progress_bar("Reading", rounds) as bar,
+    ):
+        found = measure_registry(place, wanted.views, wanted.rounds, bar.update)
     show(found, registry_table, wanted.json)
 
 

@@ -7,9 +7,9 @@ differ from scikit-learn's over all labelled rows. Needs the data and the applie
     python scripts/benchmark_scoring.py
 """
 
-from poc.command_line import note, run
+from poc.command_line import note, progress_bar, run
 from poc.measurement.core import warm_up_rounds
-from poc.measurement.scripts import measurement_parser, require_results, rounds_bar, show
+from poc.measurement.scripts import measurement_parser, require_results, show
 from poc.measurement.tables import scoring_table
 from poc.settings import load_settings
 
@@ -22,9 +22,8 @@ def main() -> None:
     note("Loading MLflow, scikit-learn and Feast ...")
     from poc.measurement.scoring import measure_scoring
 
-    with rounds_bar(wanted.rounds + warm_up_rounds(wanted.rounds)) as bar:
-        bar.say("Scoring")
-        found = measure_scoring(settings, wanted.rounds, bar.advance)
+    with progress_bar("Scoring", wanted.rounds + warm_up_rounds(wanted.rounds)) as bar:
+        found = measure_scoring(settings, wanted.rounds, bar.update)
     show(found, scoring_table, wanted.json)
 
 

@@ -33,9 +33,9 @@ def main() -> int:
     with (
         cassandra_session(connection_of(store)) as session,
         materialization_lock(settings.data_dir, note),
-        progress_bar("Compared") as progress,
+        progress_bar("Compared") as bar,
     ):
-        views = check_consistency(settings, store, session, progress, arguments.shown)
+        views = check_consistency(settings, store, session, bar.update, arguments.shown)
     close_feature_store(store)
 
     if arguments.json is not None:

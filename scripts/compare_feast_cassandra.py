@@ -12,9 +12,9 @@ and a picture of all latencies. The row store is filled beside Feast's own where
     python scripts/compare_feast_cassandra.py --json results.json --plot latency.png
 """
 
-from poc.command_line import note, ok, run
+from poc.command_line import note, ok, progress_bar, run
 from poc.measurement.comparison import rounded
-from poc.measurement.scripts import read_request, require_results, rounds_bar
+from poc.measurement.scripts import read_request, require_results
 from poc.measurement.tables import report
 from poc.output import write_json
 from poc.settings import load_settings
@@ -28,8 +28,8 @@ def main() -> None:
     from poc.measurement.place import open_place
     from poc.measurement.stores import compare_stores
 
-    with open_place(settings) as place, rounds_bar(request.all_rounds) as bar:
-        found = compare_stores(place, request, announce=bar.say, progress=bar.advance)
+    with open_place(settings) as place, progress_bar("Opening both stores", request.all_rounds) as bar:
+        found = compare_stores(place, request, announce=bar.set_description, progress=bar.update)
 
     ok("Same values all ways: {transactions:,} transactions, {features} features".format_map(found["meta"]))
     print(f"\n{report(found)}\n")

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from secrets import token_hex
 from typing import Literal
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 
 from poc.dataset.generate import SEED
 from poc.errors import DatasetNotWritten, DatasetUnreadable
+from poc.online_store.registry_file import whole_file
 
 _NOTE = b"poc.dataset"
 # What pandas once noted about columns that may have other types by now.
@@ -115,18 +115,10 @@ def write_parquet(path: Path, table: pa.Table, provenance: Provenance) -> None:
     """
     notes = {key: value for key, value in (table.schema.metadata or {}).items() if key != _PANDAS_NOTE}
     notes[_NOTE] = json.dumps(asdict(provenance)).encode()
-    # A name of its own: two preparations at once must not write into each other's file.
-    temporary = path.with_name(f".{path.name}.{token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                pq.write_table(table.replace_schema_metadata(notes), file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole_file(path) as file:
+            pq.write_table(table.replace_schema_metadata(notes), file)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import datetime
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -26,6 +26,7 @@ from feast.infra.offline_stores.contrib.spark_offline_store.spark import (
     get_spark_session_or_start_new_with_repoconfig,
 )
 from feast.infra.registry.base_registry import BaseRegistry
+from feast.utils import make_tzaware
 from pydantic import StrictStr
 from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import DataFrame, SparkSession, Window
@@ -174,14 +175,10 @@ def _rows(
     if missing:
         raise MissingColumns(f"Source {source.name!r}", missing, frame.columns)
     moment = F.col(quoted(timestamp))
-    inside = frame.where((moment >= F.lit(_aware(start))) & (moment < F.lit(_aware(end))))
+    # Spark would take a naive time for the machine's.
+    inside = frame.where((moment >= F.lit(make_tzaware(start))) & (moment < F.lit(make_tzaware(end))))
     places = [F.col(hidden).alias(name) for name, hidden in position.items()]
     return session, inside.select(*(quoted(name) for name in dict.fromkeys(columns)), *places)
-
-
-def _aware(moment: datetime) -> datetime:
-    # Feast means UTC; Spark would take a naive time for the machine's.
-    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment
 
 
 def _spark_session(config: SparkOfflineStoreConfig) -> SparkSession:

@@ -1,7 +1,6 @@
 """How the ways that are compared read: a further one is one more function that returns a `Read`."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,6 +12,7 @@ from poc.definitions import ServedFeatures, applied_view
 from poc.errors import BenchmarkFailed
 from poc.measurement.core import Key, Read, Row
 from poc.online_store.acsylla_reads import AcsyllaReads
+from poc.online_store.keyed_reads import in_order
 from poc.online_store.keys import bound_key
 from poc.online_store.layout import RowLayout, direct_layout
 from poc.online_store.session import READ, Session, prepare
@@ -178,15 +178,8 @@ def _rows(answer: Mapping[str, list[Any]], key_names: Sequence[str]) -> list[Row
 
 
 def _answers(session: Session, asked: Sequence[tuple[Any, Key]]) -> Iterator[list[Any]]:
-    """Send prepared statements and yield their rows in order, one more sent for each that is answered.
-
-    That is 7 % faster at 100 ids than the driver's execute_concurrent_with_args.
-    """
     sent = (session.execute_async(select, bound, execution_profile=READ) for select, bound in asked)
-    waiting = deque(islice(sent, READS_IN_FLIGHT))
-    while waiting:
-        yield waiting.popleft().result().all()
-        waiting.extend(islice(sent, 1))
+    return in_order(sent, READS_IN_FLIGHT)
 
 
 def _joined(columns: Sequence[Sequence[Row | None]]) -> list[Row | None]:

@@ -1,14 +1,9 @@
-"""What the scripts that measure share: options, a bar that disturbs nothing, and how results are shown."""
+"""What the scripts that measure share: options, where results go, and how they are shown."""
 
 import argparse
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from poc.command_line import MOST, argument_parser, ok, whole_number, whole_numbers
 from poc.feature_store import repo_yaml
@@ -19,7 +14,6 @@ from poc.output import require_writable, write_json
 from poc.settings import Settings
 
 MOST_REQUESTS = 1_000_000
-REDRAWN_EVERY_SECONDS = 0.25
 OTHERS = [name for name in KNOWN if name != BASELINE]
 
 Number = tuple[str, int | tuple[int, ...], str]
@@ -97,37 +91,6 @@ def require_results(settings: Settings, *paths: Path) -> None:
     repo_yaml(settings)
     for path in paths:
         require_writable(path)
-
-
-class RoundsBar:
-    """A bar that is drawn only when it is told something.
-
-    Rich's own refreshing thread would take the interpreter in the middle of a read, ten times a second.
-    """
-
-    def __init__(self, progress: Progress, rounds: int) -> None:
-        self._progress, self._drawn = progress, 0.0
-        self._task = progress.add_task("Opening both stores", total=rounds)
-
-    def say(self, what: str) -> None:
-        """Name what is going on."""
-        self._progress.update(self._task, description=what, refresh=True)
-
-    def advance(self) -> None:
-        """Count one round, and draw if the last time is long enough ago."""
-        now = time.monotonic()
-        due = now - self._drawn >= REDRAWN_EVERY_SECONDS
-        self._progress.update(self._task, advance=1, refresh=due)
-        if due:
-            self._drawn = now
-
-
-@contextmanager
-def rounds_bar(rounds: int) -> Iterator[RoundsBar]:
-    """Show a bar of `rounds` on standard error."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), auto_refresh=False) as progress:
-        yield RoundsBar(progress, rounds)
 
 
 def show(found: Document, table: Callable[[Document], str], path: Path) -> None:

@@ -7,10 +7,12 @@ write the empty one down, over what was applied. A disk that is full leaves half
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.infra.registry.file import FileRegistryStore
@@ -43,16 +45,22 @@ def write_whole(path: Path, content: bytes) -> None:
 
     Raises OSError: it cannot be written; the old one is as it was.
     """
-    draft = path.with_name(f".{path.name}.{token_hex(4)}")
     try:
-        file = draft.open("xb")
+        with whole_file(path) as file:
+            file.write(content)
     except PermissionError:
         # A single file that is mounted into a folder of somebody else's can be written in place only.
         path.write_bytes(content)
-        return
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a file that takes the place of `path` when the block ends well, on the disk and not before."""
+    # A name of its own: two who write at once must not write into each other's file.
+    draft = path.with_name(f".{path.name}.{token_hex(4)}")
     try:
-        with file:
-            file.write(content)
+        with draft.open("xb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if path.exists():

@@ -143,7 +143,7 @@ def materialize(settings: Settings, options: RunOptions, *, accept_drift: bool =
         cassandra_session(connection) as session,
         cassandra_failures(connection),
         recorded_attempt(settings, store, session, note, options.view),
-        progress_bar("Direct table") as progress,
+        progress_bar("Direct table") as bar,
     ):
         served = applied_service(store, settings.feature_service)
         now = datetime.now(timezone.utc)
@@ -153,7 +153,7 @@ def materialize(settings: Settings, options: RunOptions, *, accept_drift: bool =
         else:
             check_source(applied_feature_set(store, options.view))
         begin = partial(gate, settings, served, accept_drift)
-        reports = run_materialization(settings, store, session, options, begin, progress)
+        reports = run_materialization(settings, store, session, options, begin, bar.update)
     tell(reports)
 
 

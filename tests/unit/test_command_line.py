@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -159,10 +160,39 @@ def test_bar_is_not_shown_when_nothing_was_done() -> None:
     assert done.stderr == ""
 
 
+def on_a_terminal(program: str) -> str:
+    """Run a program of `progress_bar` whose standard error is a terminal; return what that shows."""
+    controller, terminal = os.openpty()
+    imported = "import threading; from poc.command_line import progress_bar\n"
+    subprocess.run([sys.executable, "-c", imported + program], stderr=terminal, check=True)
+    os.close(terminal)
+    shown = b""
+    with suppress(OSError):
+        while part := os.read(controller, 1000):
+            shown += part
+    return shown.decode()
+
+
+def test_bar_is_not_shown_in_a_pipe() -> None:
+    assert run_main("\n    with progress_bar('Rows') as bar: bar.update(1)").stderr == ""
+
+
 def test_bar_counts_what_was_done() -> None:
-    done = run_main("\n    with progress_bar('Rows') as advance: advance(7_000); advance(1)")
-    assert re.search("Rows .* 7,001 ", done.stderr)
-    assert "?" not in done.stderr
+    shown = on_a_terminal("with progress_bar('Rows') as bar: bar.update(7_000); bar.update(1)")
+    assert "Rows: 7001 [00:00" in shown
+
+
+def test_bar_tells_of_how_many_and_what_is_going_on() -> None:
+    program = (
+        "with progress_bar('Opening', 2) as bar: bar.set_description('Reading'); bar.update(); bar.update()"
+    )
+    shown = on_a_terminal(program)
+    assert "Reading:   0%" in shown
+    assert "2/2" in shown
+
+
+def test_bar_has_no_thread_that_could_disturb_a_read() -> None:
+    on_a_terminal("with progress_bar('Rows') as bar: bar.update(); assert threading.active_count() == 1")
 
 
 @pytest.mark.parametrize("text", ["2026-11-01T10:00:00", "2026-11-01T10:00:00Z", "2026-11-01T11:00:00+01:00"])

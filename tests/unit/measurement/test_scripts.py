@@ -1,16 +1,10 @@
-import threading
-from io import StringIO
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from rich.console import Console
-from rich.progress import Progress
 
 from poc.errors import NotInProjectFolder
-from poc.measurement import scripts
 from poc.measurement.comparison import BASELINE, KNOWN, Request
-from poc.measurement.scripts import RoundsBar, read_request, require_results, rounds_bar
+from poc.measurement.scripts import read_request, require_results
 from poc.settings import Settings
 
 DATA = Path("data")
@@ -92,37 +86,6 @@ def test_bad_arguments_are_named_with_status_two(
         read_request("", DATA, given.split())
     assert caught.value.code == 2
     assert reason in capsys.readouterr().err
-
-
-def test_bar_has_no_thread_that_could_disturb_a_read() -> None:
-    before = threading.active_count()
-    with rounds_bar(3) as bar:
-        bar.advance()
-        assert threading.active_count() == before
-
-
-def test_bar_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    with rounds_bar(2) as bar:
-        bar.say("Reading")
-        bar.advance()
-        bar.advance()
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert "Reading" in err
-    assert "2/2" in err
-
-
-def test_bar_is_drawn_at_once_when_something_is_said_and_now_and_then_while_it_advances(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(scripts, "REDRAWN_EVERY_SECONDS", 10.0)
-    drawn = StringIO()
-    with Progress(console=Console(file=drawn, force_terminal=True), auto_refresh=False) as progress:
-        bar, lengths = RoundsBar(progress, 9), [0]
-        for what in (bar.advance, bar.advance, lambda: bar.say("Reading"), lambda: bar.say("Writing")):
-            what()
-            lengths.append(len(drawn.getvalue()))
-    assert [after > before for before, after in pairwise(lengths)] == [True, False, True, True]
 
 
 def test_where_nothing_is_to_be_measured_no_folder_is_made_for_results(
