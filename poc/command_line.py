@@ -172,7 +172,7 @@ class ProgressBar(tqdm):  # type: ignore[misc]
 
 def progress_bar(title: str, total: int | None = None) -> ProgressBar:
     """Open a bar that counts things done, once there are some, on standard error if that is a terminal."""
-    return ProgressBar(desc=title, total=total, unit="", delay=1e-9, mininterval=0.25, disable=None)
+    return ProgressBar(desc=title, total=total, unit="", delay=0.001, mininterval=0.25, disable=None)
 
 
 def _open_what_is_closed() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from poc.command_line import doing, note, ok
+from poc.command_line import doing, note, ok, progress_bar
 from poc.dataset.stored import count_waiting
 from poc.definitions import FeatureSet, applied_feature_set, applied_service
 from poc.feature_store import connection_of
@@ -55,14 +55,12 @@ def run_materialization(
     session: Session,
     options: RunOptions,
     announce: Callable[[FeatureSet, Window], None],
-    progress: Callable[[int], object] | None = None,
 ) -> tuple[ViewReport, ...]:
     """Fill the online store and the direct tables, view by view of the service, or of the view of `options`.
 
     A run is recorded only after every write was acknowledged and the sample agreed: one that was interrupted
     is made good by the next. Whatever can be refused is, before the first write: `announce`, too, is told of
-    each view's interval before it, and may raise. `progress` is told how many rows went into the direct
-    tables since the last call.
+    each view's interval before it, and may raise. A bar counts the rows that go into a direct table.
 
     Raises FeaturesNotApplied, DatasetNotPrepared, ColumnsMissing, NothingToMaterialize, DirectTableDiffers,
     OnlineValuesDiffer.
@@ -80,7 +78,7 @@ def run_materialization(
     todo = [item for item in planned if item.has_rows]
     for item in todo:
         announce(item.definitions, item.window)
-    run = _Run(store, session, record, progress)
+    run = _Run(store, session, record)
     reports = []
     for item in todo:
         with doing(f"materializing {item.definitions.view} from {item.definitions.source_path}"):
@@ -93,7 +91,6 @@ class _Run:
     store: "FeatureStore"
     session: Session
     record: MaterializationRecord
-    progress: Callable[[int], object] | None
 
     def materialize(self, planned: Planned) -> ViewReport:
         started = datetime.now(timezone.utc)
@@ -153,13 +150,15 @@ class _Run:
             direct.drop(self.session)
         if window.anew or planned.remake_direct:
             covered = (window.covered_from, window.covered_until)
-            filled = direct.fill(self.session, *covered, written_us, progress=self.progress)
+            with progress_bar("Direct table") as bar:
+                filled = direct.fill(self.session, *covered, written_us, progress=bar.update)
             direct.remove_older(self.session, written_us)
             return filled if window.anew else 0
         if window.is_empty:
             return 0
         until = None if last is None else last.covered_until
-        return direct.fill(self.session, window.start, window.end, written_us, until, self.progress)
+        with progress_bar("Direct table") as bar:
+            return direct.fill(self.session, window.start, window.end, written_us, until, bar.update)
 
 
 def tell(reports: Sequence[ViewReport]) -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from poc.command_line import fail, note, ok, progress_bar
+from poc.command_line import fail, note, ok
 from poc.dataset.parquet import has_made_up_times
 from poc.dataset.prepare import CheckedDataset, PreparedDataset, check_service, check_source, write_dataset
 from poc.dataset.stored import declared_columns, open_source
@@ -143,7 +143,6 @@ def materialize(settings: Settings, options: RunOptions, *, accept_drift: bool =
         cassandra_session(connection) as session,
         cassandra_failures(connection),
         recorded_attempt(settings, store, session, note, options.view),
-        progress_bar("Direct table") as bar,
     ):
         served = applied_service(store, settings.feature_service)
         now = datetime.now(timezone.utc)
@@ -153,7 +152,7 @@ def materialize(settings: Settings, options: RunOptions, *, accept_drift: bool =
         else:
             check_source(applied_feature_set(store, options.view))
         begin = partial(gate, settings, served, accept_drift)
-        reports = run_materialization(settings, store, session, options, begin, bar.update)
+        reports = run_materialization(settings, store, session, options, begin)
     tell(reports)
 
 

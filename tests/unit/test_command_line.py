@@ -1,8 +1,11 @@
 import argparse
+import fcntl
 import os
 import re
+import struct
 import subprocess
 import sys
+import termios
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -156,14 +159,14 @@ for script in sorted(pathlib.Path({str(SCRIPTS)!r}).glob("*.py")):
 
 
 def test_bar_is_not_shown_when_nothing_was_done() -> None:
-    done = run_main("\n    with progress_bar('Rows'): pass")
-    assert done.stderr == ""
+    assert on_a_terminal("with progress_bar('Rows'): pass") == ""
 
 
 def on_a_terminal(program: str) -> str:
     """Run a program of `progress_bar` whose standard error is a terminal; return what that shows."""
     controller, terminal = os.openpty()
-    imported = "import threading; from poc.command_line import progress_bar\n"
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
+    imported = "import threading, time; from poc.command_line import progress_bar\n"
     subprocess.run([sys.executable, "-c", imported + program], stderr=terminal, check=True)
     os.close(terminal)
     shown = b""
@@ -178,15 +181,15 @@ def test_bar_is_not_shown_in_a_pipe() -> None:
 
 
 def test_bar_counts_what_was_done() -> None:
-    shown = on_a_terminal("with progress_bar('Rows') as bar: bar.update(7_000); bar.update(1)")
+    shown = on_a_terminal(
+        "with progress_bar('Rows') as bar: bar.update(7_000); time.sleep(0.3); bar.update(1)"
+    )
     assert "Rows: 7001 [00:00" in shown
 
 
 def test_bar_tells_of_how_many_and_what_is_going_on() -> None:
-    program = (
-        "with progress_bar('Opening', 2) as bar: bar.set_description('Reading'); bar.update(); bar.update()"
-    )
-    shown = on_a_terminal(program)
+    work = "bar.set_description('Reading'); time.sleep(0.3); bar.update(); bar.update()"
+    shown = on_a_terminal(f"with progress_bar('Opening', 2) as bar: {work}")
     assert "Reading:   0%" in shown
     assert "2/2" in shown
 
