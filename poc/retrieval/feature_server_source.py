@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from poc import errors
 from poc.definitions import Feature, ServedFeatures
 from poc.online_store.failures import refusal
@@ -180,9 +182,6 @@ def _json_key(part: Any) -> Any:
 
 
 def _moment(text: str) -> datetime:
-    """Read a time as Protobuf writes it: to the second, or with 3, 6 or 9 digits of its fraction."""
-    if not text.endswith("Z"):
-        raise ValueError(f"{text!r} is no time in UTC")
-    whole, _, fraction = text[:-1].partition(".")
-    moment = datetime.fromisoformat(whole).replace(tzinfo=timezone.utc)
-    return moment.replace(microsecond=int(fraction[:6].ljust(6, "0"))) if fraction else moment
+    moment = Timestamp()
+    moment.FromJsonString(text)
+    return moment.ToDatetime(tzinfo=timezone.utc)
