@@ -19,6 +19,8 @@ KEEP_SECONDS = 4.0
 # What a gateway says when the server behind it does not answer, or has too much to do.
 _ELSEWHERE = (429, 502, 503, 504)
 _JSON = {"Content-Type": "application/json"}
+# And what ends it where its loop ends.
+_Session = tuple[aiohttp.ClientSession, AsyncGenerator[None, None]]
 
 
 class HttpAnswer(NamedTuple):
@@ -104,7 +106,3 @@ class FeatureServer:
 
     def _unavailable(self, reason: str) -> FeatureServerUnavailable:
         return FeatureServerUnavailable(self.where, reason)
-
-
-# A session, and what ends it where its loop ends.
-_Session = tuple[aiohttp.ClientSession, AsyncGenerator[None, None]]
