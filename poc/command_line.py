@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 from colorama import Fore, Style
-from tqdm import tqdm
 
 from poc.errors import PocError
 
@@ -164,15 +164,14 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(**{units[unit]: int(number)})
 
 
-class ProgressBar(tqdm):  # type: ignore[misc]
-    """tqdm's bar without its thread, which would take the interpreter in the middle of what is measured."""
+def progress_bar(title: str, total: int | None = None) -> Any:
+    """Open a bar of tqdm's that counts things done, once there are some, on standard error if a terminal."""
+    # Not before `run` has said by TQDM_DISABLE whether Feast's are shown: that is read with the import.
+    from tqdm import tqdm
 
-    monitor_interval = 0
-
-
-def progress_bar(title: str, total: int | None = None) -> ProgressBar:
-    """Open a bar that counts things done, once there are some, on standard error if that is a terminal."""
-    return ProgressBar(desc=title, total=total, unit="", delay=0.001, mininterval=0.25, disable=None)
+    # Its thread would take the interpreter in the middle of what is measured.
+    tqdm.monitor_interval = 0
+    return tqdm(desc=title, total=total, unit="", delay=0.001, mininterval=0.25, disable=None)
 
 
 def _open_what_is_closed() -> None:

@@ -180,10 +180,13 @@ def test_bar_is_not_shown_in_a_pipe() -> None:
     assert run_main("\n    with progress_bar('Rows') as bar: bar.update(1)").stderr == ""
 
 
+def test_bars_of_feast_stay_out_of_a_pipe() -> None:
+    assert run_main("from tqdm import tqdm; list(tqdm([1]))").stderr == ""
+
+
 def test_bar_counts_what_was_done() -> None:
-    shown = on_a_terminal(
-        "with progress_bar('Rows') as bar: bar.update(7_000); time.sleep(0.3); bar.update(1)"
-    )
+    work = "bar.update(7_000); time.sleep(0.3); bar.update(1)"
+    shown = on_a_terminal(f"with progress_bar('Rows') as bar: {work}")
     assert "Rows: 7001 [00:00" in shown
 
 
