@@ -96,8 +96,6 @@ class FeatureServer:
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_SECONDS),
             auth=self._login,
-            # Each question has its own.
-            timeout=aiohttp.ClientTimeout(),
         )
         ending = closed_by_its_loop(session)
         self._sessions[loop] = session, ending

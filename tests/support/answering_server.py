@@ -24,6 +24,7 @@ class Server(ThreadingHTTPServer):
         self.connections: Counter[object] = Counter()
         self.ended: list[object] = []
         self.hang_up = self.chunked = self.says_close = False
+        self.location: str | None = None
         # Half a second, as it is by default, would be waited for at each end.
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server_port}"
@@ -40,6 +41,8 @@ class Handler(BaseHTTPRequestHandler):
         server.asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
         time.sleep(server.delay_seconds)
         self.send_response(server.status)
+        if server.location is not None:
+            self.send_header("location", server.location)
         if server.says_close:
             self.send_header("connection", "close")
         # A server may close a kept connection without saying so, or say so and be slow to.

@@ -131,6 +131,12 @@ def test_answer_is_given_as_it_came_whatever_its_status(server: Server) -> None:
     assert ask(server.url) == [HttpAnswer(418, b"tea")]
 
 
+def test_question_and_login_go_nowhere_else_where_the_server_sends_them_on(server: Server) -> None:
+    server.status, server.location = 307, f"{server.url}/elsewhere"
+    assert ask(server.url) == [HttpAnswer(307, b"{}")]
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_gateways_answer_in_the_servers_place_is_no_answer_of_it(server: Server, status: int) -> None:
     server.status = status
