@@ -29,7 +29,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from poc.online_store import registry_file
-from poc.online_store.errors import FeastNotSupported, MissingColumns, ValueOutOfRange
+from poc.online_store.errors import FeastNotSupported, MissingColumns
 from poc.online_store.plan import Plan
 from poc.online_store.plans import Plans
 from poc.online_store.reading_store import ReadingStore
@@ -84,8 +84,6 @@ class ResolvingProvider(LocalProvider):  # type: ignore[misc]
         missing = [name for name in wanted if name and name not in renamed.column_names]
         if missing:
             raise MissingColumns("What is to be written", missing, renamed.column_names)
-        if renamed.column(source.timestamp_field).null_count:
-            raise ValueOutOfRange(source.timestamp_field, None, "is no event time")
         for batch in renamed.combine_chunks().to_batches():
             self.online_write_batch(self.repo_config, feature_view, feast_rows(feature_view, batch), None)
 

@@ -17,7 +17,7 @@ from poc.online_store.acknowledged_writes import Writer, write_all
 from poc.online_store.arrow_columns import event_times, milliseconds, python_values
 from poc.online_store.bound_rows import BoundRow, FeastRow, now_us, seconds_left
 from poc.online_store.connection import ConnectionSettings, connection_settings
-from poc.online_store.errors import NullJoinKey
+from poc.online_store.errors import NullJoinKey, ValueOutOfRange
 from poc.online_store.keys import column_as_stored
 from poc.online_store.layout import RowLayout
 from poc.online_store.row_store import CassandraRowOnlineStore
@@ -200,6 +200,8 @@ def feast_rows(view: FeatureView, batch: pa.RecordBatch) -> list[FeastRow]:
         EntityKey(join_keys=list(row), entity_values=list(row.values())) for row in _messages(batch, of_keys)
     ]
     events = event_times(batch.column(source.timestamp_field)).tolist()
+    if None in events:
+        raise ValueOutOfRange(source.timestamp_field, None, "is no event time")
     created: list[datetime | None] = [None] * batch.num_rows
     if source.created_timestamp_column:
         created = event_times(batch.column(source.created_timestamp_column)).tolist()

@@ -75,6 +75,7 @@ def test_empty_frame_writes_nothing(store: FeatureStore) -> None:
         ({"number": [1, 2.5]}, WrongValueType),
         ({"id": ["a", None]}, NullJoinKey),
         ({"at": [NOON, pd.NaT]}, ValueOutOfRange),
+        ({"at": ["2024-05-06T12:00:00Z", ""]}, ValueOutOfRange),
     ],
 )
 def test_frame_with_a_value_that_cannot_be_written_is_refused_whole(
