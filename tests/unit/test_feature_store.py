@@ -61,6 +61,15 @@ def test_yaml_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
         load_config(Settings(feast_fs_yaml_file_path=path))
 
 
+@pytest.mark.parametrize("engine", ["{type: spark}", "bytewax"])
+def test_engine_that_feast_does_not_have_is_told_for_that(root: Path, tmp_path: Path, engine: str) -> None:
+    chosen = tmp_path / "other.yaml"
+    text = (root / "feature_repo/feature_store.yaml").read_text()
+    chosen.write_text(text.replace("batch_engine:", f"batch_engine: {engine}\nother:"))
+    with pytest.raises(InvalidDefinitions, match="batch_engine: its type is none"):
+        load_config(Settings(feast_fs_yaml_file_path=chosen))
+
+
 @pytest.mark.parametrize(
     "secret", ["@hidden", "hid: den", "[hidden", "*hidden", "!hidden", "%hidden", "{hidden"]
 )
