@@ -84,8 +84,9 @@ class ResolvingProvider(LocalProvider):  # type: ignore[misc]
         missing = [name for name in wanted if name and name not in renamed.column_names]
         if missing:
             raise MissingColumns("What is to be written", missing, renamed.column_names)
-        for batch in renamed.combine_chunks().to_batches():
-            self.online_write_batch(self.repo_config, feature_view, feast_rows(feature_view, batch), None)
+        batches = renamed.combine_chunks().to_batches()
+        rows = [row for batch in batches for row in feast_rows(feature_view, batch)]
+        self.online_write_batch(self.repo_config, feature_view, rows, None)
 
     def reader(self, view: FeatureView, features: Sequence[str]) -> ViewReader:
         """Return what reads `features` of `view` from the online store."""
