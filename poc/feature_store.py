@@ -57,7 +57,11 @@ def load_config(settings: Settings) -> "RepoConfig":
         config = load_repo_config(settings.feast_repo_path.resolve(), path)
         online_store = config.online_store
         # Read now, what it says wrongly is told before anything is done.
-        _ = config.batch_engine
+        try:
+            _ = config.batch_engine
+        except AssertionError as error:
+            said = "batch_engine: its type is none of Feast's, and no class whose name ends in Engine"
+            raise ValueError(said) from error
     if settings.cassandra_hosts is not None and hasattr(online_store, "hosts"):
         online_store.hosts = list(settings.cassandra_hosts)
         online_store.secure_bundle_path = None

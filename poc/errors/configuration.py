@@ -42,9 +42,15 @@ class RegistryUnreadable(PocError):
         "Put back a copy of it. Or apply and materialize anew: mv {where} {where}.broken"
         " && python scripts/feast_setup.py && python scripts/feast_materialize.py --full"
     )
+    # Feast 0.38 writes within a transaction over a second connection.
+    locked = (
+        "Feast locks itself out of SQLite: write sqlalchemy_config_kwargs: {isolation_level: AUTOCOMMIT}"
+        " under registry in feature_store.yaml, or name a file there or another database."
+    )
 
     def __init__(self, where: str, reason: str, damaged: bool = False) -> None:
-        super().__init__(where, reason, way_out=self.damaged.format(where=where) if damaged else None)
+        way_out = self.damaged.format(where=where) if damaged else None
+        super().__init__(where, reason, way_out=self.locked if "database is locked" in reason else way_out)
 
 
 class StorePackageMissing(PocError):

@@ -14,22 +14,26 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
 from feast import FeatureService, FeatureStore, FeatureView, RepoConfig, feature_server
 from feast.infra.local import LocalProvider
 from feast.infra.online_stores.online_store import OnlineStore
 from feast.online_response import OnlineResponse
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
+from feast.utils import _run_pyarrow_field_mapping
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from poc.online_store import registry_file
-from poc.online_store.errors import FeastNotSupported
+from poc.online_store.errors import FeastNotSupported, MissingColumns
 from poc.online_store.plan import Plan
 from poc.online_store.plans import Plans
 from poc.online_store.reading_store import ReadingStore
+from poc.online_store.sinks import feast_rows
 from poc.online_store.stock_reader import MessageReader
 from poc.online_store.stock_store import StockCassandraOnlineStore
 from poc.online_store.view_reader import Found, JoinKeys, ViewReader
@@ -62,6 +66,27 @@ class ResolvingProvider(LocalProvider):  # type: ignore[misc]
                     self._online_store = StockCassandraOnlineStore()
                 return super().online_store
         return self._online_store
+
+    def ingest_df(self, feature_view: FeatureView, df: pd.DataFrame) -> None:
+        """Write what is pushed, converted as what is materialized is.
+
+        Feast itself leaves out all but the first chunk of a frame, rounds integers beside a null, and cuts
+        fractions.
+
+        Raises:
+            MissingColumns: the frame lacks what the view or its source names.
+            WrongValueType, ValueOutOfRange, NullJoinKey: a value that cannot be written; nothing is then.
+        """
+        source = feature_view.batch_source
+        renamed = _run_pyarrow_field_mapping(pa.Table.from_pandas(df), dict(source.field_mapping or {}))
+        fields = [field.name for field in (*feature_view.entity_columns, *feature_view.features)]
+        wanted = [*fields, source.timestamp_field, source.created_timestamp_column]
+        missing = [name for name in wanted if name and name not in renamed.column_names]
+        if missing:
+            raise MissingColumns("What is to be written", missing, renamed.column_names)
+        batches = renamed.combine_chunks().to_batches()
+        rows = [row for batch in batches for row in feast_rows(feature_view, batch)]
+        self.online_write_batch(self.repo_config, feature_view, rows, None)
 
     def reader(self, view: FeatureView, features: Sequence[str]) -> ViewReader:
         """Return what reads `features` of `view` from the online store."""

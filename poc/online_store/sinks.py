@@ -15,8 +15,9 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from poc.online_store import stock_layout
 from poc.online_store.acknowledged_writes import Writer, write_all
 from poc.online_store.arrow_columns import event_times, milliseconds, python_values
-from poc.online_store.bound_rows import BoundRow, now_us, seconds_left
+from poc.online_store.bound_rows import BoundRow, FeastRow, now_us, seconds_left
 from poc.online_store.connection import ConnectionSettings, connection_settings
+from poc.online_store.errors import NullJoinKey, ValueOutOfRange
 from poc.online_store.keys import column_as_stored
 from poc.online_store.layout import RowLayout
 from poc.online_store.row_store import CassandraRowOnlineStore
@@ -179,21 +180,32 @@ class AnySink(Sink):
 
     def __init__(self, config: RepoConfig, store: OnlineStore, view: FeatureView) -> None:
         self._config, self._store, self._view = config, store, view
-        self._keys, self._features = _kinds(view)
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Write `batch` as Feast's own engine does, but that a null beside a value changes nothing of it."""
-        source, features = self._view.batch_source, _messages(batch, self._features)
-        keys = [
-            EntityKey(join_keys=list(row), entity_values=list(row.values()))
-            for row in _messages(batch, self._keys)
-        ]
-        events = event_times(batch.column(source.timestamp_field)).tolist()
-        created: list[datetime | None] = [None] * batch.num_rows
-        if source.created_timestamp_column:
-            created = event_times(batch.column(source.created_timestamp_column)).tolist()
-        rows = list(zip(keys, features, events, created, strict=True))
-        self._store.online_write_batch(self._config, self._view, rows, None)
+        """See `Sink.write`."""
+        self._store.online_write_batch(self._config, self._view, feast_rows(self._view, batch), None)
+
+
+def feast_rows(view: FeatureView, batch: pa.RecordBatch) -> list[FeastRow]:
+    """Convert rows for `online_write_batch` as Feast does; but a null beside a value changes nothing of it.
+
+    Raises WrongValueType, ValueOutOfRange, NullJoinKey: a value that cannot be written.
+    """
+    source, (of_keys, of_features) = view.batch_source, _kinds(view)
+    for name in of_keys:
+        if missing := batch.column(name).null_count:
+            raise NullJoinKey(name, missing)
+    features = _messages(batch, of_features)
+    keys = [
+        EntityKey(join_keys=list(row), entity_values=list(row.values())) for row in _messages(batch, of_keys)
+    ]
+    events = event_times(batch.column(source.timestamp_field)).tolist()
+    if None in events:
+        raise ValueOutOfRange(source.timestamp_field, None, "is no event time")
+    created: list[datetime | None] = [None] * batch.num_rows
+    if source.created_timestamp_column:
+        created = event_times(batch.column(source.created_timestamp_column)).tolist()
+    return list(zip(keys, features, events, created, strict=True))
 
 
 def _kinds(view: FeatureView) -> tuple[dict[str, ColumnType], dict[str, ColumnType]]:

@@ -21,8 +21,16 @@ from poc.online_store.connection import ConnectionSettings, connection_settings
 from poc.online_store.layout import key_columns, row_layout
 from poc.online_store.reading_store import ReadingStore
 from poc.online_store.schema import ensure_keyspace
-from poc.online_store.session import learn_copies
-from poc.online_store.stock_layout import batch_insert, bound_entity, entity_key, stock_table, write_times
+from poc.online_store.session import learn_copies, prepare
+from poc.online_store.stock_layout import (
+    CELL_TIMES,
+    batch_insert,
+    bound_entity,
+    entity_key,
+    refuse_wall_clock_cells,
+    stock_table,
+    write_times,
+)
 from poc.online_store.stock_reader import StockReader
 from poc.online_store.view_reader import JoinKeys
 
@@ -84,7 +92,9 @@ class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore)
 
         Where the batch engine writes at event time, so does this (docs/adr/0019).
 
-        Raises NotAcknowledged: Cassandra did not confirm every row that was to be written at event time.
+        Raises, where it does:
+            NotAcknowledged: Cassandra did not confirm every row.
+            WrittenByAnotherEngine: the table holds values that event times cannot beat.
         """
         session = self.session(config)
         latest = latest_rows(data, lambda row: (row[0].SerializeToString(deterministic=True), *row[1]))
@@ -99,6 +109,8 @@ class StockCassandraOnlineStore(ReadingStore[StockReader], CassandraOnlineStore)
             cql = batch_insert(name, features, timestamped=True)
             writer = self._writers.get(cql)
             if writer is None:
+                cells = session.execute(prepare(session, CELL_TIMES.format(table=name)))
+                refuse_wall_clock_cells(table.name, name, cells)
                 # A row is the write time, and of each feature value, entity key, event time.
                 writer = self._new_writer(config, cql, 0, slice(2, 3), write_times(name), features)
             write_all(writer, [bound_entity(row, version) for row in rows])

@@ -61,6 +61,15 @@ def test_yaml_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
         load_config(Settings(feast_fs_yaml_file_path=path))
 
 
+@pytest.mark.parametrize("engine", ["{type: spark}", "bytewax"])
+def test_engine_that_feast_does_not_have_is_told_for_that(root: Path, tmp_path: Path, engine: str) -> None:
+    chosen = tmp_path / "other.yaml"
+    text = (root / "feature_repo/feature_store.yaml").read_text()
+    chosen.write_text(text.replace("batch_engine:", f"batch_engine: {engine}\nother:"))
+    with pytest.raises(InvalidDefinitions, match="batch_engine: its type is none"):
+        load_config(Settings(feast_fs_yaml_file_path=chosen))
+
+
 @pytest.mark.parametrize(
     "secret", ["@hidden", "hid: den", "[hidden", "*hidden", "!hidden", "%hidden", "{hidden"]
 )
@@ -83,18 +92,23 @@ provider: local
 registry:
   registry_type: sql
   path: sqlite:///{folder}/registry.db
-  sqlalchemy_config_kwargs: {{connect_args: {{timeout: 0.1}}}}
+  sqlalchemy_config_kwargs: {{connect_args: {{timeout: 0.1}}{more}}}
 online_store: {{type: sqlite, path: {folder}/online.db}}
 entity_key_serialization_version: 2
 """
 
 
-def test_registry_that_fails_while_it_is_written_is_named(root: Path, tmp_path: Path) -> None:
+def test_registry_that_fails_while_it_is_written_is_named_with_what_lets_it_be_written(
+    root: Path, tmp_path: Path
+) -> None:
     chosen = tmp_path / "database.yaml"
-    chosen.write_text(DATABASE.format(folder=tmp_path))
+    chosen.write_text(DATABASE.format(folder=tmp_path, more=""))
     settings = Settings(feast_repo_path=root / "feature_repo", feast_fs_yaml_file_path=chosen)
-    with pytest.raises(RegistryUnreadable, match=r"registry\.db: .*database is locked"):
+    with pytest.raises(RegistryUnreadable, match=r"registry\.db: .*database is locked") as raised:
         apply_definitions(settings)
+    assert "{isolation_level: AUTOCOMMIT}" in raised.value.way_out
+    chosen.write_text(DATABASE.format(folder=tmp_path, more=", isolation_level: AUTOCOMMIT"))
+    apply_definitions(settings)
 
 
 UNREADABLE_SOURCE = """

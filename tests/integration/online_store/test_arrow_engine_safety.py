@@ -254,9 +254,12 @@ def test_stock_table_that_feasts_engine_filled_is_refused_rather_than_written_in
     stores.view(own, dict.fromkeys(FEATURES, Int64), {"id": String})
     own.materialize(NOON - DAY, NOON + DAY)
     store = open_applied(stores, "stock", driver)
-    stores.write_source(version_table(5, 2, NOON + timedelta(hours=1)))
+    newer = version_table(5, 2, NOON + timedelta(hours=1))
+    stores.write_source(newer)
     with pytest.raises(WrittenByAnotherEngine, match="--full --view stats --replace"):
         store.materialize(NOON - DAY, NOON + DAY)
+    with pytest.raises(WrittenByAnotherEngine, match="--full --view stats --replace"):
+        store.write_to_online_store("stats", newer.to_pandas())
     before = versions(session, stores.keyspace, "stock")
     at_now = stores.open("stock", engine={"driver": driver, "write_time": "now"})
     stores.view(at_now, dict.fromkeys(FEATURES, Int64), {"id": String})
