@@ -24,12 +24,6 @@ def require_writable(path: Path) -> None:
         _draft(path).unlink()
 
 
-def require_folder(path: Path) -> None:
-    """Make the folder `path` where it is missing, and raise OutputNotWritable where that cannot be."""
-    with refusals(path):
-        path.mkdir(parents=True, exist_ok=True)
-
-
 _PROJECT = Path(__file__).parents[1]
 UNKNOWN_COMMIT = "unknown"
 _NUMBERS = re.compile(r"\[[\s\d.,eE+-]+\]")

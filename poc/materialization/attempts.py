@@ -17,7 +17,7 @@ from poc.feature_store import connection_of
 from poc.materialization.records import AttemptRecord, MaterializationRecord
 from poc.online_store.schema import ensure_keyspace
 from poc.online_store.session import Session
-from poc.output import refusals, require_folder
+from poc.output import refusals
 from poc.repository import declared_service
 from poc.settings import Settings
 
@@ -41,7 +41,8 @@ def materialization_lock(data_dir: Path, announce: Callable[[str], None]) -> Ite
     Feast's file registry loses an interval when two write it at once. The operating system gives the
     lock back when its holder ends, however it ends.
     """
-    require_folder(data_dir)
+    with refusals(data_dir):
+        data_dir.mkdir(parents=True, exist_ok=True)
     path = data_dir / ".materialization.lock"
     with refusals(path, f"Let this user write to {data_dir}, or set DATA_DIR to a folder where it may."):
         file = path.open("w")
