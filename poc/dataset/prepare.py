@@ -5,7 +5,8 @@ Parquet whose note says that it was made here is ever written over: a person's i
 Of a service over several views one source is prepared; the others are a person's.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from poc.dataset.parquet import Provenance, Records, write_parquet
 from poc.dataset.sources import GENERATED, find_csv, find_sources, source_missing
 from poc.dataset.stored import read_source, source_columns
 from poc.dataset.timestamps import out_of_date, require_times_named, stamp, stamp_created, without_current
-from poc.definitions import FeatureSet, ServedFeatures
+from poc.definitions import Feature, FeatureSet, ServedFeatures
 from poc.errors import ColumnsMissing, DatasetRefused, TwoDatasets
 from poc.online_store.source import matched
 
@@ -80,7 +81,8 @@ def check_service(
     checked = []
     if prepared is not None:
         with doing(f"preparing {prepared.source_path}"):
-            checked.append(check_dataset(prepared, data_dir, now, refresh=refresh))
+            others = [view for view in served.feature_sets if view.source_path == prepared.source_path]
+            checked.append(check_dataset(prepared, data_dir, now, refresh=refresh, others=others))
     # A person's file stays as it is, and so every view is held to what it has.
     known = {item.path: item.table for item in checked if item.provenance is not None}
     for definitions in served.feature_sets:
@@ -147,7 +149,12 @@ def check_source(definitions: FeatureSet, known: pa.Table | None = None) -> Chec
 
 
 def check_dataset(
-    definitions: FeatureSet, data_dir: Path, now: datetime, *, refresh: bool = False
+    definitions: FeatureSet,
+    data_dir: Path,
+    now: datetime,
+    *,
+    refresh: bool = False,
+    others: Sequence[FeatureSet] = (),
 ) -> CheckedDataset:
     """Find, check and timestamp the records for `definitions.source_path`, and write nothing.
 
@@ -158,18 +165,23 @@ def check_dataset(
     Args:
         now: aware; timestamps that we make lie in the days before it.
         refresh: make anew what was made by us: generated records, and timestamps.
+        others: views that read the same Parquet: what we write there is of their types, too.
 
     Raises DatasetUnreadable, DatasetRefused, ColumnsMissing, TwoDatasets, SourceMissing, InvalidDefinitions.
     """
     if now.tzinfo is None:
         raise ValueError("now has no time zone")
     csv_path = find_csv(data_dir, definitions.source_path)
-    stored, candidates = find_sources(definitions, csv_path, refresh=refresh)
+    whole, optional = _with_columns_of(others, definitions)
+    stored, candidates = find_sources(whole, csv_path, refresh=refresh)
     # If we put them there, their transactions may be online.
     replaced = None if stored is None or stored.owned else stored.table
     for candidate in candidates:
         try:
-            records, table, added = _complete(candidate(), replaced, definitions, now, refresh)
+            records = candidate()
+            # A person's Parquet is used as it is, and each view held to it by itself.
+            declared = definitions if records.owned else whole
+            records, table, added = _complete(records, replaced, declared, optional, now, refresh)
             break
         except (DatasetRefused, ColumnsMissing):
             # What is in place no longer fits the declarations. The file it came from may, and if not,
@@ -178,15 +190,35 @@ def check_dataset(
                 raise
     provenance, path = records.provenance, definitions.source_path
     kept = records.owned or (
-        stored is not None and stored.provenance == provenance and _is_same(table, stored.table, definitions)
+        stored is not None and stored.provenance == provenance and _is_same(table, stored.table, whole)
     )
     origin = {"csv": str(csv_path), "parquet": str(path)}.get(provenance.origin, "generated transactions")
     ours = None if records.owned else provenance
     return CheckedDataset(path, table.num_rows, origin, not kept, added, definitions, table, ours)
 
 
+def _with_columns_of(others: Sequence[FeatureSet], definitions: FeatureSet) -> tuple[FeatureSet, list[str]]:
+    """Return `definitions` with what `others` want of the same file, and which of that may lack a value."""
+    own, further = {*value_types(definitions), definitions.timestamp_column}, dict[str, Feature]()
+    optional = []
+    for view in others:
+        for name, kind in ((key.name, key.dtype) for key in view.join_keys):
+            further.setdefault(view.column(name), Feature(view.column(name), kind, "", {}))
+        for item in view.features:
+            column = view.column(item.name)
+            further.setdefault(column, replace(item, name=column))
+            optional.append(column)
+    added = [item for name, item in further.items() if name not in own]
+    return replace(definitions, features=(*definitions.features, *added)), sorted({*optional} - own)
+
+
 def _complete(
-    records: Records, replaced: pa.Table | None, definitions: FeatureSet, now: datetime, refresh: bool
+    records: Records,
+    replaced: pa.Table | None,
+    definitions: FeatureSet,
+    optional: Collection[str],
+    now: datetime,
+    refresh: bool,
 ) -> tuple[Records, pa.Table, tuple[str, ...]]:
     """Return records, their final form (declared, checked, with timestamps), and the columns added."""
     original, added = _with_declared_columns(records, definitions)
@@ -198,7 +230,7 @@ def _complete(
     # Generated records have older ones of some ids.
     if moment in table.column_names and (not made_by_us or records.provenance.origin == "generated"):
         unique.append(moment)
-    optional = time_columns(definitions) if made_by_us else ()
+    optional = [*optional, *time_columns(definitions)] if made_by_us else optional
     problems = find_problems(table, original, definitions, records.place, unique=unique, optional=optional)
     if not problems and records.owned:
         problems = find_misfits(original.schema, definitions) or find_unwritable(original, definitions)
