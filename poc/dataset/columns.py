@@ -10,7 +10,7 @@ import pyarrow as pa
 from poc.definitions import DECLARED_IN, Feature, FeatureSet, JoinKey
 from poc.errors import InvalidDefinitions
 
-# What the model is to predict. It is a column of a source, and no feature.
+# What the model is to predict. It is a column of a source, which may rename its own to that, and no feature.
 LABEL = "is_fraud"
 TIME = pa.timestamp("us", "UTC")
 # The name the guide gives this column, for a source that does not declare one.
@@ -45,7 +45,7 @@ def value_types(definitions: FeatureSet, label: bool = True) -> dict[str, pa.Dat
     """Return the type of every column that the source must have, by its own name of it."""
     fields: tuple[Feature | JoinKey, ...] = (*definitions.join_keys, *definitions.features)
     types = {definitions.column(field.name): arrow_type(field) for field in fields}
-    return types | ({LABEL: pa.int64()} if label else {})
+    return types | ({definitions.column(LABEL): pa.int64()} if label else {})
 
 
 def key_columns(definitions: FeatureSet) -> list[str]:

@@ -19,7 +19,7 @@ from poc.dataset.conversion import convert, convert_ids, convert_times, with_col
 from poc.dataset.generate import generate_dataset
 from poc.dataset.parquet import Provenance, Records, write_parquet
 from poc.dataset.sources import GENERATED, find_csv, find_sources, source_missing
-from poc.dataset.stored import read_source, source_columns
+from poc.dataset.stored import is_labelled, read_source, source_columns
 from poc.dataset.timestamps import out_of_date, require_times_named, stamp, stamp_created, without_current
 from poc.definitions import Feature, FeatureSet, ServedFeatures
 from poc.errors import ColumnsMissing, DatasetRefused, TwoDatasets
@@ -100,7 +100,7 @@ def _prepared_view(served: ServedFeatures, data_dir: Path) -> FeatureSet | None:
     views = served.feature_sets
     if len(views) == 1:
         return None if _is_only_read(views[0], data_dir) else views[0]
-    labelled = [view for view in views if view.source_path.is_file() and LABEL in source_columns(view)]
+    labelled = [view for view in views if view.source_path.is_file() and is_labelled(view)]
     given = [view for view in views if find_csv(data_dir, view.source_path).exists()]
     generated = [view for view in views if view.source_path.name == GENERATED]
     return next((view for found in (labelled, given, generated) for view in found), None)
@@ -116,7 +116,7 @@ def _is_only_read(view: FeatureSet, data_dir: Path) -> bool:
     if there is None or not moment or csv.exists():
         return False
     columns = source_columns(view)
-    return moment in columns and LABEL not in columns
+    return moment in columns and view.column(LABEL) not in columns
 
 
 def check_source(definitions: FeatureSet, known: pa.Table | None = None) -> CheckedDataset:
@@ -133,8 +133,8 @@ def check_source(definitions: FeatureSet, known: pa.Table | None = None) -> Chec
         if matched(str(path)) is None:
             raise source_missing(definitions)
         known = read_source(definitions)
-        if LABEL in source_columns(definitions):
-            as_labels(read_source(definitions, [LABEL]).column(LABEL), definitions)
+        if is_labelled(definitions):
+            as_labels(read_source(definitions, [definitions.column(LABEL)]).column(0), definitions)
     original = known.select(names)
     moments = original.schema.field(definitions.timestamp_column).type
     if not pa.types.is_timestamp(moments):
@@ -281,7 +281,9 @@ def _converted(table: pa.Table, definitions: FeatureSet, label: bool = True) -> 
         if name not in features and pa.types.is_string(kind):
             column = convert_ids(table.column(name))
         else:
-            binary = name == LABEL or (name in features and read_limits(features[name]).binary)
+            binary = name == definitions.column(LABEL) or (
+                name in features and read_limits(features[name]).binary
+            )
             column = convert(table.column(name), kind, binary)
         table = with_column(table, name, column)
     for name in time_columns(definitions):
