@@ -199,11 +199,14 @@ def check_dataset(
 
 def _with_columns_of(others: Sequence[FeatureSet], definitions: FeatureSet) -> tuple[FeatureSet, list[str]]:
     """Return `definitions` with what `others` want of the same file, and which of that may lack a value."""
-    own, further = {*value_types(definitions), definitions.timestamp_column}, dict[str, Feature]()
+    from feast.types import UnixTimestamp
+
+    own, further = {*value_types(definitions), *time_columns(definitions)}, dict[str, Feature]()
     optional = []
     for view in others:
-        for name, kind in ((key.name, key.dtype) for key in view.join_keys):
-            further.setdefault(view.column(name), Feature(view.column(name), kind, "", {}))
+        needed = {view.column(key.name): key.dtype for key in view.join_keys}
+        for name, kind in (needed | {view.timestamp_column: UnixTimestamp}).items():
+            further.setdefault(name, Feature(name, kind, "", {}))
         for item in view.features:
             column = view.column(item.name)
             further.setdefault(column, replace(item, name=column))

@@ -23,9 +23,10 @@ Prepared = Callable[..., pa.Schema]
 def prepared(definitions: FeatureSet, tmp_path: Path, now: datetime) -> Prepared:
     """Prepares the source for a service over the payments and their cards, which have these features."""
 
-    def call(**kinds: object) -> pa.Schema:
+    def call(timestamp: str = definitions.timestamp_column, **kinds: object) -> pa.Schema:
         features = tuple(Feature(name, kind, "", {}) for name, kind in kinds.items())
         cards = replace(definitions, view="cards", join_keys=(JoinKey("card_id", Int64),), features=features)
+        cards = replace(cards, timestamp_column=timestamp)
         views = (ServedView(view, view.features, view.key_names) for view in (definitions, cards))
         payments, _ = map(write_dataset, check_service(ServedFeatures("both", tuple(views)), tmp_path, now))
         return pq.read_schema(payments.path)
@@ -48,6 +49,11 @@ def test_columns_of_a_csv_have_the_types_of_the_view_that_declares_them(prepared
     assert schema.field("born").type == TIME
     assert schema.field("rating").type == pa.int64()
     assert schema.field("job").type == pa.string()
+
+
+@pytest.mark.usefixtures("csv_with_cards")
+def test_times_of_a_csv_are_those_of_each_view(prepared: Prepared) -> None:
+    assert prepared("born", rating=Int64).field("born").type == TIME
 
 
 @pytest.mark.usefixtures("csv_with_cards")
