@@ -6,7 +6,7 @@ Of a service over several views one source is prepared; the others are a person'
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
@@ -14,14 +14,14 @@ import pyarrow as pa
 
 from poc.command_line import doing
 from poc.dataset.checks import as_labels, find_misfits, find_problems, find_unwritable
-from poc.dataset.columns import LABEL, key_columns, read_limits, time_columns, value_types
+from poc.dataset.columns import LABEL, key_columns, read_limits, time_columns, value_types, with_columns_of
 from poc.dataset.conversion import convert, convert_ids, convert_times, with_column
 from poc.dataset.generate import generate_dataset
 from poc.dataset.parquet import Provenance, Records, write_parquet
 from poc.dataset.sources import GENERATED, find_csv, find_sources, source_missing
 from poc.dataset.stored import is_labelled, read_source, source_columns
 from poc.dataset.timestamps import out_of_date, require_times_named, stamp, stamp_created, without_current
-from poc.definitions import Feature, FeatureSet, ServedFeatures
+from poc.definitions import FeatureSet, ServedFeatures
 from poc.errors import ColumnsMissing, DatasetRefused, TwoDatasets
 from poc.online_store.source import matched
 
@@ -172,7 +172,7 @@ def check_dataset(
     if now.tzinfo is None:
         raise ValueError("now has no time zone")
     csv_path = find_csv(data_dir, definitions.source_path)
-    whole, optional = _with_columns_of(others, definitions)
+    whole, optional = with_columns_of(others, definitions)
     stored, candidates = find_sources(whole, csv_path, refresh=refresh)
     # If we put them there, their transactions may be online.
     replaced = None if stored is None or stored.owned else stored.table
@@ -195,24 +195,6 @@ def check_dataset(
     origin = {"csv": str(csv_path), "parquet": str(path)}.get(provenance.origin, "generated transactions")
     ours = None if records.owned else provenance
     return CheckedDataset(path, table.num_rows, origin, not kept, added, definitions, table, ours)
-
-
-def _with_columns_of(others: Sequence[FeatureSet], definitions: FeatureSet) -> tuple[FeatureSet, list[str]]:
-    """Return `definitions` with what `others` want of the same file, and which of that may lack a value."""
-    from feast.types import UnixTimestamp
-
-    own, further = {*value_types(definitions), *time_columns(definitions)}, dict[str, Feature]()
-    optional = []
-    for view in others:
-        needed = {view.column(key.name): key.dtype for key in view.join_keys}
-        for name, kind in (needed | {view.timestamp_column: UnixTimestamp}).items():
-            further.setdefault(name, Feature(name, kind, "", {}))
-        for item in view.features:
-            column = view.column(item.name)
-            further.setdefault(column, replace(item, name=column))
-            optional.append(column)
-    added = [item for name, item in further.items() if name not in own]
-    return replace(definitions, features=(*definitions.features, *added)), sorted({*optional} - own)
 
 
 def _complete(
