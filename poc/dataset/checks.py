@@ -64,12 +64,13 @@ def find_problems(
     broken: dict[tuple[str, str], list[int]] = {}
     limits = {definitions.column(item.name): read_limits(item) for item in definitions.features}
     # What a feature of that name may be says nothing of a time, nor of the label.
-    limits |= dict.fromkeys((*time_columns(definitions), *((LABEL,) if label else ())), Limits())
+    labels = [definitions.column(LABEL)] if label else []
+    limits |= dict.fromkeys((*time_columns(definitions), *labels), Limits())
     kinds = value_types(definitions, label) | dict.fromkeys(time_columns(definitions), TIME)
     for column, kind in kinds.items():
         if column not in table.column_names:
             continue
-        values, is_label = table.column(column), label and column == LABEL
+        values, is_label = table.column(column), column in labels
         absent = np.flatnonzero(pc.is_null(values, nan_is_null=True).to_numpy())
         found = original.column(column).take(pa.array(absent)).to_pylist()
         blank = np.array([_is_blank(value) for value in found], bool)
@@ -128,7 +129,7 @@ def as_labels(column: pa.ChunkedArray, definitions: FeatureSet) -> pa.ChunkedArr
     if wrong:
         distinct = list(dict.fromkeys(f"{value!r:.40}" for value in wrong))
         found = ", ".join(distinct[:_SHOWN_LABELS]) + (", ..." if distinct[_SHOWN_LABELS:] else "")
-        problem = f"{LABEL}: {_NO_LABEL} in {_counted(len(wrong))} ({found})"
+        problem = f"{definitions.column(LABEL)}: {_NO_LABEL} in {_counted(len(wrong))} ({found})"
         allowed = "allowed are 0 and 1, false and true, and nothing where it is not known"
         raise DatasetRefused(definitions.source_path, [f"{problem}; {allowed}"])
     return labels

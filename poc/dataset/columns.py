@@ -1,6 +1,7 @@
 """The columns of the prepared Parquet as they are declared: their types, and the limits of their values."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor, isfinite
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 from poc.definitions import DECLARED_IN, Feature, FeatureSet, JoinKey
 from poc.errors import InvalidDefinitions
 
-# What the model is to predict. It is a column of a source, and no feature.
+# What the model is to predict. It is a column of a source, which may rename its own to that, and no feature.
 LABEL = "is_fraud"
 TIME = pa.timestamp("us", "UTC")
 # The name the guide gives this column, for a source that does not declare one.
@@ -45,7 +46,7 @@ def value_types(definitions: FeatureSet, label: bool = True) -> dict[str, pa.Dat
     """Return the type of every column that the source must have, by its own name of it."""
     fields: tuple[Feature | JoinKey, ...] = (*definitions.join_keys, *definitions.features)
     types = {definitions.column(field.name): arrow_type(field) for field in fields}
-    return types | ({LABEL: pa.int64()} if label else {})
+    return types | ({definitions.column(LABEL): pa.int64()} if label else {})
 
 
 def key_columns(definitions: FeatureSet) -> list[str]:
@@ -57,6 +58,24 @@ def time_columns(definitions: FeatureSet) -> tuple[str, str]:
     """Return the columns that tell when a record was true and, declared or not, when it was written."""
     created = definitions.created_timestamp_column
     return definitions.timestamp_column, CREATED_TIMESTAMP if created is None else created
+
+
+def with_columns_of(others: Sequence[FeatureSet], definitions: FeatureSet) -> tuple[FeatureSet, list[str]]:
+    """Return `definitions` with what `others` want of the same file, and which of that may lack a value."""
+    from feast.types import UnixTimestamp
+
+    own, further = {*value_types(definitions), *time_columns(definitions)}, dict[str, Feature]()
+    optional = []
+    for view in others:
+        needed = {view.column(key.name): key.dtype for key in view.join_keys}
+        for name, kind in (needed | {view.timestamp_column: UnixTimestamp}).items():
+            further.setdefault(name, Feature(name, kind, "", {}))
+        for item in view.features:
+            column = view.column(item.name)
+            further.setdefault(column, replace(item, name=column))
+            optional.append(column)
+    added = [item for name, item in further.items() if name not in own]
+    return replace(definitions, features=(*definitions.features, *added)), sorted({*optional} - own)
 
 
 @dataclass(frozen=True, slots=True)

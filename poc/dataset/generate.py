@@ -165,7 +165,7 @@ def _records(definitions: FeatureSet, seed: int, ids: Sequence[str]) -> pa.Table
     for feature in definitions.features:
         columns[definitions.column(feature.name)] = _column(feature, payments.get(feature.name), seed, count)
     chance, noise = (uniform(seed, f"{LABEL} {part}", count) for part in ("chance", "noise"))
-    columns[LABEL] = pa.array(fraud_labels(payments, chance, noise))
+    columns[definitions.column(LABEL)] = pa.array(fraud_labels(payments, chance, noise))
     return pa.table(columns)
 
 

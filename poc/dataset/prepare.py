@@ -5,6 +5,7 @@ Parquet whose note says that it was made here is ever written over: a person's i
 Of a service over several views one source is prepared; the others are a person's.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -13,12 +14,12 @@ import pyarrow as pa
 
 from poc.command_line import doing
 from poc.dataset.checks import as_labels, find_misfits, find_problems, find_unwritable
-from poc.dataset.columns import LABEL, key_columns, read_limits, time_columns, value_types
+from poc.dataset.columns import LABEL, key_columns, read_limits, time_columns, value_types, with_columns_of
 from poc.dataset.conversion import convert, convert_ids, convert_times, with_column
 from poc.dataset.generate import generate_dataset
 from poc.dataset.parquet import Provenance, Records, write_parquet
 from poc.dataset.sources import GENERATED, find_csv, find_sources, source_missing
-from poc.dataset.stored import read_source, source_columns
+from poc.dataset.stored import is_labelled, read_source, source_columns
 from poc.dataset.timestamps import out_of_date, require_times_named, stamp, stamp_created, without_current
 from poc.definitions import FeatureSet, ServedFeatures
 from poc.errors import ColumnsMissing, DatasetRefused, TwoDatasets
@@ -80,7 +81,8 @@ def check_service(
     checked = []
     if prepared is not None:
         with doing(f"preparing {prepared.source_path}"):
-            checked.append(check_dataset(prepared, data_dir, now, refresh=refresh))
+            others = [view for view in served.feature_sets if view.source_path == prepared.source_path]
+            checked.append(check_dataset(prepared, data_dir, now, refresh=refresh, others=others))
     # A person's file stays as it is, and so every view is held to what it has.
     known = {item.path: item.table for item in checked if item.provenance is not None}
     for definitions in served.feature_sets:
@@ -98,7 +100,7 @@ def _prepared_view(served: ServedFeatures, data_dir: Path) -> FeatureSet | None:
     views = served.feature_sets
     if len(views) == 1:
         return None if _is_only_read(views[0], data_dir) else views[0]
-    labelled = [view for view in views if view.source_path.is_file() and LABEL in source_columns(view)]
+    labelled = [view for view in views if view.source_path.is_file() and is_labelled(view)]
     given = [view for view in views if find_csv(data_dir, view.source_path).exists()]
     generated = [view for view in views if view.source_path.name == GENERATED]
     return next((view for found in (labelled, given, generated) for view in found), None)
@@ -114,7 +116,7 @@ def _is_only_read(view: FeatureSet, data_dir: Path) -> bool:
     if there is None or not moment or csv.exists():
         return False
     columns = source_columns(view)
-    return moment in columns and LABEL not in columns
+    return moment in columns and view.column(LABEL) not in columns
 
 
 def check_source(definitions: FeatureSet, known: pa.Table | None = None) -> CheckedDataset:
@@ -131,8 +133,8 @@ def check_source(definitions: FeatureSet, known: pa.Table | None = None) -> Chec
         if matched(str(path)) is None:
             raise source_missing(definitions)
         known = read_source(definitions)
-        if LABEL in source_columns(definitions):
-            as_labels(read_source(definitions, [LABEL]).column(LABEL), definitions)
+        if is_labelled(definitions):
+            as_labels(read_source(definitions, [definitions.column(LABEL)]).column(0), definitions)
     original = known.select(names)
     moments = original.schema.field(definitions.timestamp_column).type
     if not pa.types.is_timestamp(moments):
@@ -147,7 +149,12 @@ def check_source(definitions: FeatureSet, known: pa.Table | None = None) -> Chec
 
 
 def check_dataset(
-    definitions: FeatureSet, data_dir: Path, now: datetime, *, refresh: bool = False
+    definitions: FeatureSet,
+    data_dir: Path,
+    now: datetime,
+    *,
+    refresh: bool = False,
+    others: Sequence[FeatureSet] = (),
 ) -> CheckedDataset:
     """Find, check and timestamp the records for `definitions.source_path`, and write nothing.
 
@@ -158,18 +165,23 @@ def check_dataset(
     Args:
         now: aware; timestamps that we make lie in the days before it.
         refresh: make anew what was made by us: generated records, and timestamps.
+        others: views that read the same Parquet: what we write there is of their types, too.
 
     Raises DatasetUnreadable, DatasetRefused, ColumnsMissing, TwoDatasets, SourceMissing, InvalidDefinitions.
     """
     if now.tzinfo is None:
         raise ValueError("now has no time zone")
     csv_path = find_csv(data_dir, definitions.source_path)
-    stored, candidates = find_sources(definitions, csv_path, refresh=refresh)
+    whole, optional = with_columns_of(others, definitions)
+    stored, candidates = find_sources(whole, csv_path, refresh=refresh)
     # If we put them there, their transactions may be online.
     replaced = None if stored is None or stored.owned else stored.table
     for candidate in candidates:
         try:
-            records, table, added = _complete(candidate(), replaced, definitions, now, refresh)
+            records = candidate()
+            # A person's Parquet is used as it is, and each view held to it by itself.
+            declared = definitions if records.owned else whole
+            records, table, added = _complete(records, replaced, declared, optional, now, refresh)
             break
         except (DatasetRefused, ColumnsMissing):
             # What is in place no longer fits the declarations. The file it came from may, and if not,
@@ -178,7 +190,7 @@ def check_dataset(
                 raise
     provenance, path = records.provenance, definitions.source_path
     kept = records.owned or (
-        stored is not None and stored.provenance == provenance and _is_same(table, stored.table, definitions)
+        stored is not None and stored.provenance == provenance and _is_same(table, stored.table, whole)
     )
     origin = {"csv": str(csv_path), "parquet": str(path)}.get(provenance.origin, "generated transactions")
     ours = None if records.owned else provenance
@@ -186,7 +198,12 @@ def check_dataset(
 
 
 def _complete(
-    records: Records, replaced: pa.Table | None, definitions: FeatureSet, now: datetime, refresh: bool
+    records: Records,
+    replaced: pa.Table | None,
+    definitions: FeatureSet,
+    optional: Collection[str],
+    now: datetime,
+    refresh: bool,
 ) -> tuple[Records, pa.Table, tuple[str, ...]]:
     """Return records, their final form (declared, checked, with timestamps), and the columns added."""
     original, added = _with_declared_columns(records, definitions)
@@ -198,7 +215,7 @@ def _complete(
     # Generated records have older ones of some ids.
     if moment in table.column_names and (not made_by_us or records.provenance.origin == "generated"):
         unique.append(moment)
-    optional = time_columns(definitions) if made_by_us else ()
+    optional = [*optional, *time_columns(definitions)] if made_by_us else optional
     problems = find_problems(table, original, definitions, records.place, unique=unique, optional=optional)
     if not problems and records.owned:
         problems = find_misfits(original.schema, definitions) or find_unwritable(original, definitions)
@@ -249,7 +266,9 @@ def _converted(table: pa.Table, definitions: FeatureSet, label: bool = True) -> 
         if name not in features and pa.types.is_string(kind):
             column = convert_ids(table.column(name))
         else:
-            binary = name == LABEL or (name in features and read_limits(features[name]).binary)
+            binary = name == definitions.column(LABEL) or (
+                name in features and read_limits(features[name]).binary
+            )
             column = convert(table.column(name), kind, binary)
         table = with_column(table, name, column)
     for name in time_columns(definitions):

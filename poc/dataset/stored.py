@@ -78,22 +78,29 @@ def source_columns(definitions: FeatureSet) -> list[str]:
     return list(open_source(definitions, []).schema.names)
 
 
+def is_labelled(definitions: FeatureSet) -> bool:
+    """Tell whether the source has the label."""
+    return definitions.column(LABEL) in source_columns(definitions)
+
+
 def labelled_view(served: ServedFeatures) -> ServedView:
     """Find the view whose source has the label: each row of that source is an example.
 
     Raises ColumnsMissing where the only source has none, LabelsUnavailable where none of several has one or
     more than one has, and what `open_source` does.
     """
-    columns = {view.definitions.source_path: source_columns(view.definitions) for view in served.views}
-    labelled = [path for path, names in columns.items() if LABEL in names]
-    if not labelled and len(columns) == 1:
-        [(path, names)] = columns.items()
-        raise ColumnsMissing(path, [LABEL], names)
-    if len(labelled) != 1:
-        found = labelled or list(columns)
-        which = "several of them have" if labelled else "none of them has"
-        raise LabelsUnavailable(found, f"{which} a column {LABEL}")
-    return next(view for view in served.views if view.definitions.source_path == labelled[0])
+    paths = list(dict.fromkeys(view.definitions.source_path for view in served.views))
+    views = {
+        item.definitions.source_path: item for item in served.views[::-1] if is_labelled(item.definitions)
+    }
+    if len(views) == 1:
+        return next(iter(views.values()))
+    if not views and len(paths) == 1:
+        definitions = served.views[0].definitions
+        raise ColumnsMissing(paths[0], [definitions.column(LABEL)], source_columns(definitions))
+    which = "several of them have" if views else "none of them has"
+    found = [path for path in paths if path in views] or paths
+    raise LabelsUnavailable(found, f"{which} a column {LABEL}")
 
 
 def declared_columns(rows: pa.Table | pa.RecordBatch, definitions: FeatureSet) -> pa.Table:
@@ -153,7 +160,7 @@ def sample_keys(
     has, each view's are drawn by themselves.
     """
     present = [(view, source_columns(view.definitions)) for view in served.views]
-    for view, names in sorted(present, key=lambda found: LABEL not in found[1]):
+    for view, names in sorted(present, key=lambda found: found[0].definitions.column(LABEL) not in found[1]):
         columns = served.key_columns(view)
         if set(columns.values()) <= set(names):
             keys = [(columns[key.name], key) for key in served.join_keys]

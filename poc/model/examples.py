@@ -196,10 +196,11 @@ def read_labels(served: ServedFeatures, labelled: ServedView) -> Labels:
     times = [definitions.timestamp_column]
     if definitions.created_timestamp_column is not None:
         times.append(definitions.created_timestamp_column)
-    stored = read_source(definitions, list(dict.fromkeys([*columns.values(), *times, LABEL])))
+    wanted = [*columns.values(), *times, definitions.column(LABEL)]
+    stored = read_source(definitions, list(dict.fromkeys(wanted)))
     keys = {key.name: convert(stored.column(columns[key.name]), arrow_type(key)) for key in served.join_keys}
     moments, *created_column = (convert_times(stored.column(name)) for name in times)
-    label = as_labels(stored.column(LABEL), definitions)
+    label = as_labels(stored.column(definitions.column(LABEL)), definitions)
     rows = pa.table({**keys, EVENT_TIMESTAMP: moments, LABEL: label})
 
     own = [*(keys[name] for name in labelled.request_keys or keys), moments]
@@ -211,7 +212,7 @@ def read_labels(served: ServedFeatures, labelled: ServedView) -> Labels:
     np.minimum.at(first_created, payments, created)
     is_labelled = ~repeated & rows.column(LABEL).is_valid().to_numpy()
     if not is_labelled.any():
-        reason, way_out = f"its column {LABEL} is empty", None
+        reason, way_out = f"its column {definitions.column(LABEL)} is empty", None
         if label.null_count < len(label):
             reason = "of each payment there are rows of the same time, and nothing says which one is right"
             way_out = "Take out all but one of each; then: python poc/train_fraud_model.py"

@@ -102,7 +102,8 @@ def _read_model(client: "MlflowClient", settings: Settings, run_id: str, describ
         with suppress(MlflowException):  # The run may be gone, too.
             places.append(client.get_run(run_id).info.artifact_uri.removeprefix("file://"))
         looked = " or ".join(dict.fromkeys(places)) or f"run {run_id}"
-        raise ModelUnusable(described, f"its {name} is gone: it is not in {looked}") from error
+        reason = f"no {name}, as our training keeps one, is in {looked}"
+        raise ModelUnusable(described, reason) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from urllib.request import Request, url2pathname, urlopen
 
 from poc.errors import ModelDatabaseUnusable, ModelFilesUnusable, ModelRegistryUnavailable, without_login
@@ -79,7 +79,7 @@ def open_client(settings: Settings) -> "MlflowClient":
 def database_file(settings: Settings) -> Path | None:
     """Name the SQLite file of the tracking store; None if it is something else."""
     uri = settings.mlflow_tracking_uri
-    return Path(uri.removeprefix(_SQLITE).partition("?")[0]) if uri.startswith(_SQLITE) else None
+    return Path(unquote(uri.removeprefix(_SQLITE).partition("?")[0])) if uri.startswith(_SQLITE) else None
 
 
 def is_server(settings: Settings) -> bool:

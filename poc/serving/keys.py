@@ -93,7 +93,7 @@ def _lines(file: Path) -> list[str]:
 def _sent(headers: Mapping[bytes, bytes]) -> bytes:
     """Return the key that a request brings, or nothing."""
     if b"x-api-key" in headers:
-        return headers[b"x-api-key"]
+        return headers[b"x-api-key"].strip()
     scheme, _, said = headers.get(b"authorization", b"").partition(b" ")
     if scheme.lower() == b"bearer":
         return said.strip()

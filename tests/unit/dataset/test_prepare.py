@@ -201,6 +201,21 @@ class TestCsv:
         stored = pd.read_parquet(definitions.source_path)
         pd.testing.assert_frame_equal(stored[public_records.columns], public_records)
 
+    def test_label_that_the_source_renames_is_read_by_its_own_name(
+        self, definitions: FeatureSet, prepare: Prepare, csv_path: Path, public_records: pd.DataFrame
+    ) -> None:
+        prepare()
+        renaming = replace(definitions, source_columns={LABEL: "Class"})
+        prepare(definitions=renaming)
+        assert set(pq.read_table(definitions.source_path).column("Class").to_pylist()) == {0, 1}
+        found = public_records.rename(columns={LABEL: "Class"}).astype({"Class": bool})
+        found.to_csv(csv_path, index=False)
+        prepare(definitions=renaming)
+        assert pd.read_parquet(definitions.source_path)["Class"].equals(public_records[LABEL])
+        found.astype({"Class": int}).replace({"Class": {1: 2}}).to_csv(csv_path, index=False)
+        with pytest.raises(DatasetRefused, match="Class: neither 0 nor 1 in"):
+            prepare(definitions=renaming)
+
     def test_ids_keep_leading_zeros(
         self, definitions: FeatureSet, prepare: Prepare, csv_path: Path, public_records: pd.DataFrame
     ) -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from poc.dataset.generate import generate_records
 from poc.dataset.prepare import check_service
+from poc.dataset.stored import labelled_view
 from poc.definitions import ServedFeatures
-from poc.errors import DatasetRefused, DatasetUnreadable, LabelsUnavailable, TwoDatasets
+from poc.errors import ColumnsMissing, DatasetRefused, DatasetUnreadable, LabelsUnavailable, TwoDatasets
 from poc.model.examples import Labels, read_labels
 
 NOW = datetime(2026, 11, 24, tzinfo=timezone.utc)
@@ -88,6 +89,23 @@ def test_words_for_0_and_1_are_read_and_what_is_missing_is_counted(
     assert found.left_out.unlabelled == unlabelled
     [checked] = check_service(served, tmp_path, NOW)
     assert checked.records == 12
+
+
+def test_label_of_another_name_is_the_one_that_the_source_renames(write: Write, tmp_path: Path) -> None:
+    written = write([0, 1, 2])
+    path = tmp_path / "parts/0.parquet"
+    pd.read_parquet(path).rename(columns={"is_fraud": "Class"}).to_parquet(path)
+    [view] = written.views
+    renaming = replace(view.definitions, source_columns={"is_fraud": "Class"})
+    served = replace(written, views=(replace(view, definitions=renaming),))
+    for read in (learn, lambda served: check_service(served, tmp_path, NOW)):
+        with pytest.raises(DatasetRefused, match="Class: neither 0 nor 1 in 4 rows"):
+            read(served)
+    pd.read_parquet(path).replace({"Class": {2: 1}}).to_parquet(path)
+    assert learn(served).rows.column("is_fraud").to_pylist() == [0, 1, 1] * 4
+    assert labelled_view(served) is served.views[0]
+    with pytest.raises(ColumnsMissing, match="has no column is_fraud"):
+        labelled_view(written)
 
 
 def test_csv_beside_a_folder_of_the_same_name_is_not_passed_over(write: Write, tmp_path: Path) -> None:

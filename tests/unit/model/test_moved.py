@@ -96,7 +96,9 @@ def test_database_that_moved_alone_names_both_places_and_another_training_leads_
 ) -> None:
     shutil.rmtree(moved / "mlartifacts")
     settings = settings_of(moved)
-    with pytest.raises(ModelUnusable, match=f"is gone: it is not in {moved}.* or .*first") as raised:
+    with pytest.raises(
+        ModelUnusable, match=f"no model/model.onnx, as our training keeps one, is in {moved}.* or .*first"
+    ) as raised:
         load_scorer(settings)
     assert raised.value.way_out == "Train another: python poc/train_fraud_model.py"
     register(settings, definitions)
@@ -109,7 +111,7 @@ def test_model_whose_run_was_removed_is_unusable_and_the_database_is_not(trained
     with closing(sqlite3.connect(trained / "mlflow.db")) as database, database:
         for table in ("params", "metrics", "latest_metrics", "tags", "runs"):
             database.execute(f"DELETE FROM {table}")
-    with pytest.raises(ModelUnusable, match="is gone: it is not in"):
+    with pytest.raises(ModelUnusable, match=r"no model/model\.onnx, as our training keeps one, is in"):
         load_scorer(settings_of(trained))
 
 

@@ -30,6 +30,8 @@ def test_passwords_are_not_shown(uri: str, shown: str) -> None:
 def test_database_file_is_relative_to_the_working_directory() -> None:
     assert database_file(Settings(mlflow_tracking_uri="sqlite:///data/mlflow.db")) == Path("data/mlflow.db")
     assert database_file(Settings(mlflow_tracking_uri="sqlite:////tmp/x.db?mode=rw")) == Path("/tmp/x.db")
+    # As SQLAlchemy reads it.
+    assert database_file(Settings(mlflow_tracking_uri="sqlite:///my%20data/a+b.db")) == Path("my data/a+b.db")
     assert database_file(Settings(mlflow_tracking_uri="http://localhost:5000")) is None
 
 

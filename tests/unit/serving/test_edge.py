@@ -28,11 +28,19 @@ def basic(key: str) -> str:
     [
         {"X-API-Key": KEY},
         {"X-API-Key": OTHER},
+        {"X-API-Key": f"{KEY} "},
         {"Authorization": f"Bearer {KEY}"},
         {"Authorization": f"bearer {KEY}"},
         {"Authorization": basic(KEY)},
     ],
-    ids=["its own header", "another key", "bearer", "bearer in small letters", "a browser's login"],
+    ids=[
+        "its own header",
+        "another key",
+        "with a space behind",
+        "bearer",
+        "bearer in small letters",
+        "a browser's login",
+    ],
 )
 def test_request_with_a_key_is_answered(guarded: TestClient, headers: dict[str, str]) -> None:
     assert guarded.post("/predict", json=PREDICT, headers=headers).status_code == 200
