@@ -100,3 +100,13 @@ class ModelUnusable(PocError):
 
     told = "{model} cannot be served: {reason}"
     way_out = "Train another: python poc/train_fraud_model.py"
+
+
+class ModelNotOurs(ModelUnusable):
+    """What is registered was made by somebody else, who may need it where it is."""
+
+    told = "{model} is none of this project's training: {reason}"
+    way_out = (
+        "It stays the {alias}. Set MODEL_ALIAS or MODEL_NAME for one of ours, or give ours its place:"
+        " python poc/train_fraud_model.py"
+    )

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from poc.errors import ModelNotFound, ModelUnusable
+from poc.errors import ModelNotFound, ModelNotOurs, ModelUnusable
 from poc.model import tracking
 from poc.model.scoring import OUTPUT, ModelFacts, Scorer, open_scorer
 from poc.settings import Settings
@@ -35,22 +35,26 @@ def load_scorer(settings: Settings, version: str | None = None, present: Scorer 
 
     Returns `present`, if that is of this version.
 
-    Raises ModelNotFound, ModelUnusable, or within seconds ModelRegistryUnavailable.
+    Raises ModelNotFound, ModelUnusable, ModelNotOurs, or within seconds ModelRegistryUnavailable.
     """
     client, found = _find_version(settings, version)
     name, number, run_id = found.name, str(found.version), found.run_id
     if present is not None and (name, number, run_id) == (present.name, present.version, present.run_id):
         return present
-    described = f"{name} version {number}"
-    if not run_id:
-        raise ModelUnusable(described, "it belongs to no run of our training")
-    with tracking.registry_errors(settings), tracking.file_errors():
-        onnx_model = _read_model(client, settings, run_id, described)
-    registered = found.tags.get(DIGEST)
-    if registered is not None and sha256(onnx_model).hexdigest() != registered:
-        raise ModelUnusable(described, f"its {MODEL_FILE} is not the one that was registered")
-    alias = settings.model_alias if version is None else None
-    return open_scorer(onnx_model, name=name, version=number, alias=alias, run_id=run_id)
+    described, registered = f"{name} version {number}", found.tags.get(DIGEST)
+    try:
+        if not run_id:
+            raise ModelUnusable(described, "it belongs to no run of our training")
+        with tracking.registry_errors(settings), tracking.file_errors():
+            onnx_model = _read_model(client, settings, run_id, described)
+        if registered is not None and sha256(onnx_model).hexdigest() != registered:
+            raise ModelUnusable(described, f"its {MODEL_FILE} is not the one that was registered")
+        alias = settings.model_alias if version is None else None
+        return open_scorer(onnx_model, name=name, version=number, alias=alias, run_id=run_id)
+    except ModelUnusable as error:
+        if registered is not None:
+            raise
+        raise ModelNotOurs(described, error.about["reason"], settings.model_alias) from error
 
 
 def promote(settings: Settings, version: str) -> None:

@@ -425,6 +425,7 @@ NOT_FOLLOWED: dict[str, tuple[str, ...]] = {
         "LabelsUnavailable",
         "TooFewExamples",
         "ModelUnusable",
+        "ModelNotOurs",
         "NotExplainable",
         "UnequalConsistency",
         "LoggingNotConfigured",
