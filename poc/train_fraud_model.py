@@ -18,7 +18,7 @@ import argparse
 from datetime import datetime, timezone
 
 from poc.command_line import argument_parser, note, ok, run
-from poc.errors import ModelNotFound, ModelNotOurs, ModelUnusable, without_login
+from poc.errors import ModelNotFound, ModelUnusable, without_login
 from poc.model.evaluation import Costs, cost
 from poc.model.registry import load_scorer
 from poc.model.tracking import find_again
@@ -37,8 +37,6 @@ def main() -> None:
             return
         except ModelNotFound:
             note("No model is registered yet")
-        except ModelNotOurs:
-            raise
         except ModelUnusable as error:
             note(f"{error.what}: another one is trained")
 

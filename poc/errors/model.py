@@ -102,7 +102,7 @@ class ModelUnusable(PocError):
     way_out = "Train another: python poc/train_fraud_model.py"
 
 
-class ModelNotOurs(ModelUnusable):
+class ModelNotOurs(PocError):
     """What is registered was made by somebody else, who may need it where it is."""
 
     told = "{model} is none of this project's training: {reason}"

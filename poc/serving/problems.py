@@ -71,6 +71,7 @@ _TYPES: dict[type[Exception], ProblemType] = {
     errors.ModelMismatch: ProblemType(503, "model-mismatch", "The model does not fit", "no_model"),
     errors.ModelNotFound: ProblemType(503, "no-model", "There is no model", "no_model"),
     errors.ModelUnusable: ProblemType(503, "model-unusable", "The model cannot be used", "no_model"),
+    errors.ModelNotOurs: ProblemType(503, "model-unusable", "The model cannot be used", "no_model"),
     errors.ModelRegistryUnavailable: ProblemType(
         503, "model-registry-unavailable", "The model registry is out of reach", "no_model", 1
     ),
