@@ -196,7 +196,7 @@ class _Loop:
         async with self._opening:
             if self._session is None:
                 self._session = await acsylla.create_cluster(**self._arguments).create_session()
-                self._ending = closed_by_its_loop(self._session)
+                self._ending = _closed_by_its_loop(self._session)
                 await anext(self._ending)
             if cql not in self._statements:
                 self._statements[cql] = await self._session.create_prepared(cql)
@@ -220,7 +220,7 @@ class _Loop:
         return [row.as_tuple() for row in (await self._session.execute(bound)).all()]
 
 
-async def closed_by_its_loop(session: Any) -> AsyncGenerator[None, None]:
+async def _closed_by_its_loop(session: Any) -> AsyncGenerator[None, None]:
     """Once begun, close `session` where its loop ends in order, as `asyncio.run` ends one.
 
     Freed after that, a session that is open is closed with the interpreter locked, until its nodes let go.

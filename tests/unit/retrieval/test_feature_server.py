@@ -70,7 +70,9 @@ def speaks(request: pytest.FixtureRequest) -> Iterator[str]:
 def test_server_that_ends_the_connection_without_an_answer_is_said_to_do_so(speaks: str) -> None:
     with pytest.raises(FeatureServerUnavailable) as caught:
         ask(speaks)
-    assert caught.value.what == f"Cannot reach the feature server at {speaks}: Server disconnected"
+    assert (
+        caught.value.what == f"Cannot reach the feature server at {speaks}: the server closed the connection"
+    )
 
 
 @pytest.mark.parametrize(
@@ -82,6 +84,28 @@ def test_what_speaks_no_http_is_no_feature_server(speaks: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("http://features", ("features", 80)),
+        ("https://features", ("features", 443)),
+        ("http://features:6566/some/path", ("features", 6566)),
+        ("https://user:word@features:8443", ("features", 8443)),
+        ("http://[::1]:6566", ("::1", 6566)),
+        ("http://:6566", ("localhost", 6566)),
+    ],
+)
+def test_address_without_a_port_is_at_its_schemes(url: str, address: tuple[str, int]) -> None:
+    assert FeatureServer(url)._address == address
+
+
+def test_only_an_https_address_is_asked_encrypted_and_its_certificate_checked() -> None:
+    assert FeatureServer("http://features")._tls is None
+    context = FeatureServer("https://features")._tls
+    assert context is not None
+    assert context.check_hostname
+
+
+@pytest.mark.parametrize(
     ("url", "shown"),
     [
         ("http://user:secret@features:6566", "http://features:6566"),
@@ -89,7 +113,6 @@ def test_what_speaks_no_http_is_no_feature_server(speaks: str) -> None:
         ("http://features/team/a/", "http://features/team/a"),
         ("http://[::1]:6566", "http://[::1]:6566"),
         ("http://features/X/", "http://features/X"),
-        ("http://:6566", "http://localhost:6566"),
     ],
 )
 def test_server_is_named_by_its_address_without_the_login(url: str, shown: str) -> None:
